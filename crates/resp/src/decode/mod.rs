@@ -1,0 +1,302 @@
+//! The resumable decoder.
+//!
+//! - [`quick`]: the frequent replies, when they are in the buffer as a whole
+//! - [`header`]: from a type byte to a finished value, a payload to wait for, or an aggregate to open
+//! - [`number`] and [`line`]: the parts of a header
+//! - [`payload`]: strings of announced length
+//! - [`stack`]: aggregates that are still open
+//!
+//! What must stay true: the decoder consumes whole headers and whole payloads only, so the front of the buffer is
+//! always the start of one; what it consumed it never needs again; and its outcome depends on the bytes alone,
+//! not on how they were cut.
+
+mod header;
+mod line;
+mod number;
+mod payload;
+mod quick;
+mod stack;
+
+use bytes::{Buf, BytesMut};
+
+use self::line::Line;
+use self::payload::{Chunks, Form, Payload};
+use self::stack::{Aggregate, Extent, Stack};
+use crate::{DecodeError, DecodeErrorKind, ErrorReply, Frame, Limits, Reply};
+
+/// Turns the bytes of one connection into frames.
+///
+/// It keeps what it has read of an incomplete frame, so it belongs to one stream and one read buffer: new bytes are
+/// appended to the buffer, and only the decoder takes bytes from its front.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use truename_resp::{Decoder, Frame, Limits, Reply};
+///
+/// let mut decoder = Decoder::new(Limits::default());
+/// let mut read = BytesMut::from("*2\r\n:1\r\n$5\r\nhe");
+/// assert_eq!(decoder.decode(&mut read)?, None);
+/// assert_eq!(decoder.wanted(&read), 5); // "llo" and CR LF
+/// assert!(!decoder.is_idle());
+/// read.extend_from_slice(b"llo\r\n");
+/// let expected = Reply::Array(vec![Reply::Integer(1), Reply::Bulk("hello".into())]);
+/// assert_eq!(decoder.decode(&mut read)?, Some(Frame::Reply(expected)));
+/// assert!(decoder.is_idle());
+/// # Ok::<(), truename_resp::DecodeError>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    limits: Limits,
+    /// Bytes consumed since the stream began: where the front of the buffer is.
+    offset: u64,
+    /// How far the line at the front of the buffer has been searched for its end.
+    line: Line,
+    /// The payload at the front of the buffer, when its header has been consumed.
+    payload: Option<Payload>,
+    /// The streamed string that is open.
+    chunks: Option<Chunks>,
+    stack: Stack,
+    failure: Option<DecodeError>,
+}
+
+/// What a header or a payload amounts to.
+enum Step {
+    /// A value is complete.
+    Value(Reply),
+    /// A payload follows, or another chunk.
+    More,
+    /// An aggregate begins.
+    Open(Aggregate, Extent),
+    /// A streamed aggregate ends.
+    End,
+}
+
+impl Decoder {
+    /// A decoder at the start of a stream.
+    pub fn new(limits: Limits) -> Self {
+        let limits = limits.with_depth(limits.depth.min(Limits::MAX_DEPTH));
+        Self {
+            limits,
+            offset: 0,
+            line: Line::default(),
+            payload: None,
+            chunks: None,
+            stack: Stack::default(),
+            failure: None,
+        }
+    }
+
+    /// Takes the next frame from the front of `buf`.
+    ///
+    /// `Ok(None)` means that more bytes are needed; what was usable may have been taken from `buf` nevertheless.
+    /// Payloads are slices of `buf`, nothing is copied but the chunks of streamed strings.
+    ///
+    /// # Errors
+    ///
+    /// The stream broke the protocol or a limit. Every further call returns the same error.
+    #[inline]
+    pub fn decode(&mut self, buf: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
+        if self.is_idle()
+            && let Some(reply) = self.quick(buf)
+        {
+            return Ok(Some(Frame::Reply(reply)));
+        }
+        self.resume(buf)
+    }
+
+    fn resume(&mut self, buf: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        loop {
+            let at = self.offset;
+            let outcome = match self.quick(buf) {
+                Some(element) => self.stack.accept(element, &self.limits),
+                None => match self.step(buf) {
+                    Ok(Some(step)) => self.settle(step, buf.len()),
+                    Ok(None) => return Ok(None),
+                    Err(kind) => Err(kind),
+                },
+            };
+            match outcome {
+                Ok(Some(frame)) => return Ok(Some(frame)),
+                Ok(None) => {}
+                Err(kind) => return Err(self.fail(DecodeError { at, kind })),
+            }
+        }
+    }
+
+    /// After [`decode`](Self::decode) returned `Ok(None)`: how many bytes are missing at least before it can get on.
+    ///
+    /// That is the rest of a payload, else 1. The number comes from the peer: cap what is reserved for it.
+    pub fn wanted(&self, buf: &BytesMut) -> usize {
+        match (self.failure, self.payload) {
+            (Some(_), _) => 0,
+            (None, Some(payload)) => payload.missing(buf.len()),
+            (None, None) => 1,
+        }
+    }
+
+    /// Whether no part of a frame has been consumed. With an empty buffer, this is a good place for the stream to end.
+    pub fn is_idle(&self) -> bool {
+        self.stack.is_empty() && self.payload.is_none() && self.chunks.is_none() && self.failure.is_none()
+    }
+
+    /// Consumes the header or the payload at the front of `buf`; `None` while it is incomplete.
+    #[inline]
+    fn step(&mut self, buf: &mut BytesMut) -> Result<Option<Step>, DecodeErrorKind> {
+        match self.payload {
+            Some(payload) => self.take_payload(payload, buf),
+            None => self.header(buf),
+        }
+    }
+
+    /// Puts the outcome of a step in its place. `buffered` bytes have arrived behind it.
+    #[inline]
+    fn settle(&mut self, step: Step, buffered: usize) -> Result<Option<Frame>, DecodeErrorKind> {
+        match step {
+            Step::Value(value) => self.stack.accept(value, &self.limits),
+            Step::More => Ok(None),
+            Step::Open(aggregate, extent) => self.stack.open(aggregate, extent, buffered, &self.limits),
+            Step::End => self.stack.end(&self.limits),
+        }
+    }
+
+    #[inline]
+    fn take_payload(
+        &mut self,
+        payload: Payload,
+        buf: &mut BytesMut,
+    ) -> Result<Option<Step>, DecodeErrorKind> {
+        let Some(bytes) = payload.take(buf)? else { return Ok(None) };
+        self.offset += payload.len as u64 + 2;
+        self.payload = None;
+        let value = match payload.form {
+            Form::Bulk => Reply::Bulk(bytes),
+            Form::Error => Reply::Error(ErrorReply::new(bytes)),
+            Form::Verbatim => payload::verbatim(bytes)?,
+            Form::Chunk => {
+                self.chunks.get_or_insert_default().push(&bytes);
+                return Ok(Some(Step::More));
+            }
+        };
+        Ok(Some(Step::Value(value)))
+    }
+
+    #[inline]
+    fn consume(&mut self, buf: &mut BytesMut, len: usize) {
+        buf.advance(len);
+        self.offset += len as u64;
+    }
+
+    /// Nothing that was read before the error is of use any more.
+    #[cold]
+    fn fail(&mut self, failure: DecodeError) -> DecodeError {
+        self.failure = Some(failure);
+        self.payload = None;
+        self.chunks = None;
+        self.stack.clear();
+        failure
+    }
+}
+
+impl Default for Decoder {
+    /// A decoder with the default [`Limits`].
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Values the decoder made room for without having them, and bytes likewise.
+    fn room(decoder: &Decoder) -> (usize, usize) {
+        (decoder.stack.capacity(), decoder.chunks.as_ref().map_or(0, Chunks::capacity))
+    }
+
+    #[test]
+    fn announced_lengths_reserve_nothing() {
+        let limits = Limits::default().with_elements(usize::MAX).with_bulk_len(usize::MAX);
+        for input in [
+            "*1000000000\r\n",
+            "~1000000000\r\n",
+            "%1000000000\r\n",
+            "|1000000000\r\n",
+            ">1000000000\r\n",
+            "$500000000\r\n",
+            "=500000000\r\n",
+            "!500000000\r\n",
+            "$?\r\n;500000000\r\n",
+            "*9999999999999999999\r\n",
+            "$9999999999999999999\r\n",
+        ] {
+            let mut decoder = Decoder::new(limits);
+            let mut buf = BytesMut::from(input);
+            let before = buf.capacity();
+            assert_eq!(decoder.decode(&mut buf), Ok(None), "{input:?}");
+            assert!(!decoder.is_idle(), "{input:?}");
+            assert_eq!(room(&decoder), (0, 0), "{input:?}");
+            assert!(buf.capacity() <= before, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_buffer_behind_nested_headers_reserves_little() {
+        let mut decoder = Decoder::default();
+        let mut buf = BytesMut::from("*1000000\r\n".repeat(32).as_str());
+        buf.extend_from_slice(&[b'+'; 60_000]);
+        assert_eq!(decoder.decode(&mut buf), Ok(None));
+        let (values, _) = room(&decoder);
+        assert!(values <= 32 * 1024, "{values}");
+    }
+
+    #[test]
+    fn wanted_is_the_rest_of_a_payload() {
+        let mut decoder = Decoder::default();
+        let mut buf = BytesMut::from("$100");
+        assert_eq!(decoder.decode(&mut buf), Ok(None));
+        assert_eq!(decoder.wanted(&buf), 1);
+        buf.extend_from_slice(b"\r\n");
+        assert_eq!(decoder.decode(&mut buf), Ok(None));
+        assert_eq!(decoder.wanted(&buf), 102);
+        buf.extend_from_slice(&[b'x'; 101]);
+        assert_eq!(decoder.decode(&mut buf), Ok(None));
+        assert_eq!(decoder.wanted(&buf), 1);
+        buf.extend_from_slice(b"!");
+        assert!(decoder.decode(&mut buf).is_err());
+        assert_eq!(decoder.wanted(&buf), 0, "no byte can help any more");
+    }
+
+    #[test]
+    fn an_error_frees_what_was_held() {
+        let mut decoder = Decoder::default();
+        let mut buf = BytesMut::from("*3\r\n:1\r\n:2\r\n?");
+        assert!(decoder.decode(&mut buf).is_err());
+        assert_eq!(room(&decoder), (0, 0));
+        assert!(!decoder.is_idle(), "a poisoned decoder is not at the start of a frame");
+    }
+
+    proptest! {
+        /// Room may double as a vector grows, and may be a few values per open aggregate; no more.
+        #[test]
+        fn room_follows_what_arrived(
+            headers in proptest::collection::vec(("[*~%|]", 1..2_000_000_000usize), 0..32),
+            values in 0..200usize,
+        ) {
+            let mut input = String::new();
+            for (kind, count) in &headers {
+                input.push_str(&format!("{kind}{count}\r\n"));
+            }
+            input.push_str(&"_\r\n".repeat(values));
+            let mut decoder = Decoder::new(Limits::default().with_elements(usize::MAX));
+            let mut buf = BytesMut::from(input.as_str());
+            while let Ok(Some(_)) = decoder.decode(&mut buf) {}
+            let (held, _) = room(&decoder);
+            prop_assert!(held <= headers.len() * (input.len() / 3 + 8), "{held} for {} bytes", input.len());
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What the decoder refuses, whatever a server announces.
+
+/// Bounds on what one frame may hold. Beyond them decoding fails.
+///
+/// They guard against a peer that speaks another protocol, a corrupted stream and a hostile server. Memory follows
+/// the bytes that arrived in any case; the limits say how far it may follow.
+///
+/// ```
+/// let limits = truename_resp::Limits::default().with_bulk_len(1 << 20).with_depth(8);
+/// assert_eq!((limits.bulk_len, limits.depth), (1 << 20, 8));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// How many aggregates may be open inside each other, attributes included. Default 32; values above
+    /// [`Limits::MAX_DEPTH`] count as that.
+    pub depth: usize,
+    /// How many values one aggregate may hold; a map of n pairs holds 2n. Default 16 Mi: such an array takes
+    /// 768 MiB (48 bytes a value), the order of the longest bulk string a server stores.
+    pub elements: usize,
+    /// The longest bulk string, verbatim string or bulk error in bytes; for a streamed string the sum of its chunks.
+    /// Default 512 MiB, the servers' own default for `proto-max-bulk-len`.
+    pub bulk_len: usize,
+    /// The longest line in bytes, for simple strings, errors, doubles and big numbers. Default 64 KiB, the limit
+    /// the servers put on inline requests.
+    pub line_len: usize,
+}
+
+impl Limits {
+    /// The deepest nesting the decoder accepts at all: values are dropped and compared recursively, and that
+    /// must fit on a small stack.
+    pub const MAX_DEPTH: usize = 512;
+
+    /// Sets how many aggregates may be open inside each other.
+    #[must_use]
+    pub const fn with_depth(self, depth: usize) -> Self {
+        Self { depth, ..self }
+    }
+
+    /// Sets how many values one aggregate may hold.
+    #[must_use]
+    pub const fn with_elements(self, elements: usize) -> Self {
+        Self { elements, ..self }
+    }
+
+    /// Sets the longest bulk string in bytes.
+    #[must_use]
+    pub const fn with_bulk_len(self, bulk_len: usize) -> Self {
+        Self { bulk_len, ..self }
+    }
+
+    /// Sets the longest line in bytes.
+    #[must_use]
+    pub const fn with_line_len(self, line_len: usize) -> Self {
+        Self { line_len, ..self }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { depth: 32, elements: 16 << 20, bulk_len: 512 << 20, line_len: 64 << 10 }
+    }
+}
