@@ -1,0 +1,89 @@
+//! [`NodePlan`]: everything needed to open a connection to a node and to trust what answers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::{DialAddress, Identity};
+use crate::Endpoint;
+
+/// Where to dial, what to send as SNI, and who must answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodePlan {
+    /// The address or addresses to dial.
+    pub dial: DialPlan,
+    /// The server name to send in the TLS handshake; `None` only where no DNS name is known.
+    pub sni: Option<Arc<str>>,
+    /// The names of which at least one has to be proved, in order of preference. Never empty.
+    pub identities: Vec<Identity>,
+}
+
+/// Where to dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DialPlan {
+    /// A rule or the user's closure gave this address; there is no other.
+    Ruled(DialAddress),
+    /// No rule applies: the announced address first.
+    Auto {
+        /// The announced address.
+        announced: DialAddress,
+        /// The seed's host with the announced port, unless that is the same. Equal ports behind one address
+        /// are what private endpoints, published container ports and tunnels have. It may lead to another
+        /// node, so it counts only if the node's id is confirmed.
+        fallback: Option<DialAddress>,
+    },
+}
+
+impl DialPlan {
+    /// The address to try first.
+    pub fn first(&self) -> &DialAddress {
+        match self {
+            Self::Ruled(address) | Self::Auto { announced: address, .. } => address,
+        }
+    }
+
+    /// The address to try beside the first one, if that does not answer.
+    pub fn fallback(&self) -> Option<&DialAddress> {
+        match self {
+            Self::Ruled(_) => None,
+            Self::Auto { fallback, .. } => fallback.as_ref(),
+        }
+    }
+}
+
+impl fmt::Display for DialPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.first().fmt(f)?;
+        self.fallback().map_or(Ok(()), |address| write!(f, ", else {address}"))
+    }
+}
+
+/// Why there is no plan for a node.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// A rule shifts the port below 1 or above 65535, or sets it to 0.
+    #[error("rule `{rule}` gives no valid port for {endpoint}")]
+    PortOutOfRange {
+        /// The announced endpoint.
+        endpoint: Endpoint,
+        /// The rule.
+        rule: String,
+    },
+    /// A template, once filled in, is not an address.
+    #[error("template `{template}` gives no address for {endpoint}")]
+    Template {
+        /// The announced endpoint.
+        endpoint: Endpoint,
+        /// The template.
+        template: Arc<str>,
+    },
+    /// There is no name that the node could prove, so nothing that answers could be trusted.
+    #[error("no name is known that {endpoint} could prove; set one, for example the name in its certificate")]
+    NoIdentity {
+        /// The announced endpoint.
+        endpoint: Endpoint,
+    },
+}

@@ -1,0 +1,69 @@
+//! Topology of Redis and Valkey clusters as pure functions.
+//!
+//! No sockets, no clock, no TLS library: bytes that arrived go in, decisions come out. That is why
+//! every rule of this crate is tested as a table.
+//!
+//! | module | question |
+//! |---|---|
+//! | [`slot`] | which slot does a key belong to? |
+//! | [`endpoint`], [`node`] | what did the cluster say about a node? |
+//! | [`parse`], [`view`] | what does one node think the cluster looks like? |
+//! | [`redirect`] | where does an error reply send a command? |
+//! | [`slot_map`], [`diff`] | who owns a slot, and what changed? |
+//! | [`reconcile`](mod@reconcile) | which of several opinions is adopted? |
+//! | [`address`] | where is a node dialled, and who must answer there? |
+//!
+//! # What holds everywhere
+//!
+//! - **Nodes are keyed by their raw announced [`Endpoint`].** Translation happens at dial time and only
+//!   in [`address`], so an address from a redirect or a push always matches the map.
+//! - **Unknown is not wrong.** Unknown metadata and extra elements are ignored; a node that cannot be
+//!   addressed is skipped and reported. A reply that contradicts itself is refused as a whole.
+//! - **A minority is never believed**, and neither is a cluster that shares no node with the known one,
+//!   unless every configured seed says so.
+//!
+//! ```
+//! use truename_resp::Reply;
+//! use truename_topology::{AddressPolicy, DialPlan, Endpoint, Slot, SlotMap, parse_slots};
+//!
+//! // A managed cluster announces private addresses ...
+//! let node = Reply::Array(vec![Reply::Bulk("10.0.0.4".into()), Reply::Integer(8501)]);
+//! let entry = Reply::Array(vec![Reply::Integer(0), Reply::Integer(16383), node]);
+//! let seed: Endpoint = "cache.westus3.redis.azure.net:10000".parse()?;
+//! let map = SlotMap::from_view(&parse_slots(&Reply::Array(vec![entry]), seed.host())?);
+//!
+//! // ... and a rule says where they are reached. Who must answer there needs no rule.
+//! let policy = AddressPolicy::new().with_rule("ip=seed".parse()?);
+//! let owner = map.primary(Slot::of_key(b"city")).expect("the one node owns every slot");
+//! let plan = policy.plan_node(owner, &seed)?;
+//! assert_eq!(plan.dial.first().to_string(), "cache.westus3.redis.azure.net:8501");
+//! assert_eq!(plan.sni.as_deref(), Some("cache.westus3.redis.azure.net"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod crc16;
+
+pub mod address;
+pub mod diff;
+pub mod endpoint;
+pub mod node;
+pub mod parse;
+pub mod reconcile;
+pub mod redirect;
+pub mod slot;
+pub mod slot_map;
+pub mod view;
+
+pub use address::{
+    AddressPolicy, DialAddress, DialPlan, DialRule, DialTo, HostMatch, Identity, IdentityName,
+    IdentityPolicy, IdentitySource, NodePlan, PlanError, PortRule, Profile, ProfileTraits,
+};
+pub use diff::{MovedSlots, TopologyDiff};
+pub use endpoint::{Endpoint, EndpointError};
+pub use node::{AnnouncedNode, Health, NodeId, Role};
+pub use parse::{parse_nodes, parse_shards, parse_slots};
+pub use reconcile::{Disagreement, Reconciled, reconcile};
+pub use redirect::{Redirect, RedirectError, parse_redirect};
+pub use slot::{Slot, SlotRange};
+pub use slot_map::{NodeIx, Shard, ShardIx, SlotMap};
+pub use view::{Origin, ShardView, Skipped, View, ViewError};

@@ -1,0 +1,184 @@
+//! [`AnnouncedNode`]: one node as some member of the cluster described it.
+//!
+//! Everything here is what was *said* about a node; nothing was checked. What may be dialled and
+//! which name the node has to prove is decided by [`address`](crate::address).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::Endpoint;
+
+/// A node's id: 40 hexadecimal digits on open-source servers, opaque here.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(Arc<str>);
+
+impl NodeId {
+    /// An id from its text.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as announced.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for NodeId {
+    fn from(id: &str) -> Self {
+        Self::new(id)
+    }
+}
+
+/// What a node is to its shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Owns the shard's slots and takes writes.
+    Primary,
+    /// Follows a primary.
+    Replica,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Primary => "primary",
+            Self::Replica => "replica",
+        })
+    }
+}
+
+/// A node's state in the eyes of the node that described it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Health {
+    /// Reported as serving.
+    Online,
+    /// Declared failed by the cluster.
+    Failed,
+    /// Loading its data set; not serving yet.
+    Loading,
+    /// Not said: `CLUSTER SLOTS` has no health, and `fail?` is one node's suspicion.
+    #[default]
+    Unknown,
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Online => "online",
+            Self::Failed => "failed",
+            Self::Loading => "loading",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// One node of the cluster, as announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AnnouncedNode {
+    /// The raw announced address: the node's key.
+    pub endpoint: Endpoint,
+    /// The node's id. Servers before 4.0 do not send it.
+    pub id: Option<NodeId>,
+    /// A host name beside the endpoint (`hostname` metadata, 7.0). Never empty, never the endpoint's host.
+    pub hostname: Option<Arc<str>>,
+    /// An IP address beside the endpoint (`ip` metadata, 7.0). Never the endpoint's host.
+    pub ip: Option<IpAddr>,
+    /// Primary or replica.
+    pub role: Role,
+    /// The availability zone, where the server is configured to tell it (Valkey).
+    pub availability_zone: Option<Arc<str>>,
+    /// Health in the eyes of the node that answered.
+    pub health: Health,
+}
+
+impl AnnouncedNode {
+    /// A node of which only the address and the role are known.
+    pub fn new(endpoint: Endpoint, role: Role) -> Self {
+        Self {
+            endpoint,
+            id: None,
+            hostname: None,
+            ip: None,
+            role,
+            availability_zone: None,
+            health: Health::Unknown,
+        }
+    }
+
+    /// Sets the node id.
+    #[must_use]
+    pub fn with_id(mut self, id: NodeId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Sets the host name told beside the endpoint. Nothing said (`""`), unknown (`?`) and a repetition
+    /// of the endpoint's host all mean that there is none.
+    #[must_use]
+    pub fn with_hostname(mut self, hostname: &str) -> Self {
+        let says_nothing = matches!(hostname, "" | "?") || hostname == self.endpoint.host();
+        self.hostname = (!says_nothing).then(|| hostname.into());
+        self
+    }
+
+    /// Sets the IP address told beside the endpoint, unless it is the endpoint's host.
+    #[must_use]
+    pub fn with_ip(mut self, ip: IpAddr) -> Self {
+        self.ip = (self.endpoint.ip() != Some(ip)).then_some(ip);
+        self
+    }
+
+    /// Sets the availability zone; an empty one means that there is none.
+    #[must_use]
+    pub fn with_availability_zone(mut self, zone: &str) -> Self {
+        self.availability_zone = (!zone.is_empty()).then(|| zone.into());
+        self
+    }
+
+    /// Sets the health.
+    #[must_use]
+    pub fn with_health(mut self, health: Health) -> Self {
+        self.health = health;
+        self
+    }
+}
+
+impl fmt::Display for AnnouncedNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.role, self.endpoint)?;
+        self.hostname.iter().try_for_each(|hostname| write!(f, " ({hostname})"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_that_says_nothing_new_is_left_out() {
+        let node = AnnouncedNode::new(Endpoint::new("10.0.0.4", 8501), Role::Primary);
+        for hostname in ["", "?", "10.0.0.4"] {
+            assert_eq!(node.clone().with_hostname(hostname).hostname, None, "{hostname:?}");
+        }
+        assert_eq!(node.clone().with_hostname("a.example.net").hostname.as_deref(), Some("a.example.net"));
+        assert_eq!(node.clone().with_ip(IpAddr::from([10, 0, 0, 4])).ip, None);
+        assert_eq!(node.clone().with_ip(IpAddr::from([10, 0, 0, 5])).ip, Some(IpAddr::from([10, 0, 0, 5])));
+        assert_eq!(node.with_availability_zone("").availability_zone, None);
+    }
+}

@@ -1,0 +1,120 @@
+//! Replies to the `CLUSTER` commands, read into a [`View`].
+//!
+//! | module | command | since |
+//! |---|---|---|
+//! | `slots` | `CLUSTER SLOTS` | 3.0; metadata since 7.0 |
+//! | `shards` | `CLUSTER SHARDS` | 7.0 |
+//! | `nodes` | `CLUSTER NODES` | 3.0; host names since 7.0 |
+//!
+//! What holds for all three:
+//! - One node that cannot be addressed is reported in [`View::skipped`]; it never spoils the rest.
+//! - Unknown fields and extra elements are ignored, so that newer servers stay readable.
+//! - A reply of the wrong shape, or one that contradicts itself, is an error and never half a view.
+
+mod nodes;
+mod shards;
+mod slots;
+
+use std::net::IpAddr;
+
+use truename_resp::Reply;
+
+use crate::endpoint::is_announced_host;
+use crate::view::{SkipReason, Skipped};
+use crate::{AnnouncedNode, Endpoint, Health, NodeId, Role, Slot, View, ViewError};
+
+pub use nodes::parse_nodes;
+pub use shards::parse_shards;
+pub use slots::parse_slots;
+
+/// A node map holds 16-bit indexes, one of them reserved; every primary needs a slot of its own.
+const MAX_NODES: usize = u16::MAX as usize;
+
+/// What a reply says about one node, before it is known whether that is an address.
+struct Said<'a> {
+    /// `None` for text that is not UTF-8 or no text at all; `""` for NULL.
+    host: Option<&'a str>,
+    port: Option<u16>,
+    id: Option<&'a str>,
+    role: Role,
+    hostname: Option<&'a str>,
+    ip: Option<&'a str>,
+    zone: Option<&'a str>,
+    health: Health,
+}
+
+impl Said<'_> {
+    /// The node, or why it has to be skipped.
+    fn node(&self, answered_by: &str) -> Result<AnnouncedNode, Skipped> {
+        let endpoint = self.endpoint(answered_by).map_err(|why| self.skipped(why))?;
+        let mut node = AnnouncedNode::new(endpoint, self.role)
+            .with_availability_zone(self.zone.unwrap_or_default())
+            .with_health(self.health);
+        node.id = self.node_id();
+        // `cluster-announce-ip` takes a host name too, so an "ip" that is none is a host name.
+        match (self.ip.unwrap_or_default().parse::<IpAddr>(), self.hostname.unwrap_or_default()) {
+            (Ok(ip), hostname) => Ok(node.with_ip(ip).with_hostname(hostname)),
+            (Err(_), "") => Ok(node.with_hostname(self.ip.unwrap_or_default())),
+            (Err(_), hostname) => Ok(node.with_hostname(hostname)),
+        }
+    }
+
+    fn skipped(&self, why: SkipReason) -> Skipped {
+        let port = self.port.map_or_else(|| "?".to_owned(), |port| port.to_string());
+        let announced = format!("{}:{port}", self.host.unwrap_or_default());
+        Skipped { id: self.node_id(), announced, why }
+    }
+
+    fn node_id(&self) -> Option<NodeId> {
+        self.id.filter(|id| !id.is_empty()).map(NodeId::from)
+    }
+
+    fn endpoint(&self, answered_by: &str) -> Result<Endpoint, SkipReason> {
+        let host = self.host.filter(|host| is_announced_host(host)).ok_or(SkipReason::BadHost)?;
+        let port = self.port.filter(|&port| port != 0);
+        // An unknown host explains more than the port beside it.
+        match Endpoint::announced(host, port.unwrap_or_default(), answered_by) {
+            None => Err(SkipReason::UnknownEndpoint),
+            Some(_) if port.is_none() => Err(SkipReason::BadPort),
+            Some(endpoint) => Ok(endpoint),
+        }
+    }
+}
+
+/// The elements of an array, or an error that says what was wanted.
+fn array<'a>(reply: &'a Reply, wanted: &'static str) -> Result<&'a [Reply], ViewError> {
+    match reply.as_error() {
+        Some(error) => Err(ViewError::Refused(error.message().to_owned())),
+        None => reply.as_array().ok_or_else(|| shape(wanted, reply.kind())),
+    }
+}
+
+fn shape(wanted: &'static str, got: impl Into<String>) -> ViewError {
+    ViewError::Shape { wanted, got: got.into() }
+}
+
+/// A host: text, or `""` for NULL. `None` for anything else.
+fn host_word(reply: &Reply) -> Option<&str> {
+    if reply.is_nil() { Some("") } else { reply.as_str() }
+}
+
+fn port_number(reply: &Reply) -> Option<u16> {
+    u16::try_from(reply.as_integer()?).ok()
+}
+
+/// The view, if it does not contradict itself.
+fn checked(view: View) -> Result<View, ViewError> {
+    let nodes = view.nodes().count();
+    if nodes > MAX_NODES {
+        return Err(ViewError::TooManyNodes(nodes));
+    }
+    let mut claimed = vec![false; Slot::COUNT];
+    for range in view.shards.iter().flat_map(|shard| &shard.ranges) {
+        for slot in range.slots() {
+            if std::mem::replace(&mut claimed[slot.index()], true) {
+                return Err(ViewError::Overlap { slot });
+            }
+        }
+    }
+    Ok(view)
+}

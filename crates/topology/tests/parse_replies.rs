@@ -1,0 +1,286 @@
+//! The shape of whole replies: grouping, roles, ports, and what is refused.
+
+mod common;
+
+use common::{PROTOS, array, bulk, endpoint, int, map, range};
+use truename_resp::{Attributed, ErrorReply, Reply, Verbatim};
+use truename_topology::view::{Direction, SkipReason};
+use truename_topology::{Health, Role, SlotMap, View, ViewError, parse_nodes, parse_shards, parse_slots};
+
+fn hosts(view: &View) -> Vec<(usize, Option<String>, Vec<String>)> {
+    let name = |node: &truename_topology::AnnouncedNode| node.endpoint.to_string();
+    let shards = view.shards.iter();
+    shards
+        .map(|shard| {
+            (shard.ranges.len(), shard.primary.as_ref().map(name), shard.replicas.iter().map(name).collect())
+        })
+        .collect()
+}
+
+fn plain(host: &str, port: i64) -> Reply {
+    array([bulk(host), int(port), bulk(&format!("id-{port}"))])
+}
+
+#[test]
+fn ranges_of_one_primary_are_one_shard() {
+    let reply = array([
+        array([int(0), int(10), plain("a", 1), plain("b", 2)]),
+        array([int(11), int(20), plain("c", 3)]),
+        array([int(21), int(30), plain("a", 1), plain("b", 2), plain("d", 4)]),
+    ]);
+    let view = parse_slots(&reply, "seed").unwrap();
+    let expected = vec![
+        (2, Some("a:1".to_owned()), vec!["b:2".to_owned(), "d:4".to_owned()]),
+        (1, Some("c:3".to_owned()), vec![]),
+    ];
+    assert_eq!(hosts(&view), expected);
+    assert_eq!(view.assigned_slots(), 31);
+}
+
+#[test]
+fn old_and_future_elements() {
+    let future = array([
+        int(0),
+        int(16383),
+        array([bulk("a"), int(1), bulk("id"), Reply::Nil, bulk("later")]),
+        array([bulk("b"), int(2)]),
+        bulk("an element of the future"),
+        map(common::Proto::Resp3, [("more", int(1))]),
+    ]);
+    let attributed = Reply::Attributed(Box::new(Attributed { attributes: vec![], reply: future }));
+    let view = parse_slots(&array([attributed]), "seed").unwrap();
+    assert_eq!(hosts(&view), vec![(1, Some("a:1".to_owned()), vec!["b:2".to_owned()])]);
+    assert_eq!(view.shards[0].replicas[0].id, None);
+}
+
+#[test]
+fn a_replica_beside_its_primary_on_one_host() {
+    // ElastiCache Serverless: one host name, 6379 to write and 6380 to read.
+    let host = "my-abc123.serverless.use1.cache.amazonaws.com";
+    let view = parse_slots(&array([array([int(0), int(16383), plain(host, 6379), plain(host, 6380)])]), host)
+        .unwrap();
+    let map = SlotMap::from_view(&view);
+    assert_eq!((map.nodes().len(), map.assigned()), (2, 16384));
+    assert_eq!(map.nodes()[1].role, Role::Replica);
+}
+
+#[test]
+fn unusable_nodes_are_skipped_and_reported_once() {
+    let reply = array([
+        array([int(0), int(1), plain("a", 1), plain("?", 2), plain("c", 0)]),
+        array([int(2), int(3), plain("a", 1), plain("?", 2), array([int(7), int(3)])]),
+        array([int(4), int(5), plain("?", 9), plain("d", 4)]),
+        array([int(6), int(7), plain("?", 9)]),
+        array([int(8), int(9), array([bulk("b/d"), int(1)])]),
+        array([int(10), int(11)]),
+    ]);
+    let view = parse_slots(&reply, "seed").unwrap();
+    let why: Vec<_> = view.skipped.iter().map(|skipped| (skipped.announced.as_str(), skipped.why)).collect();
+    let expected = [
+        ("?:2", SkipReason::UnknownEndpoint),
+        ("c:0", SkipReason::BadPort),
+        (":3", SkipReason::BadHost),
+        ("?:9", SkipReason::UnknownEndpoint),
+        ("b/d:1", SkipReason::BadHost),
+    ];
+    assert_eq!(why, expected);
+    assert_eq!(view.shards.len(), 3);
+    assert_eq!(view.shards[1].ranges, [range(4, 5), range(6, 7)]);
+    let map = SlotMap::from_view(&view);
+    assert_eq!(map.assigned(), 4, "slots of a primary that cannot be addressed have no owner");
+}
+
+#[test]
+fn slots_refusals() {
+    let disabled = "ERR This instance has cluster support disabled";
+    let refused = parse_slots(&Reply::Error(ErrorReply::new(disabled)), "seed").unwrap_err();
+    assert_eq!(refused, ViewError::Refused(disabled.to_owned()));
+    let node = || plain("a", 1);
+    for (reply, wanted) in [
+        (Reply::Nil, "array of slot ranges"),
+        (array([int(1)]), "expected a slot range, got integer"),
+        (array([array([int(1)])]), "first slot, last slot"),
+        (array([array([bulk("0"), int(1), node()])]), "expected a slot number, got bulk string"),
+        (array([array([int(5), int(4), node()])]), "`5-4` is not a range"),
+        (array([array([int(0), int(16384), node()])]), "`0-16384` is not a range"),
+        (array([array([int(0), int(1), bulk("a:1")])]), "expected a node, got bulk string"),
+        (array([array([int(0), int(1), array([bulk("a")])])]), "host and port"),
+    ] {
+        let error = parse_slots(&reply, "seed").unwrap_err();
+        assert!(error.to_string().contains(wanted), "{error}");
+    }
+    let twice = array([array([int(0), int(9), node()]), array([int(9), int(12), plain("b", 2)])]);
+    assert_eq!(parse_slots(&twice, "seed"), Err(ViewError::Overlap { slot: common::slot(9) }));
+}
+
+type Fields = Vec<(&'static str, Reply)>;
+
+fn shard_node(port: i64, role: &'static str, health: &'static str) -> Fields {
+    vec![
+        ("id", bulk(&format!("id-{port}"))),
+        ("port", int(port)),
+        ("ip", bulk("10.0.0.4")),
+        ("endpoint", bulk("10.0.0.4")),
+        ("role", bulk(role)),
+        ("health", bulk(health)),
+    ]
+}
+
+#[test]
+fn shards_roles_and_health() {
+    for proto in PROTOS {
+        let nodes = [
+            shard_node(1, "master", "fail"),
+            shard_node(2, "master", "online"),
+            shard_node(3, "replica", "loading"),
+            shard_node(4, "arbiter", "online"),
+        ];
+        let shard = |nodes: Vec<Fields>, slots: Vec<Reply>| {
+            map(
+                proto,
+                [("slots", array(slots)), ("nodes", array(nodes.into_iter().map(|node| map(proto, node))))],
+            )
+        };
+        let reply = array([
+            shard(nodes.to_vec(), vec![int(0), int(99), int(200), int(299)]),
+            shard(vec![shard_node(5, "master", "online")], vec![]),
+        ]);
+        let view = parse_shards(&reply, "seed", false).unwrap();
+        let expected = vec![
+            (2, Some("10.0.0.4:2".to_owned()), vec!["10.0.0.4:3".to_owned()]),
+            (0, Some("10.0.0.4:1".to_owned()), vec![]),
+            (0, Some("10.0.0.4:5".to_owned()), vec![]),
+        ];
+        assert_eq!(hosts(&view), expected, "the healthy primary speaks for the slots");
+        let health: Vec<_> = view.nodes().map(|node| node.health).collect();
+        assert_eq!(health, [Health::Online, Health::Loading, Health::Failed, Health::Online]);
+        assert!(view.nodes().all(|node| node.ip.is_none()), "the ip is the endpoint already");
+    }
+}
+
+#[test]
+fn shards_ports() {
+    for (ports, plain_port, tls_port) in [
+        (vec![("port", int(6379)), ("tls-port", int(6380))], Some(6379), Some(6380)),
+        (vec![("tls-port", int(6380))], Some(6380), Some(6380)),
+        (vec![("port", int(6379))], Some(6379), Some(6379)),
+        (vec![("port", int(0)), ("tls-port", int(6380))], Some(6380), Some(6380)),
+        (vec![], None, None),
+    ] {
+        for (proto, (tls, expected)) in
+            PROTOS.into_iter().flat_map(|p| [(p, (false, plain_port)), (p, (true, tls_port))])
+        {
+            let mut node = vec![("endpoint", Reply::Nil), ("role", bulk("master"))];
+            node.extend(ports.clone());
+            let shard = [("slots", array([int(0), int(1)])), ("nodes", array([map(proto, node)]))];
+            let view = parse_shards(&array([map(proto, shard)]), "seed", tls).unwrap();
+            assert_eq!(view.nodes().next().map(|node| node.endpoint.port()), expected, "{ports:?} tls {tls}");
+            let skipped: Vec<_> = view.skipped.iter().map(|skipped| skipped.why).collect();
+            assert_eq!(skipped, if expected.is_none() { vec![SkipReason::BadPort] } else { vec![] });
+        }
+    }
+}
+
+#[test]
+fn shards_availability_zone() {
+    let mut node = shard_node(1, "master", "online");
+    node.push(("availability-zone", bulk("eu-1a")));
+    let proto = common::Proto::Resp3;
+    let shard = [("slots", array([int(0), int(1)])), ("nodes", array([map(proto, node)]))];
+    let view = parse_shards(&array([map(proto, shard)]), "seed", false).unwrap();
+    assert_eq!(view.nodes().next().unwrap().availability_zone.as_deref(), Some("eu-1a"));
+}
+
+#[test]
+fn shards_refusals() {
+    let unknown = "ERR Unknown subcommand or wrong number of arguments for 'shards'";
+    let proto = common::Proto::Resp3;
+    let shard = |slots: Reply, nodes: Reply| array([map(proto, [("slots", slots), ("nodes", nodes)])]);
+    for (reply, wanted) in [
+        (Reply::Error(ErrorReply::new(unknown)), "Unknown subcommand"),
+        (Reply::Nil, "array of shards, got nil"),
+        (array([int(1)]), "a shard with `slots`, got integer"),
+        (array([map(proto, [("slots", array([]))])]), "a shard with `nodes`"),
+        (shard(array([int(0)]), array([])), "an odd number"),
+        (shard(array([int(3), int(2)]), array([])), "`3-2` is not a range"),
+        (shard(array([]), array([map(proto, [("id", bulk("x"))])])), "a node with a `role`"),
+    ] {
+        let error = parse_shards(&reply, "seed", true).unwrap_err();
+        assert!(error.to_string().contains(wanted), "{error}");
+    }
+}
+
+const NODES: &str = "\
+07c3 127.0.0.1:30004@31004,host-4.example.net slave e7d1 0 1426238317239 4 connected
+67ed 127.0.0.1:30002@31002,host-2.example.net master - 0 1426238316232 2 connected 5461-10922 11000
+292f 127.0.0.1:30003@31003,,shard-id=abc master,fail - 0 1426238318243 3 disconnected 10923-10999 11001-16383
+6ec2 127.0.0.1:30005@31005 slave,fail? 67ed 0 1426238316232 5 connected
+824f :0@0 slave,noaddr 292f 0 1426238317741 6 disconnected
+9999 10.0.0.9:30009@31009 master,handshake - 0 0 0 connected
+e7d1 :30001@31001,host-1.example.net myself,master - 0 0 9 connected 0-5460 [93-<-292f] [77->-67ed]
+vars currentEpoch 9 lastVoteEpoch 0
+";
+
+#[test]
+fn nodes_text() {
+    let view = parse_nodes(NODES, "seed").unwrap();
+    let text = |text: &str| text.to_owned();
+    let expected = vec![
+        (1, Some(text("seed:30001")), vec![text("127.0.0.1:30004")]),
+        (2, Some(text("127.0.0.1:30002")), vec![text("127.0.0.1:30005")]),
+        (2, Some(text("127.0.0.1:30003")), vec![]),
+    ];
+    assert_eq!(hosts(&view), expected);
+    assert_eq!((view.assigned_slots(), view.epoch), (16384, Some(9)));
+    assert_eq!(view.myself.as_ref().map(|node| &node.endpoint), Some(&endpoint("seed:30001")));
+    let skipped: Vec<_> = view.skipped.iter().map(|skipped| skipped.why).collect();
+    assert_eq!(skipped, [SkipReason::NoAddress, SkipReason::Handshake]);
+    let names: Vec<_> = view.nodes().map(|node| node.hostname.as_deref()).collect();
+    let name =
+        |number| Some(["", "host-1.example.net", "host-2.example.net", "", "host-4.example.net"][number]);
+    assert_eq!(names, [name(1), name(4), name(2), None, None]);
+    let health: Vec<_> = view.nodes().map(|node| node.health).collect();
+    use Health::{Failed, Online, Unknown};
+    assert_eq!(health, [Online, Online, Online, Unknown, Failed]);
+    let open: Vec<_> =
+        view.open_slots.iter().map(|open| (open.slot.value(), open.direction, open.peer.as_str())).collect();
+    assert_eq!(open, [(93, Direction::Importing, "292f"), (77, Direction::Migrating, "67ed")]);
+}
+
+#[test]
+fn nodes_in_every_spelling_of_the_address() {
+    for (address, expected) in [
+        ("10.0.0.4:6379", "10.0.0.4:6379"),
+        ("10.0.0.4:6379@16379", "10.0.0.4:6379"),
+        ("2001:db8::7:6379@16379", "[2001:db8::7]:6379"),
+        ("my.serverless.use1.cache.amazonaws.com:6379@16379", "my.serverless.use1.cache.amazonaws.com:6379"),
+        ("0.0.0.0:6379@16379,", "seed:6379"),
+    ] {
+        let view =
+            parse_nodes(&format!("id {address} myself,master - 0 0 1 connected 0-16383\n"), "seed").unwrap();
+        assert_eq!(view.nodes().next().unwrap().endpoint.to_string(), expected);
+    }
+}
+
+#[test]
+fn nodes_come_as_verbatim_text_in_resp3() {
+    let reply = Reply::Verbatim(Verbatim { format: *b"txt", text: NODES.into() });
+    assert_eq!(parse_nodes(reply.as_str().unwrap(), "seed"), parse_nodes(NODES, "seed"));
+}
+
+#[test]
+fn nodes_refusals() {
+    for (line, wanted) in [
+        ("garbage", "eight fields"),
+        ("id a:1@2 master - 0 0 x connected", "config epoch"),
+        ("id a:1@2 master - 0 0 1 connected 5-4", "`5-4` is not a range"),
+        ("id a:1@2 master - 0 0 1 connected 0-16384", "`0-16384` is not a range"),
+        ("id a:1@2 master - 0 0 1 connected [5->-x", "`[5->-x` is not a range"),
+        ("id a:1@2 master - 0 0 1 connected [5-x]", "`[5-x]` is not a range"),
+        ("id a:1@2 master - 0 0 1 connected 5 5", "slot 5 is claimed by two shards"),
+    ] {
+        let error = parse_nodes(line, "seed").unwrap_err();
+        assert!(error.to_string().contains(wanted), "{line}: {error}");
+    }
+    assert_eq!(parse_nodes("", "seed").unwrap(), View::default());
+}
