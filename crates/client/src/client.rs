@@ -1,0 +1,142 @@
+//! The client: a cheap handle to a cluster.
+
+use std::sync::Arc;
+
+use truename_topology::{Endpoint, NodeId, Role, SlotMap};
+
+use crate::cluster::Cluster;
+use crate::command::Command;
+use crate::config::Config;
+use crate::connection::ConnectionFacts;
+use crate::error::Error;
+use crate::event::Events;
+use crate::from_reply::FromReply;
+use crate::router::Router;
+
+/// A client of one cluster. Clones share everything; dropping the last one ends its connections.
+///
+/// # What holds
+/// - A command is sent when its future is first polled, on the connection of its key's node.
+/// - Commands of one slot that are submitted one after the other are executed in that order, as long as none of
+///   them is redirected or sent again.
+/// - A command is sent again only if it was not executed, or if executing it twice is as good as once.
+/// - Every call ends within its deadline ([`Config::command_timeout`] or [`Command::timeout`]).
+/// - Dropping a call's future does not take the command back, and never changes the result of another call.
+#[derive(Debug, Clone)]
+pub struct Client {
+    handle: Arc<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    router: Router,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.router.cluster().close();
+    }
+}
+
+impl Client {
+    /// Connects: asks the seeds for the topology and connects to every primary.
+    ///
+    /// Succeeds once the topology is known and at least one primary is connected; the others go on trying.
+    /// Must be called within a tokio runtime, on which the connections then live.
+    ///
+    /// # Errors
+    /// [`Error::Config`], or [`Error::Connect`] with every node that was tried and what would fix it, no later
+    /// than [`Config::connect_timeout`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves nothing behind.
+    pub async fn connect(config: &Config) -> Result<Self, Error> {
+        let cluster = Cluster::connect(config).await?;
+        Ok(Self { handle: Arc::new(Handle { router: Router::new(cluster) }) })
+    }
+
+    /// [`Client::connect`] with the URL form of a configuration.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        Self::connect(&Config::from_url(url)?).await
+    }
+
+    /// Runs one command and decodes its reply.
+    ///
+    /// ```no_run
+    /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
+    /// use truename::cmd;
+    ///
+    /// client.execute::<()>(cmd("SET").arg("city").arg("Oslo")).await?;
+    /// let city: Option<String> = client.execute(cmd("GET").arg("city")).await?;
+    /// assert_eq!(city.as_deref(), Some("Oslo"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::may_have_executed`] tells whether the command can have had an effect.
+    ///
+    /// # Cancel safety
+    /// Dropping the future after its first poll leaves the command to be executed; its reply is discarded.
+    pub async fn execute<T: FromReply>(&self, command: Command<'_>) -> Result<T, Error> {
+        let router = &self.handle.router;
+        match router.execute(&command).await {
+            Ok(reply) => Ok(T::from_reply(reply)?),
+            Err(_) if router.cluster().is_closed() => Err(Error::Closed),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Listens to what the client notices from now on.
+    pub fn events(&self) -> Events {
+        self.handle.router.cluster().events()
+    }
+
+    /// Whether the server is no cluster and is used as a single node.
+    pub fn is_single_node(&self) -> bool {
+        self.handle.router.cluster().is_single()
+    }
+
+    /// The topology in force.
+    pub fn topology(&self) -> SlotMap {
+        self.handle.router.cluster().topology().map().clone()
+    }
+
+    /// The nodes of the topology and what is known of their connections.
+    pub fn nodes(&self) -> Vec<NodeStatus> {
+        let topology = self.handle.router.cluster().topology();
+        let statuses =
+            topology.map().nodes().iter().zip(topology.nodes()).map(|(announced, node)| NodeStatus {
+                node: announced.endpoint.clone(),
+                id: announced.id.clone(),
+                role: announced.role,
+                is_connected: node.is_up(),
+                facts: node.facts(),
+            });
+        statuses.collect()
+    }
+
+    /// Ends all connections. Calls that are under way, and later ones, fail with [`Error::Closed`].
+    pub fn close(&self) {
+        self.handle.router.cluster().close();
+    }
+}
+
+/// A node as the client sees it at the moment.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NodeStatus {
+    /// The node as announced.
+    pub node: Endpoint,
+    /// Its node id.
+    pub id: Option<NodeId>,
+    /// Its role.
+    pub role: Role,
+    /// Whether a connection is up.
+    pub is_connected: bool,
+    /// What was learnt about its latest connection.
+    pub facts: Option<Arc<ConnectionFacts>>,
+}

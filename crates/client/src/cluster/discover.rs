@@ -1,0 +1,151 @@
+//! Asking nodes for their view of the topology, each on a connection of its own.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use truename_resp::{ErrorReply, Reply};
+use truename_topology::{Endpoint, View, parse_slots};
+
+use crate::connection::{Connector, Target, Transport, Wire, broken, refusal};
+use crate::error::{Cause, NodeFailure, Phase};
+
+/// How long to wait for further views once the first one is there.
+const SECOND_OPINION: Duration = Duration::from_millis(300);
+
+/// What a source said.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// Its view, and its address as a responder.
+    View(View),
+    /// It is no cluster node: cluster support is disabled, or its proxy hides the cluster.
+    NotACluster,
+}
+
+/// An answer with where it came from.
+#[derive(Debug)]
+pub(crate) struct Opinion {
+    pub(crate) answer: Answer,
+    pub(crate) source: Target,
+}
+
+/// Asks one source.
+pub(crate) async fn ask(
+    connector: &Connector,
+    source: &Target,
+    deadline: Instant,
+) -> Result<Opinion, Vec<NodeFailure>> {
+    let known = Mutex::new(None);
+    let started = Instant::now();
+    let mut connected = connector.connect(source, &known, deadline).await?;
+    let fail = |phase, cause| {
+        let failure = NodeFailure {
+            node: source.node.endpoint.clone(),
+            is_seed: source.is_seed,
+            dialled: connected.facts.dialled.clone(),
+            peer: connected.facts.peer,
+            phase,
+            remedy: connector.advise(source, &connected.facts, phase, &cause),
+            cause,
+            acceptable: Vec::new(),
+            certificate: None,
+            elapsed: started.elapsed(),
+        };
+        vec![failure]
+    };
+    let deadline = deadline.min(Instant::now() + connector.env.timing.node_connect);
+    let asked = tokio::time::timeout_at(deadline, slots(&mut connected.wire, source)).await;
+    match asked {
+        Ok(Ok(answer)) => Ok(Opinion { answer, source: source.clone() }),
+        Ok(Err((phase, cause))) => Err(fail(phase, cause)),
+        Err(_) => Err(fail(Phase::Topology, Cause::TimedOut)),
+    }
+}
+
+async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result<Answer, (Phase, Cause)> {
+    let replies = wire.round_trip(&[&[b"CLUSTER", b"SLOTS"]]).await.map_err(|error| {
+        let (_, cause) = broken(error);
+        (Phase::Topology, cause)
+    })?;
+    let reply = replies.into_iter().next().unwrap_or(Reply::Nil);
+    if let Reply::Error(error) = &reply {
+        return if hides_cluster(error) { Ok(Answer::NotACluster) } else { Err(topology_refusal(error)) };
+    }
+    let view = parse_slots(&reply, source.node.endpoint.host())
+        .map_err(|error| (Phase::Topology, Cause::BadTopology(error.to_string())))?;
+    if view.assigned_slots() == 0 {
+        let why = "no slot is assigned to any node: the cluster is not formed yet".to_owned();
+        return Err((Phase::Topology, Cause::BadTopology(why)));
+    }
+    Ok(Answer::View(view))
+}
+
+/// `ERR This instance has cluster support disabled` (server source), and what proxies say who do not know or
+/// allow the command.
+fn hides_cluster(error: &ErrorReply) -> bool {
+    let text = error.message().to_ascii_lowercase();
+    error.code() == "ERR"
+        && [
+            "cluster support disabled",
+            "unknown command",
+            "unknown subcommand",
+            "not allowed",
+            "not supported",
+        ]
+        .iter()
+        .any(|sign| text.contains(sign))
+}
+
+fn topology_refusal(error: &ErrorReply) -> (Phase, Cause) {
+    match refusal(error) {
+        (_, Cause::NoPermission(_)) => {
+            (Phase::Topology, Cause::NoPermission(format!("CLUSTER SLOTS ({})", error.message())))
+        }
+        (_, cause) => (Phase::Topology, cause),
+    }
+}
+
+/// Asks the configured seeds, all at once; the first usable answer wins.
+pub(crate) async fn ask_seeds(
+    connector: &Connector,
+    seeds: &[Endpoint],
+    deadline: Instant,
+) -> Result<Opinion, Vec<NodeFailure>> {
+    let targets: Vec<Target> = seeds.iter().map(Target::seed).collect();
+    let mut asking: FuturesUnordered<_> =
+        targets.iter().map(|target| ask(connector, target, deadline)).collect();
+    let mut failures = Vec::new();
+    while let Some(answered) = asking.next().await {
+        match answered {
+            Ok(opinion) => return Ok(opinion),
+            Err(failed) => failures.extend(failed),
+        }
+    }
+    Err(failures)
+}
+
+/// Asks several sources at once; gives all that answered within a short time of the first.
+pub(crate) async fn ask_several(
+    connector: &Connector,
+    sources: &[Target],
+    deadline: Instant,
+) -> (Vec<Opinion>, Vec<NodeFailure>) {
+    let mut asking: FuturesUnordered<_> =
+        sources.iter().map(|source| ask(connector, source, deadline)).collect();
+    let (mut opinions, mut failures) = (Vec::new(), Vec::new());
+    let mut until = deadline;
+    while let Ok(Some(answered)) = tokio::time::timeout_at(until, asking.next()).await {
+        match answered {
+            Ok(opinion) => {
+                if opinions.is_empty() {
+                    until = deadline.min(Instant::now() + SECOND_OPINION);
+                }
+                opinions.push(opinion);
+            }
+            Err(failed) => failures.extend(failed),
+        }
+    }
+    (opinions, failures)
+}

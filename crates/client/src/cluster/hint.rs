@@ -1,0 +1,95 @@
+//! Hints to the topology worker: merged in place, so that a storm of them is one piece of work.
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, broadcast};
+use truename_topology::{Endpoint, Slot};
+
+use crate::event::Event;
+
+/// Patches that may wait. A refresh fixes whatever is beyond that.
+const MAX_PATCHES: usize = 256;
+
+/// What was noticed since the worker looked last.
+#[derive(Debug, Default)]
+pub(crate) struct Hints {
+    /// Slots that a node said are elsewhere, to patch at once.
+    pub(crate) moved: Vec<(Slot, Endpoint)>,
+    /// Nodes that an `ASK` named and nobody knew.
+    pub(crate) asked: Vec<Endpoint>,
+    /// Something suggests that the topology changed.
+    pub(crate) refresh: bool,
+}
+
+impl Hints {
+    fn is_empty(&self) -> bool {
+        self.moved.is_empty() && self.asked.is_empty() && !self.refresh
+    }
+}
+
+/// The way from the engine to its topology worker and to the listeners of events. Neither can block it.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    hints: Mutex<Hints>,
+    pending: Notify,
+    events: broadcast::Sender<Event>,
+}
+
+impl Signals {
+    pub(crate) fn new() -> Self {
+        let (events, _) = broadcast::channel(crate::event::CAPACITY);
+        Self { hints: Mutex::new(Hints::default()), pending: Notify::new(), events }
+    }
+
+    /// A node answered `MOVED`.
+    pub(crate) fn moved(&self, slot: Slot, to: &Endpoint) {
+        self.merge(|hints| {
+            hints.refresh = true;
+            hints.moved.retain(|(known, _)| *known != slot);
+            if hints.moved.len() < MAX_PATCHES {
+                hints.moved.push((slot, to.clone()));
+            }
+        });
+    }
+
+    /// A node answered `ASK` with a node that is not part of the topology.
+    pub(crate) fn asked(&self, to: &Endpoint) {
+        self.merge(|hints| {
+            if !hints.asked.contains(to) && hints.asked.len() < MAX_PATCHES {
+                hints.asked.push(to.clone());
+            }
+        });
+    }
+
+    /// Something suggests that the topology changed.
+    pub(crate) fn refresh(&self) {
+        self.merge(|hints| hints.refresh = true);
+    }
+
+    fn merge(&self, change: impl FnOnce(&mut Hints)) {
+        change(&mut self.hints.lock());
+        self.pending.notify_one();
+    }
+
+    /// Waits until there is something to do and takes all of it.
+    pub(crate) async fn next(&self) -> Hints {
+        loop {
+            let hints = std::mem::take(&mut *self.hints.lock());
+            if !hints.is_empty() {
+                return hints;
+            }
+            self.pending.notified().await;
+        }
+    }
+
+    /// Tells the listeners; free when there are none.
+    pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
+        if self.events.receiver_count() > 0 {
+            // A send fails only when the last listener left meanwhile.
+            let _ = self.events.send(event());
+        }
+    }
+
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+}

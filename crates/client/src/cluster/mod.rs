@@ -1,0 +1,189 @@
+//! The cluster as one client sees it.
+//!
+//! | part | what it is |
+//! |---|---|
+//! | [`topology`] | the immutable snapshot that callers route by |
+//! | [`node`] | a node with its lanes; survives snapshots |
+//! | [`worker`] | the only writer of the snapshot |
+//! | [`hint`] | what the engine tells the worker, merged; and the events |
+//! | [`discover`] | asking nodes for their views |
+//!
+//! Invariants: callers never wait for a refresh; seeds are kept for ever; the topology is asked for on
+//! connections of its own; a view is adopted only after `reconcile` agreed.
+
+mod discover;
+mod hint;
+mod node;
+mod topology;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use truename_topology::{Endpoint, SlotMap};
+
+pub(crate) use discover::{Answer, ask_seeds};
+use hint::Signals;
+pub(crate) use node::Node;
+use node::NodeFactory;
+pub(crate) use topology::Topology;
+
+use crate::config::{Config, Timing};
+use crate::connection::{Connector, LaneOptions, Room};
+use crate::error::{Cause, Error, NodeFailure};
+use crate::event::Events;
+
+/// How long a caller waits for the worker to make a node that a redirect named.
+const NODE_SOON: std::time::Duration = std::time::Duration::from_millis(500);
+/// Pause between questions to a cluster that is still forming or loading.
+const FORMING_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Shared by a client's clones, its worker and nobody else.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    topology: ArcSwap<Topology>,
+    version: watch::Sender<u64>,
+    factory: NodeFactory,
+    pub(crate) signals: Arc<Signals>,
+    seeds: Vec<Endpoint>,
+    /// The seed whose answer is in force.
+    authority: ArcSwap<Endpoint>,
+    is_single: bool,
+    closed: AtomicBool,
+    pub(crate) timing: Timing,
+}
+
+impl Cluster {
+    /// Finds the cluster through its seeds and connects to the primaries, within the connect time-out.
+    pub(crate) async fn connect(config: &Config) -> Result<Arc<Self>, Error> {
+        let started = Instant::now();
+        let deadline = started + config.limits.connect;
+        // Loading the system's roots reads files.
+        let owned = config.clone();
+        let connector = tokio::task::spawn_blocking(move || Connector::build(&owned))
+            .await
+            .map_err(|error| Error::config(format!("building the TLS configuration failed: {error}")))??;
+        let connector = Arc::new(connector);
+        let opinion = first_opinion(&connector, &config.seeds, deadline)
+            .await
+            .map_err(|failures| Error::connect(failures, started.elapsed()))?;
+
+        let seed = opinion.source.seed.clone();
+        let signals = Arc::new(Signals::new());
+        let factory = NodeFactory {
+            connector,
+            signals: signals.clone(),
+            lanes: config.lanes_per_node,
+            options: LaneOptions::new(
+                Room { commands: config.max_in_flight, bytes: config.max_queued_bytes },
+                config.limits.keepalive,
+                config.limits.stall,
+            ),
+        };
+        let (topology, is_single) = match &opinion.answer {
+            Answer::View(view) => (Topology::new(SlotMap::from_view(view), &factory, &seed), false),
+            Answer::NotACluster => (Topology::single(&factory, &seed), true),
+        };
+        let cluster = Arc::new(Self {
+            topology: ArcSwap::from_pointee(topology),
+            version: watch::Sender::new(0),
+            factory,
+            signals,
+            seeds: config.seeds.clone(),
+            authority: ArcSwap::from_pointee(seed),
+            is_single,
+            closed: AtomicBool::new(false),
+            timing: config.limits,
+        });
+        cluster.warm_up(started, deadline).await?;
+        tokio::spawn(worker::run(Arc::downgrade(&cluster)));
+        Ok(cluster)
+    }
+
+    /// Connects to the primaries. Fails only if none of them can be reached: one node's trouble is its own.
+    async fn warm_up(&self, started: Instant, deadline: Instant) -> Result<(), Error> {
+        let topology = self.topology.load_full();
+        topology.primaries().for_each(|node| node.warm_up());
+        let mut failures: Vec<NodeFailure> = Vec::new();
+        let mut reached = 0;
+        for node in topology.primaries() {
+            match tokio::time::timeout_at(deadline, node.settled()).await {
+                Ok(Ok(())) => reached += 1,
+                Ok(Err(failed)) => failures.extend(failed),
+                Err(_) => break,
+            }
+        }
+        if reached == 0 {
+            return Err(Error::connect(failures, started.elapsed()));
+        }
+        Ok(())
+    }
+
+    /// The snapshot in force. The guard must not be held across an await.
+    pub(crate) fn topology(&self) -> Guard<Arc<Topology>> {
+        self.topology.load()
+    }
+
+    pub(crate) fn is_single(&self) -> bool {
+        self.is_single
+    }
+
+    pub(crate) fn events(&self) -> Events {
+        Events::new(self.signals.listen())
+    }
+
+    /// Ends the worker and all connections; commands fail from now on.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let nothing = Topology::new(SlotMap::empty(), &self.factory, &self.authority());
+        self.store(nothing);
+        self.signals.refresh();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// The node at a raw announced address; one that a redirect named a moment ago is waited for.
+    pub(crate) async fn node_soon(&self, endpoint: &Endpoint, deadline: Instant) -> Option<Arc<Node>> {
+        let deadline = deadline.min(Instant::now() + NODE_SOON);
+        let mut version = self.version.subscribe();
+        loop {
+            if let Some(node) = self.topology().node_at(endpoint) {
+                return Some(node.clone());
+            }
+            tokio::time::timeout_at(deadline, version.changed()).await.ok()?.ok()?;
+        }
+    }
+
+    fn authority(&self) -> Endpoint {
+        Endpoint::clone(&self.authority.load())
+    }
+
+    fn store(&self, topology: Topology) {
+        self.topology.store(Arc::new(topology));
+        self.version.send_modify(|version| *version += 1);
+    }
+}
+
+/// The first usable answer of a seed. A cluster that is still forming or loading is asked again.
+async fn first_opinion(
+    connector: &Connector,
+    seeds: &[Endpoint],
+    deadline: Instant,
+) -> Result<discover::Opinion, Vec<NodeFailure>> {
+    loop {
+        let failures = match ask_seeds(connector, seeds, deadline).await {
+            Ok(opinion) => return Ok(opinion),
+            Err(failures) => failures,
+        };
+        let is_forming = failures.iter().any(|f| matches!(f.cause, Cause::Loading | Cause::BadTopology(_)));
+        if !is_forming || Instant::now() + FORMING_PAUSE >= deadline {
+            return Err(failures);
+        }
+        tokio::time::sleep(FORMING_PAUSE).await;
+    }
+}

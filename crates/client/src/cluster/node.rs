@@ -1,0 +1,132 @@
+//! A node with its lanes. Nodes survive snapshots: a refresh that changes nothing about a node keeps its
+//! connections.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use truename_topology::{AnnouncedNode, Endpoint, Slot};
+
+use super::hint::Signals;
+use crate::connection::{
+    CloseCause, ConnectionFacts, Connector, Lane, LaneObserver, LaneOptions, LanePhase, Target, spawn_lane,
+};
+use crate::error::NodeFailure;
+use crate::event::Event;
+
+/// One node of the topology.
+#[derive(Debug)]
+pub(crate) struct Node {
+    target: Arc<Target>,
+    lanes: Box<[Lane]>,
+    facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
+}
+
+/// What it takes to make nodes.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeFactory {
+    pub(crate) connector: Arc<Connector>,
+    pub(crate) signals: Arc<Signals>,
+    pub(crate) lanes: usize,
+    pub(crate) options: LaneOptions,
+}
+
+impl NodeFactory {
+    /// A node with idle lanes. Must be called on a tokio runtime.
+    pub(crate) fn spawn(&self, target: Target) -> Arc<Node> {
+        let target = Arc::new(target);
+        let known = Arc::new(Mutex::new(None));
+        let facts = Arc::new(Mutex::new(None));
+        let lanes = (0..self.lanes)
+            .map(|_| {
+                let observer = NodeObserver {
+                    node: target.node.endpoint.clone(),
+                    facts: facts.clone(),
+                    signals: self.signals.clone(),
+                };
+                spawn_lane(self.connector.clone(), target.clone(), known.clone(), self.options, observer)
+            })
+            .collect();
+        Arc::new(Node { target, lanes, facts })
+    }
+}
+
+impl Node {
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.target.node.endpoint
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Whether this is still the node that a view announces.
+    pub(crate) fn is(&self, announced: &AnnouncedNode) -> bool {
+        let same_id = match (&self.target.node.id, &announced.id) {
+            (Some(known), Some(id)) => known == id,
+            // A node that a redirect introduced has no id yet.
+            _ => true,
+        };
+        self.target.node.endpoint == announced.endpoint
+            && same_id
+            && self.target.node.hostname == announced.hostname
+    }
+
+    /// The lane of a slot: always the same one, so that commands of a key keep their order.
+    pub(crate) fn lane(&self, slot: Option<Slot>) -> &Lane {
+        match self.lanes.len() {
+            1 => &self.lanes[0],
+            many => &self.lanes[slot.map_or(0, |slot| slot.index() % many)],
+        }
+    }
+
+    /// Asks for connections before they are needed.
+    pub(crate) fn warm_up(&self) {
+        self.lanes.iter().for_each(Lane::warm_up);
+    }
+
+    /// Waits until the first lane is up or has failed; gives its failures.
+    pub(crate) async fn settled(&self) -> Result<(), Vec<NodeFailure>> {
+        match self.lanes[0].settled().await {
+            LanePhase::Down(cause) => match &*cause {
+                CloseCause::Connect(failures) => Err(failures.clone()),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a lane is connected.
+    pub(crate) fn is_up(&self) -> bool {
+        self.lanes.iter().any(|lane| matches!(lane.phase(), LanePhase::Open))
+    }
+
+    /// Gives back what waits for a connection.
+    pub(crate) fn recall(&self) {
+        self.lanes.iter().for_each(Lane::recall);
+    }
+
+    /// What is known of the node's latest connection.
+    pub(crate) fn facts(&self) -> Option<Arc<ConnectionFacts>> {
+        self.facts.lock().clone()
+    }
+}
+
+struct NodeObserver {
+    node: Endpoint,
+    facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
+    signals: Arc<Signals>,
+}
+
+impl LaneObserver for NodeObserver {
+    fn connected(&self, facts: &Arc<ConnectionFacts>) {
+        tracing::debug!(node = %self.node, dialled = ?facts.dialled, identity = ?facts.identity, "connected");
+        *self.facts.lock() = Some(facts.clone());
+        self.signals.emit(|| Event::Connected { node: self.node.clone(), facts: facts.clone() });
+    }
+
+    fn disconnected(&self, cause: &Arc<CloseCause>) {
+        tracing::debug!(node = %self.node, %cause, "disconnected");
+        self.signals.refresh();
+        self.signals.emit(|| Event::Disconnected { node: self.node.clone(), cause: cause.to_string() });
+    }
+}

@@ -1,0 +1,102 @@
+//! The snapshot that callers route by: the slot map together with the nodes that it names. Immutable.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use truename_topology::{AnnouncedNode, Endpoint, Role, Slot, SlotMap};
+
+use super::node::{Node, NodeFactory};
+use crate::connection::Target;
+
+/// How long a node that only an `ASK` named is kept.
+const KEEP_ASKED: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// One state of the cluster, as the client sees it.
+#[derive(Debug)]
+pub(crate) struct Topology {
+    map: SlotMap,
+    /// Parallel to the map's nodes.
+    nodes: Vec<Arc<Node>>,
+    /// Nodes that an `ASK` named and no view mentions yet, such as an importing node without slots.
+    asked: HashMap<Endpoint, (Arc<Node>, Instant)>,
+}
+
+impl Topology {
+    /// The first snapshot.
+    pub(crate) fn new(map: SlotMap, factory: &NodeFactory, seed: &Endpoint) -> Self {
+        let empty = Self { map: SlotMap::empty(), nodes: Vec::new(), asked: HashMap::new() };
+        empty.succeed(map, factory, seed)
+    }
+
+    /// A server that is not a cluster: every slot is served by the seed itself.
+    pub(crate) fn single(factory: &NodeFactory, seed: &Endpoint) -> Self {
+        let target = Target::seed(seed);
+        let map = SlotMap::single_node(target.node.clone());
+        Self { map, nodes: vec![factory.spawn(target)], asked: HashMap::new() }
+    }
+
+    /// The snapshot after this one. Nodes that did not change keep their connections.
+    pub(crate) fn succeed(&self, map: SlotMap, factory: &NodeFactory, seed: &Endpoint) -> Self {
+        let known: HashMap<&Endpoint, &Arc<Node>> =
+            self.nodes.iter().map(|node| (node.endpoint(), node)).collect();
+        let nodes = map
+            .nodes()
+            .iter()
+            .map(|announced| {
+                let reused = known
+                    .get(&announced.endpoint)
+                    .copied()
+                    .or_else(|| self.asked.get(&announced.endpoint).map(|(node, _)| node))
+                    .filter(|node| node.is(announced));
+                match reused {
+                    Some(node) => node.clone(),
+                    None => factory.spawn(Target::announced(announced, seed)),
+                }
+            })
+            .collect();
+        let asked = self
+            .asked
+            .iter()
+            .filter(|(endpoint, (_, since))| map.node_at(endpoint).is_none() && since.elapsed() < KEEP_ASKED)
+            .map(|(endpoint, entry)| (endpoint.clone(), entry.clone()))
+            .collect();
+        Self { map, nodes, asked }
+    }
+
+    /// This snapshot with a node that an `ASK` named.
+    pub(crate) fn with_asked(&self, endpoint: &Endpoint, factory: &NodeFactory, seed: &Endpoint) -> Self {
+        let mut asked = self.asked.clone();
+        let announced = AnnouncedNode::new(endpoint.clone(), Role::Primary);
+        let node = factory.spawn(Target::announced(&announced, seed));
+        asked.insert(endpoint.clone(), (node, Instant::now()));
+        Self { map: self.map.clone(), nodes: self.nodes.clone(), asked }
+    }
+
+    pub(crate) fn map(&self) -> &SlotMap {
+        &self.map
+    }
+
+    /// The primary of a slot.
+    pub(crate) fn primary(&self, slot: Slot) -> Option<&Arc<Node>> {
+        self.map.shard(slot).and_then(|shard| self.nodes.get(shard.primary().index()))
+    }
+
+    /// All primaries, one per shard.
+    pub(crate) fn primaries(&self) -> impl ExactSizeIterator<Item = &Arc<Node>> {
+        self.map.shards().iter().map(|shard| &self.nodes[shard.primary().index()])
+    }
+
+    /// All nodes of the map.
+    pub(crate) fn nodes(&self) -> &[Arc<Node>] {
+        &self.nodes
+    }
+
+    /// The node at a raw announced address, as redirects name it.
+    pub(crate) fn node_at(&self, endpoint: &Endpoint) -> Option<&Arc<Node>> {
+        match self.map.node_at(endpoint) {
+            Some(index) => self.nodes.get(index.index()),
+            None => self.asked.get(endpoint).map(|(node, _)| node),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The topology worker: the only writer of the snapshot.
+//!
+//! It patches at once what a `MOVED` said, and confirms it by asking several nodes, one refresh at a time, no
+//! more often than a token bucket allows. Nothing on the request path waits for it, except a caller whose
+//! redirect names a node that nobody knew.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use truename_topology::{Endpoint, Origin, SlotMap, View, reconcile};
+
+use super::discover::{Answer, Opinion, ask_several};
+use super::hint::Hints;
+use super::{Cluster, Topology};
+use crate::connection::{Backoff, Target};
+use crate::error::NodeFailure;
+use crate::event::Event;
+
+/// Hints that come within this time of the first one share its refresh.
+const DEBOUNCE: Duration = Duration::from_millis(20);
+/// The pauses between refreshes that change nothing: the first one and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+/// The least pause between two refreshes.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
+/// Nodes to ask at a time, besides a seed.
+const SOURCES: usize = 3;
+
+/// Runs until the client is dropped.
+pub(super) async fn run(cluster: Weak<Cluster>) {
+    let Some(strong) = cluster.upgrade() else { return };
+    let signals = strong.signals.clone();
+    let interval = strong.timing.refresh;
+    drop(strong);
+    let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
+    let mut not_before = Instant::now();
+    loop {
+        let tick = interval.mul_f64(0.9 + 0.2 * fastrand::f64());
+        let hints = tokio::time::timeout(tick, signals.next()).await;
+        let Some(cluster) = cluster.upgrade() else { return };
+        if cluster.is_closed() {
+            return;
+        }
+        let hints = hints.unwrap_or_else(|_| Hints { refresh: true, ..Hints::default() });
+        cluster.patch(&hints);
+        if !hints.refresh || cluster.is_single() {
+            continue;
+        }
+        let wait = (Instant::now() + DEBOUNCE).max(not_before);
+        cluster.patch_until(wait).await;
+        let changed = cluster.refresh().await;
+        if changed {
+            backoff.reset();
+        }
+        not_before = Instant::now() + LEAST_PAUSE.max(backoff.next_delay());
+    }
+}
+
+impl Cluster {
+    /// Applies what redirects said, at once.
+    fn patch(&self, hints: &Hints) {
+        if !hints.moved.is_empty() {
+            let current = self.topology.load_full();
+            let mut map = current.map().clone();
+            for (slot, to) in &hints.moved {
+                map = map.with_moved(*slot, to);
+            }
+            let seed = self.authority();
+            self.publish(&current, map, &seed);
+        }
+        for endpoint in &hints.asked {
+            let current = self.topology.load_full();
+            if current.node_at(endpoint).is_none() {
+                let next = current.with_asked(endpoint, &self.factory, &self.authority());
+                self.store(next);
+            }
+        }
+    }
+
+    /// Waits, and goes on patching meanwhile: a redirect to a new node must not wait for a pause to end.
+    async fn patch_until(&self, until: Instant) {
+        while let Ok(hints) = tokio::time::timeout_at(until, self.signals.next()).await {
+            self.patch(&hints);
+        }
+    }
+
+    /// Asks several nodes and adopts what they agree on. True when something changed.
+    async fn refresh(&self) -> bool {
+        let deadline = Instant::now() + self.timing.node_connect;
+        let current = self.topology.load_full();
+        let (mut opinions, mut failures) =
+            ask_several(&self.factory.connector, &self.sources(&current), deadline).await;
+        if opinions.is_empty() {
+            let seeds: Vec<Target> = self.seeds.iter().map(Target::seed).collect();
+            let deadline = Instant::now() + self.timing.node_connect;
+            let (answered, failed) = ask_several(&self.factory.connector, &seeds, deadline).await;
+            opinions = answered;
+            failures.extend(failed);
+        }
+        self.adopt(&current, opinions, &failures)
+    }
+
+    /// Whom to ask: some nodes that are connected, drawn at random, and a seed.
+    fn sources(&self, topology: &Topology) -> Vec<Target> {
+        let mut up: Vec<&Target> =
+            topology.nodes().iter().filter(|node| node.is_up()).map(|node| node.target()).collect();
+        fastrand::shuffle(&mut up);
+        let seed = fastrand::choice(&self.seeds).map(Target::seed);
+        up.into_iter().take(SOURCES).cloned().chain(seed).collect()
+    }
+
+    fn adopt(&self, current: &Topology, opinions: Vec<Opinion>, failures: &[NodeFailure]) -> bool {
+        let (mut views, mut sources): (Vec<View>, Vec<Target>) = (Vec::new(), Vec::new());
+        for opinion in opinions {
+            if let Answer::View(view) = opinion.answer {
+                let origin = if opinion.source.is_seed { Origin::Seed } else { Origin::Node };
+                views.push(view.with_origin(origin));
+                sources.push(opinion.source);
+            }
+        }
+        if views.is_empty() {
+            let cause = failures.last().map_or_else(|| "nobody answered".to_owned(), NodeFailure::summary);
+            tracing::debug!(%cause, "refresh failed");
+            self.signals.emit(|| Event::RefreshFailed { cause });
+            return false;
+        }
+        let reconciled = reconcile(&views, Some(current.map()));
+        for disagreement in &reconciled.disagreements {
+            tracing::debug!(%disagreement, "views disagree");
+            self.signals.emit(|| Event::Disagreement { what: disagreement.to_string() });
+        }
+        let seed = reconciled.chosen.map_or_else(|| self.authority(), |chosen| sources[chosen].seed.clone());
+        self.publish(current, reconciled.map, &seed)
+    }
+
+    /// Puts a map in force. True when it differs from the one before.
+    fn publish(&self, current: &Topology, map: SlotMap, seed: &Endpoint) -> bool {
+        let diff = current.map().diff(&map);
+        let is_news = !diff.is_empty();
+        let next = current.succeed(map, &self.factory, seed);
+        let unchanged = !is_news
+            && next.nodes().len() == current.nodes().len()
+            && next.nodes().iter().zip(current.nodes()).all(|(a, b)| std::sync::Arc::ptr_eq(a, b));
+        if unchanged {
+            return false;
+        }
+        for node in next.primaries() {
+            node.warm_up();
+        }
+        self.store(next);
+        if is_news {
+            tracing::debug!(%diff, "topology changed");
+            self.signals.emit(|| Event::TopologyChanged { diff: std::sync::Arc::new(diff) });
+        }
+        // What waits for a connection to a node that may no longer own its slot is routed again.
+        for node in current.nodes() {
+            node.recall();
+        }
+        is_news
+    }
+}

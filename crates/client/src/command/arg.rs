@@ -1,0 +1,164 @@
+//! One argument: borrowed bytes, a short text kept in place, or owned bytes.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+/// Longest text that is kept in place: any 64-bit integer, and most floating point numbers.
+const INLINE: usize = 22;
+
+/// An argument in the form in which it is sent.
+#[derive(Debug, Clone)]
+pub struct Arg<'a>(Repr<'a>);
+
+#[derive(Debug, Clone)]
+enum Repr<'a> {
+    Borrowed(&'a [u8]),
+    Inline { len: u8, bytes: [u8; INLINE] },
+    Owned(Box<[u8]>),
+}
+
+impl<'a> Arg<'a> {
+    #[inline]
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Borrowed(bytes) => bytes,
+            Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Owned(bytes) => bytes,
+        }
+    }
+
+    fn borrowed(bytes: &'a [u8]) -> Self {
+        Self(Repr::Borrowed(bytes))
+    }
+
+    fn owned(bytes: impl Into<Box<[u8]>>) -> Self {
+        Self(Repr::Owned(bytes.into()))
+    }
+
+    fn text(text: &str) -> Self {
+        if text.len() > INLINE {
+            return Self::owned(text.as_bytes());
+        }
+        let mut bytes = [0; INLINE];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Self(Repr::Inline { len: text.len() as u8, bytes })
+    }
+}
+
+/// What can be an argument of a command.
+pub trait ToArg<'a> {
+    /// The argument as it is sent.
+    fn to_arg(self) -> Arg<'a>;
+}
+
+macro_rules! borrowed {
+    ($($type:ty),*) => {$(
+        impl<'a> ToArg<'a> for &'a $type {
+            #[inline]
+            fn to_arg(self) -> Arg<'a> {
+                Arg::borrowed(self.as_ref())
+            }
+        }
+    )*};
+}
+borrowed!(str, [u8], String, Vec<u8>, Bytes);
+
+impl<'a, const N: usize> ToArg<'a> for &'a [u8; N] {
+    fn to_arg(self) -> Arg<'a> {
+        Arg::borrowed(self)
+    }
+}
+
+impl<'a> ToArg<'a> for &&'a str {
+    fn to_arg(self) -> Arg<'a> {
+        Arg::borrowed(self.as_bytes())
+    }
+}
+
+impl<'a> ToArg<'a> for String {
+    fn to_arg(self) -> Arg<'a> {
+        Arg::owned(self.into_bytes())
+    }
+}
+
+impl<'a> ToArg<'a> for Vec<u8> {
+    fn to_arg(self) -> Arg<'a> {
+        Arg::owned(self)
+    }
+}
+
+impl<'a> ToArg<'a> for Bytes {
+    fn to_arg(self) -> Arg<'a> {
+        Arg::owned(Vec::from(self))
+    }
+}
+
+impl<'a> ToArg<'a> for Cow<'a, str> {
+    fn to_arg(self) -> Arg<'a> {
+        match self {
+            Cow::Borrowed(text) => text.to_arg(),
+            Cow::Owned(text) => text.to_arg(),
+        }
+    }
+}
+
+macro_rules! integers {
+    ($($type:ty),*) => {$(
+        impl<'a> ToArg<'a> for $type {
+            fn to_arg(self) -> Arg<'a> {
+                Arg::text(itoa::Buffer::new().format(self))
+            }
+        }
+    )*};
+}
+integers!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
+
+impl<'a> ToArg<'a> for f64 {
+    /// The shortest text that reads back as the same number; infinities as `inf` and `-inf`, as servers read them.
+    fn to_arg(self) -> Arg<'a> {
+        Arg::text(&self.to_string())
+    }
+}
+
+impl<'a> ToArg<'a> for f32 {
+    fn to_arg(self) -> Arg<'a> {
+        Arg::text(&self.to_string())
+    }
+}
+
+impl<'a> ToArg<'a> for Arg<'a> {
+    fn to_arg(self) -> Self {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent<'a>(arg: impl ToArg<'a>) -> String {
+        String::from_utf8_lossy(arg.to_arg().as_bytes()).into_owned()
+    }
+
+    #[test]
+    fn the_text_of_every_kind_of_argument() {
+        assert_eq!(sent("key"), "key");
+        assert_eq!(
+            sent(String::from("a longer text than fits in place")),
+            "a longer text than fits in place"
+        );
+        assert_eq!(sent(b"\x00\x01"), "\0\u{1}");
+        assert_eq!(sent(Bytes::from_static(b"shared")), "shared");
+        assert_eq!(sent(i64::MIN), "-9223372036854775808");
+        assert_eq!(sent(u64::MAX), "18446744073709551615");
+        assert_eq!(sent(1.5), "1.5");
+        assert_eq!(sent(1e300), format!("1{}", "0".repeat(300)));
+        assert_eq!(sent(f64::NEG_INFINITY), "-inf");
+    }
+
+    #[test]
+    fn an_argument_is_three_words() {
+        assert!(size_of::<Arg<'_>>() <= 24);
+    }
+}

@@ -1,0 +1,171 @@
+//! Commands: what the caller wants sent, and what the client must know of it.
+//!
+//! - [`Command`] and [`cmd`] build one; arguments are borrowed where they can be.
+//! - [`spec`] says where its keys are, whether it may be repeated, and what it does to its connection.
+//! - [`table`] is generated from real servers; see `tools/command-table`.
+//!
+//! A command is encoded straight into the buffer of the lane that it is sent on, and again when it is sent
+//! again: no encoded copy is kept.
+
+mod arg;
+mod keys;
+mod spec;
+mod table;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use smallvec::SmallVec;
+use truename_resp::encode;
+use truename_topology::Slot;
+
+use arg::Arg;
+pub use arg::ToArg;
+pub use keys::{Arguments, first_key, keys};
+pub use spec::{BlockTime, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec, lookup};
+
+/// Arguments that a command holds without allocating.
+const INLINE_ARGS: usize = 6;
+
+/// A command with its arguments.
+///
+/// ```
+/// use truename::cmd;
+///
+/// let command = cmd("SET").arg("greeting").arg("hello").arg("EX").arg(60);
+/// assert_eq!(command.name(), "SET");
+/// // Arguments may be secrets: they do not show up in `Debug`.
+/// assert!(!format!("{command:?}").contains("hello"));
+/// ```
+#[derive(Clone)]
+pub struct Command<'a> {
+    args: SmallVec<[Arg<'a>; INLINE_ARGS]>,
+    timeout: Option<Duration>,
+    repeatable: Option<bool>,
+    route: RouteBy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RouteBy {
+    Spec,
+    Slot(Slot),
+    AnyNode,
+}
+
+/// Starts a command.
+pub fn cmd<'a>(name: impl ToArg<'a>) -> Command<'a> {
+    Command::new(name)
+}
+
+impl<'a> Command<'a> {
+    /// A command without arguments so far.
+    pub fn new(name: impl ToArg<'a>) -> Self {
+        let mut args = SmallVec::new();
+        args.push(name.to_arg());
+        Self { args, timeout: None, repeatable: None, route: RouteBy::Spec }
+    }
+
+    /// Adds an argument: text, bytes, or a number.
+    #[must_use]
+    pub fn arg(mut self, arg: impl ToArg<'a>) -> Self {
+        self.args.push(arg.to_arg());
+        self
+    }
+
+    /// Adds several arguments.
+    #[must_use]
+    pub fn args<T: ToArg<'a>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
+        self.args.extend(args.into_iter().map(ToArg::to_arg));
+        self
+    }
+
+    /// How long this command may take in all, instead of the client's default.
+    ///
+    /// A longer time than the client's stall time-out also lets the server be silent for that long.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Says whether executing the command twice is as good as once, instead of what the command table says.
+    ///
+    /// Only a repeatable command is sent again when the connection was lost before its reply.
+    #[must_use]
+    pub fn repeatable(mut self, repeatable: bool) -> Self {
+        self.repeatable = Some(repeatable);
+        self
+    }
+
+    /// Sends the command to the node of this key's slot, whatever its arguments are.
+    #[must_use]
+    pub fn route_by_key(mut self, key: impl AsRef<[u8]>) -> Self {
+        self.route = RouteBy::Slot(Slot::of_key(key.as_ref()));
+        self
+    }
+
+    /// Sends the command to any primary, whatever its arguments are.
+    #[must_use]
+    pub fn route_to_any(mut self) -> Self {
+        self.route = RouteBy::AnyNode;
+        self
+    }
+
+    /// The command's name as given; empty when it is not text.
+    pub fn name(&self) -> &str {
+        self.args.first().and_then(|name| std::str::from_utf8(name.as_bytes()).ok()).unwrap_or_default()
+    }
+
+    pub(crate) fn own_timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The command's entry in the table; `None` for commands that no known server has.
+    pub(crate) fn spec(&self) -> Option<&'static Spec> {
+        lookup(self.at(0)?, self.at(1))
+    }
+
+    /// The slot that decides where the command goes; `None` sends it to any node.
+    ///
+    /// An unknown command is taken to have its key where most commands have it: first.
+    pub(crate) fn slot(&self, spec: Option<&Spec>) -> Option<Slot> {
+        match self.route {
+            RouteBy::Slot(slot) => Some(slot),
+            RouteBy::AnyNode => None,
+            RouteBy::Spec => match spec {
+                Some(spec) => first_key(spec, self).map(Slot::of_key),
+                None => self.at(1).map(Slot::of_key),
+            },
+        }
+    }
+
+    pub(crate) fn may_repeat(&self, spec: Option<&Spec>) -> bool {
+        self.repeatable.unwrap_or_else(|| spec.is_some_and(|spec| spec.repeatable(self)))
+    }
+
+    pub(crate) fn encode(&self, out: &mut BytesMut) {
+        encode::put_command(out, self.args.iter().map(Arg::as_bytes));
+    }
+}
+
+impl Arguments for Command<'_> {
+    #[inline]
+    fn len(&self) -> usize {
+        self.args.len()
+    }
+
+    #[inline]
+    fn at(&self, index: usize) -> Option<&[u8]> {
+        self.args.get(index).map(Arg::as_bytes)
+    }
+}
+
+impl fmt::Debug for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command")
+            .field("name", &self.name())
+            .field("arguments", &(self.args.len() - 1))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,263 @@
+//! Which commands may be sent again when it is unknown whether the server executed them.
+//!
+//! Repeatable means: executed twice in a row, the command leaves the same state as executed once, and the second
+//! reply tells the caller what the first would have told. A correct state with another reply is not enough: `DEL`
+//! would answer that there was nothing to delete. What other clients write between the two executions is not
+//! considered; a repeated `SET` may overwrite it, as a late one would.
+//!
+//! Servers do not say this of their commands, so it is decided here. A command that is in no list is not
+//! repeatable, nor is one with an option that its list does not know.
+
+use super::{Flags, Spec, index::row_of};
+use crate::command::keys::{Arguments, keys};
+
+/// Under which condition a repeatable command is repeatable.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Proviso {
+    /// None.
+    Always,
+    /// From that argument on there is nothing but these options.
+    Plain(usize, Options),
+    /// The same, and `REPLACE` is one of them.
+    Replacing(usize, Options),
+    /// Argument 2, a time to live, is above zero, and after it there is nothing but these options.
+    Lasting(Options),
+    /// The first key is named once, so that no key is both source and destination.
+    Apart,
+    /// No argument is `$`, which means "from now on" and is a later now the second time.
+    Anchored,
+}
+
+/// Option words with the number of their operands.
+type Options = &'static [(&'static str, usize)];
+
+/// Operands of an option that takes all the rest.
+const REST: usize = usize::MAX;
+
+const ALL_TIMES: Options = &[("EX", 1), ("PX", 1), ("EXAT", 1), ("PXAT", 1), ("KEEPTTL", 0)];
+const FIELDS_ONLY: Options = &[("FIELDS", REST)];
+
+/// Reads that servers do not flag as such, as they have nothing to do with keys. Commands with the server's
+/// `readonly` flag need no list: they change nothing, and a second random pick is as good as one that nobody saw.
+const READS: &[&str] = &[
+    // Of the server and its process.
+    "ECHO",
+    "INFO",
+    "LASTSAVE",
+    "PING",
+    "ROLE",
+    "TIME",
+    "COMMAND",
+    "COMMAND COUNT",
+    "COMMAND DOCS",
+    "COMMAND GETKEYS",
+    "COMMAND GETKEYSANDFLAGS",
+    "COMMAND INFO",
+    "COMMAND LIST",
+    "COMMANDLOG GET",
+    "COMMANDLOG LEN",
+    "CONFIG GET",
+    "LATENCY DOCTOR",
+    "LATENCY GRAPH",
+    "LATENCY HISTOGRAM",
+    "LATENCY HISTORY",
+    "LATENCY LATEST",
+    "MEMORY DOCTOR",
+    "MEMORY MALLOC-STATS",
+    "MEMORY STATS",
+    "MODULE LIST",
+    "SLOWLOG GET",
+    "SLOWLOG LEN",
+    // Of users and connections.
+    "ACL CAT",
+    "ACL DRYRUN",
+    "ACL GENPASS",
+    "ACL GETUSER",
+    "ACL LIST",
+    "ACL USERS",
+    "ACL WHOAMI",
+    "CLIENT GETNAME",
+    "CLIENT GETREDIR",
+    "CLIENT ID",
+    "CLIENT INFO",
+    "CLIENT LIST",
+    "CLIENT TRACKINGINFO",
+    // Of the cluster.
+    "CLUSTER COUNT-FAILURE-REPORTS",
+    "CLUSTER COUNTKEYSINSLOT",
+    "CLUSTER GETKEYSINSLOT",
+    "CLUSTER GETSLOTMIGRATIONS",
+    "CLUSTER INFO",
+    "CLUSTER KEYSLOT",
+    "CLUSTER LINKS",
+    "CLUSTER MYID",
+    "CLUSTER MYSHARDID",
+    "CLUSTER NODES",
+    "CLUSTER REPLICAS",
+    "CLUSTER SHARDS",
+    "CLUSTER SLAVES",
+    "CLUSTER SLOT-STATS",
+    "CLUSTER SLOTS",
+    // Of scripts, functions and channels.
+    "FUNCTION DUMP",
+    "FUNCTION LIST",
+    "FUNCTION STATS",
+    "SCRIPT EXISTS",
+    "SCRIPT SHOW",
+    "PUBSUB CHANNELS",
+    "PUBSUB NUMPAT",
+    "PUBSUB NUMSUB",
+    "PUBSUB SHARDCHANNELS",
+    "PUBSUB SHARDNUMSUB",
+];
+
+/// Everything else. Left out on purpose, among others:
+/// replies that count what changed (`DEL`, `SADD`, `HSET`, `ZADD`, `PERSIST`, `XACK`) or return what was
+/// (`GETSET`, `SETBIT`, `GETDEL`); conditions that the first execution voids (`SETNX`, `RENAME`, `XGROUP CREATE`);
+/// positions in lists, which others' pushes move (`LSET`, `LTRIM`); times of day, which may be past and then delete
+/// (`EXPIREAT`, `HEXPIREAT`); commands that destroy what others wrote since (`FLUSHALL`); scripts and functions,
+/// unless read-only; `MSETEX`, whose options follow a variable number of pairs.
+const OTHERS: &[(Proviso, &[&str])] = &[
+    // Overwrite with the same value, and answer OK or the same length.
+    (Proviso::Always, &["HMSET", "MSET", "PSETEX", "SETEX", "SETRANGE"]),
+    // A union with what is already in it.
+    (Proviso::Always, &["PFMERGE"]),
+    // Named by its content: the same digest again.
+    (Proviso::Always, &["SCRIPT LOAD"]),
+    // Overwrites unless NX, XX, GET or a comparison makes the reply depend on what was there.
+    (Proviso::Plain(3, ALL_TIMES), &["SET"]),
+    // The same for fields: FNX and FXX are conditions.
+    (
+        Proviso::Plain(
+            2,
+            &[("EX", 1), ("PX", 1), ("EXAT", 1), ("PXAT", 1), ("KEEPTTL", 0), ("FIELDS", REST)],
+        ),
+        &["HSETEX"],
+    ),
+    // Reads; EXAT and PXAT in the past would delete the key.
+    (Proviso::Plain(2, &[("EX", 1), ("PX", 1), ("PERSIST", 0)]), &["GETEX"]),
+    // The same for fields, where Valkey deletes for EX 0 and PX 0 as well.
+    (Proviso::Plain(2, &[("PERSIST", 0), ("FIELDS", REST)]), &["HGETEX"]),
+    // A read as long as it neither sets nor increments.
+    (Proviso::Plain(2, &[("GET", 2)]), &["BITFIELD"]),
+    // With an argument it may be RESET.
+    (Proviso::Plain(2, &[]), &["ACL LOG"]),
+    // Sets the same time to live again; zero or less deletes, and NX, GT and LT compare with what was set.
+    (Proviso::Lasting(&[]), &["EXPIRE", "PEXPIRE"]),
+    (Proviso::Lasting(FIELDS_ONLY), &["HEXPIRE", "HPEXPIRE"]),
+    // Overwrite with REPLACE, fail the second time without.
+    (Proviso::Replacing(3, &[("REPLACE", 0), ("DB", 1)]), &["COPY"]),
+    (
+        Proviso::Replacing(4, &[("REPLACE", 0), ("ABSTTL", 0), ("IDLETIME", 1), ("FREQ", 1)]),
+        &["RESTORE", "RESTORE-ASKING"],
+    ),
+    (Proviso::Replacing(2, &[("REPLACE", REST)]), &["FUNCTION LOAD"]),
+    // Store what they read from other keys, and answer how much that is. Without a destination they only read.
+    (
+        Proviso::Apart,
+        &[
+            "BITOP",
+            "GEORADIUS",
+            "GEORADIUSBYMEMBER",
+            "GEOSEARCHSTORE",
+            "SDIFFSTORE",
+            "SINTERSTORE",
+            "SORT",
+            "SUNIONSTORE",
+            "ZDIFFSTORE",
+            "ZINTERSTORE",
+            "ZRANGESTORE",
+            "ZUNIONSTORE",
+        ],
+    ),
+    // A read, but of what comes after the call if an ID is `$`.
+    (Proviso::Anchored, &["XREAD"]),
+];
+
+/// Sets the flag and the condition of every repeatable command.
+pub(super) const fn mark(table: &mut [Spec]) {
+    let mut row = 0;
+    while row < table.len() {
+        if table[row].flags.contains(Flags::READONLY) {
+            allow(&mut table[row], Proviso::Always);
+        }
+        row += 1;
+    }
+    let mut i = 0;
+    while i < READS.len() {
+        let row = row_of(table, READS[i]);
+        allow(&mut table[row], Proviso::Always);
+        i += 1;
+    }
+    let mut group = 0;
+    while group < OTHERS.len() {
+        let (proviso, names) = OTHERS[group];
+        let mut i = 0;
+        while i < names.len() {
+            let row = row_of(table, names[i]);
+            allow(&mut table[row], proviso);
+            i += 1;
+        }
+        group += 1;
+    }
+}
+
+const fn allow(spec: &mut Spec, proviso: Proviso) {
+    spec.flags = spec.flags.with(Flags::REPEATABLE);
+    spec.proviso = proviso;
+}
+
+impl Spec {
+    /// Whether the command with these arguments may be executed twice with the effect and the reply of once.
+    pub fn repeatable<A: Arguments + ?Sized>(&self, args: &A) -> bool {
+        self.flags.contains(Flags::REPEATABLE)
+            && match self.proviso {
+                Proviso::Always => true,
+                Proviso::Plain(from, options) => only(args, from, options),
+                Proviso::Replacing(from, options) => {
+                    only(args, from, options) && words(args, from).any(|word| is(word, "REPLACE"))
+                }
+                Proviso::Lasting(options) => positive(args.at(2)) && only(args, 3, options),
+                Proviso::Apart => first_key_is_named_once(self, args),
+                Proviso::Anchored => words(args, 1).all(|word| word != b"$"),
+            }
+    }
+}
+
+fn words<A: Arguments + ?Sized>(args: &A, from: usize) -> impl Iterator<Item = &[u8]> {
+    (from..args.len()).filter_map(|index| args.at(index))
+}
+
+fn is(word: &[u8], option: &str) -> bool {
+    word.eq_ignore_ascii_case(option.as_bytes())
+}
+
+/// Whether all arguments from that index on are these options and their operands.
+fn only<A: Arguments + ?Sized>(args: &A, from: usize, options: Options) -> bool {
+    let mut index = from;
+    while let Some(word) = args.at(index) {
+        let Some((_, operands)) = options.iter().find(|(option, _)| is(word, option)) else {
+            return false;
+        };
+        index = index.saturating_add(1).saturating_add(*operands);
+    }
+    true
+}
+
+fn positive(argument: Option<&[u8]>) -> bool {
+    let number = argument.and_then(|digits| str::from_utf8(digits).ok()?.parse::<i64>().ok());
+    number.is_some_and(|number| number > 0)
+}
+
+fn first_key_is_named_once<A: Arguments + ?Sized>(spec: &Spec, args: &A) -> bool {
+    let mut first = None;
+    let mut once = true;
+    keys(spec, args, &mut |index| {
+        let key = args.at(index);
+        match first {
+            None => first = Some(key),
+            Some(first) => once &= first != key,
+        }
+    });
+    once
+}

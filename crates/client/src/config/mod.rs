@@ -1,0 +1,358 @@
+//! Configuration: one set of options for every node of a cluster.
+//!
+//! - [`Config`] is the builder; [`url`] is its text form.
+//! - [`Credentials`], [`Resolve`] and [`NodeAddressMap`] are its parts.
+//!
+//! Whatever is set here holds for all nodes, seeds and discovered ones alike: there is no second place to put
+//! the password or the TLS options.
+
+mod address_map;
+mod credentials;
+mod resolver;
+pub mod url;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use truename_topology::{AddressPolicy, DialRule, Endpoint, IdentityPolicy, Profile};
+
+pub use address_map::NodeAddressMap;
+pub use credentials::Credentials;
+pub use resolver::{Lookup, Resolve};
+pub(crate) use resolver::{Pinned, Resolver};
+
+use crate::error::Error;
+use crate::tls::Tls;
+
+/// Which version of the protocol to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// RESP3 where the server knows it, RESP2 otherwise.
+    #[default]
+    Auto,
+    /// RESP2 without asking.
+    Resp2,
+}
+
+/// Everything a client needs to know.
+///
+/// ```
+/// use std::time::Duration;
+/// use truename::{Config, Credentials, Tls};
+///
+/// let config = Config::new()
+///     .seed("my-redis.westus3.redisenterprise.cache.azure.net", 10000)
+///     .tls(Tls::new())
+///     .credentials(Credentials::password("secret"))
+///     .command_timeout(Duration::from_secs(2));
+/// assert!(!format!("{config:?}").contains("secret"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub(crate) seeds: Vec<Endpoint>,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) rules: Vec<DialRule>,
+    pub(crate) map: Option<NodeAddressMap>,
+    pub(crate) identity: Option<IdentityPolicy>,
+    pub(crate) profile: Option<&'static Profile>,
+    pub(crate) resolver: Resolver,
+    pub(crate) protocol: Protocol,
+    pub(crate) client_name: Option<String>,
+    pub(crate) limits: Timing,
+    pub(crate) lanes_per_node: usize,
+    pub(crate) max_in_flight: usize,
+    pub(crate) max_queued_bytes: usize,
+}
+
+/// Every duration that the client observes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    pub(crate) connect: Duration,
+    pub(crate) node_connect: Duration,
+    pub(crate) command: Duration,
+    pub(crate) stall: Duration,
+    pub(crate) keepalive: Duration,
+    pub(crate) refresh: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            node_connect: Duration::from_secs(3),
+            command: Duration::from_secs(5),
+            stall: Duration::from_secs(2),
+            keepalive: Duration::from_secs(10),
+            refresh: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Config {
+    /// No seed yet, no TLS, no credentials.
+    pub fn new() -> Self {
+        Self {
+            seeds: Vec::new(),
+            tls: None,
+            credentials: None,
+            rules: Vec::new(),
+            map: None,
+            identity: None,
+            profile: None,
+            resolver: Resolver::default(),
+            protocol: Protocol::default(),
+            client_name: None,
+            limits: Timing::default(),
+            lanes_per_node: 1,
+            max_in_flight: 16 * 1024,
+            max_queued_bytes: 32 * 1024 * 1024,
+        }
+    }
+
+    /// Reads a URL such as `rediss://user:password@host:10000,other:10000`; see [`url`] for all of it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with what is wrong and what to write instead.
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        url::parse(url)
+    }
+
+    /// Adds a seed: a node, or the cluster's front door, to ask for the topology. Others call it a root node.
+    ///
+    /// Seeds are kept for ever and looked up anew whenever they are needed.
+    #[must_use]
+    pub fn seed(mut self, host: impl Into<Arc<str>>, port: u16) -> Self {
+        self.seeds.push(Endpoint::new(host, port));
+        self
+    }
+
+    /// Several seeds at once. The same as [`Config::seed`] for each.
+    #[must_use]
+    pub fn root_nodes<H: Into<Arc<str>>>(mut self, seeds: impl IntoIterator<Item = (H, u16)>) -> Self {
+        self.seeds.extend(seeds.into_iter().map(|(host, port)| Endpoint::new(host, port)));
+        self
+    }
+
+    /// Uses TLS for every connection. Without it every connection is plaintext.
+    ///
+    /// Looking for `rejectUnauthorized: false`? You do not need it here: see
+    /// [`Config::reject_unauthorized`].
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// `true` is what this client does anyway: every certificate is checked, chain and name.
+    ///
+    /// There is no `false`. A certificate that names the cluster's host but not the announced address is
+    /// accepted with no option at all; for other names set [`Config::identity`]. If you must, the ways to check
+    /// less are [`Tls::danger_accept_invalid_hostnames`] and [`Tls::danger_accept_invalid_certificates`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] for `false`.
+    pub fn reject_unauthorized(self, reject: bool) -> Result<Self, Error> {
+        if reject {
+            return Ok(self);
+        }
+        Err(Error::config_with_remedy(
+            "reject_unauthorized(false) would accept any server",
+            "leave it out: names are resolved against what the cluster announced and the seed; or call \
+             Tls::danger_accept_invalid_hostnames or Tls::danger_accept_invalid_certificates",
+        ))
+    }
+
+    /// Logs in on every connection.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// Logs the default user in on every connection.
+    #[must_use]
+    pub fn password(self, password: impl Into<String>) -> Self {
+        self.credentials(Credentials::password(password))
+    }
+
+    /// Adds a rule for where to dial; the first one that matches a node holds.
+    #[must_use]
+    pub fn dial_rule(mut self, rule: DialRule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Where to dial nodes instead of at their announced addresses: a table or a closure, asked before the rules.
+    ///
+    /// Most users need none: an announced address that cannot be reached is tried at the seed's host with the
+    /// announced port by itself.
+    ///
+    /// ```
+    /// use truename::topology::{DialAddress, Endpoint};
+    ///
+    /// // A table, when the addresses are known and never change.
+    /// let config = truename::Config::new().node_address_map([(
+    ///     Endpoint::new("10.0.0.4", 8501),
+    ///     DialAddress::new("localhost", 18501),
+    /// )]);
+    /// // A closure, when only the rule is known.
+    /// let config = config.node_address_map(
+    ///     |node: &truename::topology::AnnouncedNode, seed: &Endpoint| {
+    ///         node.endpoint.ip().map(|_| DialAddress::new(seed.host(), node.endpoint.port()))
+    ///     },
+    /// );
+    /// ```
+    #[must_use]
+    pub fn node_address_map(mut self, map: impl Into<NodeAddressMap>) -> Self {
+        self.map = Some(map.into());
+        self
+    }
+
+    /// Which names a node may prove. The default is [`IdentityPolicy::AnyOf`].
+    #[must_use]
+    pub fn identity(mut self, identity: IdentityPolicy) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// The provider whose habits to expect, instead of the one that the first seed's name suggests.
+    #[must_use]
+    pub fn profile(mut self, profile: &'static Profile) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// Pins a host name to an address, for one port or for all. May be given several times, also for one name.
+    #[must_use]
+    pub fn resolve(mut self, host: impl Into<String>, port: Option<u16>, address: IpAddr) -> Self {
+        self.resolver.pinned.push(Pinned { host: host.into(), port, address });
+        self
+    }
+
+    /// Looks names up with something else than the system's resolver. Pinned names come first.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
+        self.resolver.custom = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Which version of the protocol to speak.
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// The name that the connections carry in `CLIENT LIST`.
+    #[must_use]
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.client_name = Some(name.into());
+        self
+    }
+
+    /// How long [`Client::connect`](crate::Client::connect) may take in all. The default is 10 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.connect = timeout;
+        self
+    }
+
+    /// How long one attempt to connect to one node may take. The default is 3 s.
+    #[must_use]
+    pub fn node_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.node_connect = timeout;
+        self
+    }
+
+    /// How long a command may take in all: waiting for room, redirects, retries, backoff and the reply. The
+    /// default is 5 s.
+    #[must_use]
+    pub fn command_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.command = timeout;
+        self
+    }
+
+    /// How long a server may be silent while it owes a reply, before its connection is given up. The default is
+    /// 2 s; a command with a longer deadline of its own extends it while it runs.
+    #[must_use]
+    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.stall = timeout;
+        self
+    }
+
+    /// How often an idle connection is asked for a sign of life. The default is 10 s.
+    #[must_use]
+    pub fn keepalive(mut self, interval: Duration) -> Self {
+        self.limits.keepalive = interval;
+        self
+    }
+
+    /// How often the topology is asked for when nothing else asks for it. The default is 60 s.
+    #[must_use]
+    pub fn refresh_interval(mut self, interval: Duration) -> Self {
+        self.limits.refresh = interval;
+        self
+    }
+
+    /// Connections per node. Commands of one slot always share one, so their order is kept. The default is 1.
+    #[must_use]
+    pub fn lanes_per_node(mut self, lanes: usize) -> Self {
+        self.lanes_per_node = lanes.max(1);
+        self
+    }
+
+    /// How many commands may be outstanding on one connection; more wait for room within their own deadlines.
+    /// The default is 16,384.
+    #[must_use]
+    pub fn max_in_flight(mut self, commands: usize) -> Self {
+        self.max_in_flight = commands.max(1);
+        self
+    }
+
+    /// How many bytes may wait to be written to one connection; more wait for room. The default is 32 MiB.
+    #[must_use]
+    pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
+        self.max_queued_bytes = bytes.max(1);
+        self
+    }
+
+    /// The provider profile that holds: the chosen one, or the one that the first seed's name suggests.
+    pub fn effective_profile(&self) -> Option<&'static Profile> {
+        self.profile.or_else(|| self.seeds.first().and_then(|seed| Profile::detect(seed.host())))
+    }
+
+    /// Where to dial and who must answer, with the profile's habits below the user's own rules.
+    pub(crate) fn address_policy(&self) -> AddressPolicy {
+        let profile = self.effective_profile().map(Profile::policy).unwrap_or_default();
+        let identity = self.identity.clone().unwrap_or_else(|| profile.identity().clone());
+        let policy = AddressPolicy::new()
+            .with_rules(self.rules.iter().cloned())
+            .with_rules(profile.rules().iter().cloned())
+            .with_identity(identity);
+        match self.map.clone() {
+            Some(map) => policy.with_map(move |node, seed| (map.0)(node, seed)),
+            None => policy,
+        }
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        if self.seeds.is_empty() {
+            return Err(Error::config_with_remedy("no seed is given", "add one with Config::seed"));
+        }
+        for seed in &self.seeds {
+            if seed.host().is_empty() || seed.port() == 0 {
+                return Err(Error::config(format!("`{seed}` is not a host and a port")));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! Names to addresses: the system's resolver, pinned entries, or the user's own.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// The future of a lookup.
+pub type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// Looks host names up. Asked for every new connection, so a change is noticed.
+///
+/// Closures `Fn(&str, u16) -> Lookup` implement it.
+pub trait Resolve: Send + Sync + 'static {
+    /// All addresses of a host, in order of preference, with the port filled in.
+    fn resolve(&self, host: &str, port: u16) -> Lookup;
+}
+
+impl<F> Resolve for F
+where
+    F: Fn(&str, u16) -> Lookup + Send + Sync + 'static,
+{
+    fn resolve(&self, host: &str, port: u16) -> Lookup {
+        self(host, port)
+    }
+}
+
+/// One pinned name, as in `--resolve HOST:ADDR` or `--resolve HOST:PORT:ADDR`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pinned {
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    pub(crate) address: IpAddr,
+}
+
+/// Pinned names first, then the user's resolver, then the system's.
+#[derive(Clone, Default)]
+pub(crate) struct Resolver {
+    pub(crate) pinned: Vec<Pinned>,
+    pub(crate) custom: Option<Arc<dyn Resolve>>,
+}
+
+impl Resolver {
+    pub(crate) async fn lookup(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let pinned: Vec<SocketAddr> = self
+            .pinned
+            .iter()
+            .filter(|entry| {
+                entry.host.eq_ignore_ascii_case(host) && entry.port.is_none_or(|pinned| pinned == port)
+            })
+            .map(|entry| SocketAddr::new(entry.address, port))
+            .collect();
+        if !pinned.is_empty() {
+            return Ok(pinned);
+        }
+        let found: Vec<SocketAddr> = match &self.custom {
+            Some(custom) => custom.resolve(host, port).await?,
+            None => tokio::net::lookup_host((host, port)).await?.collect(),
+        };
+        if found.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "no address"));
+        }
+        Ok(found)
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver")
+            .field("pinned", &self.pinned)
+            .field("custom", &self.custom.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,209 @@
+//! The URL form of a configuration.
+//!
+//! `rediss://user:password@host:port,host2:port2?option=value&...`
+//!
+//! | part | meaning |
+//! |---|---|
+//! | `rediss://` | TLS with the system's roots; `redis://` is plaintext |
+//! | `user:password@` | credentials, percent-encoded; `:password@` for the default user |
+//! | `host:port,...` | seeds; IPv6 in brackets; a missing port is the provider's, else 6379 |
+//! | `?timeout=2s` | how long a command may take: `ms`, `s` or `m` |
+//! | `connect_timeout=5s` | how long connecting may take in all |
+//! | `stall_timeout=2s` | how long a server that owes a reply may be silent |
+//! | `refresh=60s` | how often the topology is asked for |
+//! | `profile=azure-managed` | the provider's habits |
+//! | `map=RULE` | a dial rule; may be repeated |
+//! | `verify_as=NAME` | a name that every node may prove |
+//! | `cacert=FILE`, `cert=FILE`, `key=FILE` | CA bundle and client certificate, read at once |
+//! | `name=NAME` | the connections' name in `CLIENT LIST` |
+//! | `protocol=2` | RESP2 without asking |
+//! | `lanes=2` | connections per node |
+//!
+//! A database number other than 0 is refused: a cluster has only database 0.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profile};
+
+use super::{Config, Credentials, Protocol};
+use crate::error::Error;
+use crate::tls::Tls;
+
+const FORM: &str = "write rediss://user:password@host:port,host2:port2?option=value";
+
+impl FromStr for Config {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse(text)
+    }
+}
+
+/// Reads the URL form. Error texts never repeat the credentials.
+pub(super) fn parse(text: &str) -> Result<Config, Error> {
+    let (scheme, rest) =
+        text.split_once("://").ok_or_else(|| Error::config_with_remedy("the URL has no scheme", FORM))?;
+    let tls = match scheme {
+        "rediss" | "valkeys" => true,
+        "redis" | "valkey" => false,
+        other => {
+            return Err(Error::config_with_remedy(
+                format!("`{other}://` is not a scheme of this client"),
+                "use rediss:// for TLS or redis:// for plaintext",
+            ));
+        }
+    };
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if !matches!(path, "" | "0") {
+        return Err(Error::config_with_remedy(
+            "the URL names a database or a path",
+            "a cluster has only database 0: leave it out",
+        ));
+    }
+    // The last `@` ends the credentials: a password may hold one when it was not encoded.
+    let (credentials, hosts) = match authority.rsplit_once('@') {
+        Some((credentials, hosts)) => (Some(credentials), hosts),
+        None => (None, authority),
+    };
+
+    let mut config = Config::new();
+    if tls {
+        config = config.tls(Tls::new());
+    }
+    if let Some(credentials) = credentials {
+        config = config.credentials(parse_credentials(credentials)?);
+    }
+    let profile = query_value(query, "profile").map(|name| named_profile(&name)).transpose()?;
+    if let Some(profile) = profile {
+        config = config.profile(profile);
+    }
+    for host in hosts.split(',') {
+        config.seeds.push(parse_seed(host, profile)?);
+    }
+    for (key, value) in pairs(query) {
+        config = apply(config, &key, &value)?;
+    }
+    match (query_value(query, "cert"), query_value(query, "key")) {
+        (None, None) => Ok(config),
+        (Some(cert), Some(key)) => with_tls(config, "cert", |tls| tls.client_certificate_files(cert, key)),
+        _ => Err(Error::config_with_remedy(
+            "`cert` and `key` belong together",
+            "give the client certificate and its private key",
+        )),
+    }
+}
+
+/// Reads `host`, `host:port` or `[v6]:port`; a missing port is the provider's habit.
+pub(crate) fn parse_seed(text: &str, profile: Option<&'static Profile>) -> Result<Endpoint, Error> {
+    if text.is_empty() {
+        return Err(Error::config_with_remedy("the URL names no host", FORM));
+    }
+    let guessed = profile.or_else(|| Profile::detect(text)).and_then(|profile| profile.default_seed_port);
+    Endpoint::parse(text, Some(guessed.unwrap_or(6379)))
+        .map_err(|error| Error::config_with_remedy(format!("`{text}` is not a host and port: {error}"), FORM))
+}
+
+fn parse_credentials(text: &str) -> Result<Credentials, Error> {
+    let decode = |part: &str| {
+        percent_decode_str(part)
+            .decode_utf8()
+            .map(std::borrow::Cow::into_owned)
+            .map_err(|_| Error::config("the URL's user name or password is not UTF-8 after percent-decoding"))
+    };
+    match text.split_once(':') {
+        Some(("", password)) => Ok(Credentials::password(decode(password)?)),
+        Some((user, password)) => Ok(Credentials::user(decode(user)?, decode(password)?)),
+        None => Err(Error::config_with_remedy(
+            "the URL has a user name without a password",
+            "write `:password@host` for the default user, `user:password@host` otherwise",
+        )),
+    }
+}
+
+fn pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (key.to_owned(), percent_decode_str(value).decode_utf8_lossy().into_owned())
+    })
+}
+
+fn query_value(query: &str, wanted: &str) -> Option<String> {
+    pairs(query).find(|(key, _)| key == wanted).map(|(_, value)| value)
+}
+
+fn apply(config: Config, key: &str, value: &str) -> Result<Config, Error> {
+    Ok(match key {
+        "profile" => config,
+        "timeout" => config.command_timeout(parse_duration(key, value)?),
+        "connect_timeout" => config.connect_timeout(parse_duration(key, value)?),
+        "stall_timeout" => config.stall_timeout(parse_duration(key, value)?),
+        "refresh" => config.refresh_interval(parse_duration(key, value)?),
+        "name" => config.client_name(value),
+        "protocol" => match value {
+            "2" => config.protocol(Protocol::Resp2),
+            "3" => config.protocol(Protocol::Auto),
+            other => return Err(bad_value(key, other, "2 or 3")),
+        },
+        "lanes" => config.lanes_per_node(value.parse().map_err(|_| bad_value(key, value, "a number"))?),
+        "map" => {
+            let rule = DialRule::from_str(value).map_err(|error| Error::config(error.to_string()))?;
+            config.dial_rule(rule)
+        }
+        "verify_as" => {
+            let name = IdentityName::parse(value).map_err(|error| Error::config(error.to_string()))?;
+            config.identity(IdentityPolicy::Fixed(name))
+        }
+        "cacert" => with_tls(config, key, |tls| tls.ca_file(value))?,
+        "cert" | "key" => config,
+        other => {
+            return Err(Error::config_with_remedy(
+                format!("`{other}` is not an option of the URL"),
+                "the options are timeout, connect_timeout, stall_timeout, refresh, profile, map, verify_as, \
+                 cacert, cert, key, name, protocol and lanes",
+            ));
+        }
+    })
+}
+
+fn with_tls(
+    mut config: Config,
+    key: &str,
+    change: impl FnOnce(Tls) -> Result<Tls, Error>,
+) -> Result<Config, Error> {
+    let tls = config.tls.take().ok_or_else(|| {
+        Error::config_with_remedy(format!("`{key}` needs TLS"), "begin the URL with rediss://")
+    })?;
+    Ok(config.tls(change(tls)?))
+}
+
+/// Reads `250ms`, `2s`, `1.5s` or `1m`.
+pub fn parse_duration(what: &str, text: &str) -> Result<Duration, Error> {
+    let expected = "a time such as 250ms, 2s or 1m";
+    let digits = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err(bad_value(what, text, expected)),
+    };
+    let number: f64 = number.parse().map_err(|_| bad_value(what, text, expected))?;
+    Duration::try_from_secs_f64(number * factor)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| bad_value(what, text, expected))
+}
+
+fn named_profile(name: &str) -> Result<&'static Profile, Error> {
+    Profile::named(name).ok_or_else(|| {
+        let names: Vec<_> = Profile::all().iter().map(|profile| profile.name).collect();
+        bad_value("profile", name, &format!("one of {}", names.join(", ")))
+    })
+}
+
+fn bad_value(key: &str, value: &str, expected: &str) -> Error {
+    Error::config(format!("`{value}` is not a value of `{key}`: it must be {expected}"))
+}

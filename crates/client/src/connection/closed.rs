@@ -1,0 +1,56 @@
+//! Why a lane has no connection: the cause that every command it failed can name.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::error::NodeFailure;
+
+/// What ended a connection, or kept it from coming up.
+#[derive(Debug)]
+pub(crate) enum CloseCause {
+    /// Connecting failed; every dial attempt of this round with its own cause.
+    Connect(Vec<NodeFailure>),
+    /// The socket failed.
+    Io(io::Error),
+    /// The server closed the connection.
+    PeerClosed,
+    /// The server was silent for this long while a command was outstanding.
+    Stalled(Duration),
+    /// The server broke the protocol.
+    Protocol(String),
+    /// The topology changed while the command waited for a connection: route it again.
+    Recalled,
+    /// The node left the topology, or the client was closed.
+    Retired,
+}
+
+impl CloseCause {
+    /// Whether trying the same node again soon can help.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect(failures) => failures.iter().any(|failure| failure.cause.is_transient()),
+            Self::Io(_) | Self::PeerClosed | Self::Stalled(_) | Self::Protocol(_) | Self::Recalled => true,
+            Self::Retired => false,
+        }
+    }
+}
+
+impl fmt::Display for CloseCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(failures) => match failures.last() {
+                Some(failure) => write!(f, "{}", failure.summary()),
+                None => write!(f, "not connected"),
+            },
+            Self::Io(error) => write!(f, "the connection failed: {error}"),
+            Self::PeerClosed => write!(f, "the server closed the connection"),
+            Self::Stalled(silence) => {
+                write!(f, "the server was silent for {} ms and was given up", silence.as_millis())
+            }
+            Self::Protocol(what) => write!(f, "the server broke the protocol: {what}"),
+            Self::Recalled => write!(f, "the topology changed before the command was sent"),
+            Self::Retired => write!(f, "the node is no longer part of the topology"),
+        }
+    }
+}

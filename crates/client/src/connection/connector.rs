@@ -1,0 +1,231 @@
+//! Connecting to a node: where to dial it, and which of several ways wins.
+//!
+//! Without a rule the announced address is dialled; when that fails, or is silent for a quarter of a second, the
+//! seed's host with the announced port is raced beside it. Whoever wins has passed every check of an attempt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustls::ClientConfig;
+use tokio::time::Instant;
+use truename_topology::{
+    AddressPolicy, AnnouncedNode, DialAddress, DialPlan, Endpoint, NodeId, NodePlan, Role,
+};
+
+use super::attempt::{Connected, ConnectionFacts, dial};
+use super::greeting::Login;
+use super::remedy;
+use crate::config::{Config, Resolver, Timing};
+use crate::error::{Cause, Error, NodeFailure, Phase};
+use crate::tls::TlsContext;
+
+/// Silence after which the second way is tried beside the first.
+const RACE_AFTER: Duration = Duration::from_millis(250);
+
+/// What every attempt of a client shares.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    pub(crate) tls: Option<TlsContext>,
+    /// For a plaintext client: finds out whether a port speaks TLS. Nothing is ever sent over it.
+    pub(crate) probe_tls: Option<Arc<ClientConfig>>,
+    pub(crate) resolver: Resolver,
+    pub(crate) login: Login,
+    pub(crate) timing: Timing,
+}
+
+/// A node to connect to.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) node: AnnouncedNode,
+    /// The configured seed whose answer led to the node; the node itself when it is one.
+    pub(crate) seed: Endpoint,
+    pub(crate) is_seed: bool,
+    /// The node id that must answer.
+    pub(crate) expected: Option<NodeId>,
+}
+
+impl Target {
+    /// A configured seed.
+    pub(crate) fn seed(seed: &Endpoint) -> Self {
+        let node = AnnouncedNode::new(seed.clone(), Role::Primary);
+        Self { node, seed: seed.clone(), is_seed: true, expected: None }
+    }
+
+    /// A node that a view announced.
+    pub(crate) fn announced(node: &AnnouncedNode, seed: &Endpoint) -> Self {
+        Self { expected: node.id.clone(), node: node.clone(), seed: seed.clone(), is_seed: false }
+    }
+}
+
+/// Makes connections for one client.
+#[derive(Debug)]
+pub(crate) struct Connector {
+    pub(crate) env: Environment,
+    policy: AddressPolicy,
+}
+
+impl Connector {
+    /// Builds the shared state. Loads certificates, so it may block.
+    pub(crate) fn build(config: &Config) -> Result<Self, Error> {
+        config.validate()?;
+        let tls = config.tls.clone().map(TlsContext::build).transpose()?;
+        let probe_tls = match tls {
+            Some(_) => None,
+            None => Some(probe_config()?),
+        };
+        Ok(Self {
+            env: Environment {
+                tls,
+                probe_tls,
+                resolver: config.resolver.clone(),
+                login: Login {
+                    protocol: config.protocol,
+                    credentials: config.credentials.clone(),
+                    client_name: config.client_name.clone(),
+                },
+                timing: config.limits,
+            },
+            policy: config.address_policy(),
+        })
+    }
+
+    /// Where the target would be dialled and which names it may prove.
+    pub(crate) fn plan(&self, target: &Target) -> Result<NodePlan, Box<NodeFailure>> {
+        let plan = if target.is_seed {
+            self.policy.plan_seed(&target.seed)
+        } else {
+            self.policy.plan_node(&target.node, &target.seed)
+        };
+        plan.map_err(|error| {
+            Box::new(NodeFailure {
+                node: target.node.endpoint.clone(),
+                is_seed: target.is_seed,
+                dialled: None,
+                peer: None,
+                phase: Phase::Plan,
+                cause: Cause::Unplannable(error.to_string()),
+                acceptable: Vec::new(),
+                certificate: None,
+                remedy: None,
+                elapsed: Duration::ZERO,
+            })
+        })
+    }
+
+    /// Connects within the time of one node, and no later than `deadline`.
+    ///
+    /// `known` holds the way that worked last time, and is told the one that works now.
+    pub(crate) async fn connect(
+        &self,
+        target: &Target,
+        known: &Mutex<Option<DialAddress>>,
+        deadline: Instant,
+    ) -> Result<Connected, Vec<NodeFailure>> {
+        let deadline = deadline.min(Instant::now() + self.env.timing.node_connect);
+        let plan = self.plan(target).map_err(|failure| vec![*failure])?;
+        let ways = self.ways(target, &plan, known.lock().as_ref());
+        let connected = self.race(target, &plan, &ways, deadline).await?;
+        known.lock().clone_from(&connected.facts.dialled);
+        Ok(connected)
+    }
+
+    /// The addresses to dial, best first.
+    fn ways(&self, target: &Target, plan: &NodePlan, known: Option<&DialAddress>) -> Vec<DialAddress> {
+        let mut ways = match &plan.dial {
+            DialPlan::Ruled(address) => vec![address.clone()],
+            DialPlan::Auto { announced, fallback } => {
+                // Over plaintext only the node id can tell whether the detour leads to the right node.
+                let provable = self.env.tls.is_some() || target.expected.is_some();
+                let fallback = fallback.clone().filter(|_| provable);
+                std::iter::once(announced.clone()).chain(fallback).collect()
+            }
+        };
+        if let Some(position) = known.and_then(|known| ways.iter().position(|way| way == known)) {
+            ways.swap(0, position);
+        }
+        ways
+    }
+
+    async fn race(
+        &self,
+        target: &Target,
+        plan: &NodePlan,
+        ways: &[DialAddress],
+        deadline: Instant,
+    ) -> Result<Connected, Vec<NodeFailure>> {
+        let [first, rest @ ..] = ways else { return Err(Vec::new()) };
+        let mut leading = Box::pin(dial(&self.env, target, plan, first, deadline));
+        let Some(second) = rest.first() else {
+            return leading.await.map_err(|failure| vec![failure]);
+        };
+        let early = match tokio::time::timeout(RACE_AFTER, &mut leading).await {
+            Ok(Ok(connected)) => return Ok(connected),
+            Ok(Err(failure)) => Some(failure),
+            Err(_) => None,
+        };
+        let mut trailing = Box::pin(dial(&self.env, target, plan, second, deadline));
+        if let Some(failure) = early {
+            return trailing.await.map_err(|other| vec![failure, other]);
+        }
+        tokio::select! {
+            won = &mut leading => match won {
+                Ok(connected) => Ok(connected),
+                Err(failure) => trailing.await.map_err(|other| vec![failure, other]),
+            },
+            won = &mut trailing => match won {
+                Ok(connected) => Ok(connected),
+                Err(failure) => leading.await.map_err(|other| vec![other, failure]),
+            },
+        }
+    }
+
+    /// What would fix a failure that happened after the connection was made.
+    pub(crate) fn advise(
+        &self,
+        target: &Target,
+        facts: &ConnectionFacts,
+        phase: Phase,
+        cause: &Cause,
+    ) -> Option<String> {
+        let plan = self.plan(target).ok()?;
+        remedy::advise(target, &plan, facts, phase, cause)
+    }
+
+    /// A report of one attempt per way, without racing: what the doctor shows.
+    pub(crate) async fn examine(
+        &self,
+        target: &Target,
+        deadline: Instant,
+    ) -> Result<(Connected, Vec<NodeFailure>), Vec<NodeFailure>> {
+        let plan = self.plan(target).map_err(|failure| vec![*failure])?;
+        let mut failures = Vec::new();
+        for way in self.ways(target, &plan, None) {
+            let until = deadline.min(Instant::now() + self.env.timing.node_connect);
+            match dial(&self.env, target, &plan, &way, until).await {
+                Ok(connected) => return Ok((connected, failures)),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        Err(failures)
+    }
+}
+
+/// A configuration that trusts nobody: good for finding out whether a port answers TLS at all.
+fn probe_config() -> Result<Arc<ClientConfig>, Error> {
+    let nobody = rustls::RootCertStore::empty();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::config(format!("TLS: {error}")))?
+        .with_root_certificates(nobody)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+impl ConnectionFacts {
+    /// Whether the connection is encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.tls_version.is_some()
+    }
+}

@@ -1,0 +1,330 @@
+//! The driver: the one future that reads and writes a lane's socket.
+//!
+//! Invariants:
+//! - Reading comes first in every round and never stops because writing is blocked: two peers that both wait
+//!   for the other to read would wait for ever.
+//! - All replies of one read are decoded before the lock is taken once to hand them out, and callers are woken
+//!   after it is released.
+//! - Before writing for more than one caller it yields once, so that everybody who is ready joins the same
+//!   write. A lone caller is written at once.
+//! - Any surprise in the stream ends the connection: an unparseable byte, or a reply that nobody asked for.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::time::{Instant, Sleep};
+use truename_resp::{Decoder, Frame, Push, Reply};
+
+use super::closed::CloseCause;
+use super::lane::{Phase, Shared};
+use super::pipeline::{Stalled, Terms};
+
+/// Rounds of reading and writing before other tasks get their turn.
+const ROUNDS_PER_POLL: usize = 16;
+/// Spare room below which the read buffer is extended.
+const READ_SPARE: usize = 4 * 1024;
+/// How much the read buffer is extended by.
+const READ_CHUNK: usize = 64 * 1024;
+/// The most that a declared length may make one extension larger.
+const READ_CHUNK_MAX: usize = 1024 * 1024;
+/// Capacity that a drained write buffer may keep.
+const WRITE_KEEP: usize = 256 * 1024;
+
+/// Wakes the lane's task when a deadline passes or the server has been silent for too long.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    armed: Option<Instant>,
+}
+
+impl Alarm {
+    pub(crate) fn new() -> Self {
+        Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), armed: None }
+    }
+
+    /// Makes sure the task is woken no later than `at`. An alarm set for earlier stays as it is.
+    fn set(&mut self, at: Instant) {
+        if self.armed.is_none_or(|armed| at < armed) {
+            self.sleep.as_mut().reset(at);
+            self.armed = Some(at);
+        }
+    }
+
+    fn poll_rung(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.armed.is_none() {
+            return Poll::Pending;
+        }
+        ready!(self.sleep.as_mut().poll(cx));
+        self.armed = None;
+        Poll::Ready(())
+    }
+
+    /// Runs the pipeline's checks whenever they are due.
+    pub(crate) fn poll_checks(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared,
+        wake: &mut Vec<Waker>,
+    ) -> Option<Stalled> {
+        loop {
+            let due = shared.lock().pipeline.next_check();
+            if let Some(at) = due {
+                self.set(at);
+            }
+            if self.poll_rung(cx).is_pending() {
+                return None;
+            }
+            let stalled = {
+                let mut state = shared.lock();
+                let open = matches!(state.phase, Phase::Open);
+                state.pipeline.check(Instant::now(), open, wake)
+            };
+            wake.drain(..).for_each(Waker::wake);
+            if stalled.is_some() {
+                return stalled;
+            }
+        }
+    }
+}
+
+/// Limits and habits of one connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DriverOptions {
+    /// An idle connection is asked for a sign of life this often.
+    pub(crate) keepalive: Duration,
+    /// How long the answer to that may take.
+    pub(crate) patience: Duration,
+}
+
+/// Reads and writes one connection until it ends; resolves to why.
+#[derive(Debug)]
+pub(crate) struct Driver<S> {
+    stream: S,
+    shared: Arc<Shared>,
+    decoder: Decoder,
+    inbound: BytesMut,
+    outbound: BytesMut,
+    /// Bytes that the transport accepted and the pipeline has not been told of.
+    accepted: usize,
+    needs_flush: bool,
+    yielded: bool,
+    replies: Vec<Reply>,
+    wake: Vec<Waker>,
+    alarm: Alarm,
+    keepalive: Pin<Box<Sleep>>,
+    last_heard: Instant,
+    options: DriverOptions,
+    on_push: fn(&Push),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Takes over a connection whose handshake is complete. `decoder` and `inbound` go on where it stopped.
+    pub(crate) fn new(
+        stream: S,
+        shared: Arc<Shared>,
+        decoder: Decoder,
+        inbound: BytesMut,
+        options: DriverOptions,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            stream,
+            shared,
+            decoder,
+            inbound,
+            outbound: BytesMut::new(),
+            accepted: 0,
+            needs_flush: false,
+            yielded: false,
+            replies: Vec::new(),
+            wake: Vec::new(),
+            alarm: Alarm::new(),
+            keepalive: Box::pin(tokio::time::sleep_until(now + options.keepalive)),
+            last_heard: now,
+            options,
+            on_push: |push| tracing::trace!(kind = ?push.kind, "push"),
+        }
+    }
+
+    /// Gives the stream back, to close it.
+    pub(crate) fn into_stream(self) -> S {
+        self.stream
+    }
+
+    /// Reads once and hands out every complete reply. `Ready` when bytes arrived.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
+        if self.inbound.capacity() - self.inbound.len() < READ_SPARE {
+            let wanted = self.decoder.wanted(&self.inbound).min(READ_CHUNK_MAX);
+            self.inbound.reserve(wanted.max(READ_CHUNK));
+        }
+        let read = ready!(pin!(self.stream.read_buf(&mut self.inbound)).poll(cx));
+        match read {
+            Ok(0) => return Poll::Ready(Err(CloseCause::PeerClosed)),
+            Ok(_) => {}
+            Err(error) => return Poll::Ready(Err(CloseCause::Io(error))),
+        }
+        self.last_heard = Instant::now();
+        Poll::Ready(self.deliver())
+    }
+
+    fn deliver(&mut self) -> Result<(), CloseCause> {
+        let decoded = loop {
+            match self.decoder.decode(&mut self.inbound) {
+                Ok(Some(Frame::Reply(reply))) => self.replies.push(reply),
+                Ok(Some(Frame::Push(push))) => (self.on_push)(&push),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(CloseCause::Protocol(error.to_string())),
+            }
+        };
+        let delivered = {
+            let mut state = self.shared.lock();
+            state.pipeline.heard(self.last_heard);
+            let mut delivered = Ok(());
+            for reply in self.replies.drain(..) {
+                if state.pipeline.complete(reply, &mut self.wake).is_err() {
+                    delivered = Err(CloseCause::Protocol("a reply to no command".to_owned()));
+                    break;
+                }
+            }
+            state.pipeline.grant(&mut self.wake);
+            delivered
+        };
+        self.wake.drain(..).for_each(Waker::wake);
+        delivered.and(decoded)
+    }
+
+    /// Takes what callers encoded since the last time. False when it is wiser to let more of them join first.
+    fn take_output(&mut self) -> bool {
+        let mut state = self.shared.lock();
+        state.unpark_task();
+        state.pipeline.accept(std::mem::take(&mut self.accepted));
+        if !state.pipeline.has_output() {
+            return true;
+        }
+        if !self.yielded && state.pipeline.outstanding() > 1 {
+            self.yielded = true;
+            return false;
+        }
+        self.yielded = false;
+        state.pipeline.take_output(&mut self.outbound);
+        // A drained buffer frees room for callers who wait for it.
+        state.pipeline.grant(&mut self.wake);
+        drop(state);
+        self.wake.drain(..).for_each(Waker::wake);
+        true
+    }
+
+    /// Writes until the transport takes no more. `Ready` when it accepted something.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
+        let mut wrote = false;
+        while !self.outbound.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.outbound) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(CloseCause::PeerClosed)),
+                Poll::Ready(Ok(count)) => {
+                    self.outbound.advance(count);
+                    self.accepted += count;
+                    self.needs_flush = true;
+                    wrote = true;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(CloseCause::Io(error))),
+                Poll::Pending => break,
+            }
+        }
+        if self.outbound.is_empty() {
+            if self.needs_flush {
+                match Pin::new(&mut self.stream).poll_flush(cx) {
+                    Poll::Ready(Ok(())) => self.needs_flush = false,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(CloseCause::Io(error))),
+                    Poll::Pending => {}
+                }
+            }
+            self.outbound.clear();
+            if self.outbound.capacity() > WRITE_KEEP {
+                self.outbound = BytesMut::new();
+            }
+        }
+        if wrote { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    /// Asks an idle server for a sign of life, so that a dead one is noticed before it is needed.
+    fn poll_keepalive(&mut self, cx: &mut Context<'_>) {
+        while self.keepalive.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            let due = self.last_heard + self.options.keepalive;
+            let mut state = self.shared.lock();
+            if due <= now && state.pipeline.outstanding() == 0 {
+                let terms = Terms {
+                    submitted: now,
+                    deadline: now + self.options.patience,
+                    patience: self.options.patience,
+                    preamble: 0,
+                };
+                let ticket = state.pipeline.submit(terms, Waker::noop(), |out| {
+                    out.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
+                });
+                state.pipeline.abandon(ticket, &mut self.wake);
+            }
+            drop(state);
+            let next = if due <= now { now + self.options.keepalive } else { due };
+            self.keepalive.as_mut().reset(next);
+        }
+    }
+
+    /// Leaves the waker for the next caller, unless one came in the meantime.
+    fn park(&self, cx: &Context<'_>) -> bool {
+        let mut state = self.shared.lock();
+        if self.outbound.is_empty() && state.pipeline.has_output() {
+            return false;
+        }
+        state.park_task(cx.waker());
+        true
+    }
+
+    fn poll_rounds(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
+        for _ in 0..ROUNDS_PER_POLL {
+            let read = match self.poll_read(cx) {
+                Poll::Ready(Err(cause)) => return Poll::Ready(cause),
+                Poll::Ready(Ok(())) => true,
+                Poll::Pending => false,
+            };
+            self.poll_keepalive(cx);
+            if self.outbound.is_empty() && !self.take_output() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let wrote = match self.poll_write(cx) {
+                Poll::Ready(Err(cause)) => return Poll::Ready(cause),
+                Poll::Ready(Ok(())) => true,
+                Poll::Pending => false,
+            };
+            if self.alarm.poll_checks(cx, &self.shared, &mut self.wake).is_some() {
+                return Poll::Ready(CloseCause::Stalled(self.last_heard.elapsed()));
+            }
+            if self.shared.lock().is_retired() {
+                return Poll::Ready(CloseCause::Retired);
+            }
+            if !read && !wrote && self.park(cx) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
+    type Output = CloseCause;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseCause> {
+        let this = self.get_mut();
+        let cause = ready!(this.poll_rounds(cx));
+        // What was accepted in this very round decides between `Unsent` and `Lost`.
+        this.shared.lock().pipeline.accept(std::mem::take(&mut this.accepted));
+        Poll::Ready(cause)
+    }
+}

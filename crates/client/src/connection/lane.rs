@@ -1,0 +1,254 @@
+//! A lane: one multiplexed, pipelined connection to one node, as its callers see it.
+//!
+//! Invariants:
+//! - The lock is held for an encode or a hand-over, never across an await, a system call or a wake-up.
+//! - A lane that is down refuses at once; a lane that is connecting queues, and what it queued is `Unsent`
+//!   when the attempt fails.
+//! - Dropping a [`Submission`] at any point never changes the result of another one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::BytesMut;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::time::Instant;
+use truename_resp::Reply;
+
+use super::closed::CloseCause;
+use super::pipeline::{Failure, Pipeline, Progress, Room, Terms, Ticket};
+
+/// Where a lane is in its life.
+#[derive(Debug, Clone)]
+pub(crate) enum Phase {
+    /// Not connected and nobody asked for it yet.
+    Idle,
+    /// A connection is being made; commands queue.
+    Connecting,
+    /// Connected.
+    Open,
+    /// The last attempt or connection failed; commands are refused until the next attempt starts.
+    Down(Arc<CloseCause>),
+    /// Never to be used again.
+    Retired,
+}
+
+/// What the lane's lock protects.
+#[derive(Debug)]
+pub(crate) struct LaneState {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) phase: Phase,
+    /// The lane's task, while it has nothing to do.
+    task: Option<Waker>,
+    /// Tasks that wait for the phase to leave `Idle` and `Connecting`.
+    settled: Vec<Waker>,
+}
+
+impl LaneState {
+    /// Leaves the lane's task to be woken by the next caller.
+    pub(crate) fn park_task(&mut self, waker: &Waker) {
+        match &mut self.task {
+            Some(current) => current.clone_from(waker),
+            None => self.task = Some(waker.clone()),
+        }
+    }
+
+    /// The task runs: nobody needs to wake it.
+    pub(crate) fn unpark_task(&mut self) -> Option<Waker> {
+        self.task.take()
+    }
+
+    /// Whether the lane's handle is gone or gave it up.
+    pub(crate) fn is_retired(&self) -> bool {
+        matches!(self.phase, Phase::Retired)
+    }
+}
+
+/// The part of a lane that its callers and its task share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<LaneState>,
+}
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, LaneState> {
+        self.state.lock()
+    }
+
+    /// Enters a phase; wakes those who wait for the lane to settle.
+    pub(crate) fn enter(&self, phase: Phase) {
+        let settled = {
+            let mut state = self.lock();
+            if state.is_retired() {
+                return;
+            }
+            let settles = !matches!(phase, Phase::Idle | Phase::Connecting);
+            state.phase = phase;
+            if settles { std::mem::take(&mut state.settled) } else { Vec::new() }
+        };
+        settled.into_iter().for_each(Waker::wake);
+    }
+
+    /// Fails everything outstanding with one cause.
+    pub(crate) fn fail_all(&self, cause: &Arc<CloseCause>) {
+        let mut wake = Vec::new();
+        self.lock().pipeline.close(cause, &mut wake);
+        wake.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// A handle to a lane. Dropping it retires the lane: its task ends.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    shared: Arc<Shared>,
+}
+
+impl Lane {
+    /// A lane without a connection, and what its task needs.
+    pub(crate) fn new(room: Room) -> (Self, Arc<Shared>) {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(LaneState {
+                pipeline: Pipeline::new(room),
+                phase: Phase::Idle,
+                task: None,
+                settled: Vec::new(),
+            }),
+        });
+        (Self { shared: shared.clone() }, shared)
+    }
+
+    /// Asks for a connection now instead of at the first command.
+    pub(crate) fn warm_up(&self) {
+        let task = {
+            let mut state = self.shared.lock();
+            if !matches!(state.phase, Phase::Idle) {
+                return;
+            }
+            state.phase = Phase::Connecting;
+            state.unpark_task()
+        };
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    /// The phase as of now.
+    pub(crate) fn phase(&self) -> Phase {
+        self.shared.lock().phase.clone()
+    }
+
+    /// Waits until the lane is connected or has failed to.
+    pub(crate) async fn settled(&self) -> Phase {
+        std::future::poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            match state.phase {
+                Phase::Idle | Phase::Connecting => {
+                    state.settled.push(cx.waker().clone());
+                    Poll::Pending
+                }
+                _ => Poll::Ready(state.phase.clone()),
+            }
+        })
+        .await
+    }
+
+    /// Gives back what waits for a connection, to be routed by a newer topology.
+    pub(crate) fn recall(&self) {
+        if matches!(self.phase(), Phase::Connecting) {
+            self.shared.fail_all(&Arc::new(CloseCause::Recalled));
+        }
+    }
+
+    /// Submits one command: `encode` appends exactly its bytes, and may be called later than now but only once.
+    ///
+    /// The command is handed over at the first poll. Dropping the future leaves the command in the stream; its
+    /// reply is discarded in order.
+    pub(crate) fn submit<E: Fn(&mut BytesMut)>(&self, terms: Terms, encode: E) -> Submission<'_, E> {
+        Submission { lane: self, terms, encode, ticket: None }
+    }
+
+    fn retire(&self) {
+        let (task, settled) = {
+            let mut state = self.shared.lock();
+            state.phase = Phase::Retired;
+            (state.unpark_task(), std::mem::take(&mut state.settled))
+        };
+        task.into_iter().chain(settled).for_each(Waker::wake);
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.retire();
+    }
+}
+
+/// The reply to a submitted command.
+#[must_use = "a command is submitted when its future is first polled"]
+pub(crate) struct Submission<'a, E> {
+    lane: &'a Lane,
+    terms: Terms,
+    encode: E,
+    ticket: Option<Ticket>,
+}
+
+// Nothing in it is pinned: the closure is only ever called by reference.
+impl<E> Unpin for Submission<'_, E> {}
+
+impl<E: Fn(&mut BytesMut)> Future for Submission<'_, E> {
+    type Output = Result<Reply, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let mut state = this.lane.shared.lock();
+        let Some(ticket) = this.ticket else {
+            match &state.phase {
+                Phase::Down(cause) => return Poll::Ready(Err(Failure::Unsent(cause.clone()))),
+                Phase::Retired => {
+                    return Poll::Ready(Err(Failure::Unsent(Arc::new(CloseCause::Retired))));
+                }
+                Phase::Idle => state.phase = Phase::Connecting,
+                Phase::Connecting | Phase::Open => {}
+            }
+            this.ticket = Some(state.pipeline.submit(this.terms, cx.waker(), &this.encode));
+            let task = state.unpark_task();
+            drop(state);
+            if let Some(task) = task {
+                task.wake();
+            }
+            return Poll::Pending;
+        };
+        match state.pipeline.poll_reply(ticket, cx.waker()) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Progress::Done(outcome)) => {
+                this.ticket = None;
+                Poll::Ready(outcome)
+            }
+            Poll::Ready(Progress::Encode) => {
+                state.pipeline.submit_granted(ticket, cx.waker(), &this.encode);
+                let task = state.unpark_task();
+                drop(state);
+                if let Some(task) = task {
+                    task.wake();
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<E> Drop for Submission<'_, E> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            let mut wake = Vec::new();
+            self.lane.shared.lock().pipeline.abandon(ticket, &mut wake);
+            wake.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+/// Terms of a command submitted now.
+pub(crate) fn terms(now: Instant, deadline: Instant, patience: std::time::Duration, preamble: u8) -> Terms {
+    Terms { submitted: now, deadline, patience, preamble }
+}

@@ -1,0 +1,461 @@
+//! The sans-IO heart of a lane: what was submitted, in which order, and who waits for which reply.
+//!
+//! Invariants:
+//! - Bytes and in-flight entry are appended by one call, so byte order *is* reply order.
+//! - A waiter is freed only when neither the FIFO nor a ticket refers to it; a generation guards the index.
+//! - A reply completes the head of the FIFO and nothing else. A reply with an empty FIFO is a protocol error.
+//! - On close a waiter fails as [`Failure::Unsent`] exactly when the transport has not taken its last byte:
+//!   a server that holds an incomplete command cannot have run it.
+//!
+//! No socket, task or clock lives here; time is an argument.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+use truename_resp::Reply;
+
+use super::closed::CloseCause;
+
+/// How one submitted command ended without a reply.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    /// The transport took less than the command's last byte: it was never executed.
+    Unsent(Arc<CloseCause>),
+    /// The whole command was handed to the transport and no reply came: its fate is unknown.
+    Lost(Arc<CloseCause>),
+    /// The deadline passed first. `submitted` is false while the command waited for room or for a connection.
+    TimedOut { submitted: bool },
+}
+
+/// What one command asks of the pipeline.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) submitted: Instant,
+    pub(crate) deadline: Instant,
+    /// How long the server may be silent while this command is the oldest one.
+    pub(crate) patience: Duration,
+    /// Replies before the one that counts, swallowed in order (`ASKING`).
+    pub(crate) preamble: u8,
+}
+
+/// Bounds of what may be outstanding at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) commands: usize,
+    pub(crate) bytes: usize,
+}
+
+/// A claim on one reply. Redeemed by [`Pipeline::poll_reply`] or given up by [`Pipeline::abandon`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    index: u32,
+    generation: u32,
+}
+
+/// A reply for which nobody can be waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unsolicited;
+
+/// Whether the oldest command has met silence for longer than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stalled;
+
+#[derive(Debug)]
+enum State {
+    /// In the free list.
+    Free,
+    /// Waiting for room; not encoded yet.
+    Parked(Waker),
+    /// Room is held; the caller encodes at its next poll.
+    Granted,
+    /// Encoded; the reply is outstanding.
+    Waiting(Waker),
+    /// Settled; the caller has not looked yet.
+    Done(Result<Reply, Failure>),
+    /// The caller has its answer or has gone.
+    Settled,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    state: State,
+    terms: Terms,
+    /// Stream offsets of the first byte and of the byte after the last.
+    start: u64,
+    end: u64,
+    generation: u32,
+    in_flight: bool,
+    held: bool,
+}
+
+/// What a polled ticket is told.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// The reply, or why there is none. The ticket is spent.
+    Done(Result<Reply, Failure>),
+    /// Room was granted: encode now with [`Pipeline::submit_granted`].
+    Encode,
+}
+
+/// Commands between submission and reply. See the module documentation.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    out: BytesMut,
+    /// Stream offset of the first byte in `out`: bytes the driver has taken so far.
+    taken: u64,
+    /// Stream offset up to which the transport accepted bytes.
+    accepted: u64,
+    in_flight: VecDeque<u32>,
+    parked: VecDeque<u32>,
+    granted: usize,
+    waiters: Vec<Waiter>,
+    free: Vec<u32>,
+    room: Room,
+    last_heard: Option<Instant>,
+    next_check: Option<Instant>,
+}
+
+impl Pipeline {
+    pub(crate) fn new(room: Room) -> Self {
+        Self {
+            out: BytesMut::new(),
+            taken: 0,
+            accepted: 0,
+            in_flight: VecDeque::new(),
+            parked: VecDeque::new(),
+            granted: 0,
+            waiters: Vec::new(),
+            free: Vec::new(),
+            room,
+            last_heard: None,
+            next_check: None,
+        }
+    }
+
+    /// Commands whose reply is outstanding.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Whether the driver has bytes to take.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// When [`Self::check`] must run next at the latest.
+    pub(crate) fn next_check(&self) -> Option<Instant> {
+        self.next_check
+    }
+
+    fn has_room(&self) -> bool {
+        // A value larger than the byte bound passes when nothing else is queued.
+        self.in_flight.len() + self.granted < self.room.commands
+            && (self.out.is_empty() || self.out.len() < self.room.bytes)
+    }
+
+    /// Encodes a command, or parks the caller until there is room.
+    pub(crate) fn submit(
+        &mut self,
+        terms: Terms,
+        waker: &Waker,
+        encode: impl FnOnce(&mut BytesMut),
+    ) -> Ticket {
+        let index = self.allocate(terms);
+        self.check_by(terms.deadline);
+        if self.parked.is_empty() && self.has_room() {
+            self.append(index, waker, encode);
+        } else {
+            self.waiters[index as usize].state = State::Parked(waker.clone());
+            self.parked.push_back(index);
+        }
+        self.ticket(index)
+    }
+
+    /// Encodes a command whose ticket was told [`Progress::Encode`].
+    pub(crate) fn submit_granted(
+        &mut self,
+        ticket: Ticket,
+        waker: &Waker,
+        encode: impl FnOnce(&mut BytesMut),
+    ) {
+        debug_assert!(matches!(self.waiter(ticket).state, State::Granted));
+        self.granted -= 1;
+        self.append(ticket.index, waker, encode);
+    }
+
+    fn append(&mut self, index: u32, waker: &Waker, encode: impl FnOnce(&mut BytesMut)) {
+        let start = self.taken + self.out.len() as u64;
+        encode(&mut self.out);
+        let end = self.taken + self.out.len() as u64;
+        let waiter = &mut self.waiters[index as usize];
+        waiter.start = start;
+        waiter.end = end;
+        waiter.in_flight = true;
+        waiter.state = State::Waiting(waker.clone());
+        let silence_ends = waiter.terms.submitted + waiter.terms.patience;
+        self.in_flight.push_back(index);
+        self.check_by(silence_ends);
+    }
+
+    /// Asks what became of a ticket; leaves the waker when there is nothing to tell yet.
+    pub(crate) fn poll_reply(&mut self, ticket: Ticket, waker: &Waker) -> Poll<Progress> {
+        let waiter = self.waiter_mut(ticket);
+        match &mut waiter.state {
+            State::Parked(current) | State::Waiting(current) => {
+                current.clone_from(waker);
+                Poll::Pending
+            }
+            State::Granted => Poll::Ready(Progress::Encode),
+            State::Done(_) => {
+                let State::Done(outcome) = std::mem::replace(&mut waiter.state, State::Settled) else {
+                    unreachable!("matched above")
+                };
+                self.release(ticket.index);
+                Poll::Ready(Progress::Done(outcome))
+            }
+            State::Free | State::Settled => unreachable!("a spent ticket is never polled"),
+        }
+    }
+
+    /// Gives a ticket up. An outstanding reply is read and discarded in its turn.
+    pub(crate) fn abandon(&mut self, ticket: Ticket, wake: &mut Vec<Waker>) {
+        let index = ticket.index;
+        let waiter = self.waiter_mut(ticket);
+        match std::mem::replace(&mut waiter.state, State::Settled) {
+            State::Granted => {
+                self.granted -= 1;
+                self.release(index);
+                self.grant(wake);
+            }
+            State::Parked(_) => {
+                self.parked.retain(|parked| *parked != index);
+                self.release(index);
+            }
+            _ => self.release(index),
+        }
+    }
+
+    /// Moves everything encoded so far into `into`, which must be empty: the two buffers swap places.
+    pub(crate) fn take_output(&mut self, into: &mut BytesMut) {
+        debug_assert!(into.is_empty());
+        self.taken += self.out.len() as u64;
+        std::mem::swap(&mut self.out, into);
+    }
+
+    /// Notes that the transport accepted `bytes` more bytes of what was taken.
+    pub(crate) fn accept(&mut self, bytes: usize) {
+        self.accepted += bytes as u64;
+    }
+
+    /// Notes that bytes arrived: the server is alive.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.last_heard = Some(now);
+    }
+
+    /// Gives one reply to the oldest command.
+    pub(crate) fn complete(&mut self, reply: Reply, wake: &mut Vec<Waker>) -> Result<(), Unsolicited> {
+        let &index = self.in_flight.front().ok_or(Unsolicited)?;
+        let waiter = &mut self.waiters[index as usize];
+        if waiter.terms.preamble > 0 {
+            waiter.terms.preamble -= 1;
+            return Ok(());
+        }
+        self.in_flight.pop_front();
+        waiter.in_flight = false;
+        if let State::Waiting(_) = waiter.state {
+            let State::Waiting(waker) = std::mem::replace(&mut waiter.state, State::Done(Ok(reply))) else {
+                unreachable!("matched above")
+            };
+            wake.push(waker);
+        } else if !waiter.held {
+            self.reclaim(index);
+        }
+        Ok(())
+    }
+
+    /// Hands freed room to parked callers, oldest first.
+    pub(crate) fn grant(&mut self, wake: &mut Vec<Waker>) {
+        while self.has_room() {
+            let Some(index) = self.parked.pop_front() else { return };
+            let waiter = &mut self.waiters[index as usize];
+            if let State::Parked(waker) = std::mem::replace(&mut waiter.state, State::Granted) {
+                wake.push(waker);
+            }
+            self.granted += 1;
+        }
+    }
+
+    /// Fails what is past its deadline, and tells whether the server has been silent for too long.
+    ///
+    /// Scans all that is outstanding, so it runs at [`Self::next_check`] only: once per time-out period while
+    /// the server keeps up, because a deadline that was met is noticed lazily.
+    pub(crate) fn check(&mut self, now: Instant, open: bool, wake: &mut Vec<Waker>) -> Option<Stalled> {
+        self.next_check = None;
+        let mut earliest: Option<Instant> = None;
+        let mut note = |at: Instant| earliest = Some(earliest.map_or(at, |known: Instant| known.min(at)));
+        for &index in self.in_flight.iter().chain(&self.parked) {
+            let waiter = &mut self.waiters[index as usize];
+            let pending = matches!(waiter.state, State::Waiting(_) | State::Parked(_));
+            if pending && waiter.terms.deadline <= now {
+                let submitted = waiter.in_flight && open;
+                let failed = State::Done(Err(Failure::TimedOut { submitted }));
+                if let State::Waiting(waker) | State::Parked(waker) =
+                    std::mem::replace(&mut waiter.state, failed)
+                {
+                    wake.push(waker);
+                }
+            } else if pending {
+                note(waiter.terms.deadline);
+            }
+        }
+        let waiters = &self.waiters;
+        self.parked.retain(|index| matches!(waiters[*index as usize].state, State::Parked(_)));
+
+        let mut stalled = None;
+        if let (true, Some(&head)) = (open, self.in_flight.front()) {
+            let terms = self.waiters[head as usize].terms;
+            let since = self.last_heard.map_or(terms.submitted, |heard| heard.max(terms.submitted));
+            let silence_ends = since + terms.patience;
+            if silence_ends <= now {
+                stalled = Some(Stalled);
+            } else {
+                note(silence_ends);
+            }
+        }
+        self.next_check = earliest;
+        stalled
+    }
+
+    /// A transport is about to take over: drops the bytes of commands that nobody waits for any more.
+    pub(crate) fn open(&mut self, now: Instant) {
+        debug_assert_eq!(self.taken, self.accepted, "opened while bytes are under way");
+        self.last_heard = Some(now);
+        let queued = std::mem::take(&mut self.out);
+        let base = self.taken;
+        let entries = std::mem::take(&mut self.in_flight);
+        for index in entries {
+            let waiter = &mut self.waiters[index as usize];
+            if matches!(waiter.state, State::Waiting(_)) {
+                let range = (waiter.start - base) as usize..(waiter.end - base) as usize;
+                waiter.start = base + self.out.len() as u64;
+                self.out.extend_from_slice(&queued[range]);
+                waiter.end = base + self.out.len() as u64;
+                self.in_flight.push_back(index);
+                self.check_by(now + self.waiters[index as usize].terms.patience);
+            } else {
+                waiter.in_flight = false;
+                if !waiter.held {
+                    self.reclaim(index);
+                }
+            }
+        }
+    }
+
+    /// Fails everything outstanding and parked, each as what it is, and starts over with an empty stream.
+    pub(crate) fn close(&mut self, cause: &Arc<CloseCause>, wake: &mut Vec<Waker>) {
+        while let Some(index) = self.in_flight.pop_front() {
+            let unsent = self.accepted < self.waiters[index as usize].end;
+            let failure = if unsent { Failure::Unsent(cause.clone()) } else { Failure::Lost(cause.clone()) };
+            self.fail(index, failure, wake);
+        }
+        while let Some(index) = self.parked.pop_front() {
+            self.fail(index, Failure::Unsent(cause.clone()), wake);
+        }
+        if self.granted > 0 {
+            // They were woken to encode and are in no queue; when they look they are told.
+            for waiter in self.waiters.iter_mut().filter(|waiter| matches!(waiter.state, State::Granted)) {
+                waiter.state = State::Done(Err(Failure::Unsent(cause.clone())));
+            }
+            self.granted = 0;
+        }
+        self.out.clear();
+        self.accepted = self.taken;
+        self.last_heard = None;
+        self.next_check = None;
+    }
+
+    fn fail(&mut self, index: u32, failure: Failure, wake: &mut Vec<Waker>) {
+        let waiter = &mut self.waiters[index as usize];
+        waiter.in_flight = false;
+        if matches!(waiter.state, State::Waiting(_) | State::Parked(_)) {
+            if let State::Waiting(waker) | State::Parked(waker) =
+                std::mem::replace(&mut waiter.state, State::Done(Err(failure)))
+            {
+                wake.push(waker);
+            }
+        } else if !waiter.held {
+            self.reclaim(index);
+        }
+    }
+
+    fn check_by(&mut self, at: Instant) {
+        if self.next_check.is_none_or(|known| at < known) {
+            self.next_check = Some(at);
+        }
+    }
+
+    fn allocate(&mut self, terms: Terms) -> u32 {
+        if let Some(index) = self.free.pop() {
+            let waiter = &mut self.waiters[index as usize];
+            debug_assert!(matches!(waiter.state, State::Free));
+            waiter.terms = terms;
+            waiter.held = true;
+            // Until it is encoded or parked the waiter must not look free.
+            waiter.state = State::Settled;
+            return index;
+        }
+        let index = self.waiters.len() as u32;
+        self.waiters.push(Waiter {
+            state: State::Settled,
+            terms,
+            start: 0,
+            end: 0,
+            generation: 0,
+            in_flight: false,
+            held: true,
+        });
+        index
+    }
+
+    fn release(&mut self, index: u32) {
+        let waiter = &mut self.waiters[index as usize];
+        waiter.held = false;
+        if !waiter.in_flight {
+            self.reclaim(index);
+        }
+    }
+
+    fn reclaim(&mut self, index: u32) {
+        let waiter = &mut self.waiters[index as usize];
+        debug_assert!(!waiter.held && !waiter.in_flight);
+        waiter.state = State::Free;
+        waiter.generation = waiter.generation.wrapping_add(1);
+        self.free.push(index);
+    }
+
+    fn ticket(&self, index: u32) -> Ticket {
+        Ticket { index, generation: self.waiters[index as usize].generation }
+    }
+
+    fn waiter(&self, ticket: Ticket) -> &Waiter {
+        let waiter = &self.waiters[ticket.index as usize];
+        assert_eq!(waiter.generation, ticket.generation, "a ticket outlived its waiter");
+        waiter
+    }
+
+    fn waiter_mut(&mut self, ticket: Ticket) -> &mut Waiter {
+        let waiter = &mut self.waiters[ticket.index as usize];
+        assert_eq!(waiter.generation, ticket.generation, "a ticket outlived its waiter");
+        waiter
+    }
+
+    /// Waiters in use; returns to zero when every ticket is spent and every reply has come.
+    #[cfg(test)]
+    pub(crate) fn in_use(&self) -> usize {
+        self.waiters.len() - self.free.len()
+    }
+}

@@ -1,0 +1,109 @@
+//! What would fix a failed attempt, in one sentence that names the option.
+
+use truename_topology::NodePlan;
+
+use super::Target;
+use super::attempt::ConnectionFacts;
+use crate::error::{Cause, Phase};
+
+/// The advice for a failure; `None` where nothing better than the cause can be said.
+pub(super) fn advise(
+    target: &Target,
+    plan: &NodePlan,
+    facts: &ConnectionFacts,
+    phase: Phase,
+    cause: &Cause,
+) -> Option<String> {
+    let node = &target.node.endpoint;
+    Some(match cause {
+        Cause::NameNotFound(_) if target.is_seed => {
+            "check the spelling and the DNS server, or pin the name with --resolve HOST:ADDR (Config::resolve)"
+                .to_owned()
+        }
+        Cause::NameNotFound(_) => format!(
+            "the cluster announces a name that this machine cannot look up: pin it with --resolve \
+             {}:ADDR (Config::resolve), or dial another host with --map '{}=HOST' (Config::dial_rule)",
+            node.host(),
+            node.host()
+        ),
+        Cause::Refused | Cause::Unreachable(_) if target.is_seed => {
+            "check host and port, the firewall, and that the server runs".to_owned()
+        }
+        Cause::TimedOut if target.is_seed && phase == Phase::Tcp => {
+            "check host and port: a firewall that drops packets looks like this".to_owned()
+        }
+        Cause::Refused | Cause::Unreachable(_) | Cause::TimedOut if phase == Phase::Tcp => format!(
+            "the announced address cannot be reached from here: say where it can with one rule, such as \
+             --map '{}=seed' for the seed's host with the announced port, or --map '*=seed:+1000' when the \
+             ports are shifted (Config::dial_rule)",
+            if node.ip().is_some() { "ip" } else { "*" }
+        ),
+        Cause::TimedOut if phase == Phase::Tls => {
+            "the port accepts connections and does not answer TLS: check that it is the TLS port of a server \
+             that is not frozen"
+                .to_owned()
+        }
+        Cause::TimedOut => "the server accepts connections and does not answer: check that it is not frozen \
+                            or overloaded"
+            .to_owned(),
+        Cause::PlaintextPort => {
+            "use the server's TLS port, or plaintext with redis:// (--plain) if that is what you want".to_owned()
+        }
+        Cause::TlsPort => "use TLS: rediss:// (Config::tls)".to_owned(),
+        Cause::UnknownIssuer => format!(
+            "trust the authority that signed it with --cacert FILE (Tls::ca_file){}",
+            facts.certificate.as_ref().map_or_else(String::new, |c| format!("; its name is {}", c.issuer))
+        ),
+        Cause::CertificateExpired => "renew the server's certificate".to_owned(),
+        Cause::CertificateNotYetValid => "check this machine's clock".to_owned(),
+        Cause::NameMismatch => name_mismatch(plan, facts),
+        Cause::ClientCertificateRequired => {
+            "give one with --cert FILE --key FILE (Tls::client_certificate_files)".to_owned()
+        }
+        Cause::ClientCertificateRejected(_) => {
+            "check that the client certificate is signed by an authority that the server trusts, is valid \
+             now, and allows client authentication"
+                .to_owned()
+        }
+        Cause::AuthRequired => {
+            "give the password with --password-env NAME or --password-file FILE (Config::credentials)".to_owned()
+        }
+        Cause::WrongCredentials => "check the user name (--user) and the password".to_owned(),
+        Cause::NoPermission(_) => {
+            "let the user run what a cluster client needs: ACL SETUSER NAME +hello +client|setinfo \
+             +client|setname +cluster|slots +cluster|shards +cluster|myid +ping"
+                .to_owned()
+        }
+        Cause::WrongNode { .. } => format!(
+            "a rule, tunnel or port mapping leads {node} to another node: check the one for this address"
+        ),
+        Cause::NotRedis(_) => "check the port: something else than Redis or Valkey listens there".to_owned(),
+        Cause::ClosedByPeer if phase == Phase::Tls || phase == Phase::Hello => {
+            "check that a Redis or Valkey server listens there, and that no proxy on the way closes the \
+             connection"
+                .to_owned()
+        }
+        _ => return None,
+    })
+}
+
+fn name_mismatch(plan: &NodePlan, facts: &ConnectionFacts) -> String {
+    let presented = facts.certificate.as_ref().map(|certificate| certificate.names()).unwrap_or_default();
+    let exact = presented.iter().find(|name| !name.starts_with("*.") && !name.starts_with("IP "));
+    match (exact, presented.first()) {
+        (Some(name), _) => format!(
+            "if {name} is your cluster, connect by that name, or add it as acceptable with --verify-as {name} \
+             (Config::identity)"
+        ),
+        (None, Some(pattern)) => format!(
+            "if {pattern} covers your cluster, connect by a name that it covers, or add that name as \
+             acceptable with --verify-as NAME (Config::identity)"
+        ),
+        (None, None) => format!(
+            "the certificate needs a subjectAltName: a common name alone does not count; issue one for {}",
+            plan.identities
+                .first()
+                .map_or_else(|| "the host".to_owned(), |identity| identity.name.to_string())
+        ),
+    }
+}

@@ -1,0 +1,168 @@
+//! A lane's life: connect, drive the connection until it ends, back off, connect again.
+//!
+//! Trouble of one lane stays here: its task waits for nobody else's, and nobody waits for its.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
+use truename_topology::DialAddress;
+
+use super::attempt::{Connected, ConnectionFacts};
+use super::backoff::Backoff;
+use super::closed::CloseCause;
+use super::connector::{Connector, Target};
+use super::driver::{Alarm, Driver, DriverOptions};
+use super::lane::{Lane, Phase, Shared};
+use super::pipeline::Room;
+use crate::error::NodeFailure;
+
+/// The first and the longest pause between attempts to reconnect.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// A connection that lived this long starts its backoff anew.
+const STABLE_AFTER: Duration = Duration::from_secs(5);
+/// How long a polite goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(100);
+
+/// What a lane needs to know besides its node.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LaneOptions {
+    pub(crate) room: Room,
+    pub(crate) driver: DriverOptions,
+}
+
+impl LaneOptions {
+    pub(crate) fn new(room: Room, keepalive: Duration, patience: Duration) -> Self {
+        Self { room, driver: DriverOptions { keepalive, patience } }
+    }
+}
+
+/// Told of a lane's changes. Called from the lane's task, outside of any lock.
+pub(crate) trait LaneObserver: Send + Sync + 'static {
+    /// A connection is up.
+    fn connected(&self, facts: &Arc<ConnectionFacts>);
+    /// A connection ended, or could not be made.
+    fn disconnected(&self, cause: &Arc<CloseCause>);
+}
+
+/// Makes a lane and starts its task on the current runtime.
+pub(crate) fn spawn_lane(
+    connector: Arc<Connector>,
+    target: Arc<Target>,
+    known: Arc<Mutex<Option<DialAddress>>>,
+    options: LaneOptions,
+    observer: impl LaneObserver,
+) -> Lane {
+    let (lane, shared) = Lane::new(options.room);
+    let task = LaneTask { shared, connector, target, known, options, observer, alarm: Alarm::new() };
+    tokio::spawn(task.run());
+    lane
+}
+
+struct LaneTask<O> {
+    shared: Arc<Shared>,
+    connector: Arc<Connector>,
+    target: Arc<Target>,
+    known: Arc<Mutex<Option<DialAddress>>>,
+    options: LaneOptions,
+    observer: O,
+    alarm: Alarm,
+}
+
+impl<O: LaneObserver> LaneTask<O> {
+    async fn run(mut self) {
+        let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
+        self.until(|phase| !matches!(phase, Phase::Idle)).await;
+        while !self.is_retired() {
+            self.shared.enter(Phase::Connecting);
+            let cause = match self.connect().await {
+                None => break,
+                Some(Ok(connected)) => {
+                    let since = Instant::now();
+                    let cause = self.drive(connected).await;
+                    if since.elapsed() > STABLE_AFTER {
+                        backoff.reset();
+                    }
+                    cause
+                }
+                Some(Err(failures)) => CloseCause::Connect(failures),
+            };
+            let cause = Arc::new(cause);
+            self.shared.enter(Phase::Down(cause.clone()));
+            self.shared.fail_all(&cause);
+            if self.is_retired() {
+                break;
+            }
+            self.observer.disconnected(&cause);
+            self.pause(backoff.next_delay()).await;
+        }
+        self.shared.fail_all(&Arc::new(CloseCause::Retired));
+    }
+
+    fn is_retired(&self) -> bool {
+        self.shared.lock().is_retired()
+    }
+
+    /// Waits for a phase that the lane's callers bring about.
+    async fn until(&self, reached: impl Fn(&Phase) -> bool) {
+        poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            if reached(&state.phase) {
+                return Poll::Ready(());
+            }
+            state.park_task(cx.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    async fn pause(&self, delay: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = self.until(|phase| matches!(phase, Phase::Retired)) => {}
+        }
+    }
+
+    /// Connects while the deadlines of what queues are kept. `None` when the lane was retired meanwhile.
+    async fn connect(&mut self) -> Option<Result<Connected, Vec<NodeFailure>>> {
+        let deadline = Instant::now() + self.connector.env.timing.node_connect;
+        let mut connecting = pin!(self.connector.connect(&self.target, &self.known, deadline));
+        let shared = &self.shared;
+        let alarm = &mut self.alarm;
+        let mut wake = Vec::new();
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+                return Poll::Ready(Some(result));
+            }
+            alarm.poll_checks(cx, shared, &mut wake);
+            let mut state = shared.lock();
+            if state.is_retired() {
+                return Poll::Ready(None);
+            }
+            state.park_task(cx.waker());
+            Poll::Pending
+        })
+        .await
+    }
+
+    async fn drive(&self, connected: Connected) -> CloseCause {
+        let facts = Arc::new(connected.facts);
+        self.observer.connected(&facts);
+        let (stream, decoder, inbound) = connected.wire.into_parts();
+        self.shared.lock().pipeline.open(Instant::now());
+        self.shared.enter(Phase::Open);
+        let mut driver = Driver::new(stream, self.shared.clone(), decoder, inbound, self.options.driver);
+        let cause = (&mut driver).await;
+        if matches!(cause, CloseCause::Retired) {
+            let mut stream = driver.into_stream();
+            // Dropping the socket would do; a TLS peer logs less when told.
+            let _ = tokio::time::timeout(GOODBYE, stream.shutdown()).await;
+        }
+        cause
+    }
+}

@@ -1,0 +1,74 @@
+//! Request and reply on a connection that nothing else uses yet: the handshake, and questions about the topology.
+
+use std::io;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use truename_resp::{DecodeError, Decoder, Frame, Limits, Reply, encode};
+
+/// A stream with its decoder.
+#[derive(Debug)]
+pub(crate) struct Wire<S> {
+    stream: S,
+    decoder: Decoder,
+    inbound: BytesMut,
+}
+
+/// Why a round trip failed.
+#[derive(Debug)]
+pub(crate) enum WireError {
+    Io(io::Error),
+    Closed,
+    Decode(DecodeError),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, decoder: Decoder::new(Limits::default()), inbound: BytesMut::new() }
+    }
+
+    /// Sends some commands in one write and reads as many replies.
+    pub(crate) async fn round_trip(&mut self, commands: &[&[&[u8]]]) -> Result<Vec<Reply>, WireError> {
+        let mut out = BytesMut::new();
+        for command in commands {
+            encode::put_command(&mut out, command.iter().copied());
+        }
+        if let Err(error) = self.send(&out).await {
+            // What the peer said before it closed tells more than the broken pipe: a TLS alert, for instance.
+            return Err(match self.reply().await {
+                Err(WireError::Io(said)) => WireError::Io(said),
+                _ => WireError::Io(error),
+            });
+        }
+        let mut replies = Vec::with_capacity(commands.len());
+        while replies.len() < commands.len() {
+            replies.push(self.reply().await?);
+        }
+        Ok(replies)
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
+    }
+
+    async fn reply(&mut self) -> Result<Reply, WireError> {
+        loop {
+            match self.decoder.decode(&mut self.inbound).map_err(WireError::Decode)? {
+                Some(Frame::Reply(reply)) => return Ok(reply.without_attributes()),
+                Some(Frame::Push(_)) => {}
+                None => {
+                    self.inbound.reserve(4 * 1024);
+                    if self.stream.read_buf(&mut self.inbound).await.map_err(WireError::Io)? == 0 {
+                        return Err(WireError::Closed);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The stream, its decoder, and what was read and not decoded.
+    pub(crate) fn into_parts(self) -> (S, Decoder, BytesMut) {
+        (self.stream, self.decoder, self.inbound)
+    }
+}

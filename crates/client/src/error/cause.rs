@@ -1,0 +1,216 @@
+//! What went wrong with one node, in which phase: the vocabulary of connection failures.
+
+use std::fmt;
+
+/// How far a connection attempt got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Turning the announced address into the one to dial.
+    Plan,
+    /// Looking the host name up.
+    Resolve,
+    /// Opening the TCP connection.
+    Tcp,
+    /// The TLS handshake, with the certificate's chain and names.
+    Tls,
+    /// `HELLO` and the other first commands.
+    Hello,
+    /// Credentials.
+    Auth,
+    /// Checking that the node is the one that was announced.
+    Identity,
+    /// Asking for the topology.
+    Topology,
+}
+
+impl Phase {
+    /// The phase's name in reports and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Resolve => "resolve",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Hello => "hello",
+            Self::Auth => "auth",
+            Self::Identity => "identity",
+            Self::Topology => "topology",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a connection attempt failed.
+///
+/// The text of a cause is for people and may change; [`Cause::code`] is for programs and does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// No rule could tell where to dial.
+    Unplannable(String),
+    /// The host name does not resolve.
+    NameNotFound(String),
+    /// Nothing listens on the port.
+    Refused,
+    /// There is no route to the address.
+    Unreachable(String),
+    /// The deadline of the attempt passed in this phase.
+    TimedOut,
+    /// The peer closed or reset the connection.
+    ClosedByPeer,
+    /// TLS was spoken to a port that speaks plaintext Redis.
+    PlaintextPort,
+    /// Plaintext was spoken to a port that speaks TLS.
+    TlsPort,
+    /// The peer's TLS failed for another reason, such as no common version or cipher suite.
+    TlsFailed(String),
+    /// No trusted root signed the certificate chain, or an intermediate is missing.
+    UnknownIssuer,
+    /// The certificate is no longer valid.
+    CertificateExpired,
+    /// The certificate is not valid yet; or this machine's clock is wrong.
+    CertificateNotYetValid,
+    /// The certificate is valid for none of the names that this node may prove.
+    NameMismatch,
+    /// The certificate is unusable for another reason.
+    CertificateRejected(String),
+    /// The server asks for a client certificate.
+    ClientCertificateRequired,
+    /// The server refused the client certificate.
+    ClientCertificateRejected(String),
+    /// The server asks for credentials and none were given.
+    AuthRequired,
+    /// The server refused the credentials.
+    WrongCredentials,
+    /// The user may not run a command that the client needs; the text names it.
+    NoPermission(String),
+    /// The peer answered with something that is not RESP.
+    NotRedis(String),
+    /// The server answered the handshake with an error.
+    ServerRefused(String),
+    /// The server is loading its data set.
+    Loading,
+    /// The node is not the one that was announced at this address.
+    WrongNode {
+        /// The announced node id.
+        announced: String,
+        /// The node id that answered; `None` when the server does not tell.
+        answered: Option<String>,
+    },
+    /// The topology that the node reported cannot be used.
+    BadTopology(String),
+    /// Anything else that the operating system reported.
+    Io(String),
+}
+
+impl Cause {
+    /// A stable identifier.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unplannable(_) => "unplannable",
+            Self::NameNotFound(_) => "name-not-found",
+            Self::Refused => "refused",
+            Self::Unreachable(_) => "unreachable",
+            Self::TimedOut => "timed-out",
+            Self::ClosedByPeer => "closed-by-peer",
+            Self::PlaintextPort => "plaintext-port",
+            Self::TlsPort => "tls-port",
+            Self::TlsFailed(_) => "tls-failed",
+            Self::UnknownIssuer => "unknown-issuer",
+            Self::CertificateExpired => "certificate-expired",
+            Self::CertificateNotYetValid => "certificate-not-yet-valid",
+            Self::NameMismatch => "name-mismatch",
+            Self::CertificateRejected(_) => "certificate-rejected",
+            Self::ClientCertificateRequired => "client-certificate-required",
+            Self::ClientCertificateRejected(_) => "client-certificate-rejected",
+            Self::AuthRequired => "auth-required",
+            Self::WrongCredentials => "wrong-credentials",
+            Self::NoPermission(_) => "no-permission",
+            Self::NotRedis(_) => "not-redis",
+            Self::ServerRefused(_) => "server-refused",
+            Self::Loading => "loading",
+            Self::WrongNode { .. } => "wrong-node",
+            Self::BadTopology(_) => "bad-topology",
+            Self::Io(_) => "io",
+        }
+    }
+
+    /// Whether the same attempt may succeed a moment later without anybody changing a configuration.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::NameNotFound(_)
+                | Self::Refused
+                | Self::Unreachable(_)
+                | Self::TimedOut
+                | Self::ClosedByPeer
+                | Self::ServerRefused(_)
+                | Self::Loading
+                | Self::WrongNode { .. }
+                | Self::BadTopology(_)
+                | Self::NotRedis(_)
+                | Self::Io(_)
+        )
+    }
+
+    /// Whether the certificate is at fault.
+    pub fn is_certificate(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownIssuer
+                | Self::CertificateExpired
+                | Self::CertificateNotYetValid
+                | Self::NameMismatch
+                | Self::CertificateRejected(_)
+        )
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unplannable(why) => write!(f, "no address to dial: {why}"),
+            Self::NameNotFound(why) => write!(f, "the host name does not resolve ({why})"),
+            Self::Refused => write!(f, "connection refused"),
+            Self::Unreachable(why) => write!(f, "no route to the address ({why})"),
+            Self::TimedOut => write!(f, "no answer in time"),
+            Self::ClosedByPeer => write!(f, "the peer closed the connection"),
+            Self::PlaintextPort => write!(f, "TLS was spoken to a port that speaks plaintext Redis"),
+            Self::TlsPort => write!(f, "plaintext was spoken to a port that speaks TLS"),
+            Self::TlsFailed(why) => write!(f, "the TLS handshake failed: {why}"),
+            Self::UnknownIssuer => {
+                write!(f, "no trusted root signed the certificate, or an intermediate is missing")
+            }
+            Self::CertificateExpired => write!(f, "the certificate has expired"),
+            Self::CertificateNotYetValid => {
+                write!(f, "the certificate is not valid yet, or this machine's clock is wrong")
+            }
+            Self::NameMismatch => write!(f, "the certificate is valid for none of the acceptable names"),
+            Self::CertificateRejected(why) => write!(f, "the certificate was rejected: {why}"),
+            Self::ClientCertificateRequired => write!(f, "the server asks for a client certificate"),
+            Self::ClientCertificateRejected(why) => {
+                write!(f, "the server refused the client certificate: {why}")
+            }
+            Self::AuthRequired => write!(f, "the server asks for a password and none was given"),
+            Self::WrongCredentials => write!(f, "the server refused the user name or password"),
+            Self::NoPermission(what) => write!(f, "the user may not run {what}"),
+            Self::NotRedis(what) => write!(f, "the peer does not speak RESP: {what}"),
+            Self::ServerRefused(what) => write!(f, "the server refused the handshake: {what}"),
+            Self::Loading => write!(f, "the server is loading its data set"),
+            Self::WrongNode { announced, answered: Some(answered) } => {
+                write!(f, "node {answered} answered where node {announced} was announced")
+            }
+            Self::WrongNode { announced, answered: None } => {
+                write!(f, "the peer does not prove that it is the announced node {announced}")
+            }
+            Self::BadTopology(why) => write!(f, "the reported topology cannot be used: {why}"),
+            Self::Io(why) => f.write_str(why),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A failed connection as a report: every node that was tried, how far it got, and what would help.
+//!
+//! Nothing secret enters these types: no password, no key, no bytes of a command.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use truename_topology::{DialAddress, Endpoint, Identity};
+
+use super::cause::{Cause, Phase};
+use crate::tls::Certificate;
+
+/// One dial attempt to one node that failed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NodeFailure {
+    /// The node as the cluster announced it, or the seed as it was configured.
+    pub node: Endpoint,
+    /// Whether the node is a configured seed.
+    pub is_seed: bool,
+    /// Where the connection was dialled, once that was known.
+    pub dialled: Option<DialAddress>,
+    /// The socket address that was tried last.
+    pub peer: Option<SocketAddr>,
+    /// How far the attempt got.
+    pub phase: Phase,
+    /// Why it ended there.
+    pub cause: Cause,
+    /// The names that were acceptable for this node.
+    pub acceptable: Vec<Identity>,
+    /// The certificate that the peer presented, if it came to that.
+    pub certificate: Option<Arc<Certificate>>,
+    /// What would fix it, in one sentence.
+    pub remedy: Option<String>,
+    /// How long the attempt took.
+    pub elapsed: Duration,
+}
+
+impl NodeFailure {
+    /// The failure in one line.
+    pub fn summary(&self) -> String {
+        let mut line = format!("{}", self.node);
+        if let Some(dialled) = &self.dialled
+            && dialled.to_string() != self.node.to_string()
+        {
+            line.push_str(&format!(" (dialled {dialled})"));
+        }
+        format!("{line}: {}: {}", self.phase, self.cause)
+    }
+}
+
+impl fmt::Display for NodeFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = if self.is_seed { "seed" } else { "node" };
+        writeln!(f, "{role} {}", self.node)?;
+        if let Some(dialled) = &self.dialled {
+            match self.peer {
+                Some(peer) if peer.to_string() != dialled.to_string() => {
+                    writeln!(f, "  dialled    {dialled} ({peer})")?;
+                }
+                _ => writeln!(f, "  dialled    {dialled}")?,
+            }
+        }
+        writeln!(f, "  failed at  {} after {} ms", self.phase, self.elapsed.as_millis())?;
+        write!(f, "  cause      {}", self.cause)?;
+        if matches!(self.phase, Phase::Tls) && !self.acceptable.is_empty() {
+            let names: Vec<String> = self
+                .acceptable
+                .iter()
+                .map(|identity| format!("{} ({})", identity.name, identity.source))
+                .collect();
+            write!(f, "\n  acceptable {}", names.join(", "))?;
+        }
+        if let Some(certificate) = &self.certificate {
+            write!(f, "\n  presented  {}", certificate.names_line())?;
+            write!(f, "\n  issuer     {}", certificate.issuer)?;
+            write!(f, "\n  valid      {}", certificate.validity_line())?;
+        }
+        if let Some(remedy) = &self.remedy {
+            write!(f, "\n  remedy     {remedy}")?;
+        }
+        Ok(())
+    }
+}
+
+/// No usable connection could be made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ConnectError {
+    /// Every attempt that failed, in the order in which they ended. Never empty.
+    pub failures: Vec<NodeFailure>,
+    /// How long it was tried.
+    pub elapsed: Duration,
+}
+
+impl ConnectError {
+    pub(crate) fn new(failures: Vec<NodeFailure>, elapsed: Duration) -> Self {
+        Self { failures, elapsed }
+    }
+
+    /// The failure that says most: the one that got furthest, the latest of those.
+    pub fn decisive(&self) -> Option<&NodeFailure> {
+        self.failures.iter().max_by_key(|failure| failure.phase)
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.failures.as_slice() {
+            [] => write!(f, "no connection after {} ms", self.elapsed.as_millis()),
+            [only] => write!(f, "cannot connect to {only}"),
+            several => {
+                write!(
+                    f,
+                    "cannot connect: {} attempts failed in {} ms",
+                    several.len(),
+                    self.elapsed.as_millis()
+                )?;
+                for failure in several {
+                    write!(f, "\n{failure}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}

@@ -1,0 +1,439 @@
+//! Errors: one enum by stage and party, small, and answering questions instead of being matched.
+//!
+//! | variant | who is at fault | was the command executed? |
+//! |---|---|---|
+//! | `Config` | the caller's configuration | no |
+//! | `Connect` | network, certificate, credentials | no |
+//! | `Route` | the command or the topology | no |
+//! | `Server` | the server said no | as the server says |
+//! | `Protocol` | the peer broke RESP | unknown |
+//! | `Interrupted` | the connection, at the wrong moment | unknown |
+//! | `Timeout` | time ran out | unknown once it was submitted |
+//! | `Type` | the reply has another type than was asked for | yes |
+//! | `Closed` | the client was closed | no |
+//!
+//! [`Error::may_have_executed`] is the column on the right. No variant carries a secret or a command's arguments.
+
+mod cause;
+mod connect;
+
+use std::fmt;
+use std::time::Duration;
+
+use truename_resp::ErrorReply;
+use truename_topology::{Endpoint, Slot};
+
+pub use cause::{Cause, Phase};
+pub use connect::{ConnectError, NodeFailure};
+
+use crate::connection::CloseCause;
+
+/// What can go wrong. See the [module documentation](self) for the meaning of the variants.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration cannot work.
+    Config(Box<ConfigError>),
+    /// No usable connection to the node that was needed.
+    Connect(Box<ConnectError>),
+    /// The command cannot be routed.
+    Route(Box<RouteError>),
+    /// The server answered with an error.
+    Server(Box<ServerError>),
+    /// The peer broke the protocol.
+    Protocol(Box<ProtocolError>),
+    /// The connection was lost after the command was sent and before its reply came.
+    Interrupted(Box<InterruptedError>),
+    /// The command's deadline passed.
+    Timeout(Box<TimeoutError>),
+    /// The reply cannot be turned into the type that was asked for.
+    Type(Box<TypeError>),
+    /// The client was closed.
+    Closed,
+}
+
+impl Error {
+    /// Whether the server may have executed the command.
+    ///
+    /// `false` is a promise: the command had no effect. `true` means that nobody can know without asking the
+    /// server, except for [`Error::Server`] and [`Error::Type`], where the server did answer.
+    pub fn may_have_executed(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Connect(_) | Self::Route(_) | Self::Closed => false,
+            Self::Server(error) => !error.is_refusal(),
+            Self::Protocol(_) | Self::Interrupted(_) | Self::Type(_) => true,
+            Self::Timeout(error) => error.submitted,
+        }
+    }
+
+    /// Whether the same call may succeed later, and repeating it is safe.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Type(_) | Self::Closed => false,
+            Self::Connect(error) => error.failures.iter().any(|failure| failure.cause.is_transient()),
+            Self::Route(error) => matches!(**error, RouteError::Unassigned { .. }),
+            Self::Server(error) => error.is_refusal(),
+            Self::Protocol(_) | Self::Interrupted(_) => false,
+            Self::Timeout(error) => !error.submitted,
+        }
+    }
+
+    /// The node that the error is about, as the cluster announced it.
+    pub fn node(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Connect(error) => error.decisive().map(|failure| &failure.node),
+            Self::Server(error) => Some(&error.node),
+            Self::Protocol(error) => Some(&error.node),
+            Self::Interrupted(error) => Some(&error.node),
+            Self::Timeout(error) => error.node.as_ref(),
+            Self::Config(_) | Self::Route(_) | Self::Type(_) | Self::Closed => None,
+        }
+    }
+
+    /// The hash slot that the error is about.
+    pub fn slot(&self) -> Option<Slot> {
+        match self {
+            Self::Route(error) => error.slot(),
+            Self::Server(error) => error.slot,
+            Self::Interrupted(error) => error.slot,
+            Self::Timeout(error) => error.slot,
+            _ => None,
+        }
+    }
+
+    /// How often the command was tried, where it was.
+    pub fn attempts(&self) -> u32 {
+        match self {
+            Self::Server(error) => error.attempts,
+            Self::Interrupted(error) => error.attempts,
+            Self::Timeout(error) => error.attempts,
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn config(what: impl Into<String>) -> Self {
+        Self::Config(Box::new(ConfigError { what: what.into(), remedy: None }))
+    }
+
+    pub(crate) fn config_with_remedy(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Config(Box::new(ConfigError { what: what.into(), remedy: Some(remedy.into()) }))
+    }
+
+    pub(crate) fn connect(failures: Vec<NodeFailure>, elapsed: Duration) -> Self {
+        Self::Connect(Box::new(ConnectError::new(failures, elapsed)))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Connect(error) => error.fmt(f),
+            Self::Route(error) => error.fmt(f),
+            Self::Server(error) => error.fmt(f),
+            Self::Protocol(error) => error.fmt(f),
+            Self::Interrupted(error) => error.fmt(f),
+            Self::Timeout(error) => error.fmt(f),
+            Self::Type(error) => error.fmt(f),
+            Self::Closed => write!(f, "the client is closed"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Connect(error) => Some(error.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+/// A configuration that cannot work.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// What is wrong.
+    pub what: String,
+    /// What to write instead.
+    pub remedy: Option<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bad configuration: {}", self.what)?;
+        if let Some(remedy) = &self.remedy {
+            write!(f, "; {remedy}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A command that cannot be routed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// No node serves the slot.
+    Unassigned {
+        /// The slot of the command's key.
+        slot: Slot,
+    },
+    /// The topology has no node at all.
+    NoNodes,
+    /// Redirects went round in a circle or on and on.
+    TooManyRedirects {
+        /// The slot of the command's key.
+        slot: Option<Slot>,
+        /// How many were followed.
+        redirects: u32,
+    },
+    /// The command changes the state of its connection, and this connection is shared.
+    ConnectionState {
+        /// The command's name.
+        command: String,
+    },
+    /// The command has no name.
+    EmptyCommand,
+}
+
+impl RouteError {
+    fn slot(&self) -> Option<Slot> {
+        match self {
+            Self::Unassigned { slot } => Some(*slot),
+            Self::TooManyRedirects { slot, .. } => *slot,
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unassigned { slot } => write!(f, "no node serves slot {slot}"),
+            Self::NoNodes => write!(f, "the topology has no node"),
+            Self::TooManyRedirects { slot: Some(slot), redirects } => {
+                write!(f, "gave up after {redirects} redirects of slot {slot}")
+            }
+            Self::TooManyRedirects { slot: None, redirects } => {
+                write!(f, "gave up after {redirects} redirects")
+            }
+            Self::ConnectionState { command } => {
+                write!(f, "{command} changes the state of its connection, and this one is shared")
+            }
+            Self::EmptyCommand => write!(f, "the command has no name"),
+        }
+    }
+}
+
+/// An error reply.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServerError {
+    /// What the server said.
+    pub reply: ErrorReply,
+    /// The node that said it.
+    pub node: Endpoint,
+    /// The slot of the command's key.
+    pub slot: Option<Slot>,
+    /// How often the command was tried.
+    pub attempts: u32,
+}
+
+impl ServerError {
+    /// The first word of the error, such as `WRONGTYPE`.
+    pub fn code(&self) -> &str {
+        self.reply.code()
+    }
+
+    /// Whether the error proves that the command was not executed.
+    pub fn is_refusal(&self) -> bool {
+        crate::router::is_refusal(self.code())
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (from {})", self.reply.message(), self.node)
+    }
+}
+
+/// A peer that broke the protocol.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ProtocolError {
+    /// What it did.
+    pub what: String,
+    /// The node.
+    pub node: Endpoint,
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} broke the protocol: {}", self.node, self.what)
+    }
+}
+
+/// A command whose fate is unknown: it was sent, and the connection was lost before its reply.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct InterruptedError {
+    /// The node that had the command.
+    pub node: Endpoint,
+    /// The slot of the command's key.
+    pub slot: Option<Slot>,
+    /// What ended the connection.
+    pub cause: String,
+    /// How often the command was tried.
+    pub attempts: u32,
+}
+
+impl InterruptedError {
+    pub(crate) fn new(node: Endpoint, slot: Option<Slot>, cause: &CloseCause, attempts: u32) -> Self {
+        Self { node, slot, cause: cause.to_string(), attempts }
+    }
+}
+
+impl fmt::Display for InterruptedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the command was sent to {} and may have been executed, but no reply came: {}",
+            self.node, self.cause
+        )
+    }
+}
+
+/// A deadline that passed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TimeoutError {
+    /// The time that the command had.
+    pub after: Duration,
+    /// Whether the command was handed to a connection, so that it may have been executed.
+    pub submitted: bool,
+    /// The node that it was for last.
+    pub node: Option<Endpoint>,
+    /// The slot of the command's key.
+    pub slot: Option<Slot>,
+    /// How often the command was tried.
+    pub attempts: u32,
+    /// What the last attempt before failed with.
+    pub last_cause: Option<String>,
+}
+
+impl fmt::Display for TimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no reply within {} ms", self.after.as_millis())?;
+        if let Some(node) = &self.node {
+            write!(f, " from {node}")?;
+        }
+        f.write_str(if self.submitted {
+            "; the command may have been executed"
+        } else {
+            "; the command was not sent"
+        })?;
+        if let Some(cause) = &self.last_cause {
+            write!(f, " (the attempt before failed: {cause})")?;
+        }
+        Ok(())
+    }
+}
+
+/// A reply of another type than was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TypeError {
+    /// What was asked for.
+    pub wanted: &'static str,
+    /// What the server sent.
+    pub got: &'static str,
+    /// More about it, such as the text that is not a number.
+    pub detail: Option<String>,
+}
+
+impl TypeError {
+    /// A reply of type `got` where `wanted` was asked for.
+    pub fn new(wanted: &'static str, got: &'static str) -> Self {
+        Self { wanted, got, detail: None }
+    }
+
+    /// Adds what exactly is wrong.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+}
+
+impl fmt::Display for TypeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the reply is {}, which is not {}", self.got, self.wanted)?;
+        if let Some(detail) = &self.detail {
+            write!(f, ": {detail}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for TypeError {}
+
+impl From<TypeError> for Error {
+    fn from(error: TypeError) -> Self {
+        Self::Type(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_small() {
+        assert!(size_of::<Error>() <= 24, "{}", size_of::<Error>());
+    }
+
+    #[test]
+    fn the_documented_answers_to_may_have_executed() {
+        let node = Endpoint::new("10.0.0.4", 8501);
+        let timeout = |submitted| {
+            Error::Timeout(Box::new(TimeoutError {
+                after: Duration::from_secs(1),
+                submitted,
+                node: None,
+                slot: None,
+                attempts: 1,
+                last_cause: None,
+            }))
+        };
+        let server = |text: &'static str| {
+            Error::Server(Box::new(ServerError {
+                reply: ErrorReply::new(text),
+                node: node.clone(),
+                slot: None,
+                attempts: 1,
+            }))
+        };
+        let interrupted = Error::Interrupted(Box::new(InterruptedError::new(
+            node.clone(),
+            None,
+            &CloseCause::PeerClosed,
+            1,
+        )));
+        let rows = [
+            (Error::config("x"), false),
+            (Error::connect(Vec::new(), Duration::ZERO), false),
+            (Error::Route(Box::new(RouteError::NoNodes)), false),
+            (Error::Closed, false),
+            (timeout(false), false),
+            (timeout(true), true),
+            (interrupted, true),
+            (server("MOVED 1 a:1"), false),
+            (server("CLUSTERDOWN Hash slot not served"), false),
+            (server("WRONGTYPE Operation against a key"), true),
+            (Error::from(TypeError::new("an integer", "nil")), true),
+        ];
+        for (error, executed) in rows {
+            assert_eq!(error.may_have_executed(), executed, "{error}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What the client noticed: a stream of events that can neither block it nor grow without bound.
+//!
+//! Events are broadcast over a ring of [`CAPACITY`] entries. A receiver that is slower than that is told how many
+//! it missed; nothing waits for it.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+use truename_topology::{Endpoint, TopologyDiff};
+
+use crate::connection::ConnectionFacts;
+
+/// Events that a receiver may be behind before it misses some.
+pub const CAPACITY: usize = 1024;
+
+/// Something that the client noticed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A connection to a node is up; the facts say where it was dialled and which name the node proved.
+    Connected {
+        /// The node as announced.
+        node: Endpoint,
+        /// What was learnt.
+        facts: Arc<ConnectionFacts>,
+    },
+    /// A connection ended or could not be made.
+    Disconnected {
+        /// The node as announced.
+        node: Endpoint,
+        /// Why.
+        cause: String,
+    },
+    /// A new topology is in force.
+    TopologyChanged {
+        /// What differs from the one before.
+        diff: Arc<TopologyDiff>,
+    },
+    /// Nodes told different topologies; the text says which one was kept.
+    Disagreement {
+        /// What they disagree on.
+        what: String,
+    },
+    /// The topology could not be asked for; the old one stays in force.
+    RefreshFailed {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// A receiver of events. See [`Client::events`](crate::Client::events).
+#[derive(Debug)]
+pub struct Events {
+    receiver: broadcast::Receiver<Event>,
+}
+
+/// What a receiver gets.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The next event.
+    Event(Event),
+    /// The receiver was too slow and missed this many events.
+    Missed(u64),
+}
+
+impl Events {
+    pub(crate) fn new(receiver: broadcast::Receiver<Event>) -> Self {
+        Self { receiver }
+    }
+
+    /// Waits for the next event. `None` once the client is gone. Cancel safe.
+    pub async fn next(&mut self) -> Option<Notice> {
+        match self.receiver.recv().await {
+            Ok(event) => Some(Notice::Event(event)),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Notice::Missed(missed)),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}

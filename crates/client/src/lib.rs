@@ -1,0 +1,45 @@
+//! A Redis and Valkey Cluster client that verifies every node, whatever address the cluster announces for it.
+//!
+//! ```no_run
+//! use truename::{Client, cmd};
+//!
+//! # async fn example() -> Result<(), truename::Error> {
+//! let client = Client::open("rediss://:password@my-redis.example.net:10000").await?;
+//! client.execute::<()>(cmd("SET").arg("city").arg("Oslo")).await?;
+//! let city: String = client.execute(cmd("GET").arg("city")).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A cluster tells its clients where its nodes are. Managed and private ones tell IP addresses that no certificate
+//! carries, addresses that cannot be reached from outside, or ports that change. This client keeps two questions
+//! apart, *where do I dial?* and *who must answer?*, and answers both by default: a node may prove what it
+//! announced or the name of the seed that led to it, and an announced address that does not answer is tried at
+//! the seed's host. See [`Config`] for rules and [`topology::address`] for what exactly is accepted.
+//!
+//! Start with [`Client`], [`Config`] and [`Error`].
+
+mod client;
+mod cluster;
+pub mod command;
+mod config;
+mod connection;
+pub mod error;
+mod event;
+mod from_reply;
+pub mod probe;
+mod router;
+mod tls;
+
+// The public interface is:
+pub use client::{Client, NodeStatus};
+pub use command::{Command, ToArg, cmd};
+pub use config::{Config, Credentials, Lookup, NodeAddressMap, Protocol, Resolve, url};
+pub use connection::{ConnectionFacts, Greeting};
+pub use error::Error;
+pub use event::{CAPACITY as EVENT_CAPACITY, Event, Events, Notice};
+pub use from_reply::FromReply;
+pub use tls::{Certificate, Tls, UtcMinute};
+pub use truename_resp as resp;
+pub use truename_resp::Reply;
+pub use truename_topology as topology;

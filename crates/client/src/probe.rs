@@ -1,0 +1,150 @@
+//! Looking at a cluster node by node, without a client: what the doctor shows.
+//!
+//! A probe makes one fresh connection per node and reports every step of it. It never changes anything on a server.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use truename_resp::Reply;
+use truename_topology::{AnnouncedNode, SlotMap};
+
+use crate::cluster::{Answer, ask_seeds};
+use crate::config::Config;
+use crate::connection::{ConnectionFacts, Connector, Target, broken};
+use crate::error::{Error, NodeFailure};
+
+/// What was found out about a cluster.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ClusterReport {
+    /// One report per configured seed.
+    pub seeds: Vec<NodeReport>,
+    /// One report per node that the first seed that answered announced.
+    pub nodes: Vec<NodeReport>,
+    /// The topology that it announced; `None` when no seed told one.
+    pub topology: Option<SlotMap>,
+    /// Whether the seed is no cluster node: it is used as a single one.
+    pub is_single_node: bool,
+    /// Why no seed told a topology; empty when one did.
+    pub failures: Vec<NodeFailure>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// What was found out about a node.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NodeReport {
+    /// The node as announced, or the seed as configured.
+    pub node: AnnouncedNode,
+    /// Whether it is a configured seed.
+    pub is_seed: bool,
+    /// What was learnt, when a connection came up.
+    pub facts: Option<ConnectionFacts>,
+    /// How long `PING` took on that connection.
+    pub ping: Option<Duration>,
+    /// Every attempt that failed, also before one that succeeded.
+    pub failures: Vec<NodeFailure>,
+}
+
+impl NodeReport {
+    /// Whether the node can be used.
+    pub fn is_healthy(&self) -> bool {
+        self.facts.is_some() && self.ping.is_some()
+    }
+}
+
+impl ClusterReport {
+    /// Whether a topology was found and every seed and node can be used.
+    pub fn is_healthy(&self) -> bool {
+        (self.topology.is_some() || self.is_single_node)
+            && self.seeds.iter().chain(&self.nodes).all(NodeReport::is_healthy)
+    }
+
+    /// The failure that says most: of a seed if none told a topology, of a node otherwise.
+    pub fn decisive(&self) -> Option<&NodeFailure> {
+        let reports = self.seeds.iter().chain(&self.nodes).filter(|report| !report.is_healthy());
+        let failures = reports.flat_map(|report| &report.failures).chain(&self.failures);
+        failures.max_by_key(|failure| failure.phase)
+    }
+}
+
+/// Examines all seeds and nodes, all at once.
+///
+/// # Errors
+/// [`Error::Config`] only: what fails on the network is part of the report.
+pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
+    let started = Instant::now();
+    let deadline = started + config.limits.connect;
+    let owned = config.clone();
+    let connector = tokio::task::spawn_blocking(move || Connector::build(&owned))
+        .await
+        .map_err(|error| Error::config(format!("building the TLS configuration failed: {error}")))??;
+
+    let seeds: Vec<Target> = config.seeds.iter().map(Target::seed).collect();
+    let (seeds, opinion) = tokio::join!(
+        examine_all(&connector, &seeds, deadline),
+        ask_seeds(&connector, &config.seeds, deadline)
+    );
+    let mut report = ClusterReport {
+        seeds,
+        nodes: Vec::new(),
+        topology: None,
+        is_single_node: false,
+        failures: Vec::new(),
+        elapsed: Duration::ZERO,
+    };
+    match opinion {
+        Err(failures) => report.failures = failures,
+        Ok(opinion) => match opinion.answer {
+            Answer::NotACluster => report.is_single_node = true,
+            Answer::View(view) => {
+                let map = SlotMap::from_view(&view);
+                let targets: Vec<Target> =
+                    map.nodes().iter().map(|node| Target::announced(node, &opinion.source.seed)).collect();
+                let deadline = deadline.max(Instant::now() + config.limits.node_connect);
+                report.nodes = examine_all(&connector, &targets, deadline).await;
+                report.topology = Some(map);
+            }
+        },
+    }
+    report.elapsed = started.elapsed();
+    Ok(report)
+}
+
+async fn examine_all(connector: &Connector, targets: &[Target], deadline: Instant) -> Vec<NodeReport> {
+    futures_util::future::join_all(targets.iter().map(|target| examine_one(connector, target, deadline)))
+        .await
+}
+
+async fn examine_one(connector: &Connector, target: &Target, deadline: Instant) -> NodeReport {
+    let mut report = NodeReport {
+        node: target.node.clone(),
+        is_seed: target.is_seed,
+        facts: None,
+        ping: None,
+        failures: Vec::new(),
+    };
+    match connector.examine(target, deadline).await {
+        Err(failures) => report.failures = failures,
+        Ok((mut connected, failures)) => {
+            report.failures = failures;
+            let asked = Instant::now();
+            let pong = tokio::time::timeout_at(deadline, connected.wire.round_trip(&[&[b"PING"]])).await;
+            match pong {
+                Ok(Ok(replies)) if replies.first().is_some_and(is_pong) => {
+                    report.ping = Some(asked.elapsed())
+                }
+                Ok(Ok(_)) | Err(_) => {}
+                Ok(Err(error)) => tracing::debug!(cause = ?broken(error), "PING"),
+            }
+            report.facts = Some(connected.facts);
+        }
+    }
+    report
+}
+
+/// A server that refuses `PING` to this user is alive all the same.
+fn is_pong(reply: &Reply) -> bool {
+    reply.as_error().is_none_or(|error| error.code() == "NOPERM")
+}

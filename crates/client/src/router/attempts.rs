@@ -1,0 +1,177 @@
+//! The trail of one command: how often it was tried, how much time is left, and what the last attempt met.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use truename_resp::Reply;
+use truename_topology::{Endpoint, Slot};
+
+use crate::cluster::Node;
+use crate::connection::{Backoff, CloseCause, Failure};
+use crate::error::{Error, InterruptedError, ProtocolError, RouteError, ServerError, TimeoutError};
+
+/// Redirects in a row before the route is thought over.
+const REDIRECTS_IN_A_ROW: u32 = 5;
+/// Redirects of one command before it is given up.
+const REDIRECTS: u32 = 25;
+/// The first and the longest pause before a refused command is tried again.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(8), Duration::from_millis(250));
+
+#[derive(Debug)]
+pub(super) struct Attempts {
+    started: Instant,
+    timeout: Duration,
+    count: u32,
+    redirects: u32,
+    redirects_in_a_row: u32,
+    backoff: Backoff,
+    node: Option<Endpoint>,
+    last: Option<Last>,
+}
+
+/// What the last attempt met.
+#[derive(Debug)]
+enum Last {
+    Closed(std::sync::Arc<CloseCause>),
+    Refused(String),
+}
+
+impl Attempts {
+    pub(super) fn new(started: Instant, timeout: Duration) -> Self {
+        Self {
+            started,
+            timeout,
+            count: 0,
+            redirects: 0,
+            redirects_in_a_row: 0,
+            backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
+            node: None,
+            last: None,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.started + self.timeout
+    }
+
+    /// Notes the start of an attempt and gives its time: the first one starts with the command.
+    pub(super) fn begin(&mut self, node: &Endpoint) -> Instant {
+        self.count += 1;
+        self.node = Some(node.clone());
+        if self.count == 1 { self.started } else { Instant::now() }
+    }
+
+    pub(super) fn note(&mut self, outcome: &Result<Reply, Failure>) {
+        match outcome {
+            Ok(reply) => {
+                self.last = reply.as_error().map(|error| Last::Refused(error.message().to_owned()));
+            }
+            Err(Failure::Unsent(cause) | Failure::Lost(cause)) => {
+                self.last = Some(Last::Closed(cause.clone()))
+            }
+            Err(Failure::TimedOut { .. }) => {}
+        }
+    }
+
+    /// The answer as the caller gets it.
+    pub(super) fn answer(
+        &self,
+        outcome: Result<Reply, Failure>,
+        node: &Node,
+        slot: Option<Slot>,
+    ) -> Result<Reply, Error> {
+        match outcome {
+            Ok(reply) => match reply.as_error() {
+                None => Ok(reply),
+                Some(error) => Err(Error::Server(Box::new(ServerError {
+                    reply: error.clone(),
+                    node: node.endpoint().clone(),
+                    slot,
+                    attempts: self.count,
+                }))),
+            },
+            Err(failure) => Err(self.timed_out(&Err(failure), slot)),
+        }
+    }
+
+    /// Counts a redirect. True when it is time to think the route over.
+    pub(super) fn redirect(&mut self, slot: Option<Slot>) -> Result<bool, Error> {
+        self.redirects += 1;
+        self.redirects_in_a_row += 1;
+        if self.redirects > REDIRECTS {
+            let redirects = self.redirects;
+            return Err(Error::Route(Box::new(RouteError::TooManyRedirects { slot, redirects })));
+        }
+        Ok(self.redirects_in_a_row > REDIRECTS_IN_A_ROW)
+    }
+
+    /// Waits a little, or fails when there is no time left to wait.
+    pub(super) async fn back_off(&mut self, slot: Option<Slot>) -> Result<(), Error> {
+        self.redirects_in_a_row = 0;
+        let until = Instant::now() + self.backoff.next_delay();
+        if until >= self.deadline() {
+            tokio::time::sleep_until(self.deadline()).await;
+            return Err(self.timed_out(&Err(Failure::TimedOut { submitted: false }), slot));
+        }
+        tokio::time::sleep_until(until).await;
+        Ok(())
+    }
+
+    /// Waits before a command is sent again that a lane gave back, unless it was only routed too early.
+    pub(super) async fn pause_before_resend(
+        &mut self,
+        outcome: &Result<Reply, Failure>,
+        slot: Option<Slot>,
+    ) -> Result<(), Error> {
+        if let Err(Failure::Unsent(cause) | Failure::Lost(cause)) = outcome {
+            if matches!(**cause, CloseCause::Recalled) {
+                return Ok(());
+            }
+            // A certificate or password that is wrong now will be wrong in a moment: say so at once.
+            if !cause.is_transient() && self.count > 1 {
+                return Err(self.timed_out(&Err(Failure::TimedOut { submitted: false }), slot));
+            }
+        }
+        self.back_off(slot).await
+    }
+
+    pub(super) fn interrupted(&self, outcome: &Result<Reply, Failure>, slot: Option<Slot>) -> Error {
+        let node = self.node_or_unknown();
+        match outcome {
+            Err(Failure::Lost(cause) | Failure::Unsent(cause)) => match &**cause {
+                CloseCause::Protocol(what) => {
+                    Error::Protocol(Box::new(ProtocolError { what: what.clone(), node }))
+                }
+                cause => Error::Interrupted(Box::new(InterruptedError::new(node, slot, cause, self.count))),
+            },
+            _ => self.timed_out(outcome, slot),
+        }
+    }
+
+    /// Time is up: says what stood in the way.
+    pub(super) fn timed_out(&self, outcome: &Result<Reply, Failure>, slot: Option<Slot>) -> Error {
+        let submitted = matches!(outcome, Err(Failure::TimedOut { submitted: true }));
+        let last_cause = match &self.last {
+            Some(Last::Closed(cause)) => match &**cause {
+                CloseCause::Connect(failures) if !submitted => {
+                    return Error::connect(failures.clone(), self.started.elapsed());
+                }
+                cause => Some(cause.to_string()),
+            },
+            Some(Last::Refused(text)) => Some(text.clone()),
+            None => None,
+        };
+        Error::Timeout(Box::new(TimeoutError {
+            after: self.timeout,
+            submitted,
+            node: self.node.clone(),
+            slot,
+            attempts: self.count,
+            last_cause,
+        }))
+    }
+
+    fn node_or_unknown(&self) -> Endpoint {
+        self.node.clone().unwrap_or_else(|| Endpoint::new("?", 0))
+    }
+}

@@ -1,0 +1,141 @@
+//! What to do about the outcome of one attempt: a pure decision, one row per case.
+//!
+//! | outcome | verdict | may it be sent again? |
+//! |---|---|---|
+//! | a reply | [`Verdict::Done`] | - |
+//! | `MOVED` | [`Verdict::Moved`] | yes: refused |
+//! | `ASK` | [`Verdict::Ask`] | yes: refused |
+//! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN` | [`Verdict::Wait`] | yes: refused |
+//! | `READONLY` to a write | [`Verdict::Wait`] | yes: refused |
+//! | `Unsent` | [`Verdict::Resend`] | yes: never executed |
+//! | `Lost` | [`Verdict::Resend`] or [`Verdict::Interrupted`] | only if repeatable |
+//! | time is up | [`Verdict::TimedOut`] | - |
+//! | another error | [`Verdict::Done`] | - |
+//!
+//! A script or transaction that ran partly can end in an error that looks like a refusal (scripts pass the codes
+//! of inner errors on, server 7.0), so of those only redirects count: servers check the keys before they run it.
+
+use truename_resp::Reply;
+use truename_topology::{Redirect, RedirectError, parse_redirect};
+
+use crate::connection::Failure;
+
+/// What the judge must know of a command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Habits {
+    /// Executing it twice is as good as once.
+    pub(crate) repeatable: bool,
+    /// It runs other commands: a script, a function, a transaction.
+    pub(crate) compound: bool,
+}
+
+/// What happens next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The outcome is the answer.
+    Done,
+    /// The slot lives elsewhere for good: note it, and send again there.
+    Moved(Redirect),
+    /// This key lives elsewhere for now: send again there behind `ASKING`.
+    Ask(Redirect),
+    /// The server refused for now: back off and route again.
+    Wait,
+    /// It was never executed, or may be executed again: route again.
+    Resend,
+    /// It may have been executed: the caller must decide.
+    Interrupted,
+    /// Time is up.
+    TimedOut,
+}
+
+/// Decides about one outcome. `answered_by` is the host of the node that answered.
+pub(crate) fn judge(
+    outcome: &Result<Reply, Failure>,
+    habits: impl Fn() -> Habits,
+    answered_by: &str,
+) -> Verdict {
+    match outcome {
+        Ok(reply) => match reply.as_error() {
+            None => Verdict::Done,
+            Some(error) => judge_error(error.message(), error.code(), habits, answered_by),
+        },
+        Err(Failure::Unsent(_)) => Verdict::Resend,
+        Err(Failure::Lost(_)) if habits().repeatable => Verdict::Resend,
+        Err(Failure::Lost(_)) => Verdict::Interrupted,
+        Err(Failure::TimedOut { .. }) => Verdict::TimedOut,
+    }
+}
+
+#[cold]
+fn judge_error(text: &str, code: &str, habits: impl Fn() -> Habits, answered_by: &str) -> Verdict {
+    match parse_redirect(text, answered_by) {
+        Some(Ok(moved @ Redirect::Moved { .. })) => return Verdict::Moved(moved),
+        Some(Ok(ask @ Redirect::Ask { .. })) => return Verdict::Ask(ask),
+        // The node knows that it is not the owner and not who is: that is a topology in motion.
+        Some(Err(RedirectError::UnknownEndpoint { .. })) => return Verdict::Wait,
+        Some(Err(_)) | None => {}
+    }
+    if is_refusal(code) && !habits().compound { Verdict::Wait } else { Verdict::Done }
+}
+
+/// Whether an error with this code proves that the command was not executed, unless the command is compound.
+pub(crate) fn is_refusal(code: &str) -> bool {
+    matches!(code, "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "READONLY")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use truename_resp::ErrorReply;
+    use truename_topology::{Endpoint, Slot};
+
+    use super::*;
+    use crate::connection::CloseCause;
+
+    const PLAIN: Habits = Habits { repeatable: false, compound: false };
+    const REPEATABLE: Habits = Habits { repeatable: true, compound: false };
+    const SCRIPT: Habits = Habits { repeatable: false, compound: true };
+
+    fn error(text: &'static str) -> Result<Reply, Failure> {
+        Ok(Reply::Error(ErrorReply::new(text)))
+    }
+
+    #[test]
+    fn every_row_of_the_table() {
+        let slot = Slot::new(3999).expect("in range");
+        let to = Endpoint::new("10.0.0.5", 8502);
+        let same_host = Endpoint::new("answerer", 8502);
+        let cause = || Arc::new(CloseCause::PeerClosed);
+        let rows: Vec<(Result<Reply, Failure>, Habits, Verdict)> = vec![
+            (Ok(Reply::Nil), PLAIN, Verdict::Done),
+            (
+                error("MOVED 3999 10.0.0.5:8502"),
+                PLAIN,
+                Verdict::Moved(Redirect::Moved { slot, to: to.clone() }),
+            ),
+            (error("MOVED 3999 :8502"), PLAIN, Verdict::Moved(Redirect::Moved { slot, to: same_host })),
+            (error("MOVED 3999 ?:8502"), PLAIN, Verdict::Wait),
+            (
+                error("MOVED 3999 10.0.0.5:8502"),
+                SCRIPT,
+                Verdict::Moved(Redirect::Moved { slot, to: to.clone() }),
+            ),
+            (error("ASK 3999 10.0.0.5:8502"), PLAIN, Verdict::Ask(Redirect::Ask { slot, to })),
+            (error("TRYAGAIN Multiple keys request during rehashing of slot"), PLAIN, Verdict::Wait),
+            (error("CLUSTERDOWN The cluster is down"), PLAIN, Verdict::Wait),
+            (error("LOADING Redis is loading the dataset in memory"), PLAIN, Verdict::Wait),
+            (error("MASTERDOWN Link with MASTER is down"), PLAIN, Verdict::Wait),
+            (error("READONLY You can't write against a read only replica."), PLAIN, Verdict::Wait),
+            (error("READONLY You can't write ... script: 1, on @user_script:1."), SCRIPT, Verdict::Done),
+            (error("WRONGTYPE Operation against a key"), REPEATABLE, Verdict::Done),
+            (Err(Failure::Unsent(cause())), PLAIN, Verdict::Resend),
+            (Err(Failure::Lost(cause())), PLAIN, Verdict::Interrupted),
+            (Err(Failure::Lost(cause())), REPEATABLE, Verdict::Resend),
+            (Err(Failure::TimedOut { submitted: true }), REPEATABLE, Verdict::TimedOut),
+        ];
+        for (outcome, habits, verdict) in rows {
+            assert_eq!(judge(&outcome, || habits, "answerer"), verdict, "{outcome:?}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The request path: from a command to its final outcome, on the caller's own task.
+//!
+//! [`Router::execute`] is the loop; it decides nothing. Where a command goes is `Router::resolve`, by an immutable
+//! snapshot; what an outcome means is [`judge`]. Nothing here waits for another command, another node or the
+//! topology worker, except for a node that only a redirect has named so far.
+//!
+//! Invariants: everything happens inside the command's own deadline; a command whose fate is unknown is sent
+//! again only if it is repeatable; `ASKING` and its command are one unit on one lane.
+
+mod attempts;
+mod judge;
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+use truename_resp::Reply;
+use truename_topology::{Endpoint, Redirect, Slot};
+
+use attempts::Attempts;
+pub(crate) use judge::is_refusal;
+use judge::{Habits, Verdict, judge};
+
+use crate::cluster::{Cluster, Node};
+use crate::command::{Command, Flags, Spec};
+use crate::connection::{Failure, terms};
+use crate::error::{Error, RouteError};
+
+const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
+
+/// A command with what the table knows of it.
+#[derive(Clone, Copy)]
+struct Request<'r, 'a> {
+    command: &'r Command<'a>,
+    spec: Option<&'static Spec>,
+    slot: Option<Slot>,
+}
+
+impl<'r, 'a> Request<'r, 'a> {
+    fn new(command: &'r Command<'a>) -> Result<Self, Error> {
+        let spec = command.spec();
+        if spec.is_some_and(|spec| spec.flags.contains(Flags::STATEFUL)) {
+            let command = command.name().to_owned();
+            return Err(Error::Route(Box::new(RouteError::ConnectionState { command })));
+        }
+        Ok(Self { command, spec, slot: command.slot(spec) })
+    }
+
+    fn habits(&self) -> Habits {
+        let name = self.spec.map_or("", |spec| spec.name);
+        Habits {
+            repeatable: self.command.may_repeat(self.spec),
+            compound: matches!(
+                name,
+                "EVAL" | "EVALSHA" | "EVAL_RO" | "EVALSHA_RO" | "FCALL" | "FCALL_RO" | "EXEC"
+            ),
+        }
+    }
+}
+
+/// Where the next attempt goes.
+struct Destination {
+    node: Arc<Node>,
+    asking: bool,
+}
+
+/// Runs commands against the cluster's current topology.
+#[derive(Debug)]
+pub(crate) struct Router {
+    cluster: Arc<Cluster>,
+}
+
+impl Router {
+    pub(crate) fn new(cluster: Arc<Cluster>) -> Self {
+        Self { cluster }
+    }
+
+    pub(crate) fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
+    }
+
+    /// Runs one command to its final outcome.
+    ///
+    /// Each round is one attempt: submit, judge, follow. Dropping the future at any point leaves a command that
+    /// was submitted to be executed; its reply is discarded.
+    pub(crate) async fn execute(&self, command: &Command<'_>) -> Result<Reply, Error> {
+        let request = Request::new(command)?;
+        let timing = &self.cluster.timing;
+        let timeout = command.own_timeout().unwrap_or(timing.command);
+        let patience = command.own_timeout().map_or(timing.stall, |own| own.max(timing.stall));
+        let mut attempts = Attempts::new(Instant::now(), timeout);
+        let mut destination = self.resolve(&request, &mut attempts).await?;
+        loop {
+            let Destination { node, asking } = destination;
+            let now = attempts.begin(node.endpoint());
+            let submission = node.lane(request.slot).submit(
+                terms(now, attempts.deadline(), patience, u8::from(asking)),
+                |out: &mut BytesMut| {
+                    if asking {
+                        out.extend_from_slice(ASKING);
+                    }
+                    command.encode(out);
+                },
+            );
+            let outcome = submission.await;
+            let verdict = judge(&outcome, || request.habits(), node.endpoint().host());
+            if verdict == Verdict::Done {
+                return attempts.answer(outcome, &node, request.slot);
+            }
+            destination = self.follow(verdict, outcome, &request, &mut attempts).await?;
+        }
+    }
+
+    /// Everything but the plain answer.
+    #[cold]
+    async fn follow(
+        &self,
+        verdict: Verdict,
+        outcome: Result<Reply, Failure>,
+        request: &Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Destination, Error> {
+        attempts.note(&outcome);
+        match verdict {
+            Verdict::Moved(redirect) => {
+                self.cluster.signals.moved(redirect.slot(), redirect.to());
+                self.redirected(redirect.to(), false, request, attempts).await
+            }
+            Verdict::Ask(redirect) => {
+                if let Redirect::Ask { to, .. } = &redirect
+                    && self.cluster.topology().node_at(to).is_none()
+                {
+                    self.cluster.signals.asked(to);
+                }
+                self.redirected(redirect.to(), true, request, attempts).await
+            }
+            Verdict::Wait => {
+                self.cluster.signals.refresh();
+                attempts.back_off(request.slot).await?;
+                self.resolve(request, attempts).await
+            }
+            Verdict::Resend => {
+                self.cluster.signals.refresh();
+                attempts.pause_before_resend(&outcome, request.slot).await?;
+                self.resolve(request, attempts).await
+            }
+            Verdict::Interrupted => Err(attempts.interrupted(&outcome, request.slot)),
+            Verdict::TimedOut | Verdict::Done => Err(attempts.timed_out(&outcome, request.slot)),
+        }
+    }
+
+    /// Follows a redirect, unless it goes round in circles: then backs off and routes anew.
+    async fn redirected(
+        &self,
+        to: &Endpoint,
+        asking: bool,
+        request: &Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Destination, Error> {
+        if attempts.redirect(request.slot)? {
+            attempts.back_off(request.slot).await?;
+            return self.resolve(request, attempts).await;
+        }
+        match self.cluster.node_soon(to, attempts.deadline()).await {
+            Some(node) => Ok(Destination { node, asking }),
+            None => {
+                attempts.back_off(request.slot).await?;
+                self.resolve(request, attempts).await
+            }
+        }
+    }
+
+    /// Chooses the node by the current snapshot. Waits only while the slot has no owner.
+    async fn resolve(
+        &self,
+        request: &Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Destination, Error> {
+        loop {
+            let (node, is_covered) = {
+                let topology = self.cluster.topology();
+                let node = match request.slot {
+                    Some(slot) => topology.primary(slot).cloned(),
+                    None => any_primary(topology.primaries()),
+                };
+                (node, !topology.nodes().is_empty())
+            };
+            if let Some(node) = node {
+                return Ok(Destination { node, asking: false });
+            }
+            if !is_covered {
+                return Err(Error::Route(Box::new(RouteError::NoNodes)));
+            }
+            self.cluster.signals.refresh();
+            if let Err(error) = attempts.back_off(request.slot).await {
+                return Err(match request.slot {
+                    Some(slot) => Error::Route(Box::new(RouteError::Unassigned { slot })),
+                    None => error,
+                });
+            }
+        }
+    }
+}
+
+/// A connected primary if there is one, drawn at random.
+fn any_primary<'a>(primaries: impl ExactSizeIterator<Item = &'a Arc<Node>>) -> Option<Arc<Node>> {
+    let count = primaries.len();
+    if count <= 1 {
+        return primaries.into_iter().next().cloned();
+    }
+    let all: Vec<&Arc<Node>> = primaries.collect();
+    let first = fastrand::usize(..count);
+    let mut rotated = (0..count).map(|offset| all[(first + offset) % count]);
+    rotated.find(|node| node.is_up()).or_else(|| all.get(first).copied()).cloned()
+}

@@ -1,0 +1,135 @@
+//! What a presented certificate says, for reports, events and the doctor. Never used to decide on trust.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use rustls_pki_types::CertificateDer;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// A leaf certificate as its owner presented it, together with the length of the chain that came with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Certificate {
+    /// DNS names of the subjectAltName extension, as they stand there.
+    pub dns_names: Vec<String>,
+    /// IP addresses of the subjectAltName extension.
+    pub ip_addresses: Vec<IpAddr>,
+    /// The subject, for people: only the alternative names count (RFC 9525).
+    pub subject: String,
+    /// The issuer's name.
+    pub issuer: String,
+    /// Start of validity, in seconds since 1970-01-01 00:00 UTC.
+    pub not_before: i64,
+    /// End of validity, in seconds since 1970-01-01 00:00 UTC.
+    pub not_after: i64,
+    /// Certificates that the peer sent, the leaf included.
+    pub chain_length: usize,
+}
+
+impl Certificate {
+    /// Reads a presented chain, leaf first. `None` when the leaf is not parseable.
+    pub(crate) fn read(leaf: &CertificateDer<'_>, chain_length: usize) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(leaf).ok()?;
+        let mut dns_names = Vec::new();
+        let mut ip_addresses = Vec::new();
+        if let Ok(Some(names)) = certificate.subject_alternative_name() {
+            for name in &names.value.general_names {
+                match name {
+                    GeneralName::DNSName(name) => dns_names.push((*name).to_owned()),
+                    GeneralName::IPAddress(octets) => ip_addresses.extend(ip_address(octets)),
+                    _ => {}
+                }
+            }
+        }
+        Some(Self {
+            dns_names,
+            ip_addresses,
+            subject: certificate.subject().to_string(),
+            issuer: certificate.issuer().to_string(),
+            not_before: certificate.validity().not_before.timestamp(),
+            not_after: certificate.validity().not_after.timestamp(),
+            chain_length,
+        })
+    }
+
+    /// All names of the certificate, DNS names first.
+    pub fn names(&self) -> Vec<String> {
+        let addresses = self.ip_addresses.iter().map(|address| format!("IP {address}"));
+        self.dns_names.iter().cloned().chain(addresses).collect()
+    }
+
+    /// Whole days until the certificate ends, counted from `now` in seconds since 1970; negative once it has.
+    pub fn days_left(&self, now: i64) -> i64 {
+        (self.not_after - now).div_euclid(86_400)
+    }
+
+    pub(crate) fn names_line(&self) -> String {
+        let names = self.names();
+        if names.is_empty() {
+            format!("no alternative names at all ({})", self.subject)
+        } else {
+            names.join(", ")
+        }
+    }
+
+    pub(crate) fn validity_line(&self) -> String {
+        format!("{} to {}", UtcMinute(self.not_before), UtcMinute(self.not_after))
+    }
+}
+
+fn ip_address(octets: &[u8]) -> Option<IpAddr> {
+    if let Ok(octets) = <[u8; 4]>::try_from(octets) {
+        return Some(IpAddr::from(octets));
+    }
+    <[u8; 16]>::try_from(octets).ok().map(IpAddr::from)
+}
+
+/// Seconds since 1970 shown as a date and time to the minute, in UTC.
+#[derive(Debug, Clone, Copy)]
+pub struct UtcMinute(pub i64);
+
+impl fmt::Display for UtcMinute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days = self.0.div_euclid(86_400);
+        let minutes = self.0.rem_euclid(86_400) / 60;
+        let (year, month, day) = civil_from_days(days);
+        write!(f, "{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
+    }
+}
+
+/// The proleptic Gregorian date of a day number, day 0 being 1970-01-01.
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    // Count from 0000-03-01, so that the leap day ends a year; an era is 400 years of 146,097 days.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_known_instants() {
+        let rows = [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59 UTC"),
+            (951_782_400, "2000-02-29 00:00 UTC"),
+            (1_709_251_199, "2024-02-29 23:59 UTC"),
+            (1_795_460_460, "2026-11-23 19:01 UTC"),
+            (4_107_542_400, "2100-03-01 00:00 UTC"),
+            (-1, "1969-12-31 23:59 UTC"),
+        ];
+        for (seconds, text) in rows {
+            assert_eq!(UtcMinute(seconds).to_string(), text);
+        }
+    }
+}
