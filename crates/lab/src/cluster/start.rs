@@ -1,0 +1,235 @@
+//! Bringing a deployment up: certificates and configuration on disk, processes, front door.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rustls::crypto::ring;
+
+use crate::admin::Admin;
+use crate::certificates::{Authority, Leaf};
+use crate::config::{LabConfig, Password};
+use crate::forward::Forwarder;
+use crate::node::FaultyCertificate;
+use crate::nodes_conf::{self, Entry, slots_of};
+use crate::plan::{NAT_PORT_OFFSET, NodePlan, Site};
+use crate::reaper::Reaper;
+use crate::server::{CONFIG_FILE, Server, find_program};
+use crate::server_conf::{TlsFiles, render, write_private};
+use crate::{CertificateSpec, Lab, LabError, LabNode, Profile, Role};
+
+/// Certificates of a lab, in memory and on disk.
+#[derive(Debug)]
+pub(super) struct TlsMaterial {
+    authority: Arc<Authority>,
+    pub(super) ca_pem: String,
+    pub(super) ca_path: PathBuf,
+    pub(super) client_certificate: PathBuf,
+    pub(super) client_key: PathBuf,
+}
+
+impl TlsMaterial {
+    fn create(dir: &Path, password: Option<&str>) -> Result<(Self, Admin), LabError> {
+        let authority = Arc::new(Authority::new()?);
+        let (ca_path, ca_pem) = (dir.join("ca.crt"), authority.pem());
+        write(&ca_path, &ca_pem)?;
+        let client = authority.issue(&CertificateSpec::new(["client.truename.test"]))?;
+        let (client_certificate, client_key) = write_leaf(dir, "client", &client)?;
+        let admin = Admin::tls(Arc::clone(&authority), &client, password)?;
+        Ok((Self { authority, ca_pem, ca_path, client_certificate, client_key }, admin))
+    }
+
+    /// Writes a node's certificates: the one it starts with, and the faulty one it will present afterwards.
+    fn equip(
+        &self,
+        dir: &Path,
+        spec: &CertificateSpec,
+    ) -> Result<(TlsFiles, Option<FaultyCertificate>), LabError> {
+        let first = if spec.breaks_the_bus() { spec.sound() } else { spec.clone() };
+        let (certificate, key) = write_leaf(dir, "node", &self.authority.issue(&first)?)?;
+        let faulty = if spec.breaks_the_bus() {
+            let (certificate, key) = write_leaf(dir, "faulty", &self.authority.issue(spec)?)?;
+            Some(FaultyCertificate { certificate, key, presented: AtomicBool::new(false) })
+        } else {
+            None
+        };
+        let files = TlsFiles {
+            certificate,
+            key,
+            client_certificate: self.client_certificate.clone(),
+            client_key: self.client_key.clone(),
+            trusted: self.ca_path.clone(),
+        };
+        Ok((files, faulty))
+    }
+}
+
+impl Lab {
+    pub(crate) async fn start(config: LabConfig) -> Result<Self, LabError> {
+        let program = find_program(config.server_binary.as_deref())?;
+        let site = Site::new(&config)?;
+        let dir = tempfile::Builder::new()
+            .prefix("truename-lab-")
+            .tempdir()
+            .map_err(LabError::io("create a directory for the lab"))?;
+        let reaper =
+            Arc::new(Reaper::start(dir.path()).map_err(LabError::io("start the lab's reaper (sh)"))?);
+        let password = choose_password(&config.password)?;
+        let (tls, admin) = if config.tls {
+            let (tls, admin) = TlsMaterial::create(dir.path(), password.as_deref())?;
+            (Some(tls), admin)
+        } else {
+            (None, Admin::plain(password.as_deref()))
+        };
+        let mut lab = Self {
+            nodes: Vec::new(),
+            front_door: None,
+            node_doors: Vec::new(),
+            generation: 0,
+            config,
+            password,
+            program,
+            tls,
+            admin,
+            site,
+            reaper,
+            dir,
+        };
+        let plans = lab.site.plan(0, &[])?;
+        lab.nodes = lab.found(&plans)?;
+        lab.open_doors().await?;
+        lab.wait_ready().await?;
+        Ok(lab)
+    }
+
+    /// Starts the nodes of a new cluster.
+    pub(super) fn found(&self, plans: &[NodePlan]) -> Result<Vec<LabNode>, LabError> {
+        let entries: Vec<_> = plans.iter().map(|plan| self.founding_entry(plan, plans)).collect();
+        self.launch(plans, |myself| nodes_conf::found(&entries, myself))
+    }
+
+    fn founding_entry<'a>(&self, plan: &'a NodePlan, plans: &'a [NodePlan]) -> Entry<'a> {
+        let primary = (plan.role == Role::Replica).then(|| plans[plan.shard].id.as_str());
+        let slots = (plan.role == Role::Primary).then(|| slots_of(plan.shard, self.config.shards));
+        // Each primary needs an epoch of its own, or the cluster spends its first seconds resolving the conflict.
+        entry(plan, primary, plan.shard as u64 + 1, slots)
+    }
+
+    /// Writes the files of the planned nodes and starts their processes.
+    pub(super) fn launch(
+        &self,
+        plans: &[NodePlan],
+        nodes_conf: impl Fn(usize) -> String,
+    ) -> Result<Vec<LabNode>, LabError> {
+        let nodes: Vec<_> = plans
+            .iter()
+            .enumerate()
+            .map(|(position, plan)| self.prepare(plan, &nodes_conf(position)))
+            .collect::<Result<_, _>>()?;
+        nodes.iter().try_for_each(LabNode::start)?;
+        Ok(nodes)
+    }
+
+    fn prepare(&self, plan: &NodePlan, nodes_conf: &str) -> Result<LabNode, LabError> {
+        let dir = self.dir.path().join(format!("node-{}-{}", plan.generation, plan.index));
+        fs::create_dir_all(&dir).map_err(LabError::io(format!("create {}", dir.display())))?;
+        let spec = self.config.certificates.get(&plan.index).unwrap_or(&plan.certificate);
+        let (files, faulty) = match &self.tls {
+            Some(tls) => {
+                let (files, faulty) = tls.equip(&dir, spec)?;
+                (Some(files), faulty)
+            }
+            None => (None, None),
+        };
+        let endpoint_type = self.site.endpoint_type();
+        let password = self.password.as_deref();
+        let directives = render(&self.config, plan, endpoint_type, &dir, password, files.as_ref());
+        write(&dir.join(CONFIG_FILE), &directives)?;
+        if self.config.cluster {
+            write(&dir.join("nodes.conf"), nodes_conf)?;
+        }
+        let server = Server::new(self.program.clone(), dir, Arc::clone(&self.reaper));
+        Ok(LabNode::new(plan, server, self.admin.clone(), faulty))
+    }
+
+    /// Opens the front door, or points it at the present nodes.
+    pub(super) async fn open_doors(&mut self) -> Result<(), LabError> {
+        let targets = targets(&self.nodes);
+        match (&self.front_door, self.site.front_door()) {
+            (Some(door), _) => door.retarget(targets),
+            (None, Some(address)) => self.front_door = Some(open_door(address, targets).await?),
+            (None, None) => {}
+        }
+        self.node_doors = self.open_node_doors(&self.nodes).await?;
+        Ok(())
+    }
+
+    /// Behind NAT each node has a door of its own at the seed's address.
+    pub(super) async fn open_node_doors(&self, nodes: &[LabNode]) -> Result<Vec<Forwarder>, LabError> {
+        let (Profile::Nat, Some(front)) = (self.profile(), self.site.front_door()) else {
+            return Ok(Vec::new());
+        };
+        let mut doors = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let address = SocketAddr::new(front.ip(), node.port + NAT_PORT_OFFSET);
+            doors.push(open_door(address, vec![node.socket_addr()]).await?);
+        }
+        Ok(doors)
+    }
+}
+
+/// In the nodes' order, so the first primary is preferred.
+pub(super) fn targets(nodes: &[LabNode]) -> Vec<SocketAddr> {
+    nodes.iter().map(LabNode::socket_addr).collect()
+}
+
+/// A line of `nodes.conf` for a planned node.
+pub(super) fn entry<'a>(
+    plan: &'a NodePlan,
+    primary: Option<&'a str>,
+    epoch: u64,
+    slots: Option<std::ops::RangeInclusive<u16>>,
+) -> Entry<'a> {
+    Entry {
+        id: &plan.id,
+        address: plan.address,
+        port: plan.port,
+        hostname: plan.hostname.as_deref(),
+        primary,
+        epoch,
+        slots,
+    }
+}
+
+async fn open_door(address: SocketAddr, targets: Vec<SocketAddr>) -> Result<Forwarder, LabError> {
+    Forwarder::listen(address, targets).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => LabError::AddressInUse { address },
+        _ => LabError::io(format!("listen on {address}"))(error),
+    })
+}
+
+fn choose_password(wanted: &Password) -> Result<Option<String>, LabError> {
+    match wanted {
+        Password::None => Ok(None),
+        Password::Given(password) => Ok(Some(password.clone())),
+        Password::Random => {
+            let mut bytes = [0; 16];
+            let source = ring::default_provider().secure_random;
+            source.fill(&mut bytes).map_err(|_| LabError::invalid("the system gives no random bytes"))?;
+            Ok(Some(format!("{:032x}", u128::from_ne_bytes(bytes))))
+        }
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), LabError> {
+    write_private(path, text).map_err(LabError::io(format!("write {}", path.display())))
+}
+
+fn write_leaf(dir: &Path, name: &str, leaf: &Leaf) -> Result<(PathBuf, PathBuf), LabError> {
+    let (certificate, key) = (dir.join(format!("{name}.crt")), dir.join(format!("{name}.key")));
+    write(&certificate, &leaf.pem)?;
+    write(&key, &leaf.key_pem)?;
+    Ok((certificate, key))
+}

@@ -1,0 +1,218 @@
+//! What a lab should be like: a builder with defaults by profile.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{CertificateSpec, Lab, LabError, Profile};
+
+const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Below this a busy machine makes nodes fail that only waited for a processor.
+const LEAST_NODE_TIMEOUT: Duration = Duration::from_millis(500);
+/// The address plan has room for this many in one deployment.
+pub(crate) const MOST_NODES: usize = 30;
+
+/// Describes a lab; [`start`](Self::start) brings it up.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), truename_lab::LabError> {
+/// use truename_lab::{Lab, Profile};
+///
+/// let lab = Lab::builder(Profile::Azure).shards(2).replicas(0).start().await?;
+/// println!("connect to {:?}", lab.seed());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "a lab starts with `start`"]
+pub struct LabConfig {
+    pub(crate) profile: Profile,
+    pub(crate) shards: usize,
+    pub(crate) replicas: usize,
+    pub(crate) cluster: bool,
+    pub(crate) password: Password,
+    pub(crate) tls: bool,
+    pub(crate) node_timeout: Duration,
+    pub(crate) require_client_certificate: bool,
+    pub(crate) certificates: BTreeMap<usize, CertificateSpec>,
+    pub(crate) server_args: Vec<(String, String)>,
+    pub(crate) server_binary: Option<PathBuf>,
+}
+
+/// The password that the servers require.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Password {
+    Random,
+    None,
+    Given(String),
+}
+
+impl LabConfig {
+    pub(crate) const fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            shards: 3,
+            replicas: 1,
+            cluster: true,
+            password: Password::Random,
+            tls: profile.tls_by_default(),
+            node_timeout: DEFAULT_NODE_TIMEOUT,
+            require_client_certificate: false,
+            certificates: BTreeMap::new(),
+            server_args: Vec::new(),
+            server_binary: None,
+        }
+    }
+
+    /// Number of primaries; 3 by default. With fewer than three no replica can win an election on its own, so nothing
+    /// fails over after a crash.
+    pub const fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// Replicas per primary; 1 by default.
+    pub const fn replicas(mut self, replicas: usize) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// The password servers require, or none; a random one by default.
+    pub fn password(mut self, password: Option<&str>) -> Self {
+        self.password = password.map_or(Password::None, |text| Password::Given(text.to_owned()));
+        self
+    }
+
+    /// Whether servers speak TLS only, or no TLS at all; by default as the provider does.
+    pub const fn tls(mut self, tls: bool) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// After which silence nodes suspect each other (`cluster-node-timeout`); 2 s by default, at least 500 ms.
+    pub const fn node_timeout(mut self, timeout: Duration) -> Self {
+        self.node_timeout = timeout;
+        self
+    }
+
+    /// Whether clients must present a certificate of the lab's authority (`tls-auth-clients`).
+    pub const fn require_client_certificate(mut self, required: bool) -> Self {
+        self.require_client_certificate = required;
+        self
+    }
+
+    /// The certificate of one node, instead of the profile's.
+    ///
+    /// One that the other nodes would refuse on the cluster bus (expired, of an unknown authority, not for servers)
+    /// is put in place when the cluster is ready: connections made until then last, as with a certificate that
+    /// expires under a running cluster. After [`restart`](crate::LabNode::restart) it is put in place by the next
+    /// [`wait_ready`](Lab::wait_ready).
+    pub fn certificate(mut self, node_index: usize, spec: CertificateSpec) -> Self {
+        self.certificates.insert(node_index, spec);
+        self
+    }
+
+    /// One server with cluster support disabled, in place of a cluster.
+    pub const fn no_cluster(mut self) -> Self {
+        self.cluster = false;
+        self.shards = 1;
+        self.replicas = 0;
+        self
+    }
+
+    /// A further directive for every server's configuration; it wins over the lab's own.
+    pub fn server_arg(mut self, directive: impl Into<String>, value: impl Into<String>) -> Self {
+        self.server_args.push((directive.into(), value.into()));
+        self
+    }
+
+    /// The server program; otherwise `$TRUENAME_SERVER`, `valkey-server` or `redis-server` on the path.
+    pub fn server_binary(mut self, path: impl Into<PathBuf>) -> Self {
+        self.server_binary = Some(path.into());
+        self
+    }
+
+    /// Starts the lab and waits until it is ready. Needs a tokio runtime, which must live as long as the lab: the
+    /// front door runs on it.
+    ///
+    /// # Errors
+    /// When the configuration is impossible, there is no suitable server program, or the servers do not come up;
+    /// then the error holds the end of a server's log. Nothing is left behind.
+    pub async fn start(self) -> Result<Lab, LabError> {
+        self.check()?;
+        Lab::start(self).await
+    }
+
+    pub(crate) const fn node_count(&self) -> usize {
+        self.shards * (1 + self.replicas)
+    }
+
+    fn check(&self) -> Result<(), LabError> {
+        if self.shards == 0 {
+            return Err(LabError::invalid("a lab needs at least one shard"));
+        }
+        if self.node_count() > MOST_NODES {
+            let count = self.node_count();
+            return Err(LabError::invalid(format!(
+                "{count} nodes are too many; a lab has room for {MOST_NODES}"
+            )));
+        }
+        if self.node_timeout < LEAST_NODE_TIMEOUT {
+            let least = LEAST_NODE_TIMEOUT;
+            return Err(LabError::invalid(format!("the node timeout must be at least {least:?}")));
+        }
+        if !self.cluster && self.node_count() > 1 {
+            return Err(LabError::invalid("without cluster support a lab is a single server"));
+        }
+        if let Some(index) = self.certificates.keys().find(|index| **index >= self.node_count()) {
+            return Err(LabError::invalid(format!("there is no node {index} to give a certificate")));
+        }
+        Ok(())
+    }
+}
+
+/// Without the password.
+impl std::fmt::Debug for LabConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LabConfig")
+            .field("profile", &self.profile)
+            .field("shards", &self.shards)
+            .field("replicas", &self.replicas)
+            .field("tls", &self.tls)
+            .field("node_timeout", &self.node_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_labs_are_refused_before_anything_starts() {
+        let config = || Lab::builder(Profile::Plain);
+        let rows = [
+            (config(), None),
+            (config().shards(0), Some("at least one shard")),
+            (config().shards(10).replicas(2), None),
+            (config().shards(11).replicas(2), Some("33 nodes")),
+            (config().node_timeout(Duration::from_millis(499)), Some("500ms")),
+            (config().no_cluster(), None),
+            (config().no_cluster().shards(2), Some("single server")),
+            (config().certificate(6, CertificateSpec::new(["a"])), Some("no node 6")),
+        ];
+        for (config, expected) in rows {
+            let error = config.check().err().map(|error| error.to_string());
+            match expected {
+                None => assert_eq!(error, None, "{config:?}"),
+                Some(text) => assert!(error.as_deref().unwrap_or("").contains(text), "{config:?}: {error:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn debug_hides_the_password() {
+        let config = Lab::builder(Profile::Plain).password(Some("hunter2"));
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

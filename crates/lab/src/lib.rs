@@ -1,0 +1,53 @@
+//! Real Redis and Valkey clusters on loopback that announce their addresses as the cloud providers do.
+//!
+//! A client that works against `localhost` may still fail against a managed cluster: there the nodes announce
+//! addresses that no certificate carries, that nobody listens on, or that change while the client runs. A lab
+//! brings up real servers that do the same, without containers, root or a cloud account:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), truename_lab::LabError> {
+//! use truename_lab::{Lab, Profile};
+//!
+//! let mut lab = Lab::builder(Profile::Azure).start().await?;
+//! let (host, port) = lab.seed(); // what a user would type
+//! let trusted = lab.ca_pem_path(); // what a client should trust
+//! let names = lab.resolve(); // where its names lead: the lab needs no DNS
+//! # let _ = (host, port, trusted, names);
+//! lab.node(0).kill(); // a crash
+//! lab.wait_ready().await?; // its replica has taken over
+//! lab.node(0).restart().await?;
+//! lab.redeploy().await?; // all servers move to new addresses, with the data
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Inventory: [`Profile`] says whom to imitate, [`LabConfig`] describes a lab, [`Lab`] is a running one with its
+//! [`LabNode`]s. Inside, `plan` decides who listens where, `server` runs one process, `reaper` cleans up behind a
+//! process that died, `forward` is the front door, `admin` talks to the servers, and `view` reads what they believe.
+//!
+//! What stays true: every address is in 127.0.0.0/8 and every name ends in `.test`; labs side by side share nothing;
+//! no process and no file outlives the lab, however its owner ends. Linux only: other systems have no loopback range.
+
+mod admin;
+mod certificates;
+mod cluster;
+mod config;
+mod error;
+mod forward;
+mod node;
+mod nodes_conf;
+mod plan;
+mod profile;
+mod reaper;
+mod server;
+mod server_conf;
+mod subnet;
+mod view;
+
+pub use certificates::CertificateSpec;
+pub use cluster::{FailoverKind, Lab};
+pub use config::LabConfig;
+pub use error::LabError;
+pub use forward::Forwarder;
+pub use node::{LabNode, Role};
+pub use profile::Profile;

@@ -1,0 +1,295 @@
+//! Who listens where and says what: the addresses, names and certificates of one deployment, by profile.
+//!
+//! A lab's network 127.A.B.0/24 is divided once and for all: nodes at .10 to .99 (three bands of thirty, so that a
+//! redeployed cluster never shares an address with the one it replaces), the front door at .100, addresses that
+//! are announced but belong to nobody at .110 to .199, the lock at .254.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::config::{LabConfig, MOST_NODES};
+use crate::nodes_conf::BUS_OFFSET;
+use crate::subnet::{Subnet, is_free};
+use crate::{CertificateSpec, LabError, Profile, Role};
+
+const FIRST_NODE: u8 = 10;
+const FRONT_DOOR: u8 = 100;
+const BANDS: usize = 3;
+/// From a node's address to the one it announces in its place behind NAT.
+const NAT_ADDRESS_OFFSET: u8 = 100;
+/// From a node's port to the one it is reached at behind NAT.
+pub(crate) const NAT_PORT_OFFSET: u16 = 1000;
+
+const AWS_DOMAIN: &str = "lab.abc123.use1.cache.amazonaws.test";
+const AZURE_DOMAIN: &str = "westus3.redisenterprise.cache.azure.test";
+const NAT_SEED: &str = "cache.truename.test";
+const UNKNOWN_SEED: &str = "cluster.truename.test";
+const PER_NODE_DOMAIN: &str = "lab.truename.test";
+
+/// The place of a lab: its network and what the provider fixes for the lab's whole life.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) profile: Profile,
+    shards: usize,
+    nodes: usize,
+    subnet: Subnet,
+    azure_seed: String,
+}
+
+/// What one node will be.
+#[derive(Debug, Clone)]
+pub(crate) struct NodePlan {
+    pub(crate) index: usize,
+    pub(crate) generation: usize,
+    pub(crate) shard: usize,
+    pub(crate) role: Role,
+    pub(crate) id: String,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) port: u16,
+    /// A second address it listens on.
+    pub(crate) also_at: Option<Ipv4Addr>,
+    pub(crate) hostname: Option<String>,
+    pub(crate) announced: (String, u16),
+    pub(crate) certificate: CertificateSpec,
+}
+
+impl Site {
+    pub(crate) fn new(config: &LabConfig) -> Result<Self, LabError> {
+        let azure_seed = format!("my-redis-{:06x}.{AZURE_DOMAIN}", fastrand::u32(..1 << 24));
+        let subnet = Subnet::claim()?;
+        Ok(Self {
+            profile: config.profile,
+            shards: config.shards,
+            nodes: config.node_count(),
+            subnet,
+            azure_seed,
+        })
+    }
+
+    /// Where the front door listens, and the port it has for users; `None` where nodes are reached directly.
+    pub(crate) fn front_door(&self) -> Option<SocketAddr> {
+        let port = match self.profile {
+            Profile::Azure | Profile::Nat => 10_000,
+            Profile::Aws | Profile::Gcp | Profile::UnknownEndpoint => 6379,
+            Profile::PerNodeCerts | Profile::Plain => return None,
+        };
+        Some(SocketAddr::from((self.front_address(), port)))
+    }
+
+    fn front_address(&self) -> Ipv4Addr {
+        self.subnet.address(FRONT_DOOR)
+    }
+
+    /// What the user types, where there is a front door.
+    pub(crate) fn seed_host(&self) -> String {
+        match self.profile {
+            Profile::Azure => self.azure_seed.clone(),
+            Profile::Aws => format!("clustercfg.{AWS_DOMAIN}"),
+            Profile::Nat => NAT_SEED.to_owned(),
+            Profile::UnknownEndpoint => UNKNOWN_SEED.to_owned(),
+            Profile::Gcp | Profile::PerNodeCerts | Profile::Plain => self.front_address().to_string(),
+        }
+    }
+
+    /// `cluster-preferred-endpoint-type`.
+    pub(crate) const fn endpoint_type(&self) -> &'static str {
+        match self.profile {
+            Profile::Azure | Profile::Gcp | Profile::Plain => "ip",
+            Profile::Aws | Profile::Nat | Profile::PerNodeCerts => "hostname",
+            Profile::UnknownEndpoint => "unknown-endpoint",
+        }
+    }
+
+    /// The names clients must resolve in this deployment, with their addresses.
+    pub(crate) fn names(&self, generation: usize) -> Vec<(String, IpAddr)> {
+        if !matches!(self.profile, Profile::Aws | Profile::PerNodeCerts) {
+            return Vec::new();
+        }
+        (0..self.nodes)
+            .filter_map(|index| {
+                Some((self.hostname(generation, index)?, self.address(generation, index).into()))
+            })
+            .collect()
+    }
+
+    /// The nodes of a deployment: primaries first, then the replicas in rounds over the shards. `taken` are the ports of
+    /// the deployment it will replace.
+    pub(crate) fn plan(&self, generation: usize, taken: &[u16]) -> Result<Vec<NodePlan>, LabError> {
+        let mut taken = taken.to_vec();
+        let mut plans = Vec::with_capacity(self.nodes);
+        for index in 0..self.nodes {
+            let plan = self.node(generation, index, &taken)?;
+            taken.push(plan.port);
+            plans.push(plan);
+        }
+        Ok(plans)
+    }
+
+    fn node(&self, generation: usize, index: usize, taken: &[u16]) -> Result<NodePlan, LabError> {
+        let address = self.address(generation, index);
+        let at_front = matches!(self.profile, Profile::Azure | Profile::UnknownEndpoint);
+        let also_at = at_front.then(|| self.front_address());
+        let port = self.port(generation, index, taken, address, also_at)?;
+        let hostname = self.hostname(generation, index);
+        let announced = match self.profile {
+            Profile::UnknownEndpoint => String::new(),
+            _ => hostname.clone().unwrap_or_else(|| address.to_string()),
+        };
+        Ok(NodePlan {
+            index,
+            generation,
+            shard: index % self.shards,
+            role: if index < self.shards { Role::Primary } else { Role::Replica },
+            id: (0..5).map(|_| format!("{:08x}", fastrand::u32(..))).collect(),
+            certificate: self.certificate(hostname.as_deref(), address),
+            announced: (announced, port),
+            address,
+            port,
+            also_at,
+            hostname,
+        })
+    }
+
+    fn address(&self, generation: usize, index: usize) -> Ipv4Addr {
+        let host = usize::from(FIRST_NODE) + generation % BANDS * MOST_NODES + index;
+        self.subnet.address(u8::try_from(host).unwrap_or(u8::MAX))
+    }
+
+    fn hostname(&self, generation: usize, index: usize) -> Option<String> {
+        let serial = generation * self.nodes + index;
+        match self.profile {
+            Profile::Aws => {
+                let (shard, member) = (serial % self.shards + 1, serial / self.shards + 1);
+                Some(format!("lab-{shard:04}-{member:03}.{AWS_DOMAIN}"))
+            }
+            Profile::PerNodeCerts => Some(format!("node{}.{PER_NODE_DOMAIN}", serial + 1)),
+            // The bus needs the true address; a host name that looks like one is shown to clients in its place.
+            Profile::Nat => {
+                let [a, b, c, host] = self.address(generation, index).octets();
+                Some(Ipv4Addr::new(a, b, c, host + NAT_ADDRESS_OFFSET).to_string())
+            }
+            Profile::Azure | Profile::Gcp | Profile::UnknownEndpoint | Profile::Plain => None,
+        }
+    }
+
+    fn certificate(&self, hostname: Option<&str>, address: Ipv4Addr) -> CertificateSpec {
+        let name = match self.profile {
+            Profile::Azure => format!("*.{AZURE_DOMAIN}"),
+            Profile::Aws => format!("*.{AWS_DOMAIN}"),
+            Profile::Gcp | Profile::Nat | Profile::UnknownEndpoint => self.seed_host(),
+            Profile::PerNodeCerts | Profile::Plain => {
+                hostname.map_or_else(|| address.to_string(), str::to_owned)
+            }
+        };
+        CertificateSpec::new([name])
+    }
+
+    fn port(
+        &self,
+        generation: usize,
+        index: usize,
+        taken: &[u16],
+        address: Ipv4Addr,
+        also_at: Option<Ipv4Addr>,
+    ) -> Result<u16, LabError> {
+        let free = |port: u16| {
+            let here = [Some(address), also_at].into_iter().flatten();
+            here.flat_map(|ip| [port, port + BUS_OFFSET].map(|port| SocketAddr::from((ip, port))))
+                .all(is_free)
+        };
+        let mut candidates: Vec<u16> = match self.profile {
+            Profile::Azure => (8500..8600).collect(),
+            Profile::Nat | Profile::UnknownEndpoint | Profile::Plain => (7000..7100).collect(),
+            // Ports the provider fixes; each node has an address of its own.
+            Profile::Aws | Profile::PerNodeCerts => vec![6379],
+            Profile::Gcp => {
+                let offset = (generation * MOST_NODES + index) % 2000;
+                vec![11_000 + u16::try_from(offset).unwrap_or(0)]
+            }
+        };
+        if candidates.len() == 1 {
+            let fixed = candidates[0];
+            let address = SocketAddr::from((address, fixed));
+            return if free(fixed) { Ok(fixed) } else { Err(LabError::AddressInUse { address }) };
+        }
+        fastrand::shuffle(&mut candidates);
+        let first = SocketAddr::from((address, candidates[0]));
+        candidates
+            .into_iter()
+            .find(|port| !taken.contains(port) && free(*port))
+            .ok_or(LabError::AddressInUse { address: first })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::Lab;
+
+    #[test]
+    fn no_two_nodes_meet_within_or_across_a_redeploy() {
+        for profile in Profile::ALL {
+            let site = Site::new(&Lab::builder(profile).shards(10).replicas(2)).unwrap();
+            let old = site.plan(0, &[]).unwrap();
+            let ports: Vec<_> = old.iter().map(|plan| plan.port).collect();
+            let new = site.plan(1, &ports).unwrap();
+            let addresses: HashSet<_> = old.iter().chain(&new).map(|plan| plan.address).collect();
+            assert_eq!(addresses.len(), 60, "{profile}");
+            if old[0].also_at.is_some() || profile == Profile::Nat {
+                let shared: HashSet<_> = old.iter().chain(&new).map(|plan| plan.port).collect();
+                assert_eq!(shared.len(), 60, "{profile} shares the front door's address");
+            }
+            let ids: HashSet<_> = old.iter().chain(&new).map(|plan| plan.id.as_str()).collect();
+            assert_eq!(ids.len(), 60, "{profile}");
+            assert!(ids.iter().all(|id| id.len() == 40));
+        }
+    }
+
+    #[test]
+    fn primaries_come_first_and_replicas_follow_their_shards() {
+        let site = Site::new(&Lab::builder(Profile::Plain).shards(3).replicas(2)).unwrap();
+        let plan = site.plan(0, &[]).unwrap();
+        let shards: Vec<_> = plan.iter().map(|node| node.shard).collect();
+        assert_eq!(shards, [0, 1, 2, 0, 1, 2, 0, 1, 2]);
+        assert!(plan[..3].iter().all(|node| node.role == Role::Primary));
+        assert!(plan[3..].iter().all(|node| node.role == Role::Replica));
+    }
+
+    #[test]
+    fn what_is_announced_matches_the_provider() {
+        let first = |profile| {
+            let site = Site::new(&Lab::builder(profile)).unwrap();
+            let node = site.plan(0, &[]).unwrap().swap_remove(0);
+            (site.seed_host(), node)
+        };
+        let (_, node) = first(Profile::Azure);
+        assert_eq!(node.announced, (node.address.to_string(), node.port));
+        assert!((8500..8600).contains(&node.port) && node.also_at.is_some());
+        let (seed, node) = first(Profile::Aws);
+        assert_eq!(node.announced, (format!("lab-0001-001.{AWS_DOMAIN}"), 6379));
+        assert!(seed.starts_with("clustercfg."));
+        let (seed, node) = first(Profile::Gcp);
+        assert_eq!((node.port, node.certificate.names), (11_000, vec![seed]));
+        let (_, node) = first(Profile::Nat);
+        assert_ne!(node.announced.0, node.address.to_string());
+        assert!(node.announced.0.parse::<IpAddr>().unwrap().is_loopback());
+        let (_, node) = first(Profile::UnknownEndpoint);
+        assert_eq!(node.announced.0, "");
+        let (_, node) = first(Profile::PerNodeCerts);
+        assert_eq!(node.certificate.names, vec![node.announced.0]);
+    }
+
+    #[test]
+    fn names_end_in_a_top_level_domain_that_can_never_exist() {
+        for profile in Profile::ALL {
+            let site = Site::new(&Lab::builder(profile)).unwrap();
+            let mut names: Vec<_> = site.names(3).into_iter().map(|(name, _)| name).collect();
+            names.push(site.seed_host());
+            assert!(
+                names.iter().all(|name| name.ends_with(".test") || name.starts_with("127.")),
+                "{names:?}"
+            );
+        }
+    }
+}
