@@ -26,6 +26,11 @@ pub(crate) enum CloseCause {
 }
 
 impl CloseCause {
+    /// A failed socket. A TLS peer that vanished without a goodbye closed the connection like any other.
+    pub(super) fn of(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::UnexpectedEof { Self::PeerClosed } else { Self::Io(error) }
+    }
+
     /// Whether trying the same node again soon can help.
     pub(crate) fn is_transient(&self) -> bool {
         match self {

@@ -166,7 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         match read {
             Ok(0) => return Poll::Ready(Err(CloseCause::PeerClosed)),
             Ok(_) => {}
-            Err(error) => return Poll::Ready(Err(CloseCause::Io(error))),
+            Err(error) => return Poll::Ready(Err(CloseCause::of(error))),
         }
         self.last_heard = Instant::now();
         Poll::Ready(self.deliver())
@@ -231,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.needs_flush = true;
                     wrote = true;
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(CloseCause::Io(error))),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(CloseCause::of(error))),
                 Poll::Pending => break,
             }
         }
@@ -239,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.needs_flush {
                 match Pin::new(&mut self.stream).poll_flush(cx) {
                     Poll::Ready(Ok(())) => self.needs_flush = false,
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(CloseCause::Io(error))),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(CloseCause::of(error))),
                     Poll::Pending => {}
                 }
             }

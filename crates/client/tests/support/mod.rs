@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "every test binary uses its own part")]
 #![allow(clippy::allow_attributes, reason = "which part is unused differs by test binary")]
 
+pub(crate) mod history;
+
 use std::future::Future;
 use std::str::FromStr;
 use std::time::Duration;
