@@ -82,12 +82,7 @@ impl Client {
     /// # Cancel safety
     /// Dropping the future after its first poll leaves the command to be executed; its reply is discarded.
     pub async fn execute<T: FromReply>(&self, command: Command<'_>) -> Result<T, Error> {
-        let router = &self.handle.router;
-        match router.execute(&command).await {
-            Ok(reply) => Ok(T::from_reply(reply)?),
-            Err(_) if router.cluster().is_closed() => Err(Error::Closed),
-            Err(error) => Err(error),
-        }
+        Ok(T::from_reply(self.handle.router.execute(&command).await?)?)
     }
 
     /// Listens to what the client notices from now on.
@@ -119,7 +114,8 @@ impl Client {
         statuses.collect()
     }
 
-    /// Ends all connections. Calls that are under way, and later ones, fail with [`Error::Closed`].
+    /// Closes the client: calls that are under way are completed, later ones fail with [`Error::Closed`], and a
+    /// connection ends once it has nothing left to do.
     pub fn close(&self) {
         self.handle.router.cluster().close();
     }

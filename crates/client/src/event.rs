@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use tokio::sync::broadcast;
-use truename_topology::{Endpoint, TopologyDiff};
+use truename_topology::{Endpoint, Redirect, TopologyDiff};
 
 use crate::connection::ConnectionFacts;
 
 /// Events that a receiver may be behind before it misses some.
 pub const CAPACITY: usize = 1024;
+/// A certificate with fewer whole days left than this is worth an event.
+pub const CERTIFICATE_NOTICE_DAYS: i64 = 30;
 
 /// Something that the client noticed.
 #[derive(Debug, Clone)]
@@ -35,6 +37,20 @@ pub enum Event {
     TopologyChanged {
         /// What differs from the one before.
         diff: Arc<TopologyDiff>,
+    },
+    /// A node sent a command elsewhere.
+    Redirected {
+        /// The node that was asked.
+        from: Endpoint,
+        /// Where the command belongs.
+        redirect: Redirect,
+    },
+    /// A node's certificate ends within [`CERTIFICATE_NOTICE_DAYS`].
+    CertificateExpiring {
+        /// The node as announced.
+        node: Endpoint,
+        /// Whole days that are left.
+        days_left: i64,
     },
     /// Nodes told different topologies; the text says which one was kept.
     Disagreement {

@@ -37,7 +37,7 @@ pub use command::{Command, ToArg, cmd};
 pub use config::{Config, Credentials, Lookup, NodeAddressMap, Protocol, Resolve, url};
 pub use connection::{ConnectionFacts, Greeting};
 pub use error::Error;
-pub use event::{CAPACITY as EVENT_CAPACITY, Event, Events, Notice};
+pub use event::{CAPACITY as EVENT_CAPACITY, CERTIFICATE_NOTICE_DAYS, Event, Events, Notice};
 pub use from_reply::FromReply;
 pub use tls::{Certificate, Tls, UtcMinute};
 pub use truename_resp as resp;

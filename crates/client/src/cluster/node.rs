@@ -2,6 +2,7 @@
 //! connections.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use truename_topology::{AnnouncedNode, Endpoint, Slot};
@@ -11,7 +12,7 @@ use crate::connection::{
     CloseCause, ConnectionFacts, Connector, Lane, LaneObserver, LaneOptions, LanePhase, Target, spawn_lane,
 };
 use crate::error::NodeFailure;
-use crate::event::Event;
+use crate::event::{CERTIFICATE_NOTICE_DAYS, Event};
 
 /// One node of the topology.
 #[derive(Debug)]
@@ -122,6 +123,10 @@ impl LaneObserver for NodeObserver {
         tracing::debug!(node = %self.node, dialled = ?facts.dialled, identity = ?facts.identity, "connected");
         *self.facts.lock() = Some(facts.clone());
         self.signals.emit(|| Event::Connected { node: self.node.clone(), facts: facts.clone() });
+        let days_left = facts.certificate.as_ref().map(|certificate| certificate.days_left(now_utc()));
+        if let Some(days_left) = days_left.filter(|days| *days < CERTIFICATE_NOTICE_DAYS) {
+            self.signals.emit(|| Event::CertificateExpiring { node: self.node.clone(), days_left });
+        }
     }
 
     fn disconnected(&self, cause: &Arc<CloseCause>) {
@@ -129,4 +134,9 @@ impl LaneObserver for NodeObserver {
         self.signals.refresh();
         self.signals.emit(|| Event::Disconnected { node: self.node.clone(), cause: cause.to_string() });
     }
+}
+
+/// Seconds since 1970-01-01 00:00 UTC: certificates are dated by the calendar.
+fn now_utc() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs() as i64)
 }

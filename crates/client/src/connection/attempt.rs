@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use rustls::HandshakeKind;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use truename_topology::{DialAddress, Identity, IdentityName, NodePlan};
@@ -31,6 +33,9 @@ const ADDRESS_STAGGER: Duration = Duration::from_millis(250);
 /// Time that is kept back from a TLS handshake to find out what else the port speaks.
 const PROBE_TIME: Duration = Duration::from_millis(400);
 
+/// TLS handshakes that this process runs at a time: after a mass disconnect they must not starve everything else.
+static HANDSHAKES: Semaphore = Semaphore::const_new(64);
+
 /// What was learnt about a connection while it was made.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -43,6 +48,8 @@ pub struct ConnectionFacts {
     pub tls_version: Option<String>,
     /// The cipher suite.
     pub cipher_suite: Option<String>,
+    /// Whether an earlier TLS session was resumed.
+    pub is_resumed: bool,
     /// The name that the certificate proved. `None` for plaintext, or when names were not checked.
     pub identity: Option<Identity>,
     /// What the peer presented.
@@ -161,7 +168,10 @@ impl Attempt<'_> {
             .ok_or_else(|| (Phase::Plan, Cause::Unplannable("no name to verify".to_owned())))?;
         let handshake = TlsConnector::from(config).connect(name, tcp);
         let time_box = self.deadline.checked_sub(PROBE_TIME).unwrap_or(self.deadline);
-        match tokio::time::timeout_at(time_box, handshake).await {
+        let permit = self.within(Phase::Tls, HANDSHAKES.acquire()).await?;
+        let shaken = tokio::time::timeout_at(time_box, handshake).await;
+        drop(permit);
+        match shaken {
             Ok(Ok(stream)) => {
                 self.note_session(&stream);
                 Ok(Transport::Tls(Box::new(stream)))
@@ -179,6 +189,7 @@ impl Attempt<'_> {
     fn note_session(&mut self, stream: &tokio_rustls::client::TlsStream<TcpStream>) {
         let (_, session) = stream.get_ref();
         self.facts.tls_version = session.protocol_version().and_then(|v| v.as_str()).map(str::to_owned);
+        self.facts.is_resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
         self.facts.cipher_suite =
             session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).map(str::to_owned);
         if let (Some(chain), Some(context)) = (session.peer_certificates(), &self.env.tls) {

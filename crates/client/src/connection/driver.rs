@@ -22,7 +22,8 @@ use truename_resp::{Decoder, Frame, Push, Reply};
 
 use super::closed::CloseCause;
 use super::lane::{Phase, Shared};
-use super::pipeline::{Stalled, Terms};
+use super::pipeline::Stalled;
+use super::waiter::Terms;
 
 /// Rounds of reading and writing before other tasks get their turn.
 const ROUNDS_PER_POLL: usize = 16;

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::closed::CloseCause;
-use super::pipeline::{Failure, Pipeline, Progress, Room, Terms, Ticket};
+use super::pipeline::{Pipeline, Progress, Room};
+use super::waiter::{Failure, Terms, Ticket};
 
 /// Where a lane is in its life.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@
 //! | [`connector`] | chooses where to dial a node and races the choices |
 //! | [`greeting`] | the first exchange: `HELLO`, login, names, `CLUSTER MYID` |
 //! | [`wire`] | request and reply on a connection that is not yet shared |
-//! | [`pipeline`] | sans-IO: bytes out, replies in, who waits for which |
+//! | [`pipeline`], [`waiter`] | sans-IO: bytes out, replies in, who waits for which |
 //! | [`lane`] | the callers' side of a pipeline |
 //! | [`driver`] | the one future that reads and writes the socket |
 //! | [`task`] | a lane's life: connect, drive, back off, again |
@@ -28,6 +28,7 @@ mod pipeline_tests;
 mod remedy;
 mod task;
 mod transport;
+mod waiter;
 mod wire;
 
 pub use attempt::ConnectionFacts;
@@ -36,9 +37,10 @@ pub(crate) use closed::CloseCause;
 pub(crate) use connector::{Connector, Environment, Target};
 pub use greeting::Greeting;
 pub(crate) use lane::{Lane, Phase as LanePhase, terms};
-pub(crate) use pipeline::{Failure, Room};
+pub(crate) use pipeline::Room;
 pub(crate) use task::{LaneObserver, LaneOptions, spawn_lane};
 pub(crate) use transport::Transport;
+pub(crate) use waiter::Failure;
 pub(crate) use wire::Wire;
 
 pub(crate) use greeting::{broken, refusal};

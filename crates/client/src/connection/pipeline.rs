@@ -12,48 +12,19 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::closed::CloseCause;
-
-/// How one submitted command ended without a reply.
-#[derive(Debug, Clone)]
-pub(crate) enum Failure {
-    /// The transport took less than the command's last byte: it was never executed.
-    Unsent(Arc<CloseCause>),
-    /// The whole command was handed to the transport and no reply came: its fate is unknown.
-    Lost(Arc<CloseCause>),
-    /// The deadline passed first. `submitted` is false while the command waited for room or for a connection.
-    TimedOut { submitted: bool },
-}
-
-/// What one command asks of the pipeline.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
-    pub(crate) submitted: Instant,
-    pub(crate) deadline: Instant,
-    /// How long the server may be silent while this command is the oldest one.
-    pub(crate) patience: Duration,
-    /// Replies before the one that counts, swallowed in order (`ASKING`).
-    pub(crate) preamble: u8,
-}
+use super::waiter::{Failure, State, Terms, Ticket, Waiters};
 
 /// Bounds of what may be outstanding at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Room {
     pub(crate) commands: usize,
     pub(crate) bytes: usize,
-}
-
-/// A claim on one reply. Redeemed by [`Pipeline::poll_reply`] or given up by [`Pipeline::abandon`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ticket {
-    index: u32,
-    generation: u32,
 }
 
 /// A reply for which nobody can be waiting.
@@ -63,34 +34,6 @@ pub(crate) struct Unsolicited;
 /// Whether the oldest command has met silence for longer than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stalled;
-
-#[derive(Debug)]
-enum State {
-    /// In the free list.
-    Free,
-    /// Waiting for room; not encoded yet.
-    Parked(Waker),
-    /// Room is held; the caller encodes at its next poll.
-    Granted,
-    /// Encoded; the reply is outstanding.
-    Waiting(Waker),
-    /// Settled; the caller has not looked yet.
-    Done(Result<Reply, Failure>),
-    /// The caller has its answer or has gone.
-    Settled,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    state: State,
-    terms: Terms,
-    /// Stream offsets of the first byte and of the byte after the last.
-    start: u64,
-    end: u64,
-    generation: u32,
-    in_flight: bool,
-    held: bool,
-}
 
 /// What a polled ticket is told.
 #[derive(Debug)]
@@ -112,8 +55,7 @@ pub(crate) struct Pipeline {
     in_flight: VecDeque<u32>,
     parked: VecDeque<u32>,
     granted: usize,
-    waiters: Vec<Waiter>,
-    free: Vec<u32>,
+    waiters: Waiters,
     room: Room,
     last_heard: Option<Instant>,
     next_check: Option<Instant>,
@@ -128,8 +70,7 @@ impl Pipeline {
             in_flight: VecDeque::new(),
             parked: VecDeque::new(),
             granted: 0,
-            waiters: Vec::new(),
-            free: Vec::new(),
+            waiters: Waiters::default(),
             room,
             last_heard: None,
             next_check: None,
@@ -164,15 +105,15 @@ impl Pipeline {
         waker: &Waker,
         encode: impl FnOnce(&mut BytesMut),
     ) -> Ticket {
-        let index = self.allocate(terms);
+        let index = self.waiters.allocate(terms);
         self.check_by(terms.deadline);
         if self.parked.is_empty() && self.has_room() {
             self.append(index, waker, encode);
         } else {
-            self.waiters[index as usize].state = State::Parked(waker.clone());
+            self.waiters.at(index).state = State::Parked(waker.clone());
             self.parked.push_back(index);
         }
-        self.ticket(index)
+        self.waiters.ticket(index)
     }
 
     /// Encodes a command whose ticket was told [`Progress::Encode`].
@@ -182,7 +123,7 @@ impl Pipeline {
         waker: &Waker,
         encode: impl FnOnce(&mut BytesMut),
     ) {
-        debug_assert!(matches!(self.waiter(ticket).state, State::Granted));
+        debug_assert!(matches!(self.waiters.of(ticket).state, State::Granted));
         self.granted -= 1;
         self.append(ticket.index, waker, encode);
     }
@@ -191,7 +132,7 @@ impl Pipeline {
         let start = self.taken + self.out.len() as u64;
         encode(&mut self.out);
         let end = self.taken + self.out.len() as u64;
-        let waiter = &mut self.waiters[index as usize];
+        let waiter = self.waiters.at(index);
         waiter.start = start;
         waiter.end = end;
         waiter.in_flight = true;
@@ -203,7 +144,7 @@ impl Pipeline {
 
     /// Asks what became of a ticket; leaves the waker when there is nothing to tell yet.
     pub(crate) fn poll_reply(&mut self, ticket: Ticket, waker: &Waker) -> Poll<Progress> {
-        let waiter = self.waiter_mut(ticket);
+        let waiter = self.waiters.of(ticket);
         match &mut waiter.state {
             State::Parked(current) | State::Waiting(current) => {
                 current.clone_from(waker);
@@ -214,7 +155,7 @@ impl Pipeline {
                 let State::Done(outcome) = std::mem::replace(&mut waiter.state, State::Settled) else {
                     unreachable!("matched above")
                 };
-                self.release(ticket.index);
+                self.waiters.release(ticket.index);
                 Poll::Ready(Progress::Done(outcome))
             }
             State::Free | State::Settled => unreachable!("a spent ticket is never polled"),
@@ -224,18 +165,18 @@ impl Pipeline {
     /// Gives a ticket up. An outstanding reply is read and discarded in its turn.
     pub(crate) fn abandon(&mut self, ticket: Ticket, wake: &mut Vec<Waker>) {
         let index = ticket.index;
-        let waiter = self.waiter_mut(ticket);
+        let waiter = self.waiters.of(ticket);
         match std::mem::replace(&mut waiter.state, State::Settled) {
             State::Granted => {
                 self.granted -= 1;
-                self.release(index);
+                self.waiters.release(index);
                 self.grant(wake);
             }
             State::Parked(_) => {
                 self.parked.retain(|parked| *parked != index);
-                self.release(index);
+                self.waiters.release(index);
             }
-            _ => self.release(index),
+            _ => self.waiters.release(index),
         }
     }
 
@@ -259,7 +200,7 @@ impl Pipeline {
     /// Gives one reply to the oldest command.
     pub(crate) fn complete(&mut self, reply: Reply, wake: &mut Vec<Waker>) -> Result<(), Unsolicited> {
         let &index = self.in_flight.front().ok_or(Unsolicited)?;
-        let waiter = &mut self.waiters[index as usize];
+        let waiter = self.waiters.at(index);
         if waiter.terms.preamble > 0 {
             waiter.terms.preamble -= 1;
             return Ok(());
@@ -272,7 +213,7 @@ impl Pipeline {
             };
             wake.push(waker);
         } else if !waiter.held {
-            self.reclaim(index);
+            self.waiters.reclaim(index);
         }
         Ok(())
     }
@@ -281,7 +222,7 @@ impl Pipeline {
     pub(crate) fn grant(&mut self, wake: &mut Vec<Waker>) {
         while self.has_room() {
             let Some(index) = self.parked.pop_front() else { return };
-            let waiter = &mut self.waiters[index as usize];
+            let waiter = self.waiters.at(index);
             if let State::Parked(waker) = std::mem::replace(&mut waiter.state, State::Granted) {
                 wake.push(waker);
             }
@@ -298,7 +239,7 @@ impl Pipeline {
         let mut earliest: Option<Instant> = None;
         let mut note = |at: Instant| earliest = Some(earliest.map_or(at, |known: Instant| known.min(at)));
         for &index in self.in_flight.iter().chain(&self.parked) {
-            let waiter = &mut self.waiters[index as usize];
+            let waiter = self.waiters.at(index);
             let pending = matches!(waiter.state, State::Waiting(_) | State::Parked(_));
             if pending && waiter.terms.deadline <= now {
                 let submitted = waiter.in_flight && open;
@@ -312,12 +253,12 @@ impl Pipeline {
                 note(waiter.terms.deadline);
             }
         }
-        let waiters = &self.waiters;
-        self.parked.retain(|index| matches!(waiters[*index as usize].state, State::Parked(_)));
+        let waiters = &mut self.waiters;
+        self.parked.retain(|index| matches!(waiters.at(*index).state, State::Parked(_)));
 
         let mut stalled = None;
         if let (true, Some(&head)) = (open, self.in_flight.front()) {
-            let terms = self.waiters[head as usize].terms;
+            let terms = self.waiters.at(head).terms;
             let since = self.last_heard.map_or(terms.submitted, |heard| heard.max(terms.submitted));
             let silence_ends = since + terms.patience;
             if silence_ends <= now {
@@ -338,18 +279,19 @@ impl Pipeline {
         let base = self.taken;
         let entries = std::mem::take(&mut self.in_flight);
         for index in entries {
-            let waiter = &mut self.waiters[index as usize];
+            let waiter = self.waiters.at(index);
             if matches!(waiter.state, State::Waiting(_)) {
                 let range = (waiter.start - base) as usize..(waiter.end - base) as usize;
                 waiter.start = base + self.out.len() as u64;
                 self.out.extend_from_slice(&queued[range]);
                 waiter.end = base + self.out.len() as u64;
                 self.in_flight.push_back(index);
-                self.check_by(now + self.waiters[index as usize].terms.patience);
+                let silence_ends = now + waiter.terms.patience;
+                self.check_by(silence_ends);
             } else {
                 waiter.in_flight = false;
                 if !waiter.held {
-                    self.reclaim(index);
+                    self.waiters.reclaim(index);
                 }
             }
         }
@@ -358,7 +300,7 @@ impl Pipeline {
     /// Fails everything outstanding and parked, each as what it is, and starts over with an empty stream.
     pub(crate) fn close(&mut self, cause: &Arc<CloseCause>, wake: &mut Vec<Waker>) {
         while let Some(index) = self.in_flight.pop_front() {
-            let unsent = self.accepted < self.waiters[index as usize].end;
+            let unsent = self.accepted < self.waiters.at(index).end;
             let failure = if unsent { Failure::Unsent(cause.clone()) } else { Failure::Lost(cause.clone()) };
             self.fail(index, failure, wake);
         }
@@ -367,7 +309,7 @@ impl Pipeline {
         }
         if self.granted > 0 {
             // They were woken to encode and are in no queue; when they look they are told.
-            for waiter in self.waiters.iter_mut().filter(|waiter| matches!(waiter.state, State::Granted)) {
+            for waiter in self.waiters.all().filter(|waiter| matches!(waiter.state, State::Granted)) {
                 waiter.state = State::Done(Err(Failure::Unsent(cause.clone())));
             }
             self.granted = 0;
@@ -379,7 +321,7 @@ impl Pipeline {
     }
 
     fn fail(&mut self, index: u32, failure: Failure, wake: &mut Vec<Waker>) {
-        let waiter = &mut self.waiters[index as usize];
+        let waiter = self.waiters.at(index);
         waiter.in_flight = false;
         if matches!(waiter.state, State::Waiting(_) | State::Parked(_)) {
             if let State::Waiting(waker) | State::Parked(waker) =
@@ -388,7 +330,7 @@ impl Pipeline {
                 wake.push(waker);
             }
         } else if !waiter.held {
-            self.reclaim(index);
+            self.waiters.reclaim(index);
         }
     }
 
@@ -398,64 +340,9 @@ impl Pipeline {
         }
     }
 
-    fn allocate(&mut self, terms: Terms) -> u32 {
-        if let Some(index) = self.free.pop() {
-            let waiter = &mut self.waiters[index as usize];
-            debug_assert!(matches!(waiter.state, State::Free));
-            waiter.terms = terms;
-            waiter.held = true;
-            // Until it is encoded or parked the waiter must not look free.
-            waiter.state = State::Settled;
-            return index;
-        }
-        let index = self.waiters.len() as u32;
-        self.waiters.push(Waiter {
-            state: State::Settled,
-            terms,
-            start: 0,
-            end: 0,
-            generation: 0,
-            in_flight: false,
-            held: true,
-        });
-        index
-    }
-
-    fn release(&mut self, index: u32) {
-        let waiter = &mut self.waiters[index as usize];
-        waiter.held = false;
-        if !waiter.in_flight {
-            self.reclaim(index);
-        }
-    }
-
-    fn reclaim(&mut self, index: u32) {
-        let waiter = &mut self.waiters[index as usize];
-        debug_assert!(!waiter.held && !waiter.in_flight);
-        waiter.state = State::Free;
-        waiter.generation = waiter.generation.wrapping_add(1);
-        self.free.push(index);
-    }
-
-    fn ticket(&self, index: u32) -> Ticket {
-        Ticket { index, generation: self.waiters[index as usize].generation }
-    }
-
-    fn waiter(&self, ticket: Ticket) -> &Waiter {
-        let waiter = &self.waiters[ticket.index as usize];
-        assert_eq!(waiter.generation, ticket.generation, "a ticket outlived its waiter");
-        waiter
-    }
-
-    fn waiter_mut(&mut self, ticket: Ticket) -> &mut Waiter {
-        let waiter = &mut self.waiters[ticket.index as usize];
-        assert_eq!(waiter.generation, ticket.generation, "a ticket outlived its waiter");
-        waiter
-    }
-
     /// Waiters in use; returns to zero when every ticket is spent and every reply has come.
     #[cfg(test)]
     pub(crate) fn in_use(&self) -> usize {
-        self.waiters.len() - self.free.len()
+        self.waiters.in_use()
     }
 }

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::closed::CloseCause;
-use super::pipeline::{Failure, Pipeline, Progress, Room, Terms, Ticket};
+use super::pipeline::{Pipeline, Progress, Room};
+use super::waiter::{Failure, Terms, Ticket};
 
 /// Every command is this long, so that the model knows its bytes.
 const LEN: usize = 8;

@@ -136,7 +136,7 @@ impl Attempts {
     }
 
     pub(super) fn interrupted(&self, outcome: &Result<Reply, Failure>, slot: Option<Slot>) -> Error {
-        let node = self.node_or_unknown();
+        let node = self.node();
         match outcome {
             Err(Failure::Lost(cause) | Failure::Unsent(cause)) => match &**cause {
                 CloseCause::Protocol(what) => {
@@ -171,7 +171,8 @@ impl Attempts {
         }))
     }
 
-    fn node_or_unknown(&self) -> Endpoint {
+    /// The node of the latest attempt.
+    pub(super) fn node(&self) -> Endpoint {
         self.node.clone().unwrap_or_else(|| Endpoint::new("?", 0))
     }
 }

@@ -21,10 +21,11 @@ use attempts::Attempts;
 pub(crate) use judge::is_refusal;
 use judge::{Habits, Verdict, judge};
 
-use crate::cluster::{Cluster, Node};
+use crate::cluster::{Cluster, Node, Topology};
 use crate::command::{Command, Flags, Spec};
 use crate::connection::{Failure, terms};
 use crate::error::{Error, RouteError};
+use crate::event::Event;
 
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
@@ -123,10 +124,12 @@ impl Router {
         attempts.note(&outcome);
         match verdict {
             Verdict::Moved(redirect) => {
+                self.note_redirect(&redirect, attempts);
                 self.cluster.signals.moved(redirect.slot(), redirect.to());
                 self.redirected(redirect.to(), false, request, attempts).await
             }
             Verdict::Ask(redirect) => {
+                self.note_redirect(&redirect, attempts);
                 if let Redirect::Ask { to, .. } = &redirect
                     && self.cluster.topology().node_at(to).is_none()
                 {
@@ -147,6 +150,11 @@ impl Router {
             Verdict::Interrupted => Err(attempts.interrupted(&outcome, request.slot)),
             Verdict::TimedOut | Verdict::Done => Err(attempts.timed_out(&outcome, request.slot)),
         }
+    }
+
+    fn note_redirect(&self, redirect: &Redirect, attempts: &Attempts) {
+        let from = attempts.node();
+        self.cluster.signals.emit(|| Event::Redirected { from, redirect: redirect.clone() });
     }
 
     /// Follows a redirect, unless it goes round in circles: then backs off and routes anew.
@@ -181,12 +189,15 @@ impl Router {
                 let topology = self.cluster.topology();
                 let node = match request.slot {
                     Some(slot) => topology.primary(slot).cloned(),
-                    None => any_primary(topology.primaries()),
+                    None => any_primary(&topology),
                 };
                 (node, !topology.nodes().is_empty())
             };
             if let Some(node) = node {
                 return Ok(Destination { node, asking: false });
+            }
+            if self.cluster.is_closed() {
+                return Err(Error::Closed);
             }
             if !is_covered {
                 return Err(Error::Route(Box::new(RouteError::NoNodes)));
@@ -202,14 +213,12 @@ impl Router {
     }
 }
 
-/// A connected primary if there is one, drawn at random.
-fn any_primary<'a>(primaries: impl ExactSizeIterator<Item = &'a Arc<Node>>) -> Option<Arc<Node>> {
-    let count = primaries.len();
-    if count <= 1 {
-        return primaries.into_iter().next().cloned();
+/// A primary drawn at random: a connected one if there is any.
+fn any_primary(topology: &Topology) -> Option<Arc<Node>> {
+    let count = topology.primaries().len();
+    let drawn = topology.primaries().nth(fastrand::usize(..count.max(1)))?;
+    if drawn.is_up() {
+        return Some(drawn.clone());
     }
-    let all: Vec<&Arc<Node>> = primaries.collect();
-    let first = fastrand::usize(..count);
-    let mut rotated = (0..count).map(|offset| all[(first + offset) % count]);
-    rotated.find(|node| node.is_up()).or_else(|| all.get(first).copied()).cloned()
+    Some(topology.primaries().find(|node| node.is_up()).unwrap_or(drawn).clone())
 }

@@ -1,0 +1,65 @@
+# The commands of this repository. `make demo` and `make test` set a fresh machine up by themselves; it needs a Rust
+# toolchain and a C compiler. `make` alone lists everything.
+
+.PHONY: help setup demo test check format clippy repository directions tests doctests doc unit integration lab clean
+.NOTPARALLEL:
+
+# Tests start real servers: more than a few clusters at once slow each other down.
+RUST_TEST_THREADS ?= 4
+export RUST_TEST_THREADS
+
+step := tools/check/step.sh
+started := $(shell date +%s)
+# Labs use the very server that the set-up found.
+with_server = TRUENAME_SERVER="$$(tools/setup/server.sh --path)" && export TRUENAME_SERVER &&
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## install what is missing: a TLS-capable server, rustfmt, clippy
+	@tools/setup/toolchain.sh --lints
+	@tools/setup/server.sh
+
+demo: ## show the product: a cluster as Azure announces it, verified, redeployed under load
+	@tools/setup/toolchain.sh
+	@$(with_server) cargo run --release --locked -p truename-cli -- demo
+
+test: setup repository directions format clippy tests doctests doc ## every check; stops at the first failure
+	@echo; echo "==> all checks passed in $$(($$(date +%s) - $(started))) s"
+
+check: format clippy ## formatting and clippy
+
+format: ## formatting alone (cargo fmt --all repairs it)
+	@$(step) "formatting" cargo fmt --all --check
+
+clippy: ## lints alone, warnings denied
+	@$(step) "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+
+repository: ## unfinished code, file sizes, paths of one machine
+	@$(step) "repository" tools/check/repository.sh
+
+directions: ## dependency directions of the crates
+	@$(step) "dependency directions" tools/check/directions.sh
+
+tests: ## all tests but doc tests
+	@$(with_server) $(step) "tests" cargo test --workspace --locked --lib --bins --tests --examples
+
+doctests: ## doc tests
+	@$(with_server) $(step) "doc tests" cargo test --workspace --locked --doc
+
+doc: ## the library documentation, warnings denied
+	@RUSTDOCFLAGS="-D warnings" $(step) "documentation" cargo doc --workspace --lib --no-deps --locked
+
+unit: ## the tests beside the code and those of resp and topology: no cluster
+	@$(step) "unit tests" cargo test --workspace --locked --lib --bins
+	@$(step) "pure crates" cargo test -p truename-resp -p truename-topology --locked --tests
+
+integration: ## the tests of client, lab and tool against real clusters
+	@$(with_server) $(step) "integration tests" \
+		cargo test -p truename -p truename-lab -p truename-cli --locked --test '*'
+
+lab: ## keep a cluster running until Ctrl-C; LAB="--profile aws --shards 5" chooses which
+	@$(with_server) cargo run --release --locked -p truename-cli -- lab up $(LAB)
+
+clean: ## remove what was built
+	@cargo clean

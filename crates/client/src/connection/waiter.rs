@@ -1,0 +1,146 @@
+//! The waiters of a pipeline: reusable entries, each one a command that somebody wants to know the end of.
+//!
+//! Invariant: an entry is reused only when neither the FIFO nor a ticket refers to it. Every reuse raises its
+//! generation, so a ticket can never be mistaken for a later one of the same entry.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use truename_resp::Reply;
+
+use super::closed::CloseCause;
+
+/// How one submitted command ended without a reply.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    /// The transport took less than the command's last byte: it was never executed.
+    Unsent(Arc<CloseCause>),
+    /// The whole command was handed to the transport and no reply came: its fate is unknown.
+    Lost(Arc<CloseCause>),
+    /// The deadline passed first. `submitted` is false while the command waited for room or for a connection.
+    TimedOut { submitted: bool },
+}
+
+/// What one command asks of the pipeline.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) submitted: Instant,
+    pub(crate) deadline: Instant,
+    /// How long the server may be silent while this command is the oldest one.
+    pub(crate) patience: Duration,
+    /// Replies before the one that counts, swallowed in order (`ASKING`).
+    pub(crate) preamble: u8,
+}
+
+/// A claim on one reply. Redeemed by [`Pipeline::poll_reply`] or given up by [`Pipeline::abandon`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(super) index: u32,
+    generation: u32,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    /// In the free list.
+    Free,
+    /// Waiting for room; not encoded yet.
+    Parked(Waker),
+    /// Room is held; the caller encodes at its next poll.
+    Granted,
+    /// Encoded; the reply is outstanding.
+    Waiting(Waker),
+    /// Settled; the caller has not looked yet.
+    Done(Result<Reply, Failure>),
+    /// The caller has its answer or has gone.
+    Settled,
+}
+
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) state: State,
+    pub(super) terms: Terms,
+    /// Stream offsets of the first byte and of the byte after the last.
+    pub(super) start: u64,
+    pub(super) end: u64,
+    generation: u32,
+    /// Whether the FIFO refers to it.
+    pub(super) in_flight: bool,
+    /// Whether a ticket refers to it.
+    pub(super) held: bool,
+}
+
+/// All entries of a pipeline.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    entries: Vec<Waiter>,
+    free: Vec<u32>,
+}
+
+impl Waiters {
+    pub(super) fn allocate(&mut self, terms: Terms) -> u32 {
+        if let Some(index) = self.free.pop() {
+            let waiter = self.at(index);
+            debug_assert!(matches!(waiter.state, State::Free));
+            waiter.terms = terms;
+            waiter.held = true;
+            // Until it is encoded or parked the waiter must not look free.
+            waiter.state = State::Settled;
+            return index;
+        }
+        let index = self.entries.len() as u32;
+        self.entries.push(Waiter {
+            state: State::Settled,
+            terms,
+            start: 0,
+            end: 0,
+            generation: 0,
+            in_flight: false,
+            held: true,
+        });
+        index
+    }
+
+    /// The ticket is spent or given up.
+    pub(super) fn release(&mut self, index: u32) {
+        let waiter = self.at(index);
+        waiter.held = false;
+        if !waiter.in_flight {
+            self.reclaim(index);
+        }
+    }
+
+    /// Makes an entry free that nothing refers to.
+    pub(super) fn reclaim(&mut self, index: u32) {
+        let waiter = self.at(index);
+        debug_assert!(!waiter.held && !waiter.in_flight);
+        waiter.state = State::Free;
+        waiter.generation = waiter.generation.wrapping_add(1);
+        self.free.push(index);
+    }
+
+    pub(super) fn ticket(&self, index: u32) -> Ticket {
+        Ticket { index, generation: self.entries[index as usize].generation }
+    }
+
+    pub(super) fn of(&mut self, ticket: Ticket) -> &mut Waiter {
+        let waiter = &mut self.entries[ticket.index as usize];
+        assert_eq!(waiter.generation, ticket.generation, "a ticket outlived its waiter");
+        waiter
+    }
+
+    pub(super) fn at(&mut self, index: u32) -> &mut Waiter {
+        &mut self.entries[index as usize]
+    }
+
+    pub(super) fn all(&mut self) -> impl Iterator<Item = &mut Waiter> {
+        self.entries.iter_mut()
+    }
+
+    /// Entries in use; returns to zero when every ticket is spent and every reply has come.
+    #[cfg(test)]
+    pub(super) fn in_use(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+}

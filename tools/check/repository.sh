@@ -1,0 +1,71 @@
+#!/bin/sh
+# Checks what no compiler checks: unfinished code, file sizes, paths of one machine, lints switched on everywhere.
+set -eu
+
+cd "$(dirname "$0")/../.."
+
+longest_file=450
+longest_architecture=150
+
+failed=0
+wrong() {
+    echo "repository: $*" >&2
+    failed=1
+}
+
+# Every file of the project that git has or would add; in an unpacked archive, everything but build output.
+files() {
+    if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+        git ls-files --cached --others --exclude-standard
+    else
+        find . -type f ! -path './target/*' ! -path './.git/*' | sed 's|^\./||'
+    fi | sort -u | while IFS= read -r file; do
+        [ ! -f "$file" ] || echo "$file"
+    done
+}
+
+# Runs grep over the files named on standard input; succeeds if it finds something, and prints where.
+found() {
+    tr '\n' '\0' | xargs -0 grep -nE "$1" /dev/null >&2
+}
+
+lines() { wc -l <"$1" | tr -d ' '; }
+
+all=$(files)
+rust=$(echo "$all" | grep '\.rs$' || :)
+
+if echo "$rust" | found '(^|[^A-Za-z0-9_])(todo|unimplemented|dbg)!'; then
+    wrong "unfinished or debugging code in the lines above"
+fi
+
+# `table.rs` is written by tools/command-table.
+for file in $(echo "$rust" | grep -v '/table\.rs$'); do
+    count=$(lines "$file")
+    [ "$count" -le "$longest_file" ] || wrong "$file has $count lines; split it at $longest_file"
+done
+
+if [ -f ARCHITECTURE.md ]; then
+    count=$(lines ARCHITECTURE.md)
+    [ "$count" -le "$longest_architecture" ] ||
+        wrong "ARCHITECTURE.md has $count lines; a reader gets $longest_architecture"
+fi
+
+# The brackets keep this line from finding itself.
+if echo "$all" | found '(^|[^A-Za-z0-9._/-])/(wor[k]/|tmp/note[s]|roo[t]/)'; then
+    wrong "paths of somebody's machine in the lines above"
+fi
+
+for manifest in $(echo "$all" | grep -E '^(crates/[^/]+|bench)/Cargo\.toml$'); do
+    tr -d ' ' <"$manifest" | grep -A 1 -Fx '[lints]' | grep -qFx 'workspace=true' ||
+        wrong "$manifest lacks the lints of the workspace: add [lints] workspace = true"
+done
+
+for script in $(echo "$all" | grep -E '^tools/.*\.sh$|^\.ci/run$'); do
+    [ -x "$script" ] || wrong "$script is not executable"
+    case $(head -n 1 "$script") in
+        *bash) bash -n "$script" ;;
+        *) sh -n "$script" ;;
+    esac || wrong "$script does not parse"
+done
+
+exit "$failed"
