@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`topology`] | the immutable snapshot that callers route by |
 //! | [`node`] | a node with its lanes; survives snapshots |
+//! | [`exclusive`] | connections for commands that wait on the server |
 //! | [`worker`] | the only writer of the snapshot |
 //! | [`hint`] | what the engine tells the worker, merged; and the events |
 //! | [`discover`] | asking nodes for their views |
@@ -12,6 +13,7 @@
 //! connections of its own; a view is adopted only after `reconcile` agreed.
 
 mod discover;
+mod exclusive;
 mod hint;
 mod node;
 mod topology;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use truename_topology::{AnnouncedNode, Endpoint, Slot};
+use truename_topology::{AnnouncedNode, DialAddress, Endpoint, Slot};
 
+use super::exclusive::{ExclusiveLane, ExclusivePool};
 use super::hint::Signals;
 use crate::connection::{
     CloseCause, ConnectionFacts, Connector, Lane, LaneObserver, LaneOptions, LanePhase, Target, spawn_lane,
@@ -17,9 +18,9 @@ use crate::event::{CERTIFICATE_NOTICE_DAYS, Event};
 /// One node of the topology.
 #[derive(Debug)]
 pub(crate) struct Node {
-    target: Arc<Target>,
     lanes: Box<[Lane]>,
-    facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
+    exclusive: ExclusivePool,
+    seed: LaneSeed,
 }
 
 /// What it takes to make nodes.
@@ -34,42 +35,58 @@ pub(crate) struct NodeFactory {
 impl NodeFactory {
     /// A node with idle lanes. Must be called on a tokio runtime.
     pub(crate) fn spawn(&self, target: Target) -> Arc<Node> {
-        let target = Arc::new(target);
-        let known = Arc::new(Mutex::new(None));
-        let facts = Arc::new(Mutex::new(None));
-        let lanes = (0..self.lanes)
-            .map(|_| {
-                let observer = NodeObserver {
-                    node: target.node.endpoint.clone(),
-                    facts: facts.clone(),
-                    signals: self.signals.clone(),
-                };
-                spawn_lane(self.connector.clone(), target.clone(), known.clone(), self.options, observer)
-            })
-            .collect();
-        Arc::new(Node { target, lanes, facts })
+        let seed = LaneSeed {
+            factory: self.clone(),
+            target: Arc::new(target),
+            known: Arc::default(),
+            facts: Arc::default(),
+        };
+        let lanes = (0..self.lanes).map(|_| seed.spawn()).collect();
+        Arc::new(Node { lanes, exclusive: ExclusivePool::default(), seed })
+    }
+}
+
+/// What every lane of a node is made of.
+#[derive(Debug)]
+struct LaneSeed {
+    factory: NodeFactory,
+    target: Arc<Target>,
+    /// The way that worked last time.
+    known: Arc<Mutex<Option<DialAddress>>>,
+    facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
+}
+
+impl LaneSeed {
+    fn spawn(&self) -> Lane {
+        let observer = NodeObserver {
+            node: self.target.node.endpoint.clone(),
+            facts: self.facts.clone(),
+            signals: self.factory.signals.clone(),
+        };
+        let NodeFactory { connector, options, .. } = &self.factory;
+        spawn_lane(connector.clone(), self.target.clone(), self.known.clone(), *options, observer)
     }
 }
 
 impl Node {
     pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.target.node.endpoint
+        &self.seed.target.node.endpoint
     }
 
     pub(crate) fn target(&self) -> &Target {
-        &self.target
+        &self.seed.target
     }
 
     /// Whether this is still the node that a view announces.
     pub(crate) fn is(&self, announced: &AnnouncedNode) -> bool {
-        let same_id = match (&self.target.node.id, &announced.id) {
+        let same_id = match (&self.seed.target.node.id, &announced.id) {
             (Some(known), Some(id)) => known == id,
             // A node that a redirect introduced has no id yet.
             _ => true,
         };
-        self.target.node.endpoint == announced.endpoint
+        self.seed.target.node.endpoint == announced.endpoint
             && same_id
-            && self.target.node.hostname == announced.hostname
+            && self.seed.target.node.hostname == announced.hostname
     }
 
     /// The lane of a slot: always the same one, so that commands of a key keep their order.
@@ -78,6 +95,11 @@ impl Node {
             1 => &self.lanes[0],
             many => &self.lanes[slot.map_or(0, |slot| slot.index() % many)],
         }
+    }
+
+    /// A connection for one command that waits on the server.
+    pub(crate) fn exclusive(&self) -> ExclusiveLane<'_> {
+        self.exclusive.borrow(|| self.seed.spawn())
     }
 
     /// Asks for connections before they are needed.
@@ -108,7 +130,7 @@ impl Node {
 
     /// What is known of the node's latest connection.
     pub(crate) fn facts(&self) -> Option<Arc<ConnectionFacts>> {
-        self.facts.lock().clone()
+        self.seed.facts.lock().clone()
     }
 }
 

@@ -11,6 +11,7 @@ mod attempts;
 mod judge;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::time::Instant;
@@ -22,11 +23,13 @@ pub(crate) use judge::is_refusal;
 use judge::{Habits, Verdict, judge};
 
 use crate::cluster::{Cluster, Node, Topology};
-use crate::command::{Command, Flags, Spec};
+use crate::command::{BlockTime, Command, Flags, Spec};
 use crate::connection::{Failure, terms};
 use crate::error::{Error, RouteError};
 use crate::event::Event;
 
+/// As long as a command may block that names no limit.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
 /// A command with what the table knows of it.
@@ -35,6 +38,8 @@ struct Request<'r, 'a> {
     command: &'r Command<'a>,
     spec: Option<&'static Spec>,
     slot: Option<Slot>,
+    /// How long the server may hold the reply back; such a command gets a connection of its own.
+    blocks: Option<Duration>,
 }
 
 impl<'r, 'a> Request<'r, 'a> {
@@ -44,7 +49,7 @@ impl<'r, 'a> Request<'r, 'a> {
             let command = command.name().to_owned();
             return Err(Error::Route(Box::new(RouteError::ConnectionState { command })));
         }
-        Ok(Self { command, spec, slot: command.slot(spec) })
+        Ok(Self { command, spec, slot: command.slot(spec), blocks: blocking_time(command, spec) })
     }
 
     fn habits(&self) -> Habits {
@@ -87,14 +92,17 @@ impl Router {
     pub(crate) async fn execute(&self, command: &Command<'_>) -> Result<Reply, Error> {
         let request = Request::new(command)?;
         let timing = &self.cluster.timing;
-        let timeout = command.own_timeout().unwrap_or(timing.command);
-        let patience = command.own_timeout().map_or(timing.stall, |own| own.max(timing.stall));
+        let blocks = request.blocks.unwrap_or_default();
+        let timeout = command.own_timeout().unwrap_or(timing.command + blocks);
+        let patience = timing.stall.max(command.own_timeout().unwrap_or(blocks));
         let mut attempts = Attempts::new(Instant::now(), timeout);
         let mut destination = self.resolve(&request, &mut attempts).await?;
         loop {
             let Destination { node, asking } = destination;
             let now = attempts.begin(node.endpoint());
-            let submission = node.lane(request.slot).submit(
+            let exclusive = request.blocks.map(|_| node.exclusive());
+            let lane = exclusive.as_deref().unwrap_or_else(|| node.lane(request.slot));
+            let submission = lane.submit(
                 terms(now, attempts.deadline(), patience, u8::from(asking)),
                 |out: &mut BytesMut| {
                     if asking {
@@ -104,6 +112,9 @@ impl Router {
                 },
             );
             let outcome = submission.await;
+            if let (Some(exclusive), Ok(_)) = (exclusive, &outcome) {
+                exclusive.give_back();
+            }
             let verdict = judge(&outcome, || request.habits(), node.endpoint().host());
             if verdict == Verdict::Done {
                 return attempts.answer(outcome, &node, request.slot);
@@ -211,6 +222,16 @@ impl Router {
             }
         }
     }
+}
+
+/// How long the server may hold the reply back; `None` for commands that it answers at once.
+fn blocking_time(command: &Command<'_>, spec: Option<&'static Spec>) -> Option<Duration> {
+    let spec = spec.filter(|spec| spec.flags.contains(Flags::BLOCKING) && spec.blocks(command))?;
+    Some(match spec.block_time(command) {
+        Some(BlockTime::AtMost(time)) => time,
+        Some(BlockTime::Forever) => FOREVER,
+        None => Duration::ZERO,
+    })
 }
 
 /// A primary drawn at random: a connected one if there is any.

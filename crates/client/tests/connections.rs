@@ -1,0 +1,162 @@
+//! How connections are used, kept and given up: blocking commands, idle ones, dropped clients, resumed sessions.
+
+mod support;
+
+use std::time::Duration;
+
+use support::{config, connect, eventually, lab, spread_keys};
+use tokio::time::Instant;
+use truename::{Client, Event, Notice, cmd};
+use truename_lab::{Lab, Profile};
+
+async fn one_node(profile: Profile) -> Lab {
+    Lab::builder(profile).shards(1).replicas(0).start().await.expect("the lab starts")
+}
+
+async fn info(lab: &Lab, section: &str, field: &str) -> u64 {
+    let reply = lab.command(0, &["INFO", section]).await.expect("INFO");
+    let text = reply.as_str().expect("text");
+    let line = text.lines().find_map(|line| line.strip_prefix(field)).expect("the field");
+    line.trim_start_matches(':').trim().parse().expect("a number")
+}
+
+#[tokio::test]
+async fn a_blocking_command_delays_nobody_and_outlives_the_stall_time() {
+    let lab = one_node(Profile::Plain).await;
+    let stall = Duration::from_millis(300);
+    let client = Client::connect(&config(&lab).stall_timeout(stall)).await.expect("connected");
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move { client.execute::<(String, String)>(cmd("BLPOP").arg("queue").arg(0)).await }
+    });
+    let blocked = || async { info(&lab, "clients", "blocked_clients").await == 1 };
+    eventually("BLPOP blocks", Duration::from_secs(5), blocked).await;
+    let started = Instant::now();
+    while started.elapsed() < stall * 3 {
+        client.execute::<()>(cmd("SET").arg("other").arg(1)).await.expect("not blocked");
+    }
+    client.execute::<()>(cmd("RPUSH").arg("queue").arg("item")).await.expect("pushed");
+    let popped = waiting.await.expect("no panic").expect("popped");
+    assert_eq!(popped, ("queue".to_owned(), "item".to_owned()));
+}
+
+#[tokio::test]
+async fn a_dropped_blocking_call_takes_nothing() {
+    let lab = one_node(Profile::Plain).await;
+    let client = connect(&lab).await;
+    for round in 0..20 {
+        let pop = client.execute::<Option<(String, String)>>(cmd("BLPOP").arg("queue").arg(0));
+        assert!(tokio::time::timeout(Duration::from_millis(20), pop).await.is_err(), "nothing was pushed");
+        let gone = || async { info(&lab, "clients", "blocked_clients").await == 0 };
+        eventually("the server forgets the caller", Duration::from_secs(5), gone).await;
+        client.execute::<()>(cmd("RPUSH").arg("queue").arg(round)).await.expect("pushed");
+        let left: i64 = client.execute(cmd("LPOP").arg("queue")).await.expect("still there");
+        assert_eq!(left, round);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_dropped_client() {
+    let lab = lab(Profile::Azure).await;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    let clients = || async { info(&lab, "clients", "connected_clients").await };
+    let connected_before = clients().await;
+    for _ in 0..5 {
+        let client = connect(&lab).await;
+        for key in spread_keys("drop", 6) {
+            client.execute::<()>(cmd("SET").arg(&key).arg(1)).await.expect("OK");
+        }
+    }
+    eventually("tasks end", Duration::from_secs(5), || async { tasks() <= before }).await;
+    let closed = || async { clients().await <= connected_before };
+    eventually("connections end", Duration::from_secs(5), closed).await;
+}
+
+#[tokio::test]
+async fn a_closed_client_says_so() {
+    let lab = one_node(Profile::Plain).await;
+    let client = connect(&lab).await;
+    client.close();
+    let error = client.execute::<()>(cmd("SET").arg("a").arg(1)).await.expect_err("closed");
+    assert!(matches!(error, truename::Error::Closed), "{error}");
+    assert!(!error.may_have_executed());
+}
+
+#[tokio::test]
+async fn a_reconnect_resumes_the_tls_session() {
+    let lab = one_node(Profile::Azure).await;
+    let client = connect(&lab).await;
+    client.execute::<()>(cmd("SET").arg("a").arg(1)).await.expect("OK");
+    let mut events = client.events();
+    lab.command(0, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await.expect("killed");
+    loop {
+        let notice = tokio::time::timeout(Duration::from_secs(5), events.next()).await.expect("an event");
+        if let Some(Notice::Event(Event::Connected { facts, .. })) = notice {
+            assert!(facts.is_resumed, "a full handshake: {facts:?}");
+            assert!(facts.identity.is_some(), "a resumed session proves its name too");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_died_is_noticed_and_replaced() {
+    let lab = one_node(Profile::Plain).await;
+    let quick = config(&lab).keepalive(Duration::from_millis(200)).stall_timeout(Duration::from_millis(400));
+    let client = Client::connect(&quick).await.expect("connected");
+    client.execute::<()>(cmd("SET").arg("a").arg(1)).await.expect("OK");
+    let mut events = client.events();
+    lab.node(0).stop();
+    let noticed = tokio::time::timeout(Duration::from_secs(3), async {
+        while !matches!(events.next().await, Some(Notice::Event(Event::Disconnected { .. })) | None) {}
+    });
+    noticed.await.expect("silence is noticed without a command");
+    lab.node(0).cont();
+    let back = || async { client.execute::<i64>(cmd("GET").arg("a")).await.is_ok_and(|value| value == 1) };
+    eventually("service resumes", Duration::from_secs(5), back).await;
+}
+
+#[tokio::test]
+async fn more_commands_than_there_is_room_for_wait_their_turn() {
+    let lab = one_node(Profile::Plain).await;
+    let small = config(&lab).max_in_flight(4).max_queued_bytes(4096);
+    let client = Client::connect(&small).await.expect("connected");
+    let value = "x".repeat(1000);
+    let calls: Vec<_> = (0..500)
+        .map(|n| {
+            let (client, value) = (client.clone(), value.clone());
+            tokio::spawn(async move {
+                let key = format!("room:{n}");
+                client.execute::<()>(cmd("SET").arg(&key).arg(&value)).await?;
+                client.execute::<String>(cmd("GET").arg(&key)).await
+            })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.expect("no panic").expect("a value"), value);
+    }
+}
+
+#[tokio::test]
+async fn large_values_both_ways_at_once() {
+    let lab = one_node(Profile::Azure).await;
+    let client = connect(&lab).await;
+    let value = "0123456789abcdef".repeat(512 * 1024);
+    let calls: Vec<_> = (0..6)
+        .map(|n| {
+            let (client, value) = (client.clone(), value.clone());
+            tokio::spawn(async move {
+                let key = format!("large:{n}");
+                let limit = Duration::from_secs(20);
+                client.execute::<()>(cmd("SET").arg(&key).arg(&value).timeout(limit)).await.expect("OK");
+                let read: String =
+                    client.execute(cmd("GET").arg(&key).timeout(limit)).await.expect("a value");
+                assert!(read == value, "another value");
+            })
+        })
+        .collect();
+    for call in calls {
+        call.await.expect("no panic");
+    }
+}
