@@ -1,0 +1,31 @@
+//! Reads the environment that `truename lab up` prints, so that every example runs against a lab as it is.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `TRUENAME_URL` | seeds, such as `rediss://cache.example.net:10000`; required |
+//! | `TRUENAME_PASSWORD` | the password of the default user |
+//! | `TRUENAME_CACERT` | a CA bundle, instead of the system's roots |
+//! | `TRUENAME_RESOLVE` | `HOST:ADDR` pairs separated by commas, where DNS does not know the names |
+
+use truename::{Config, Error, Tls};
+
+/// A configuration from the environment.
+pub(crate) fn config() -> Result<Config, Error> {
+    let Ok(url) = std::env::var("TRUENAME_URL") else {
+        eprintln!("set TRUENAME_URL; `truename lab up` prints all that is needed");
+        std::process::exit(2);
+    };
+    let mut config = Config::from_url(&url)?;
+    if let Ok(password) = std::env::var("TRUENAME_PASSWORD") {
+        config = config.password(password);
+    }
+    if let Ok(file) = std::env::var("TRUENAME_CACERT") {
+        config = config.tls(Tls::new().ca_file(file)?);
+    }
+    for pair in std::env::var("TRUENAME_RESOLVE").unwrap_or_default().split(',') {
+        if let Some((host, Ok(address))) = pair.split_once(':').map(|(host, text)| (host, text.parse())) {
+            config = config.resolve(host, None, address);
+        }
+    }
+    Ok(config)
+}
