@@ -39,6 +39,7 @@ pub use connection::{ConnectionFacts, Greeting};
 pub use error::Error;
 pub use event::{CAPACITY as EVENT_CAPACITY, CERTIFICATE_NOTICE_DAYS, Event, Events, Notice};
 pub use from_reply::FromReply;
+pub use router::ReadFrom;
 pub use tls::{Certificate, Tls, UtcMinute};
 pub use truename_resp as resp;
 pub use truename_resp::Reply;

@@ -37,6 +37,7 @@ use crate::config::{Config, Timing};
 use crate::connection::{Connector, LaneOptions, Room};
 use crate::error::{Cause, Error, NodeFailure};
 use crate::event::Events;
+use crate::router::ReadFrom;
 
 /// How long a caller waits for the worker to make a node that a redirect named.
 const NODE_SOON: std::time::Duration = std::time::Duration::from_millis(500);
@@ -56,6 +57,7 @@ pub(crate) struct Cluster {
     is_single: bool,
     closed: AtomicBool,
     pub(crate) timing: Timing,
+    pub(crate) read_from: ReadFrom,
 }
 
 impl Cluster {
@@ -99,8 +101,13 @@ impl Cluster {
             is_single,
             closed: AtomicBool::new(false),
             timing: config.limits,
+            read_from: config.read_from.clone(),
         });
         cluster.warm_up(started, deadline).await?;
+        if cluster.read_from.uses_replicas() {
+            // Replicas are connected to as well, but nobody waits for them.
+            cluster.topology().nodes().iter().for_each(|node| node.warm_up());
+        }
         tokio::spawn(worker::run(Arc::downgrade(&cluster)));
         Ok(cluster)
     }

@@ -2,7 +2,7 @@
 //! connections.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use truename_topology::{AnnouncedNode, DialAddress, Endpoint, Slot};
@@ -121,6 +121,22 @@ impl Node {
     /// Whether a lane is connected.
     pub(crate) fn is_up(&self) -> bool {
         self.lanes.iter().any(|lane| matches!(lane.phase(), LanePhase::Open))
+    }
+
+    /// Whether reads of a replica's slots can be served on its connection.
+    pub(crate) fn is_readable_replica(&self) -> bool {
+        self.is_up() && self.facts().is_some_and(|facts| facts.greeting.is_readonly)
+    }
+
+    /// How long the node took for the first exchange of its latest connection.
+    pub(crate) fn round_trip(&self) -> Duration {
+        self.facts().map_or(Duration::MAX, |facts| facts.round_trip)
+    }
+
+    /// The availability zone, from the view or from the node itself.
+    pub(crate) fn zone(&self) -> Option<Arc<str>> {
+        let announced = self.target().node.availability_zone.clone();
+        announced.or_else(|| self.facts()?.greeting.availability_zone.as_deref().map(Arc::from))
     }
 
     /// Gives back what waits for a connection.

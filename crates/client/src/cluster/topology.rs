@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use truename_topology::{AnnouncedNode, Endpoint, Role, Slot, SlotMap};
+use truename_topology::{AnnouncedNode, Endpoint, NodeIx, Role, Slot, SlotMap};
 
 use super::node::{Node, NodeFactory};
 use crate::connection::Target;
@@ -80,6 +80,11 @@ impl Topology {
     /// The primary of a slot.
     pub(crate) fn primary(&self, slot: Slot) -> Option<&Arc<Node>> {
         self.map.shard(slot).and_then(|shard| self.nodes.get(shard.primary().index()))
+    }
+
+    /// A node by its index in the map.
+    pub(crate) fn node(&self, index: NodeIx) -> Option<&Arc<Node>> {
+        self.nodes.get(index.index())
     }
 
     /// All primaries, one per shard.

@@ -144,8 +144,10 @@ impl Cluster {
         if unchanged {
             return false;
         }
-        for node in next.primaries() {
-            node.warm_up();
+        if self.read_from.uses_replicas() {
+            next.nodes().iter().for_each(|node| node.warm_up());
+        } else {
+            next.primaries().for_each(|node| node.warm_up());
         }
         self.store(next);
         if is_news {

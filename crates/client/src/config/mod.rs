@@ -23,6 +23,7 @@ pub use resolver::{Lookup, Resolve};
 pub(crate) use resolver::{Pinned, Resolver};
 
 use crate::error::Error;
+use crate::router::ReadFrom;
 use crate::tls::Tls;
 
 /// Which version of the protocol to speak.
@@ -65,6 +66,7 @@ pub struct Config {
     pub(crate) lanes_per_node: usize,
     pub(crate) max_in_flight: usize,
     pub(crate) max_queued_bytes: usize,
+    pub(crate) read_from: ReadFrom,
 }
 
 /// Every duration that the client observes.
@@ -115,6 +117,7 @@ impl Config {
             lanes_per_node: 1,
             max_in_flight: 16 * 1024,
             max_queued_bytes: 32 * 1024 * 1024,
+            read_from: ReadFrom::Primary,
         }
     }
 
@@ -322,6 +325,13 @@ impl Config {
     #[must_use]
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = bytes.max(1);
+        self
+    }
+
+    /// Where read-only commands are sent. The default is the primary.
+    #[must_use]
+    pub fn read_from(mut self, read_from: ReadFrom) -> Self {
+        self.read_from = read_from;
         self
     }
 

@@ -16,6 +16,7 @@
 //! | `verify_as=NAME` | a name that every node may prove |
 //! | `cacert=FILE`, `cert=FILE`, `key=FILE` | CA bundle and client certificate, read at once |
 //! | `name=NAME` | the connections' name in `CLIENT LIST` |
+//! | `read_from=PREFERENCE` | `primary`, `replica`, `prefer-replica`, `nearest` or `zone:NAME` |
 //! | `protocol=2` | RESP2 without asking |
 //! | `lanes=2` | connections per node |
 //!
@@ -29,6 +30,7 @@ use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profil
 
 use super::{Config, Credentials, Protocol};
 use crate::error::Error;
+use crate::router::ReadFrom;
 use crate::tls::Tls;
 
 const FORM: &str = "write rediss://user:password@host:port,host2:port2?option=value";
@@ -142,6 +144,7 @@ fn apply(config: Config, key: &str, value: &str) -> Result<Config, Error> {
         "stall_timeout" => config.stall_timeout(parse_duration(key, value)?),
         "refresh" => config.refresh_interval(parse_duration(key, value)?),
         "name" => config.client_name(value),
+        "read_from" => config.read_from(ReadFrom::from_str(value)?),
         "protocol" => match value {
             "2" => config.protocol(Protocol::Resp2),
             "3" => config.protocol(Protocol::Auto),
@@ -162,7 +165,7 @@ fn apply(config: Config, key: &str, value: &str) -> Result<Config, Error> {
             return Err(Error::config_with_remedy(
                 format!("`{other}` is not an option of the URL"),
                 "the options are timeout, connect_timeout, stall_timeout, refresh, profile, map, verify_as, \
-                 cacert, cert, key, name, protocol and lanes",
+                 read_from, cacert, cert, key, name, protocol and lanes",
             ));
         }
     })
@@ -206,4 +209,79 @@ fn named_profile(name: &str) -> Result<&'static Profile, Error> {
 
 fn bad_value(key: &str, value: &str, expected: &str) -> Error {
     Error::config(format!("`{value}` is not a value of `{key}`: it must be {expected}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seeds(url: &str) -> Vec<String> {
+        parse(url)
+            .unwrap_or_else(|error| panic!("{url}: {error}"))
+            .seeds
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn what_a_url_says() {
+        let config = parse(
+            "rediss://us%40er:p%3Aw@a.example:1,b.example:2?timeout=250ms&connect_timeout=1m&name=svc&lanes=2\
+             &map=ip%3Dseed&verify_as=a.example&read_from=prefer-replica&protocol=2",
+        )
+        .expect("a good URL");
+        assert!(config.tls.is_some());
+        assert_eq!(config.credentials, Some(Credentials::user("us@er", "p:w")));
+        assert_eq!(config.seeds, [Endpoint::new("a.example", 1), Endpoint::new("b.example", 2)]);
+        assert_eq!(config.limits.command, Duration::from_millis(250));
+        assert_eq!(config.limits.connect, Duration::from_secs(60));
+        assert_eq!((config.client_name.as_deref(), config.lanes_per_node), (Some("svc"), 2));
+        assert_eq!((config.rules.len(), config.protocol), (1, Protocol::Resp2));
+        assert_eq!(config.read_from, ReadFrom::PreferReplica);
+    }
+
+    #[test]
+    fn hosts_and_the_ports_that_are_missing() {
+        let rows: [(&str, &[&str]); 7] = [
+            ("redis://localhost", &["localhost:6379"]),
+            ("redis://:pw@localhost/0", &["localhost:6379"]),
+            ("rediss://[::1]:7000,[::2]", &["[::1]:7000", "[::2]:6379"]),
+            ("rediss://c.westus3.redis.azure.net", &["c.westus3.redis.azure.net:10000"]),
+            ("rediss://c.redis.cache.windows.net", &["c.redis.cache.windows.net:6380"]),
+            ("rediss://cache.internal?profile=azure-managed", &["cache.internal:10000"]),
+            ("valkeys://p@ss:w@rd@host:1", &["host:1"]),
+        ];
+        for (url, expected) in rows {
+            assert_eq!(seeds(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_and_that_no_secret_is_repeated() {
+        let rows = [
+            ("host:6379", "no scheme"),
+            ("http://host", "not a scheme"),
+            ("redis://", "no host"),
+            ("redis://a,,b", "no host"),
+            ("redis://host:99999", "host:99999"),
+            ("redis://user@host", "without a password"),
+            ("redis://:sesame@host/3", "only database 0"),
+            ("rediss://:sesame@host?timeout=fast", "250ms"),
+            ("rediss://:sesame@host?timeout=0s", "250ms"),
+            ("rediss://:sesame@host?tiemout=1s", "not an option"),
+            ("rediss://:sesame@host?profile=azur", "azure-managed"),
+            ("rediss://:sesame@host?map=nonsense", "dial rule"),
+            ("rediss://:sesame@host?verify_as=*.example", "example"),
+            ("rediss://:sesame@host?read_from=anywhere", "prefer-replica"),
+            ("redis://:sesame@host?cacert=ca.pem", "rediss://"),
+            ("rediss://:sesame@host?cacert=/does/not/exist", "/does/not/exist"),
+            ("rediss://:sesame@host?cert=c.pem", "belong together"),
+        ];
+        for (url, part) in rows {
+            let text = parse(url).expect_err(url).to_string();
+            assert!(text.contains(part), "{url}: {text}");
+            assert!(!text.contains("sesame"), "{url}: {text}");
+        }
+    }
 }

@@ -56,6 +56,8 @@ pub struct ConnectionFacts {
     pub certificate: Option<Arc<Certificate>>,
     /// What the server said of itself.
     pub greeting: Greeting,
+    /// How long the first exchange took: a round trip, and the server's work.
+    pub round_trip: Duration,
     /// How long it took from the lookup to the last handshake reply.
     pub elapsed: Duration,
 }
@@ -255,10 +257,12 @@ impl Attempt<'_> {
             Some(_) => self.deadline,
             None => self.deadline.checked_sub(PROBE_TIME).unwrap_or(self.deadline),
         };
+        let asked = Instant::now();
         let greeted = tokio::time::timeout_at(time_box, greeting::exchange(wire, &self.env.login)).await;
         let (phase, cause) = match greeted {
             Ok(Ok(greeting)) => {
                 self.facts.greeting = greeting;
+                self.facts.round_trip = asked.elapsed();
                 return Ok(());
             }
             Ok(Err(failure)) => failure,

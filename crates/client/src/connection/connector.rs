@@ -83,6 +83,7 @@ impl Connector {
                     protocol: config.protocol,
                     credentials: config.credentials.clone(),
                     client_name: config.client_name.clone(),
+                    readonly: config.read_from.uses_replicas(),
                 },
                 timing: config.limits,
             },

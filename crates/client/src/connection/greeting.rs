@@ -1,6 +1,6 @@
 //! The first exchange on a connection: protocol, login, names, and who it is, in one round trip.
 //!
-//! `HELLO 3 [AUTH user password]`, `CLIENT SETINFO` twice, `[CLIENT SETNAME]`, `CLUSTER MYID` go out together.
+//! `HELLO 3 [AUTH user password]`, `CLIENT SETINFO` twice, `[CLIENT SETNAME]`, `[READONLY]`, `CLUSTER MYID` go out together.
 //! Only the first one decides; servers that do not know the others answer errors that are noted and tolerated:
 //! `CLIENT SETINFO` came with 7.2, and Redis Enterprise rejects `CLUSTER MYID`. A server without `HELLO`
 //! (before 6.0, or `NOPROTO`) gets a second round trip with RESP2.
@@ -25,6 +25,8 @@ pub(crate) struct Login {
     pub(crate) protocol: Protocol,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) client_name: Option<String>,
+    /// Asks for leave to read from the node while it is a replica.
+    pub(crate) readonly: bool,
 }
 
 /// What the server said of itself.
@@ -41,6 +43,8 @@ pub struct Greeting {
     pub mode: Option<String>,
     /// The node id, from `CLUSTER MYID`; `None` where the server rejects the command.
     pub node_id: Option<String>,
+    /// Whether the node took `READONLY`: asked only if replicas are read from.
+    pub is_readonly: bool,
     /// The availability zone, from `HELLO` of Valkey 8.1 and later.
     pub availability_zone: Option<String>,
 }
@@ -64,7 +68,7 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         Reply::Error(error) => Err(refusal(error)),
         _ => {
             let mut greeting = described(&first, 3);
-            greeting.node_id = node_id(&rest);
+            greeting.note(&rest, login);
             Ok(greeting)
         }
     }
@@ -85,7 +89,9 @@ async fn exchange_resp2<S: AsyncRead + AsyncWrite + Unpin>(
     if let Reply::Error(error) = &first {
         return Err(refusal(error));
     }
-    Ok(Greeting { protocol: 2, node_id: node_id(&rest), ..Greeting::default() })
+    let mut greeting = Greeting { protocol: 2, ..Greeting::default() };
+    greeting.note(&rest, login);
+    Ok(greeting)
 }
 
 /// Sends `first` with everything that is optional; gives the reply to it and the replies to the others.
@@ -104,6 +110,9 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     if !name.is_empty() {
         commands.push(&set_name);
     }
+    if login.readonly {
+        commands.push(&[b"READONLY"]);
+    }
     commands.push(&[b"CLUSTER", b"MYID"]);
     let mut replies = wire.round_trip(&commands).await.map_err(broken)?.into_iter();
     let first = replies.next().unwrap_or(Reply::Nil);
@@ -119,14 +128,8 @@ fn described(hello: &Reply, protocol: u8) -> Greeting {
         version: text("version"),
         mode: text("mode"),
         node_id: None,
+        is_readonly: false,
         availability_zone: text("availability_zone"),
-    }
-}
-
-fn node_id(rest: &[Reply]) -> Option<String> {
-    match rest.last() {
-        Some(Reply::Error(_)) | None => None,
-        Some(reply) => reply.as_str().filter(|id| !id.is_empty()).map(str::to_owned),
     }
 }
 
@@ -168,6 +171,14 @@ pub(crate) fn broken(error: WireError) -> (Phase, Cause) {
 }
 
 impl Greeting {
+    /// Notes the replies to what was asked last: `[READONLY]`, `CLUSTER MYID`.
+    fn note(&mut self, rest: &[Reply], login: &Login) {
+        let mut backwards = rest.iter().rev();
+        let id = backwards.next().filter(|reply| reply.as_error().is_none());
+        self.node_id = id.and_then(Reply::as_str).filter(|id| !id.is_empty()).map(str::to_owned);
+        self.is_readonly = login.readonly && backwards.next().is_some_and(|reply| reply.as_error().is_none());
+    }
+
     /// The server and its version in one word, such as `redis/7.0.15`.
     pub fn product(&self) -> Cow<'static, str> {
         match (&self.server, &self.version) {

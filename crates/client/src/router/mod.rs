@@ -9,6 +9,7 @@
 
 mod attempts;
 mod judge;
+mod read_from;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use truename_topology::{Endpoint, Redirect, Slot};
 use attempts::Attempts;
 pub(crate) use judge::is_refusal;
 use judge::{Habits, Verdict, judge};
+pub use read_from::ReadFrom;
 
 use crate::cluster::{Cluster, Node, Topology};
 use crate::command::{BlockTime, Command, Flags, Spec};
@@ -50,6 +52,10 @@ impl<'r, 'a> Request<'r, 'a> {
             return Err(Error::Route(Box::new(RouteError::ConnectionState { command })));
         }
         Ok(Self { command, spec, slot: command.slot(spec), blocks: blocking_time(command, spec) })
+    }
+
+    fn is_read(&self) -> bool {
+        self.blocks.is_none() && self.spec.is_some_and(|spec| spec.flags.contains(Flags::READONLY))
     }
 
     fn habits(&self) -> Habits {
@@ -163,6 +169,19 @@ impl Router {
         }
     }
 
+    fn node_of<'t>(
+        &self,
+        topology: &'t Topology,
+        slot: Slot,
+        request: &Request<'_, '_>,
+    ) -> Option<&'t Arc<Node>> {
+        let read_from = &self.cluster.read_from;
+        if *read_from == ReadFrom::Primary || !request.is_read() {
+            return topology.primary(slot);
+        }
+        read_from.choose(topology, topology.map().shard(slot)?)
+    }
+
     fn note_redirect(&self, redirect: &Redirect, attempts: &Attempts) {
         let from = attempts.node();
         self.cluster.signals.emit(|| Event::Redirected { from, redirect: redirect.clone() });
@@ -199,7 +218,7 @@ impl Router {
             let (node, is_covered) = {
                 let topology = self.cluster.topology();
                 let node = match request.slot {
-                    Some(slot) => topology.primary(slot).cloned(),
+                    Some(slot) => self.node_of(&topology, slot, request).cloned(),
                     None => any_primary(&topology),
                 };
                 (node, !topology.nodes().is_empty())
