@@ -33,7 +33,7 @@ format: ## formatting alone (cargo fmt --all repairs it)
 	@$(step) "formatting" cargo fmt --all --check
 
 clippy: ## lints alone, warnings denied
-	@$(step) "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+	@$(step) "clippy" cargo clippy --all-targets --all-features --locked -- -D warnings
 
 repository: ## unfinished code, file sizes, paths of one machine
 	@$(step) "repository" tools/check/repository.sh
@@ -42,16 +42,16 @@ directions: ## dependency directions of the crates
 	@$(step) "dependency directions" tools/check/directions.sh
 
 tests: ## all tests but doc tests
-	@$(with_server) $(step) "tests" cargo test --workspace --locked --lib --bins --tests --examples
+	@$(with_server) $(step) "tests" cargo test --all-features --locked --lib --bins --tests --examples
 
 doctests: ## doc tests
-	@$(with_server) $(step) "doc tests" cargo test --workspace --locked --doc
+	@$(with_server) $(step) "doc tests" cargo test --all-features --locked --doc
 
 doc: ## the library documentation, warnings denied
-	@RUSTDOCFLAGS="-D warnings" $(step) "documentation" cargo doc --workspace --lib --no-deps --locked
+	@RUSTDOCFLAGS="-D warnings" $(step) "documentation" cargo doc --lib --no-deps --all-features --locked
 
 unit: ## the tests beside the code and those of resp and topology: no cluster
-	@$(step) "unit tests" cargo test --workspace --locked --lib --bins
+	@$(step) "unit tests" cargo test --locked --lib --bins
 	@$(step) "pure crates" cargo test -p truename-resp -p truename-topology --locked --tests
 
 integration: ## the tests of client, lab and tool against real clusters

@@ -27,6 +27,7 @@ mod connection;
 pub mod error;
 mod event;
 mod from_reply;
+mod observe;
 pub mod probe;
 mod router;
 mod tls;

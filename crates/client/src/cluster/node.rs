@@ -14,6 +14,7 @@ use crate::connection::{
 };
 use crate::error::NodeFailure;
 use crate::event::{CERTIFICATE_NOTICE_DAYS, Event};
+use crate::observe::NodeMeter;
 
 /// One node of the topology.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ impl NodeFactory {
     pub(crate) fn spawn(&self, target: Target) -> Arc<Node> {
         let seed = LaneSeed {
             factory: self.clone(),
+            meter: Arc::new(NodeMeter::new(&target.node.endpoint)),
             target: Arc::new(target),
             known: Arc::default(),
             facts: Arc::default(),
@@ -54,6 +56,7 @@ struct LaneSeed {
     /// The way that worked last time.
     known: Arc<Mutex<Option<DialAddress>>>,
     facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
+    meter: Arc<NodeMeter>,
 }
 
 impl LaneSeed {
@@ -64,7 +67,14 @@ impl LaneSeed {
             signals: self.factory.signals.clone(),
         };
         let NodeFactory { connector, options, .. } = &self.factory;
-        spawn_lane(connector.clone(), self.target.clone(), self.known.clone(), *options, observer)
+        spawn_lane(
+            connector.clone(),
+            self.target.clone(),
+            self.known.clone(),
+            *options,
+            observer,
+            self.meter.clone(),
+        )
     }
 }
 

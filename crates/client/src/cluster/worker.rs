@@ -16,6 +16,7 @@ use super::{Cluster, Topology};
 use crate::connection::{Backoff, Target};
 use crate::error::NodeFailure;
 use crate::event::Event;
+use crate::observe;
 
 /// Hints that come within this time of the first one share its refresh.
 const DEBOUNCE: Duration = Duration::from_millis(20);
@@ -121,6 +122,7 @@ impl Cluster {
         if views.is_empty() {
             let cause = failures.last().map_or_else(|| "nobody answered".to_owned(), NodeFailure::summary);
             tracing::debug!(%cause, "refresh failed");
+            observe::refreshed("failed");
             self.signals.emit(|| Event::RefreshFailed { cause });
             return false;
         }
@@ -130,7 +132,9 @@ impl Cluster {
             self.signals.emit(|| Event::Disagreement { what: disagreement.to_string() });
         }
         let seed = reconciled.chosen.map_or_else(|| self.authority(), |chosen| sources[chosen].seed.clone());
-        self.publish(current, reconciled.map, &seed)
+        let changed = self.publish(current, reconciled.map, &seed);
+        observe::refreshed(if changed { "changed" } else { "unchanged" });
+        changed
     }
 
     /// Puts a map in force. True when it differs from the one before.

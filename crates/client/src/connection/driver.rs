@@ -22,8 +22,9 @@ use truename_resp::{Decoder, Frame, Push, Reply};
 
 use super::closed::CloseCause;
 use super::lane::{Phase, Shared};
-use super::pipeline::Stalled;
+use super::pipeline::{Stalled, Unsolicited};
 use super::waiter::Terms;
+use crate::observe::NodeMeter;
 
 /// Rounds of reading and writing before other tasks get their turn.
 const ROUNDS_PER_POLL: usize = 16;
@@ -121,6 +122,7 @@ pub(crate) struct Driver<S> {
     last_heard: Instant,
     options: DriverOptions,
     on_push: fn(&Push),
+    meter: Arc<NodeMeter>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -131,6 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         decoder: Decoder,
         inbound: BytesMut,
         options: DriverOptions,
+        meter: Arc<NodeMeter>,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -148,6 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             keepalive: Box::pin(tokio::time::sleep_until(now + options.keepalive)),
             last_heard: now,
             options,
+            meter,
             on_push: |push| tracing::trace!(kind = ?push.kind, "push"),
         }
     }
@@ -187,9 +191,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             state.pipeline.heard(self.last_heard);
             let mut delivered = Ok(());
             for reply in self.replies.drain(..) {
-                if state.pipeline.complete(reply, &mut self.wake).is_err() {
-                    delivered = Err(CloseCause::Protocol("a reply to no command".to_owned()));
-                    break;
+                match state.pipeline.complete(reply, &mut self.wake) {
+                    Ok(Some(submitted)) => self.meter.replied(self.last_heard - submitted),
+                    Ok(None) => {}
+                    Err(Unsolicited) => {
+                        delivered = Err(CloseCause::Protocol("a reply to no command".to_owned()));
+                        break;
+                    }
                 }
             }
             state.pipeline.grant(&mut self.wake);

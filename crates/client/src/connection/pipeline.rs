@@ -197,14 +197,19 @@ impl Pipeline {
         self.last_heard = Some(now);
     }
 
-    /// Gives one reply to the oldest command.
-    pub(crate) fn complete(&mut self, reply: Reply, wake: &mut Vec<Waker>) -> Result<(), Unsolicited> {
+    /// Gives one reply to the oldest command; tells when that was submitted, unless more replies belong to it.
+    pub(crate) fn complete(
+        &mut self,
+        reply: Reply,
+        wake: &mut Vec<Waker>,
+    ) -> Result<Option<Instant>, Unsolicited> {
         let &index = self.in_flight.front().ok_or(Unsolicited)?;
         let waiter = self.waiters.at(index);
         if waiter.terms.preamble > 0 {
             waiter.terms.preamble -= 1;
-            return Ok(());
+            return Ok(None);
         }
+        let submitted = waiter.terms.submitted;
         self.in_flight.pop_front();
         waiter.in_flight = false;
         if let State::Waiting(_) = waiter.state {
@@ -215,7 +220,7 @@ impl Pipeline {
         } else if !waiter.held {
             self.waiters.reclaim(index);
         }
-        Ok(())
+        Ok(Some(submitted))
     }
 
     /// Hands freed room to parked callers, oldest first.

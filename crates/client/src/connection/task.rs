@@ -21,6 +21,7 @@ use super::driver::{Alarm, Driver, DriverOptions};
 use super::lane::{Lane, Phase, Shared};
 use super::pipeline::Room;
 use crate::error::NodeFailure;
+use crate::observe::NodeMeter;
 
 /// The first and the longest pause between attempts to reconnect.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -57,9 +58,10 @@ pub(crate) fn spawn_lane(
     known: Arc<Mutex<Option<DialAddress>>>,
     options: LaneOptions,
     observer: impl LaneObserver,
+    meter: Arc<NodeMeter>,
 ) -> Lane {
     let (lane, shared) = Lane::new(options.room);
-    let task = LaneTask { shared, connector, target, known, options, observer, alarm: Alarm::new() };
+    let task = LaneTask { shared, connector, target, known, options, observer, meter, alarm: Alarm::new() };
     tokio::spawn(task.run());
     lane
 }
@@ -71,6 +73,7 @@ struct LaneTask<O> {
     known: Arc<Mutex<Option<DialAddress>>>,
     options: LaneOptions,
     observer: O,
+    meter: Arc<NodeMeter>,
     alarm: Alarm,
 }
 
@@ -98,6 +101,7 @@ impl<O: LaneObserver> LaneTask<O> {
             if self.is_retired() {
                 break;
             }
+            self.meter.disconnected();
             self.observer.disconnected(&cause);
             self.pause(backoff.next_delay()).await;
         }
@@ -152,11 +156,19 @@ impl<O: LaneObserver> LaneTask<O> {
 
     async fn drive(&self, connected: Connected) -> CloseCause {
         let facts = Arc::new(connected.facts);
+        self.meter.connected();
         self.observer.connected(&facts);
         let (stream, decoder, inbound) = connected.wire.into_parts();
         self.shared.lock().pipeline.open(Instant::now());
         self.shared.enter(Phase::Open);
-        let mut driver = Driver::new(stream, self.shared.clone(), decoder, inbound, self.options.driver);
+        let mut driver = Driver::new(
+            stream,
+            self.shared.clone(),
+            decoder,
+            inbound,
+            self.options.driver,
+            self.meter.clone(),
+        );
         let cause = (&mut driver).await;
         if matches!(cause, CloseCause::Retired) {
             let mut stream = driver.into_stream();

@@ -29,6 +29,7 @@ use crate::command::{BlockTime, Command, Flags, Spec};
 use crate::connection::{Failure, terms};
 use crate::error::{Error, RouteError};
 use crate::event::Event;
+use crate::observe;
 
 /// As long as a command may block that names no limit.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -141,11 +142,13 @@ impl Router {
         attempts.note(&outcome);
         match verdict {
             Verdict::Moved(redirect) => {
+                observe::redirected("moved");
                 self.note_redirect(&redirect, attempts);
                 self.cluster.signals.moved(redirect.slot(), redirect.to());
                 self.redirected(redirect.to(), false, request, attempts).await
             }
             Verdict::Ask(redirect) => {
+                observe::redirected("ask");
                 self.note_redirect(&redirect, attempts);
                 if let Redirect::Ask { to, .. } = &redirect
                     && self.cluster.topology().node_at(to).is_none()
@@ -155,11 +158,13 @@ impl Router {
                 self.redirected(redirect.to(), true, request, attempts).await
             }
             Verdict::Wait => {
+                observe::resent("refused");
                 self.cluster.signals.refresh();
                 attempts.back_off(request.slot).await?;
                 self.resolve(request, attempts).await
             }
             Verdict::Resend => {
+                observe::resent("unanswered");
                 self.cluster.signals.refresh();
                 attempts.pause_before_resend(&outcome, request.slot).await?;
                 self.resolve(request, attempts).await
