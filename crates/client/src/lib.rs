@@ -45,3 +45,8 @@ pub use tls::{Certificate, Tls, UtcMinute};
 pub use truename_resp as resp;
 pub use truename_resp::Reply;
 pub use truename_topology as topology;
+
+/// The README's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
