@@ -105,6 +105,12 @@ impl History {
 }
 
 impl Outcome {
+    /// One line for the log.
+    pub(crate) fn summary(&self) -> String {
+        let Self { calls, failed, unknown, slowest, failures, .. } = self;
+        format!("{failed} of {calls} calls failed, {unknown} of them unknown, slowest {slowest:?}: {failures:?}")
+    }
+
     /// Nothing happened that no server could excuse.
     pub(crate) fn assert_sound(&self) {
         assert!(self.calls > 0, "nothing was called");

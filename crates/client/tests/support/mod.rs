@@ -4,6 +4,8 @@
 #![allow(clippy::allow_attributes, reason = "which part is unused differs by test binary")]
 
 pub(crate) mod history;
+pub(crate) mod pace;
+pub(crate) mod process;
 
 use std::future::Future;
 use std::str::FromStr;
@@ -18,6 +20,44 @@ use truename_lab::{Lab, Profile};
 pub(crate) async fn lab(profile: Profile) -> Lab {
     Lab::builder(profile).shards(3).replicas(0).start().await.expect("the lab starts")
 }
+
+/// Three primaries without replicas, each reached through its fault proxy alone.
+pub(crate) async fn proxied_lab(profile: Profile) -> Lab {
+    let lab = Lab::builder(profile).shards(3).replicas(0).fault_proxies(true);
+    lab.start().await.expect("the lab starts")
+}
+
+/// One server without cluster support behind a fault proxy.
+pub(crate) async fn proxied_server() -> Lab {
+    Lab::builder(Profile::Plain).no_cluster().fault_proxies(true).start().await.expect("the lab starts")
+}
+
+/// The keys that shard `shard` of three serves, and those of the other two.
+pub(crate) fn split_keys(prefix: &str, count: usize, shard: usize) -> (Vec<String>, Vec<String>) {
+    spread_keys(prefix, count).into_iter().partition(|key| shard_of(key) == shard)
+}
+
+/// Which of a lab's three shards serves a key at its start.
+pub(crate) fn shard_of(key: &str) -> usize {
+    Slot::of_key(key.as_bytes()).index() * 3 / Slot::COUNT
+}
+
+/// A key that a shard of three serves at its start.
+pub(crate) fn key_of(shard: usize) -> String {
+    (0u64..).map(|n| format!("key:{n}")).find(|key| shard_of(key) == shard).expect("some key")
+}
+
+/// Tests that measure time or processor use run alone among those of their program.
+pub(crate) async fn alone() -> tokio::sync::RwLockWriteGuard<'static, ()> {
+    QUIET.write().await
+}
+
+/// For tests that do not mind company, next to those that do.
+pub(crate) async fn in_company() -> tokio::sync::RwLockReadGuard<'static, ()> {
+    QUIET.read().await
+}
+
+static QUIET: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
 
 /// What a user of the lab has to type: seed, CA and password, the resolver entries that stand in for DNS, and for
 /// `nat` its one rule.

@@ -14,8 +14,14 @@ const NOISE: Duration = Duration::from_millis(25);
 
 /// One caller per key that writes and reads it in turn. They end when this is dropped.
 pub(crate) struct Pace {
-    samples: Arc<Mutex<Vec<Sample>>>,
+    log: Arc<Mutex<Log>>,
     _callers: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct Log {
+    samples: Vec<Sample>,
+    wrong: Vec<String>,
 }
 
 struct Sample {
@@ -36,17 +42,18 @@ pub(crate) struct Lap {
 impl Pace {
     /// Starts one caller per key with that much time between its calls.
     pub(crate) fn start(client: &Client, keys: &[String], interval: Duration) -> Self {
-        let samples = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::new(Mutex::new(Log::default()));
         let mut callers = JoinSet::new();
         for key in keys {
-            callers.spawn(call(client.clone(), format!("{{{key}}}pace"), interval, samples.clone()));
+            callers.spawn(call(client.clone(), format!("{{{key}}}pace"), interval, log.clone()));
         }
-        Self { samples, _callers: callers }
+        Self { log, _callers: callers }
     }
 
-    /// The calls that ended since the last time.
+    /// The calls that ended since the last time. Panics if one of them got another value than it wrote.
     pub(crate) fn lap(&self) -> Lap {
-        let mut samples = std::mem::take(&mut *self.samples.lock());
+        let Log { mut samples, wrong } = std::mem::take(&mut *self.log.lock());
+        assert_eq!(wrong, Vec::<String>::new());
         samples.sort_unstable_by_key(|sample| sample.latency);
         let at = |share: f64| {
             let index = (samples.len() as f64 * share) as usize;
@@ -71,7 +78,7 @@ impl Lap {
     }
 }
 
-async fn call(client: Client, key: String, interval: Duration, samples: Arc<Mutex<Vec<Sample>>>) {
+async fn call(client: Client, key: String, interval: Duration, log: Arc<Mutex<Log>>) {
     let mut due = Instant::now();
     for sequence in 0u64.. {
         sleep_until(due).await;
@@ -79,13 +86,16 @@ async fn call(client: Client, key: String, interval: Duration, samples: Arc<Mute
         let ok = match client.execute::<()>(cmd("SET").arg(&key).arg(&value)).await {
             Ok(()) => {
                 let read = client.execute::<String>(cmd("GET").arg(&key)).await;
-                // Another value than the only writer's last one is no mere failure.
-                assert!(read.as_ref().map_or(true, |read| *read == value), "{read:?} is not {value}");
+                if let Ok(read) = &read
+                    && *read != value
+                {
+                    log.lock().wrong.push(format!("{read} is not {value}"));
+                }
                 read.is_ok()
             }
             Err(_) => false,
         };
-        samples.lock().push(Sample { latency: due.elapsed(), ok });
+        log.lock().samples.push(Sample { latency: due.elapsed(), ok });
         due += interval;
     }
 }
