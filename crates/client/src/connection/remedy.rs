@@ -56,7 +56,7 @@ pub(super) fn advise(
         ),
         Cause::CertificateExpired => "renew the server's certificate".to_owned(),
         Cause::CertificateNotYetValid => "check this machine's clock".to_owned(),
-        Cause::NameMismatch => name_mismatch(plan, facts),
+        Cause::NameMismatch => name_mismatch(target, plan, facts),
         Cause::ClientCertificateRequired => {
             "give one with --cert FILE --key FILE (Tls::client_certificate_files)".to_owned()
         }
@@ -87,7 +87,14 @@ pub(super) fn advise(
     })
 }
 
-fn name_mismatch(plan: &NodePlan, facts: &ConnectionFacts) -> String {
+fn name_mismatch(target: &Target, plan: &NodePlan, facts: &ConnectionFacts) -> String {
+    if facts.certificate.as_ref().is_some_and(|certificate| certificate.covers(target.seed.host())) {
+        return format!(
+            "the certificate covers the seed {}, but the identity policy does not accept that name here: leave \
+             the policy at its default (IdentityPolicy::AnyOf)",
+            target.seed.host()
+        );
+    }
     let presented = facts.certificate.as_ref().map(|certificate| certificate.names()).unwrap_or_default();
     let exact = presented.iter().find(|name| !name.starts_with("*.") && !name.starts_with("IP "));
     match (exact, presented.first()) {

@@ -59,6 +59,15 @@ impl Certificate {
         self.dns_names.iter().cloned().chain(addresses).collect()
     }
 
+    /// Whether a DNS name of the certificate covers the host, a wildcard standing for one whole label. For advice
+    /// only: the decision is the TLS library's.
+    pub(crate) fn covers(&self, host: &str) -> bool {
+        self.dns_names.iter().any(|name| match name.strip_prefix("*.") {
+            Some(parent) => host.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
+            None => name.eq_ignore_ascii_case(host),
+        })
+    }
+
     /// Whole days until the certificate ends, counted from `now` in seconds since 1970; negative once it has.
     pub fn days_left(&self, now: i64) -> i64 {
         (self.not_after - now).div_euclid(86_400)
