@@ -311,8 +311,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Ok(())) => true,
                 Poll::Pending => false,
             };
-            if self.alarm.poll_checks(cx, &self.shared, &mut self.wake).is_some() {
-                return Poll::Ready(CloseCause::Stalled(self.last_heard.elapsed()));
+            if let Some(Stalled(silence)) = self.alarm.poll_checks(cx, &self.shared, &mut self.wake) {
+                return Poll::Ready(CloseCause::Stalled(silence));
             }
             if self.shared.lock().is_retired() {
                 return Poll::Ready(CloseCause::Retired);

@@ -20,6 +20,8 @@ mod backoff;
 mod closed;
 mod connector;
 mod driver;
+#[cfg(test)]
+mod driver_tests;
 mod greeting;
 mod lane;
 mod pipeline;

@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::time::Instant;
@@ -31,9 +32,9 @@ pub(crate) struct Room {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unsolicited;
 
-/// Whether the oldest command has met silence for longer than it may.
+/// The oldest command has met silence for this long, which is longer than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stalled;
+pub(crate) struct Stalled(pub(crate) Duration);
 
 /// What a polled ticket is told.
 #[derive(Debug)]
@@ -267,7 +268,7 @@ impl Pipeline {
             let since = self.last_heard.map_or(terms.submitted, |heard| heard.max(terms.submitted));
             let silence_ends = since + terms.patience;
             if silence_ends <= now {
-                stalled = Some(Stalled);
+                stalled = Some(Stalled(now - since));
             } else {
                 note(silence_ends);
             }

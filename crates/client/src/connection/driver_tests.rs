@@ -1,0 +1,183 @@
+//! The driver over an in-memory stream with a scripted node, in paused time: no server, no socket, no sleep.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use truename_resp::{Decoder, Limits, Reply, encode};
+use truename_topology::Endpoint;
+
+use super::closed::CloseCause;
+use super::driver::{Driver, DriverOptions};
+use super::lane::{Lane, Phase};
+use super::pipeline::Room;
+use super::waiter::{Failure, Terms};
+use crate::observe::NodeMeter;
+
+const STALL: Duration = Duration::from_secs(2);
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// A lane whose driver talks to the other end of an in-memory stream.
+struct Scripted {
+    lane: Arc<Lane>,
+    node: DuplexStream,
+    driver: JoinHandle<Arc<CloseCause>>,
+}
+
+fn scripted(capacity: usize) -> Scripted {
+    let (client, node) = duplex(capacity);
+    let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 });
+    shared.lock().pipeline.open(Instant::now());
+    shared.enter(Phase::Open);
+    let options = DriverOptions { keepalive: KEEPALIVE, patience: STALL };
+    let meter = Arc::new(NodeMeter::new(&Endpoint::new("scripted", 1)));
+    let decoder = Decoder::new(Limits::default());
+    let driver = Driver::new(client, shared.clone(), decoder, BytesMut::new(), options, meter);
+    let driver = tokio::spawn(async move {
+        let cause = Arc::new(driver.await);
+        shared.enter(Phase::Down(cause.clone()));
+        shared.fail_all(&cause);
+        cause
+    });
+    Scripted { lane: Arc::new(lane), node, driver }
+}
+
+fn call(lane: &Arc<Lane>, args: &[&[u8]]) -> JoinHandle<Result<Reply, Failure>> {
+    let mut encoded = BytesMut::new();
+    encode::put_command(&mut encoded, args.iter().copied());
+    let lane = lane.clone();
+    tokio::spawn(async move {
+        let now = Instant::now();
+        let terms =
+            Terms { submitted: now, deadline: now + Duration::from_secs(60), patience: STALL, preamble: 0 };
+        lane.submit(terms, |out: &mut BytesMut| out.extend_from_slice(&encoded)).await
+    })
+}
+
+async fn expect(node: &mut DuplexStream, bytes: &[u8]) {
+    let mut read = vec![0; bytes.len()];
+    node.read_exact(&mut read).await.expect("the client writes");
+    assert_eq!(String::from_utf8_lossy(&read), String::from_utf8_lossy(bytes));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_in_pieces_reaches_its_caller() {
+    let mut peer = scripted(1024);
+    let get = call(&peer.lane, &[b"GET", b"k"]);
+    expect(&mut peer.node, b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n").await;
+    for byte in b"$5\r\nhello\r\n" {
+        peer.node.write_all(&[*byte]).await.expect("written");
+        tokio::task::yield_now().await;
+    }
+    let reply = get.await.expect("no panic").expect("a reply");
+    assert_eq!(reply.as_str(), Some("hello"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_that_are_ready_together_share_a_write() {
+    let mut peer = scripted(1 << 20);
+    let calls: Vec<_> = (0..64).map(|_| call(&peer.lane, &[b"PING"])).collect();
+    let mut read = BytesMut::with_capacity(1 << 20);
+    peer.node.read_buf(&mut read).await.expect("the client writes");
+    assert_eq!(read.len(), 64 * b"*1\r\n$4\r\nPING\r\n".len(), "one read saw all of them");
+    peer.node.write_all(&b"+PONG\r\n".repeat(64)).await.expect("written");
+    for call in calls {
+        assert_eq!(call.await.expect("no panic").expect("a reply").as_str(), Some("PONG"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reading_goes_on_while_writing_is_blocked() {
+    // Both directions hold 64 bytes, so that each side can go on only while the other one reads.
+    let peer = scripted(64);
+    let value = vec![b'v'; 10_000];
+    let calls: Vec<_> = (0..20).map(|_| call(&peer.lane, &[b"ECHO", &value])).collect();
+    let (mut from_client, mut to_client) = tokio::io::split(peer.node);
+    let echo = tokio::spawn(async move {
+        let header = b"*2\r\n$4\r\nECHO\r\n".len();
+        let bulk = b"$10000\r\n".len() + 10_000 + 2;
+        let mut command = vec![0; header + bulk];
+        for _ in 0..20 {
+            from_client.read_exact(&mut command).await.expect("the client writes");
+            to_client.write_all(&command[header..]).await.expect("the client reads");
+        }
+        (from_client, to_client)
+    });
+    for call in calls {
+        assert_eq!(call.await.expect("no panic").expect("a reply").as_bytes(), Some(&value[..]));
+    }
+    echo.await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_closes_and_what_was_sent_is_lost() {
+    let started = Instant::now();
+    let mut peer = scripted(1024);
+    let set = call(&peer.lane, &[b"INCR", b"k"]);
+    expect(&mut peer.node, b"*2\r\n$4\r\nINCR\r\n$1\r\nk\r\n").await;
+    assert!(matches!(set.await.expect("no panic"), Err(Failure::Lost(_))));
+    assert!(matches!(*peer.driver.await.expect("no panic"), CloseCause::Stalled(STALL)));
+    assert!(started.elapsed() >= STALL && started.elapsed() < STALL + Duration::from_millis(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_transport_did_not_take_whole_is_unsent() {
+    // The transport takes 30 bytes: the first command whole, the second in part, the third not at all.
+    let peer = scripted(30);
+    let sent = call(&peer.lane, &[b"INCR", b"a"]);
+    let partly = call(&peer.lane, &[b"INCR", b"b"]);
+    let queued = call(&peer.lane, &[b"INCR", b"c"]);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    drop(peer.node);
+    assert!(matches!(sent.await.expect("no panic"), Err(Failure::Lost(_))));
+    assert!(matches!(partly.await.expect("no panic"), Err(Failure::Unsent(_))));
+    assert!(matches!(queued.await.expect("no panic"), Err(Failure::Unsent(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_surprise_in_the_stream_closes_it() {
+    for surprise in [&b"+OK\r\n"[..], b"HTTP/1.1 400 Bad Request\r\n", b"$-5\r\n"] {
+        let mut peer = scripted(1024);
+        peer.node.write_all(surprise).await.expect("written");
+        let cause = peer.driver.await.expect("no panic");
+        assert!(matches!(*cause, CloseCause::Protocol(_)), "{cause}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_completes_nothing() {
+    let mut peer = scripted(1024);
+    let get = call(&peer.lane, &[b"GET", b"k"]);
+    expect(&mut peer.node, b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n").await;
+    peer.node.write_all(b">2\r\n+invalidate\r\n*1\r\n$1\r\nk\r\n:7\r\n").await.expect("written");
+    assert_eq!(get.await.expect("no panic").expect("a reply").as_integer(), Some(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_asked_for_a_sign_of_life() {
+    let started = Instant::now();
+    let mut peer = scripted(1024);
+    expect(&mut peer.node, b"*1\r\n$4\r\nPING\r\n").await;
+    assert_eq!(started.elapsed().as_secs(), KEEPALIVE.as_secs());
+    peer.node.write_all(b"+PONG\r\n").await.expect("written");
+    expect(&mut peer.node, b"*1\r\n$4\r\nPING\r\n").await;
+    // This one is not answered.
+    let cause = peer.driver.await.expect("no panic");
+    assert!(matches!(*cause, CloseCause::Stalled(STALL)), "{cause}");
+    assert!(started.elapsed() < KEEPALIVE * 2 + STALL * 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_call_does_not_shift_the_replies() {
+    let mut peer = scripted(1024);
+    let dropped = call(&peer.lane, &[b"GET", b"a"]);
+    let kept = call(&peer.lane, &[b"GET", b"b"]);
+    expect(&mut peer.node, b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n*2\r\n$3\r\nGET\r\n$1\r\nb\r\n").await;
+    dropped.abort();
+    assert!(dropped.await.expect_err("aborted").is_cancelled());
+    peer.node.write_all(b"$1\r\nA\r\n$1\r\nB\r\n").await.expect("written");
+    assert_eq!(kept.await.expect("no panic").expect("a reply").as_str(), Some("B"));
+}
