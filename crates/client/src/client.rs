@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::event::Events;
 use crate::from_reply::FromReply;
 use crate::router::Router;
+use crate::tls::Tls;
 
 /// A client of one cluster. Clones share everything; dropping the last one ends its connections.
 ///
@@ -83,6 +84,16 @@ impl Client {
     /// Dropping the future after its first poll leaves the command to be executed; its reply is discarded.
     pub async fn execute<T: FromReply>(&self, command: Command<'_>) -> Result<T, Error> {
         Ok(T::from_reply(self.handle.router.execute(&command).await?)?)
+    }
+
+    /// Uses other roots, another client certificate and other checks from the next connection on, such as after a
+    /// certificate was renewed. Connections that are up stay up.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the new options cannot work, or when the client was made without TLS; the old ones
+    /// then stay in force.
+    pub async fn replace_tls(&self, tls: Tls) -> Result<(), Error> {
+        self.handle.router.cluster().replace_tls(tls).await
     }
 
     /// Listens to what the client notices from now on.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 use truename_topology::{AnnouncedNode, SlotMap};
 
-use crate::cluster::{Answer, ask_seeds};
+use crate::cluster::{Answer, ask_seeds, off_the_runtime};
 use crate::config::Config;
 use crate::connection::{ConnectionFacts, Connector, Target, broken};
 use crate::error::{Error, NodeFailure};
@@ -77,9 +77,7 @@ pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
     let started = Instant::now();
     let deadline = started + config.limits.connect;
     let owned = config.clone();
-    let connector = tokio::task::spawn_blocking(move || Connector::build(&owned))
-        .await
-        .map_err(|error| Error::config(format!("building the TLS configuration failed: {error}")))??;
+    let connector = off_the_runtime(move || Connector::build(&owned)).await?;
 
     let seeds: Vec<Target> = config.seeds.iter().map(Target::seed).collect();
     let (seeds, opinion) = tokio::join!(

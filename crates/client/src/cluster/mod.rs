@@ -38,6 +38,7 @@ use crate::connection::{Connector, LaneOptions, Room};
 use crate::error::{Cause, Error, NodeFailure};
 use crate::event::Events;
 use crate::router::ReadFrom;
+use crate::tls::{Tls, TlsContext};
 
 /// How long a caller waits for the worker to make a node that a redirect named.
 const NODE_SOON: std::time::Duration = std::time::Duration::from_millis(500);
@@ -67,9 +68,7 @@ impl Cluster {
         let deadline = started + config.limits.connect;
         // Loading the system's roots reads files.
         let owned = config.clone();
-        let connector = tokio::task::spawn_blocking(move || Connector::build(&owned))
-            .await
-            .map_err(|error| Error::config(format!("building the TLS configuration failed: {error}")))??;
+        let connector = off_the_runtime(move || Connector::build(&owned)).await?;
         let connector = Arc::new(connector);
         let opinion = first_opinion(&connector, &config.seeds, deadline)
             .await
@@ -131,6 +130,12 @@ impl Cluster {
         Ok(())
     }
 
+    /// Uses other TLS options from the next connection on.
+    pub(crate) async fn replace_tls(&self, tls: Tls) -> Result<(), Error> {
+        let context = off_the_runtime(move || TlsContext::build(tls)).await?;
+        self.factory.connector.replace_tls(context)
+    }
+
     /// The snapshot in force. The guard must not be held across an await.
     pub(crate) fn topology(&self) -> Guard<Arc<Topology>> {
         self.topology.load()
@@ -176,6 +181,14 @@ impl Cluster {
         self.topology.store(Arc::new(topology));
         self.version.send_modify(|version| *version += 1);
     }
+}
+
+/// Runs what may read files where it blocks nobody.
+pub(crate) async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let worked = tokio::task::spawn_blocking(work).await;
+    worked.map_err(|error| Error::config(format!("building the TLS configuration failed: {error}")))?
 }
 
 /// The first usable answer of a seed. A cluster that is still forming or loading is asked again.

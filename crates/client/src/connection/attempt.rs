@@ -26,7 +26,7 @@ use super::transport::Transport;
 use super::wire::Wire;
 use super::{Environment, Target};
 use crate::error::{Cause, NodeFailure, Phase};
-use crate::tls::{Certificate, classify_tls_error};
+use crate::tls::{Certificate, TlsContext, classify_tls_error};
 
 /// Time between starting to dial one address of a host and starting the next.
 const ADDRESS_STAGGER: Duration = Duration::from_millis(250);
@@ -162,7 +162,7 @@ impl Attempt<'_> {
     }
 
     async fn tls(&mut self, tcp: TcpStream) -> Step<Transport> {
-        let context = self.env.tls.as_ref().expect("called for TLS only");
+        let context = self.env.tls.as_ref().expect("called for TLS only").load_full();
         let config = context
             .config_for(&self.plan.identities)
             .map_err(|error| (Phase::Plan, Cause::Unplannable(error.to_string())))?;
@@ -175,7 +175,7 @@ impl Attempt<'_> {
         drop(permit);
         match shaken {
             Ok(Ok(stream)) => {
-                self.note_session(&stream);
+                self.note_session(&context, &stream);
                 Ok(Transport::Tls(Box::new(stream)))
             }
             Ok(Err(error)) => Err((Phase::Tls, self.explain_tls(&error).await)),
@@ -188,13 +188,13 @@ impl Attempt<'_> {
         }
     }
 
-    fn note_session(&mut self, stream: &tokio_rustls::client::TlsStream<TcpStream>) {
+    fn note_session(&mut self, context: &TlsContext, stream: &tokio_rustls::client::TlsStream<TcpStream>) {
         let (_, session) = stream.get_ref();
         self.facts.tls_version = session.protocol_version().and_then(|v| v.as_str()).map(str::to_owned);
         self.facts.is_resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
         self.facts.cipher_suite =
             session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).map(str::to_owned);
-        if let (Some(chain), Some(context)) = (session.peer_certificates(), &self.env.tls) {
+        if let Some(chain) = session.peer_certificates() {
             self.facts.certificate =
                 chain.first().and_then(|leaf| Certificate::read(leaf, chain.len())).map(Arc::new);
             self.facts.identity = context.proven(chain, &self.plan.identities).cloned();

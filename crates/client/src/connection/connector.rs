@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use rustls::ClientConfig;
 use tokio::time::Instant;
@@ -26,7 +27,8 @@ const RACE_AFTER: Duration = Duration::from_millis(250);
 /// What every attempt of a client shares.
 #[derive(Debug)]
 pub(crate) struct Environment {
-    pub(crate) tls: Option<TlsContext>,
+    /// `None` for a plaintext client, for its whole life. What it holds may be replaced.
+    pub(crate) tls: Option<ArcSwap<TlsContext>>,
     /// For a plaintext client: finds out whether a port speaks TLS. Nothing is ever sent over it.
     pub(crate) probe_tls: Option<Arc<ClientConfig>>,
     pub(crate) resolver: Resolver,
@@ -69,7 +71,7 @@ impl Connector {
     /// Builds the shared state. Loads certificates, so it may block.
     pub(crate) fn build(config: &Config) -> Result<Self, Error> {
         config.validate()?;
-        let tls = config.tls.clone().map(TlsContext::build).transpose()?;
+        let tls = config.tls.clone().map(TlsContext::build).transpose()?.map(ArcSwap::from_pointee);
         let probe_tls = match tls {
             Some(_) => None,
             None => Some(probe_config()?),
@@ -89,6 +91,16 @@ impl Connector {
             },
             policy: config.address_policy(),
         })
+    }
+
+    /// Uses other roots and another client certificate from the next connection on.
+    pub(crate) fn replace_tls(&self, context: TlsContext) -> Result<(), Error> {
+        let tls =
+            self.env.tls.as_ref().ok_or_else(|| {
+                Error::config("a plaintext client stays one: TLS is chosen when it is made")
+            })?;
+        tls.store(Arc::new(context));
+        Ok(())
     }
 
     /// Where the target would be dialled and which names it may prove.
