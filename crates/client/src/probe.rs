@@ -11,7 +11,7 @@ use truename_topology::{AnnouncedNode, SlotMap};
 use crate::cluster::{Answer, ask_seeds, off_the_runtime};
 use crate::config::Config;
 use crate::connection::{ConnectionFacts, Connector, Target, broken};
-use crate::error::{Error, NodeFailure};
+use crate::error::{Cause, Error, NodeFailure, Phase};
 
 /// What was found out about a cluster.
 #[derive(Debug, Clone)]
@@ -129,12 +129,18 @@ async fn examine_one(connector: &Connector, target: &Target, deadline: Instant) 
             report.failures = failures;
             let asked = Instant::now();
             let pong = tokio::time::timeout_at(deadline, connected.wire.round_trip(&[&[b"PING"]])).await;
-            match pong {
-                Ok(Ok(replies)) if replies.first().is_some_and(is_pong) => {
-                    report.ping = Some(asked.elapsed())
+            let cause = match pong {
+                Ok(Ok(replies)) => replies.first().and_then(ping_refusal),
+                Ok(Err(error)) => Some(broken(error).1),
+                Err(_) => Some(Cause::TimedOut),
+            };
+            match cause {
+                None => report.ping = Some(asked.elapsed()),
+                Some(cause) => {
+                    let failure =
+                        connector.failure_after(target, &connected.facts, Phase::Ping, cause, asked);
+                    report.failures.push(failure);
                 }
-                Ok(Ok(_)) | Err(_) => {}
-                Ok(Err(error)) => tracing::debug!(cause = ?broken(error), "PING"),
             }
             report.facts = Some(connected.facts);
         }
@@ -143,6 +149,7 @@ async fn examine_one(connector: &Connector, target: &Target, deadline: Instant) 
 }
 
 /// A server that refuses `PING` to this user is alive all the same.
-fn is_pong(reply: &Reply) -> bool {
-    reply.as_error().is_none_or(|error| error.code() == "NOPERM")
+fn ping_refusal(reply: &Reply) -> Option<Cause> {
+    let error = reply.as_error().filter(|error| error.code() != "NOPERM")?;
+    Some(Cause::ServerRefused(error.message().to_owned()))
 }

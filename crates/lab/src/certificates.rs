@@ -15,7 +15,7 @@ use rcgen::{
 use crate::LabError;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const VALID_DAYS: u32 = 30;
+const VALID_DAYS: u32 = 90;
 
 /// What a node's certificate should be like; good unless told otherwise.
 ///

@@ -37,6 +37,7 @@ pub struct LabConfig {
     pub(crate) certificates: BTreeMap<usize, CertificateSpec>,
     pub(crate) server_args: Vec<(String, String)>,
     pub(crate) server_binary: Option<PathBuf>,
+    pub(crate) fault_proxies: bool,
 }
 
 /// The password that the servers require.
@@ -61,6 +62,7 @@ impl LabConfig {
             certificates: BTreeMap::new(),
             server_args: Vec::new(),
             server_binary: None,
+            fault_proxies: false,
         }
     }
 
@@ -132,6 +134,13 @@ impl LabConfig {
         self
     }
 
+    /// Whether clients reach every node only through a [`FaultProxy`](crate::FaultProxy) of its own, whose address the
+    /// node announces; the bus and replication do not pass through it. For [`Profile::Plain`] and [`Profile::Azure`].
+    pub const fn fault_proxies(mut self, wanted: bool) -> Self {
+        self.fault_proxies = wanted;
+        self
+    }
+
     /// Starts the lab and waits until it is ready. Needs a tokio runtime, which must live as long as the lab: the
     /// front door runs on it.
     ///
@@ -163,6 +172,12 @@ impl LabConfig {
         }
         if !self.cluster && self.node_count() > 1 {
             return Err(LabError::invalid("without cluster support a lab is a single server"));
+        }
+        if self.fault_proxies && !matches!(self.profile, Profile::Plain | Profile::Azure) {
+            return Err(LabError::invalid(format!(
+                "fault proxies announce addresses as `plain` and `azure` do, and {} does not",
+                self.profile
+            )));
         }
         if let Some(index) = self.certificates.keys().find(|index| **index >= self.node_count()) {
             return Err(LabError::invalid(format!("there is no node {index} to give a certificate")));
@@ -199,6 +214,8 @@ mod tests {
             (config().node_timeout(Duration::from_millis(499)), Some("500ms")),
             (config().no_cluster(), None),
             (config().no_cluster().shards(2), Some("single server")),
+            (config().fault_proxies(true), None),
+            (Lab::builder(Profile::Aws).fault_proxies(true), Some("aws does not")),
             (config().certificate(6, CertificateSpec::new(["a"])), Some("no node 6")),
         ];
         for (config, expected) in rows {

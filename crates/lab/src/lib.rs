@@ -23,7 +23,7 @@
 //!
 //! Inventory: [`Profile`] says whom to imitate, [`LabConfig`] describes a lab, [`Lab`] is a running one with its
 //! [`LabNode`]s. Inside, `plan` decides who listens where, `server` runs one process, `reaper` cleans up behind a
-//! process that died, `forward` is the front door, `admin` talks to the servers, and `view` reads what they believe.
+//! process that died, `forward` is the front door, `fault` a proxy that does harm on demand, `admin` talks to the servers, and `view` reads what they believe.
 //!
 //! What stays true: every address is in 127.0.0.0/8 and every name ends in `.test`; labs side by side share nothing;
 //! no process and no file outlives the lab, however its owner ends. Linux only: other systems have no loopback range.
@@ -33,6 +33,7 @@ mod certificates;
 mod cluster;
 mod config;
 mod error;
+mod fault;
 mod forward;
 mod node;
 mod nodes_conf;
@@ -48,6 +49,7 @@ pub use certificates::CertificateSpec;
 pub use cluster::{FailoverKind, Lab};
 pub use config::LabConfig;
 pub use error::LabError;
+pub use fault::{Announced, Cut, CutPoint, Direction, Ending, Fault, FaultProxy, Traffic};
 pub use forward::Forwarder;
 pub use node::{LabNode, Role};
 pub use profile::Profile;

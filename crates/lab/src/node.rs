@@ -43,6 +43,7 @@ pub struct LabNode {
     /// The port it listens on.
     pub port: u16,
     announced: (String, u16),
+    proxied_at: Vec<SocketAddr>,
     server: Server,
     admin: Admin,
     stopped: AtomicBool,
@@ -72,6 +73,7 @@ impl LabNode {
             address: plan.address.into(),
             port: plan.port,
             announced: plan.announced.clone(),
+            proxied_at: plan.proxied_at.clone(),
             server,
             admin,
             stopped: AtomicBool::new(false),
@@ -89,6 +91,16 @@ impl LabNode {
     #[must_use]
     pub const fn socket_addr(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.port)
+    }
+
+    /// Where its fault proxy listens; empty without one.
+    pub(crate) fn proxied_at(&self) -> &[SocketAddr] {
+        &self.proxied_at
+    }
+
+    /// Where clients reach it: the fault proxy in front of it if there is one.
+    pub(crate) fn reached_at(&self) -> SocketAddr {
+        self.proxied_at.first().copied().unwrap_or_else(|| self.socket_addr())
     }
 
     /// Its process id while it has a process.

@@ -2,7 +2,8 @@
 //!
 //! A lab's network 127.A.B.0/24 is divided once and for all: nodes at .10 to .99 (three bands of thirty, so that a
 //! redeployed cluster never shares an address with the one it replaces), the front door at .100, addresses that
-//! are announced but belong to nobody at .110 to .199, the lock at .254.
+//! are announced but no server has at .110 to .199 (nobody's behind NAT, the fault proxies' where there are some), the
+//! lock at .254.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -14,8 +15,8 @@ use crate::{CertificateSpec, LabError, Profile, Role};
 const FIRST_NODE: u8 = 10;
 const FRONT_DOOR: u8 = 100;
 const BANDS: usize = 3;
-/// From a node's address to the one it announces in its place behind NAT.
-const NAT_ADDRESS_OFFSET: u8 = 100;
+/// From a node's address to the one it announces in its place, behind NAT or a fault proxy.
+const STAND_IN_OFFSET: u8 = 100;
 /// From a node's port to the one it is reached at behind NAT.
 pub(crate) const NAT_PORT_OFFSET: u16 = 1000;
 
@@ -33,6 +34,7 @@ pub(crate) struct Site {
     nodes: usize,
     subnet: Subnet,
     azure_seed: String,
+    fault_proxies: bool,
 }
 
 /// What one node will be.
@@ -50,6 +52,8 @@ pub(crate) struct NodePlan {
     pub(crate) hostname: Option<String>,
     pub(crate) announced: (String, u16),
     pub(crate) certificate: CertificateSpec,
+    /// Where its fault proxy listens; empty without one.
+    pub(crate) proxied_at: Vec<SocketAddr>,
 }
 
 impl Site {
@@ -62,6 +66,7 @@ impl Site {
             nodes: config.node_count(),
             subnet,
             azure_seed,
+            fault_proxies: config.fault_proxies,
         })
     }
 
@@ -93,6 +98,8 @@ impl Site {
     /// `cluster-preferred-endpoint-type`.
     pub(crate) const fn endpoint_type(&self) -> &'static str {
         match self.profile {
+            // The proxy's address is announced in place of a host name.
+            _ if self.fault_proxies => "hostname",
             Profile::Azure | Profile::Gcp | Profile::Plain => "ip",
             Profile::Aws | Profile::Nat | Profile::PerNodeCerts => "hostname",
             Profile::UnknownEndpoint => "unknown-endpoint",
@@ -130,6 +137,12 @@ impl Site {
         let also_at = at_front.then(|| self.front_address());
         let port = self.port(generation, index, taken, address, also_at)?;
         let hostname = self.hostname(generation, index);
+        let (also_at, proxied_at) = if self.fault_proxies {
+            let at = std::iter::once(self.stand_in(generation, index)).chain(also_at);
+            (None, at.map(|ip| SocketAddr::from((ip, port))).collect())
+        } else {
+            (also_at, Vec::new())
+        };
         let announced = match self.profile {
             Profile::UnknownEndpoint => String::new(),
             _ => hostname.clone().unwrap_or_else(|| address.to_string()),
@@ -146,6 +159,7 @@ impl Site {
             port,
             also_at,
             hostname,
+            proxied_at,
         })
     }
 
@@ -163,12 +177,15 @@ impl Site {
             }
             Profile::PerNodeCerts => Some(format!("node{}.{PER_NODE_DOMAIN}", serial + 1)),
             // The bus needs the true address; a host name that looks like one is shown to clients in its place.
-            Profile::Nat => {
-                let [a, b, c, host] = self.address(generation, index).octets();
-                Some(Ipv4Addr::new(a, b, c, host + NAT_ADDRESS_OFFSET).to_string())
-            }
+            Profile::Nat => Some(self.stand_in(generation, index).to_string()),
+            _ if self.fault_proxies => Some(self.stand_in(generation, index).to_string()),
             Profile::Azure | Profile::Gcp | Profile::UnknownEndpoint | Profile::Plain => None,
         }
+    }
+
+    fn stand_in(&self, generation: usize, index: usize) -> Ipv4Addr {
+        let [a, b, c, host] = self.address(generation, index).octets();
+        Ipv4Addr::new(a, b, c, host + STAND_IN_OFFSET)
     }
 
     fn certificate(&self, hostname: Option<&str>, address: Ipv4Addr) -> CertificateSpec {

@@ -2,12 +2,11 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `TRUENAME_URL` | seeds, such as `rediss://cache.example.net:10000`; required |
+//! | `TRUENAME_URL` | seeds and options, such as `rediss://cache.example.net:10000?cacert=ca.pem`; required |
 //! | `TRUENAME_PASSWORD` | the password of the default user |
-//! | `TRUENAME_CACERT` | a CA bundle, instead of the system's roots |
 //! | `TRUENAME_RESOLVE` | `HOST:ADDR` pairs separated by commas, where DNS does not know the names |
 
-use truename::{Config, Error, Tls};
+use truename::{Config, Error};
 
 /// A configuration from the environment.
 pub(crate) fn config() -> Result<Config, Error> {
@@ -18,9 +17,6 @@ pub(crate) fn config() -> Result<Config, Error> {
     let mut config = Config::from_url(&url)?;
     if let Ok(password) = std::env::var("TRUENAME_PASSWORD") {
         config = config.password(password);
-    }
-    if let Ok(file) = std::env::var("TRUENAME_CACERT") {
-        config = config.tls(Tls::new().ca_file(file)?);
     }
     for pair in std::env::var("TRUENAME_RESOLVE").unwrap_or_default().split(',') {
         if let Some((host, Ok(address))) = pair.split_once(':').map(|(host, text)| (host, text.parse())) {

@@ -40,28 +40,14 @@ pub(crate) async fn ask(
     let known = Mutex::new(None);
     let started = Instant::now();
     let mut connected = connector.connect(source, &known, deadline).await?;
-    let fail = |phase, cause| {
-        let failure = NodeFailure {
-            node: source.node.endpoint.clone(),
-            is_seed: source.is_seed,
-            dialled: connected.facts.dialled.clone(),
-            peer: connected.facts.peer,
-            phase,
-            remedy: connector.advise(source, &connected.facts, phase, &cause),
-            cause,
-            acceptable: Vec::new(),
-            certificate: None,
-            elapsed: started.elapsed(),
-        };
-        vec![failure]
-    };
     let deadline = deadline.min(Instant::now() + connector.env.timing.node_connect);
     let asked = tokio::time::timeout_at(deadline, slots(&mut connected.wire, source)).await;
-    match asked {
-        Ok(Ok(answer)) => Ok(Opinion { answer, source: source.clone() }),
-        Ok(Err((phase, cause))) => Err(fail(phase, cause)),
-        Err(_) => Err(fail(Phase::Topology, Cause::TimedOut)),
-    }
+    let (phase, cause) = match asked {
+        Ok(Ok(answer)) => return Ok(Opinion { answer, source: source.clone() }),
+        Ok(Err(failure)) => failure,
+        Err(_) => (Phase::Topology, Cause::TimedOut),
+    };
+    Err(vec![connector.failure_after(source, &connected.facts, phase, cause, started)])
 }
 
 async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result<Answer, (Phase, Cause)> {

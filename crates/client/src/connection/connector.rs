@@ -193,16 +193,29 @@ impl Connector {
         }
     }
 
-    /// What would fix a failure that happened after the connection was made.
-    pub(crate) fn advise(
+    /// A failure that happened after the connection was made.
+    pub(crate) fn failure_after(
         &self,
         target: &Target,
         facts: &ConnectionFacts,
         phase: Phase,
-        cause: &Cause,
-    ) -> Option<String> {
-        let plan = self.plan(target).ok()?;
-        remedy::advise(target, &plan, facts, phase, cause)
+        cause: Cause,
+        since: Instant,
+    ) -> NodeFailure {
+        let plan = self.plan(target).ok();
+        let remedy = plan.as_ref().and_then(|plan| remedy::advise(target, plan, facts, phase, &cause));
+        NodeFailure {
+            node: target.node.endpoint.clone(),
+            is_seed: target.is_seed,
+            dialled: facts.dialled.clone(),
+            peer: facts.peer,
+            phase,
+            cause,
+            acceptable: Vec::new(),
+            certificate: None,
+            remedy,
+            elapsed: since.elapsed(),
+        }
     }
 
     /// A report of one attempt per way, without racing: what the doctor shows.

@@ -22,6 +22,8 @@ pub enum Phase {
     Identity,
     /// Asking for the topology.
     Topology,
+    /// `PING`, as the doctor sends it.
+    Ping,
 }
 
 impl Phase {
@@ -36,6 +38,7 @@ impl Phase {
             Self::Auth => "auth",
             Self::Identity => "identity",
             Self::Topology => "topology",
+            Self::Ping => "ping",
         }
     }
 }

@@ -108,7 +108,9 @@ impl Outcome {
     /// One line for the log.
     pub(crate) fn summary(&self) -> String {
         let Self { calls, failed, unknown, slowest, failures, .. } = self;
-        format!("{failed} of {calls} calls failed, {unknown} of them unknown, slowest {slowest:?}: {failures:?}")
+        format!(
+            "{failed} of {calls} calls failed, {unknown} of them unknown, slowest {slowest:?}: {failures:?}"
+        )
     }
 
     /// Nothing happened that no server could excuse.

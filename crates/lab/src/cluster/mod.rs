@@ -24,6 +24,7 @@ use truename_resp::Reply;
 
 use crate::admin::Admin;
 use crate::config::LabConfig;
+use crate::fault::FaultProxy;
 use crate::forward::Forwarder;
 use crate::plan::{NAT_PORT_OFFSET, Site};
 use crate::reaper::Reaper;
@@ -37,6 +38,7 @@ pub struct Lab {
     nodes: Vec<LabNode>,
     front_door: Option<Forwarder>,
     node_doors: Vec<Forwarder>,
+    proxies: Vec<FaultProxy>,
     generation: usize,
     config: LabConfig,
     password: Option<String>,
@@ -165,6 +167,21 @@ impl Lab {
     #[must_use]
     pub const fn front_door(&self) -> Option<&Forwarder> {
         self.front_door.as_ref()
+    }
+
+    /// The fault proxy in front of a node.
+    ///
+    /// # Panics
+    /// When there is no such node, or the lab was started without [`LabConfig::fault_proxies`].
+    #[must_use]
+    pub fn proxy(&self, node: usize) -> &FaultProxy {
+        &self.proxies[node]
+    }
+
+    /// All fault proxies, in the order of the nodes; none without [`LabConfig::fault_proxies`].
+    #[must_use]
+    pub fn proxies(&self) -> &[FaultProxy] {
+        &self.proxies
     }
 
     /// The lab's directory: certificates, and a directory with configuration and log for each node.

@@ -9,7 +9,7 @@ use crate::plan::NodePlan;
 use crate::view::View;
 use crate::{Lab, LabError, LabNode, Role};
 
-use super::start::{entry, targets};
+use super::start::{entry, open_proxies, targets};
 use super::wait::{Lack, everywhere};
 
 impl Lab {
@@ -30,12 +30,14 @@ impl Lab {
         let plans = self.site.plan(self.generation + 1, &self.ports())?;
         let new = self.join(&plans).await?;
         let new_doors = self.open_node_doors(&new).await?;
+        let new_proxies = open_proxies(&new).await?;
         self.hand_over(&new).await?;
         if let Some(door) = &self.front_door {
             door.retarget(targets(&new));
         }
         self.generation += 1;
         self.node_doors = new_doors;
+        self.proxies = new_proxies;
         let old = std::mem::replace(&mut self.nodes, new);
         old.iter().for_each(LabNode::begin_kill);
         self.forget(&old).await?;

@@ -11,6 +11,7 @@ use rustls::crypto::ring;
 use crate::admin::Admin;
 use crate::certificates::{Authority, Leaf};
 use crate::config::{LabConfig, Password};
+use crate::fault::FaultProxy;
 use crate::forward::Forwarder;
 use crate::node::FaultyCertificate;
 use crate::nodes_conf::{self, Entry, slots_of};
@@ -87,6 +88,7 @@ impl Lab {
             nodes: Vec::new(),
             front_door: None,
             node_doors: Vec::new(),
+            proxies: Vec::new(),
             generation: 0,
             config,
             password,
@@ -163,6 +165,7 @@ impl Lab {
             (None, None) => {}
         }
         self.node_doors = self.open_node_doors(&self.nodes).await?;
+        self.proxies = open_proxies(&self.nodes).await?;
         Ok(())
     }
 
@@ -182,7 +185,7 @@ impl Lab {
 
 /// In the nodes' order, so the first primary is preferred.
 pub(super) fn targets(nodes: &[LabNode]) -> Vec<SocketAddr> {
-    nodes.iter().map(LabNode::socket_addr).collect()
+    nodes.iter().map(LabNode::reached_at).collect()
 }
 
 /// A line of `nodes.conf` for a planned node.
@@ -203,11 +206,26 @@ pub(super) fn entry<'a>(
     }
 }
 
+/// One for each node that is to have one.
+pub(super) async fn open_proxies(nodes: &[LabNode]) -> Result<Vec<FaultProxy>, LabError> {
+    let mut proxies = Vec::new();
+    for node in nodes.iter().filter(|node| !node.proxied_at().is_empty()) {
+        let addresses = node.proxied_at();
+        let proxy = FaultProxy::listen(addresses, node.socket_addr()).await;
+        proxies.push(proxy.map_err(|error| cannot_listen(addresses[0], error))?);
+    }
+    Ok(proxies)
+}
+
 async fn open_door(address: SocketAddr, targets: Vec<SocketAddr>) -> Result<Forwarder, LabError> {
-    Forwarder::listen(address, targets).await.map_err(|error| match error.kind() {
+    Forwarder::listen(address, targets).await.map_err(|error| cannot_listen(address, error))
+}
+
+fn cannot_listen(address: SocketAddr, error: std::io::Error) -> LabError {
+    match error.kind() {
         std::io::ErrorKind::AddrInUse => LabError::AddressInUse { address },
         _ => LabError::io(format!("listen on {address}"))(error),
-    })
+    }
 }
 
 fn choose_password(wanted: &Password) -> Result<Option<String>, LabError> {

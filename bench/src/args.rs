@@ -1,0 +1,81 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::subjects::Kind;
+
+/// truename and its peers side by side, against real clusters on loopback.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// A subset that takes about two minutes.
+    Quick(Bench),
+    /// The whole matrix; takes about half an hour.
+    Full(Bench),
+    /// What becomes of calls while nodes are killed, frozen, promoted, resharded and replaced.
+    Recovery(Recovery),
+    /// One client runs one cell for a given time, for a profiler to look at.
+    Profile(Profile),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Run only the cells whose name contains every one of these words, e.g. `get64 tls c=64 ct`.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) filter: Option<String>,
+    /// The clients to compare; truename is always among them.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) clients: Vec<Kind>,
+    /// How often every client runs every cell.
+    #[arg(long)]
+    pub(crate) rounds: Option<usize>,
+    /// Take the cells of the whole matrix, all 200 of them, instead of a choice.
+    #[arg(long)]
+    pub(crate) all_cells: bool,
+    /// Give every client the same deadline per command, instead of its own default (which may be none).
+    #[arg(long)]
+    pub(crate) same_deadline: bool,
+    /// Only list the cells.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Where results are appended as JSON lines.
+    #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_RESULTS)]
+    pub(crate) results: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Recovery {
+    /// The faults to try; all of them by default.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) faults: Vec<crate::recovery::Fault>,
+    /// The clients to compare.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) clients: Vec<Kind>,
+    /// Where results are appended as JSON lines.
+    #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_RESULTS)]
+    pub(crate) results: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Profile {
+    /// The cell, by its exact name; `quick --list` and `full --all-cells --list` show them.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cell: String,
+    /// The client.
+    #[arg(long, default_value = "truename")]
+    pub(crate) client: Kind,
+    /// For how many operations; a profiler's two runs of different length cancel the start-up.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) operations: u64,
+}
+
+/// Beside the harness, wherever it is started from.
+const DEFAULT_RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results");

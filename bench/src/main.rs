@@ -1,0 +1,50 @@
+//! truename and its peers side by side. See `README.md` for the method.
+//!
+//! - `subjects`: the clients, each behind the same calls; `target`: the servers that they are told of
+//! - `cell`: the matrix; `run`: one client, one cell, one window; `compare`: interleaved rounds
+//! - `usage`, `allocations`, `latency`, `statistics`: what is measured, and how numbers become one
+//! - `recovery`: the same clients while nodes fail
+//! - `table`, `record`, `machine`: what is reported
+//!
+//! What stays true: while a client is measured, nothing else works in this process; ratios are only ever taken between
+//! runs of one round; nothing fails because of a measured time.
+
+mod allocations;
+mod args;
+mod cell;
+mod compare;
+mod failure;
+mod latency;
+mod machine;
+mod profile;
+mod record;
+mod recovery;
+mod run;
+mod statistics;
+mod subjects;
+mod table;
+mod target;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+use compare::Extent;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Quick(options) => compare::run(Extent::Quick, &options),
+        Command::Full(options) => compare::run(Extent::Full, &options),
+        Command::Recovery(options) => recovery::run(&options),
+        Command::Profile(options) => profile::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("truename-bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

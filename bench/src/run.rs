@@ -1,0 +1,295 @@
+//! One run: one client, one cell, one window of time in which everything is counted.
+//!
+//! The window begins when all tasks have been at work for a while, so connecting and warming up are outside. Processor
+//! time, allocations and completed calls are those of the window; latencies are those of all calls that began in it,
+//! however late they ended: a window that forgot its slowest calls would flatter whoever is slow.
+
+mod closed;
+mod open;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::task::JoinHandle;
+
+use crate::allocations;
+use crate::cell::{Cell, Runtime, Workload};
+use crate::failure::Failure;
+use crate::latency::{Percentiles, Samples};
+use crate::subjects::{Fred, Kind, Raw, RedisRs, Rustis, Settings, Subject, Truename};
+use crate::target::{Key, Keyspace, Target};
+use crate::usage;
+
+/// From here on tasks are many: the first calls take long, and a short window would see none end.
+const MANY_TASKS: usize = 1000;
+/// How long calls that began in the window may take to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long to look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    pub(crate) warm_up: Duration,
+    pub(crate) length: Duration,
+}
+
+impl Window {
+    /// A window for a cell whose short ones take `length`.
+    pub(crate) fn of(cell: &Cell, length: Duration) -> Self {
+        match (cell.rate, cell.tasks >= MANY_TASKS) {
+            (Some(_), _) => Self { warm_up: length / 2, length: length * 2 },
+            (None, true) => Self { warm_up: length, length: length * 2 },
+            (None, false) => Self { warm_up: length / 3, length },
+        }
+    }
+}
+
+/// What was seen in one window.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Measurement {
+    pub(crate) commands: u64,
+    pub(crate) seconds: f64,
+    pub(crate) client_us: f64,
+    pub(crate) server_us: f64,
+    pub(crate) allocations: Option<u64>,
+    pub(crate) allocated_bytes: Option<u64>,
+    pub(crate) latency: Percentiles,
+    /// The busiest task's calls over the mean of all tasks; absent where the arrivals decide.
+    pub(crate) fairness: Option<f64>,
+    pub(crate) failed: u64,
+    pub(crate) first_failure: Option<String>,
+}
+
+impl Measurement {
+    fn per_command(&self, sum: f64) -> f64 {
+        sum / self.commands as f64
+    }
+
+    pub(crate) fn client_us_per_command(&self) -> f64 {
+        self.per_command(self.client_us)
+    }
+
+    pub(crate) fn server_us_per_command(&self) -> f64 {
+        self.per_command(self.server_us)
+    }
+
+    pub(crate) fn commands_per_second(&self) -> f64 {
+        self.commands as f64 / self.seconds
+    }
+
+    pub(crate) fn allocations_per_command(&self) -> f64 {
+        self.allocations.map_or(f64::NAN, |count| self.per_command(count as f64))
+    }
+
+    pub(crate) fn bytes_per_command(&self) -> f64 {
+        self.allocated_bytes.map_or(f64::NAN, |bytes| self.per_command(bytes as f64))
+    }
+}
+
+/// Everything that the runs of a cell share.
+pub(crate) struct Plan {
+    pub(crate) cell: Cell,
+    pub(crate) target: Target,
+    pub(crate) keyspace: Keyspace,
+    pub(crate) settings: Settings,
+    pub(crate) window: Window,
+    pub(crate) servers: Vec<u32>,
+}
+
+impl Plan {
+    /// One run, on a runtime of its own.
+    pub(crate) fn run(&self, client: Kind) -> Result<Measurement, Failure> {
+        let runtime = build(self.cell.runtime)?;
+        let outcome = runtime.block_on(async {
+            match client {
+                Kind::Truename => self.measure::<Truename>().await,
+                Kind::Redis => self.measure::<RedisRs>().await,
+                Kind::Fred => self.measure::<Fred>().await,
+                Kind::Rustis => self.measure::<Rustis>().await,
+                Kind::Raw => self.measure::<Raw>().await,
+            }
+        });
+        // Tasks of the client end with the runtime, so that nothing of it burdens the next run.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        outcome
+    }
+
+    async fn measure<S: Subject>(&self) -> Result<Measurement, Failure> {
+        let connecting = S::connect(&self.target, &self.settings);
+        let subject = tokio::time::timeout(PATIENCE, connecting).await??;
+        let board = Board::new(self.cell.tasks);
+        let tasks = match self.cell.rate {
+            None => closed::start(self, &subject, &board),
+            Some(rate) => open::start(self, &subject, &board, rate)?,
+        };
+        self.observe(&board, tasks).await
+    }
+
+    async fn observe(&self, board: &Board, tasks: Vec<JoinHandle<Tally>>) -> Result<Measurement, Failure> {
+        let mut counts = vec![0; self.cell.tasks];
+        tokio::time::sleep(self.window.warm_up).await;
+        board.enter(Phase::Measuring);
+        board.read(&mut counts);
+        let counter = allocations::Counter::start();
+        let before = (Instant::now(), usage::of(&self.servers), usage::own());
+        tokio::time::sleep(self.window.length).await;
+        let after = (Instant::now(), usage::of(&self.servers), usage::own());
+        let allocated = counter.stop();
+        board.subtract_from(&mut counts);
+        board.enter(Phase::Done);
+        let tally = gather(tasks).await;
+        let calls: u64 = counts.iter().sum();
+        let busiest = counts.iter().copied().max().unwrap_or(0);
+        Ok(Measurement {
+            commands: calls * self.cell.workload.batch() as u64,
+            seconds: (after.0 - before.0).as_secs_f64(),
+            server_us: (after.1 - before.1).as_secs_f64() * 1e6,
+            client_us: (after.2 - before.2).as_secs_f64() * 1e6,
+            allocations: allocated.map(|allocated| allocated.count),
+            allocated_bytes: allocated.map(|allocated| allocated.bytes),
+            latency: Percentiles::of(tally.samples),
+            fairness: self.cell.rate.is_none().then(|| busiest as f64 * counts.len() as f64 / calls as f64),
+            failed: tally.failed,
+            first_failure: tally.first_failure,
+        })
+    }
+}
+
+pub(crate) fn build(runtime: Runtime) -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = match runtime {
+        Runtime::CurrentThread => tokio::runtime::Builder::new_current_thread(),
+        Runtime::MultiThread => tokio::runtime::Builder::new_multi_thread(),
+    };
+    Ok(builder.worker_threads(2).enable_all().build()?)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Phase {
+    Warming,
+    Measuring,
+    Done,
+}
+
+/// What the tasks of a run and its observer tell each other.
+struct Board {
+    phase: AtomicU8,
+    completed: Box<[Completed]>,
+}
+
+/// Calls that one task completed, on a cache line of its own.
+#[repr(align(64))]
+#[derive(Default)]
+struct Completed(AtomicU64);
+
+impl Board {
+    fn new(tasks: usize) -> Arc<Self> {
+        let completed = (0..tasks).map(|_| Completed::default()).collect();
+        Arc::new(Self { phase: AtomicU8::new(Phase::Warming as u8), completed })
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn is_in(&self, phase: Phase) -> bool {
+        self.phase.load(Ordering::Relaxed) == phase as u8
+    }
+
+    /// Only the task itself writes its count.
+    #[inline]
+    fn count(&self, task: usize) {
+        let completed = &self.completed[task].0;
+        completed.store(completed.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    fn read(&self, counts: &mut [u64]) {
+        for (count, completed) in counts.iter_mut().zip(&self.completed) {
+            *count = completed.0.load(Ordering::Relaxed);
+        }
+    }
+
+    fn subtract_from(&self, counts: &mut [u64]) {
+        for (count, completed) in counts.iter_mut().zip(&self.completed) {
+            *count = completed.0.load(Ordering::Relaxed) - *count;
+        }
+    }
+}
+
+/// What tasks bring home.
+#[derive(Default)]
+struct Tally {
+    samples: Vec<Samples>,
+    failed: u64,
+    first_failure: Option<String>,
+}
+
+impl Tally {
+    fn fail(&mut self, failure: &Failure) {
+        self.failed += 1;
+        if self.first_failure.is_none() {
+            self.first_failure = Some(failure.to_string());
+        }
+    }
+}
+
+/// Waits for all tasks; those that do not come home in time have failed.
+async fn gather(tasks: Vec<JoinHandle<Tally>>) -> Tally {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let mut sum = Tally::default();
+    for mut task in tasks {
+        match tokio::time::timeout_at(deadline, &mut task).await {
+            Ok(Ok(part)) => {
+                sum.samples.extend(part.samples);
+                sum.failed += part.failed;
+                sum.first_failure = sum.first_failure.or(part.first_failure);
+            }
+            Ok(Err(panic)) => sum.fail(&panic.into()),
+            Err(_) => {
+                task.abort();
+                sum.fail(&Failure::new(format!("a call did not end within {PATIENCE:?}")));
+            }
+        }
+    }
+    sum
+}
+
+/// The calls of one task.
+pub(crate) struct Caller<S> {
+    subject: S,
+    workload: Workload,
+    keyspace: Keyspace,
+    random: fastrand::Rng,
+}
+
+impl<S: Subject> Caller<S> {
+    pub(crate) fn new(plan: &Plan, subject: &S, task: usize) -> Self {
+        Self {
+            subject: subject.clone(),
+            workload: plan.cell.workload,
+            keyspace: plan.keyspace.clone(),
+            random: fastrand::Rng::with_seed(task as u64),
+        }
+    }
+
+    /// One call, checked.
+    pub(crate) async fn call(&mut self) -> Result<(), Failure> {
+        let keys = &self.keyspace.keys;
+        let batch = self.workload.batch();
+        let at = self.random.usize(..keys.len() / batch) * batch;
+        let wanted = self.keyspace.value.len() * batch;
+        let key: &Key = &keys[at];
+        let length = match self.workload {
+            Workload::Set64 => return self.subject.set(key, &self.keyspace.value).await,
+            Workload::Pipeline100 => self.subject.get_all(&keys[at..at + batch]).await?,
+            Workload::Get64 | Workload::Get1k | Workload::Get16k => self.subject.get(key).await?,
+        };
+        if length == wanted {
+            Ok(())
+        } else {
+            Err(Failure::new(format!("{length} bytes in place of {wanted}")))
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! truename, with its defaults.
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use truename::{Client, Config, Reply, Tls, cmd};
+
+use super::{Settings, Subject};
+use crate::failure::Failure;
+use crate::target::{Key, Target};
+
+/// The client under test.
+#[derive(Debug, Clone)]
+pub(crate) struct Truename(Client);
+
+pub(crate) async fn client(target: &Target, settings: &Settings) -> Result<Client, Failure> {
+    let mut config = Config::new().root_nodes(target.seeds.clone());
+    if let Some(pem) = &target.ca_pem {
+        config = config.tls(Tls::new().ca_pem(pem)?);
+    }
+    if let Some(deadline) = settings.deadline {
+        config = config.command_timeout(deadline);
+    }
+    if let Some(connect) = settings.connect {
+        config = config.node_connect_timeout(connect);
+    }
+    Ok(Client::connect(&config).await?)
+}
+
+impl Subject for Truename {
+    async fn connect(target: &Target, settings: &Settings) -> Result<Self, Failure> {
+        Ok(Self(client(target, settings).await?))
+    }
+
+    async fn get(&mut self, key: &Key) -> Result<usize, Failure> {
+        let reply: Reply = self.0.execute(cmd("GET").arg(&*key.text)).await?;
+        length(&reply)
+    }
+
+    async fn set(&mut self, key: &Key, value: &Bytes) -> Result<(), Failure> {
+        Ok(self.0.execute(cmd("SET").arg(&*key.text).arg(value)).await?)
+    }
+
+    /// Calls that are polled together are sent together.
+    async fn get_all(&mut self, keys: &[Key]) -> Result<usize, Failure> {
+        let calls = keys.iter().map(|key| self.0.execute::<Reply>(cmd("GET").arg(&*key.text)));
+        try_join_all(calls).await?.iter().map(length).sum()
+    }
+
+    async fn read(&mut self, key: &Key) -> Result<Option<String>, Failure> {
+        Ok(self.0.execute(cmd("GET").arg(&*key.text)).await?)
+    }
+
+    async fn increment(&mut self, key: &Key) -> Result<u64, Failure> {
+        Ok(self.0.execute(cmd("INCR").arg(&*key.text)).await?)
+    }
+}
+
+fn length(reply: &Reply) -> Result<usize, Failure> {
+    reply.as_bytes().map(<[u8]>::len).ok_or_else(|| Failure::new(format!("{reply:?} is no value")))
+}

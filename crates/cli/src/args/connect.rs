@@ -1,0 +1,90 @@
+//! The options of every command that connects to a cluster.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use truename::topology::{DialRule, IdentityName, Profile};
+
+use super::value::{self, ResolveEntry};
+
+/// How to reach a cluster.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConnectArgs {
+    /// Where to ask for the topology: a host and port, several of them separated by commas, or a URL
+    ///
+    /// IPv6 addresses with a port need brackets, `[::1]:6379`. The port is the provider's usual one, else 6379. TLS
+    /// is used unless --plain is given or the URL begins with redis://.
+    #[arg(value_name = "HOST[:PORT]|URL")]
+    pub(crate) host: String,
+
+    /// Speak plaintext instead of TLS
+    #[arg(long, help_heading = "TLS")]
+    pub(crate) plain: bool,
+    /// Trust the certificates of this PEM file instead of the system's roots
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// The client certificate (PEM), for servers that ask for one
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "TLS")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key of the client certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "TLS")]
+    pub(crate) key: Option<PathBuf>,
+    /// A further name that every node may prove, such as cache.example.net
+    #[arg(long, value_name = "NAME", value_parser = value::identity, help_heading = "TLS")]
+    pub(crate) verify_as: Option<IdentityName>,
+    /// DANGER: accept any name of a trusted authority
+    #[arg(long, help_heading = "TLS")]
+    pub(crate) danger_accept_invalid_hostnames: bool,
+    /// DANGER: accept every certificate
+    #[arg(long, help_heading = "TLS")]
+    pub(crate) danger_accept_invalid_certificates: bool,
+
+    /// The user to log in as; without it the default user
+    #[arg(long, value_name = "NAME", help_heading = "Login")]
+    pub(crate) user: Option<String>,
+    #[command(flatten)]
+    pub(crate) password: PasswordArgs,
+
+    /// The provider whose habits to expect, instead of the one that the host name suggests
+    #[arg(long, value_name = "NAME", value_parser = value::profile, help_heading = "Addresses")]
+    pub(crate) profile: Option<&'static Profile>,
+    /// Where to dial nodes, such as 'ip=seed' or '*=seed:+1000'; may be repeated, the first match counts
+    #[arg(long, value_name = "RULE", value_parser = value::rule, help_heading = "Addresses")]
+    pub(crate) map: Vec<DialRule>,
+    /// The address of a name, HOST:ADDR or HOST:PORT:ADDR; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]:ADDR", value_parser = value::resolve, help_heading = "Addresses")]
+    pub(crate) resolve: Vec<ResolveEntry>,
+
+    /// How long a command may take in all
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = value::duration, help_heading = "Time")]
+    pub(crate) timeout: Duration,
+    /// How long connecting may take in all
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::duration, help_heading = "Time")]
+    pub(crate) connect_timeout: Duration,
+
+    /// Refused, with an explanation; `context` does that. So typed values never reach an error of the parser.
+    #[arg(short = 'a', long = "password", alias = "pass", num_args = 0..=1, hide = true)]
+    pub(crate) typed_password: Option<Option<String>>,
+}
+
+impl ConnectArgs {
+    /// Whether an option speaks of TLS files or checks.
+    pub(crate) fn configures_tls(&self) -> bool {
+        self.cacert.is_some()
+            || self.cert.is_some()
+            || self.danger_accept_invalid_hostnames
+            || self.danger_accept_invalid_certificates
+    }
+}
+
+/// Where the password is.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct PasswordArgs {
+    /// The environment variable that holds the password
+    #[arg(long, value_name = "NAME", conflicts_with = "password_file", help_heading = "Login")]
+    pub(crate) password_env: Option<String>,
+    /// The file whose first line is the password; `-` is standard input
+    #[arg(long, value_name = "FILE", help_heading = "Login")]
+    pub(crate) password_file: Option<PathBuf>,
+}

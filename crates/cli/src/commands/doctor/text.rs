@@ -1,0 +1,131 @@
+//! The diagnosis for people: a row per node, an explanation per failure, and what to make of it.
+
+use std::io;
+
+use super::{Diagnosis, Expiring, check};
+use crate::render::Page;
+use crate::render::table::Table;
+
+const HEADERS: [&str; 12] = [
+    "node",
+    "",
+    "role",
+    "dialled",
+    "TCP",
+    "TLS",
+    "name proved",
+    "chain",
+    "expires",
+    "login",
+    "node id",
+    "PING",
+];
+
+pub(super) fn write(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
+    page.table(&table(diagnosis))?;
+    failures(diagnosis, page)?;
+    notes(diagnosis, page)?;
+    provider(diagnosis, page)?;
+    verdict(diagnosis, page)
+}
+
+fn table(diagnosis: &Diagnosis) -> Table {
+    let mut table = Table::new(HEADERS);
+    for row in diagnosis.rows() {
+        table.row([
+            row.node.endpoint.to_string().into(),
+            check::mark(row),
+            check::role(row),
+            check::dialled(row),
+            check::tcp(row),
+            check::tls(row),
+            check::name(row),
+            check::chain(row),
+            check::expiry(row, diagnosis.now),
+            check::auth(row, diagnosis.login.as_deref()),
+            check::node_id(row),
+            check::ping(row),
+        ]);
+    }
+    table
+}
+
+fn failures(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
+    let failures = diagnosis.failures();
+    if failures.is_empty() {
+        return Ok(());
+    }
+    page.heading("What failed")?;
+    for (position, failure) in failures.into_iter().enumerate() {
+        if position > 0 {
+            page.blank()?;
+        }
+        page.indented(failure)?;
+    }
+    Ok(())
+}
+
+fn notes(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
+    page.heading("Notes")?;
+    for (row, failure) in diagnosis.detours() {
+        page.indented(format!(
+            "- {} is reached by a detour: {} failed with `{}`.",
+            row.node.endpoint,
+            failure.dialled.as_ref().map_or_else(|| "the announced address".to_owned(), ToString::to_string),
+            failure.cause
+        ))?;
+    }
+    for expiring in diagnosis.expiring() {
+        page.indented(page.paint().warning(expiry(&expiring, diagnosis.now)))?;
+    }
+    if diagnosis.report.is_single_node {
+        page.indented("- The server is no cluster, or its proxy hides it: it is used as a single node.")?;
+    }
+    if diagnosis.tls {
+        page.indented(
+            "- A redis-cli that connects proves nothing here: it checks the certificate's chain and never its name.",
+        )?;
+    } else {
+        page.indented(
+            "- Everything is plaintext: nobody is verified, and the password can be read on the way.",
+        )?;
+    }
+    Ok(())
+}
+
+fn expiry(expiring: &Expiring<'_>, now: i64) -> String {
+    let days = expiring.certificate.days_left(now);
+    let when = if days < 0 { "has expired".to_owned() } else { format!("ends in {days} days") };
+    let of = match expiring.nodes.as_slice() {
+        [only] => only.to_string(),
+        [first, others @ ..] => format!("{first} and {} more", others.len()),
+        [] => String::new(),
+    };
+    format!("- The certificate of {of} {when}.")
+}
+
+fn provider(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
+    let Some(profile) = diagnosis.profile else {
+        return page.indented("- No provider is known by this host name; --profile NAME chooses one.");
+    };
+    page.heading(format!("Provider: {} ({})", profile.title, profile.name))?;
+    profile.hints.iter().try_for_each(|hint| page.indented(format!("- {hint}")))
+}
+
+fn verdict(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
+    let paint = page.paint();
+    let all = diagnosis.rows().count();
+    let failed = diagnosis.rows().filter(|row| !row.is_healthy()).count();
+    let took = diagnosis.report.elapsed.as_millis();
+    page.blank()?;
+    if diagnosis.report.is_healthy() {
+        let verdict = if diagnosis.tls { "can be used, and each proved a name" } else { "can be used" };
+        return page.line(paint.good(format!("All {all} addresses {verdict} ({took} ms).")));
+    }
+    let code = diagnosis.exit().code();
+    let what = match failed {
+        0 => "No seed told a usable topology".to_owned(),
+        failed => format!("{failed} of {all} addresses cannot be used"),
+    };
+    page.line(paint.error(format!("{what} ({took} ms, exit code {code}).")))
+}

@@ -1,0 +1,45 @@
+//! `truename lab`: real clusters on this machine.
+//!
+//! - [`up`](up::up) starts one, tells how to connect, and runs it until it is to end
+//! - [`recipe`]: how to connect, for this client and for others
+//! - [`console`]: what can be typed while it runs
+
+mod console;
+mod recipe;
+mod up;
+
+use std::io;
+
+use serde_json::{Value, json};
+use truename_lab::Profile;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::render::table::Table;
+use crate::render::{Output, Page, Report};
+pub(crate) use up::up;
+
+/// The list of profiles.
+struct Profiles;
+
+/// Lists what the lab can imitate.
+pub(crate) fn profiles(output: &mut Output) -> Result<Exit, Failure> {
+    output.show(&Profiles)?;
+    Ok(Exit::Ok)
+}
+
+impl Report for Profiles {
+    fn human(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let mut table = Table::new(["profile", "what a client meets"]);
+        for profile in Profile::ALL {
+            table.row([profile.name().into(), profile.describe().into()]);
+        }
+        page.table(&table)
+    }
+
+    fn json(&self) -> Value {
+        let rows =
+            Profile::ALL.map(|profile| json!({ "name": profile.name(), "description": profile.describe() }));
+        json!({ "profiles": rows })
+    }
+}

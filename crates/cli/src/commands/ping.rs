@@ -1,0 +1,171 @@
+//! `truename ping`: connects exactly as an application would, and asks every primary for a sign of life.
+//!
+//! Where this succeeds an application with the same options works. Where it does not, `doctor` shows more.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use truename::topology::{Endpoint, ShardIx, Slot, SlotMap};
+use truename::{Client, Error, NodeStatus, cmd};
+
+use crate::context::Target;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::render::{Output, Page, Report, human, json};
+
+/// Keys to try before a shard is taken to have no slot. A shard of a single slot is missed about once in 4 million.
+const KEYS: u32 = 250_000;
+
+/// One primary's answer.
+struct Answer {
+    node: Endpoint,
+    outcome: Result<Duration, Error>,
+}
+
+/// What all primaries answered.
+struct Ping {
+    answers: Vec<Answer>,
+    nodes: Vec<NodeStatus>,
+    connected_after: Duration,
+}
+
+/// Connects and asks.
+pub(crate) async fn run(target: &Target, output: &mut Output) -> Result<Exit, Failure> {
+    let started = Instant::now();
+    let client = Client::connect(&target.config).await?;
+    let connected_after = started.elapsed();
+    let answers = ask_all(&client).await;
+    let report = Ping { answers, nodes: client.nodes(), connected_after };
+    output.show(&report)?;
+    client.close();
+    Ok(report.exit())
+}
+
+async fn ask_all(client: &Client) -> Vec<Answer> {
+    let mut asking = JoinSet::new();
+    for (node, key) in primaries(&client.topology()) {
+        let client = client.clone();
+        asking.spawn(async move {
+            let started = Instant::now();
+            let command = cmd("PING").route_by_key(key.as_bytes());
+            let outcome = client.execute::<()>(command).await.map(|()| started.elapsed());
+            Answer { node, outcome }
+        });
+    }
+    let mut answers = asking.join_all().await;
+    answers.sort_by(|a, b| a.node.cmp(&b.node));
+    answers
+}
+
+/// Every primary that owns slots, with a key that leads to it.
+fn primaries(map: &SlotMap) -> Vec<(Endpoint, String)> {
+    let mut wanted: Vec<ShardIx> = map.ranges().into_iter().filter_map(|(_, shard)| shard).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut found = Vec::with_capacity(wanted.len());
+    for number in 0..KEYS {
+        if wanted.is_empty() {
+            break;
+        }
+        let key = number.to_string();
+        let slot = Slot::of_key(key.as_bytes());
+        if let Some(position) = map.shard_ix(slot).and_then(|ix| wanted.iter().position(|&shard| shard == ix))
+        {
+            wanted.swap_remove(position);
+            found.extend(map.primary(slot).map(|node| (node.endpoint.clone(), key)));
+        }
+    }
+    found
+}
+
+impl Ping {
+    fn exit(&self) -> Exit {
+        let mut errors = self.answers.iter().filter_map(|answer| answer.outcome.as_ref().err());
+        errors.next().map_or(Exit::Ok, Exit::from)
+    }
+
+    fn status(&self, node: &Endpoint) -> Option<&NodeStatus> {
+        self.nodes.iter().find(|status| status.node == *node)
+    }
+
+    /// How the node was reached and what it proved.
+    fn proof(&self, node: &Endpoint) -> String {
+        let Some(facts) = self.status(node).and_then(|status| status.facts.as_ref()) else {
+            return String::new();
+        };
+        let dialled = facts.dialled.as_ref().map(ToString::to_string).filter(|d| *d != node.to_string());
+        let dialled = dialled.map(|dialled| format!("  dialled {dialled}")).unwrap_or_default();
+        let proof = match (&facts.identity, &facts.tls_version) {
+            (Some(identity), _) => format!("  verified as {identity}"),
+            (None, Some(_)) => "  name not checked".to_owned(),
+            (None, None) => "  plaintext".to_owned(),
+        };
+        dialled + &proof
+    }
+}
+
+impl Report for Ping {
+    fn human(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let paint = page.paint();
+        for Answer { node, outcome } in &self.answers {
+            match outcome {
+                Ok(took) => {
+                    let pong = paint.good("PONG");
+                    page.line(format!("{pong}  {node}  {}{}", human::duration(*took), self.proof(node)))?;
+                }
+                Err(error) => {
+                    page.line(format!("{}  {node}", paint.error("FAIL")))?;
+                    page.indented(error)?;
+                }
+            }
+        }
+        page.line(paint.dim(format!("connected in {}", human::duration(self.connected_after))))
+    }
+
+    fn json(&self) -> Value {
+        let nodes: Vec<Value> = self.answers.iter().map(|answer| self.answer_json(answer)).collect();
+        json!({ "nodes": nodes, "connect_ms": json::ms(self.connected_after), "exit_code": self.exit().code() })
+    }
+}
+
+impl Ping {
+    fn answer_json(&self, answer: &Answer) -> Value {
+        let facts = self.status(&answer.node).and_then(|status| status.facts.as_ref());
+        json!({
+            "node": answer.node.to_string(),
+            "ping_ms": answer.outcome.as_ref().ok().map(|took| json::ms(*took)),
+            "dialled": facts.and_then(|facts| facts.dialled.as_ref()).map(ToString::to_string),
+            "tls": facts.and_then(|facts| facts.tls_version.clone()),
+            "identity": facts.and_then(|facts| facts.identity.as_ref()).map(json::identity),
+            "error": answer.outcome.as_ref().err().map(json::error),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use truename::topology::{AnnouncedNode, Role, ShardView, SlotRange, View};
+
+    use super::*;
+
+    #[test]
+    fn every_primary_gets_a_key_of_its_own() {
+        let shard = |host: &str, from: u16, to: u16| {
+            let node = AnnouncedNode::new(Endpoint::new(host, 6379), Role::Primary);
+            let slots: Vec<Slot> = Slot::all().collect();
+            let range = SlotRange::new(slots[usize::from(from)], slots[usize::from(to)]).unwrap();
+            ShardView::new(vec![range], Some(node), Vec::new())
+        };
+        let view = View::new(vec![shard("a", 0, 99), shard("b", 100, 16_000), shard("c", 16_001, 16_383)]);
+        let map = SlotMap::from_view(&view);
+        let mut found = primaries(&map);
+        found.sort();
+        let hosts: Vec<&str> = found.iter().map(|(node, _)| node.host()).collect();
+        assert_eq!(hosts, ["a", "b", "c"]);
+        for (node, key) in &found {
+            assert_eq!(map.primary(Slot::of_key(key.as_bytes())).map(|n| &n.endpoint), Some(node));
+        }
+    }
+}

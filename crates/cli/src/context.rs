@@ -1,0 +1,320 @@
+//! From what was typed to what is used: files are read, contradictions refused, and warnings given here.
+//!
+//! The only place that makes a [`Config`]: for a cluster that the user names, and for a lab.
+
+use std::io::Read;
+use std::path::Path;
+
+use truename::topology::{Endpoint, IdentityPolicy, Profile};
+use truename::{Config, Credentials, Error, Tls};
+use truename_lab::Lab;
+
+use crate::args::connect::{ConnectArgs, PasswordArgs};
+use crate::failure::Failure;
+
+/// The name that our connections carry in `CLIENT LIST`.
+const CLIENT_NAME: &str = "truename-cli";
+/// How long one attempt to one node may take, unless connecting as a whole has less time.
+const NODE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// A cluster to connect to.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// For the client library.
+    pub(crate) config: Config,
+    /// Whether connections are encrypted.
+    pub(crate) tls: bool,
+    /// Who logs in: a user name, `default`, or nobody.
+    pub(crate) login: Option<String>,
+    /// What the user should be told before anything happens.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Target {
+    /// Resolves the options of a command that connects.
+    pub(crate) fn resolve(args: &ConnectArgs) -> Result<Self, Failure> {
+        if args.typed_password.is_some() {
+            return Err(Failure::usage(
+                "a password on the command line can be read by every user of this machine (ps), so there is no \
+                 --password",
+                "put it into a variable and name that with --password-env NAME, or into a file with \
+                 --password-file FILE (`-` for standard input)",
+            ));
+        }
+        let target = if args.host.contains("://") { Self::from_url(args)? } else { Self::from_hosts(args)? };
+        let mut target = target.with_tls(args)?.with_login(args)?;
+        target.config = with_rest(target.config, args);
+        Ok(target)
+    }
+
+    fn new(config: Config, tls: bool) -> Self {
+        Self { config, tls, login: None, warnings: Vec::new() }
+    }
+
+    fn from_hosts(args: &ConnectArgs) -> Result<Self, Failure> {
+        let mut config = Config::new();
+        for text in args.host.split(',') {
+            let seed = seed(text.trim(), args.profile)?;
+            config = config.seed(seed.host(), seed.port());
+        }
+        let tls = !args.plain;
+        Ok(Self::new(if tls { config.tls(Tls::new()) } else { config }, tls))
+    }
+
+    fn from_url(args: &ConnectArgs) -> Result<Self, Failure> {
+        let url = args.host.as_str();
+        // The URL is not repeated in any message: it may hold a password.
+        let config = Config::from_url(url).map_err(|error| match error {
+            Error::Config(error) => Failure::usage(
+                format!("the URL given as HOST cannot be used: {}", error.what),
+                error.remedy.unwrap_or_else(|| "such as rediss://cache.example.net:10000".to_owned()),
+            ),
+            other => other.into(),
+        })?;
+        let tls = url.starts_with("rediss:") || url.starts_with("valkeys:");
+        if tls && args.plain {
+            return Err(Failure::usage(
+                "--plain contradicts a URL that begins with rediss://",
+                "leave one out",
+            ));
+        }
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let has_tls_files =
+            query.split('&').any(|pair| ["cacert=", "cert=", "key="].iter().any(|key| pair.starts_with(key)));
+        if has_tls_files && args.configures_tls() {
+            return Err(Failure::usage(
+                "certificates are given both in the URL and as options",
+                "move all of them to one place",
+            ));
+        }
+        let mut target = Self::new(config, tls);
+        if let Some(credentials) = credentials_of(url) {
+            target.login = Some(
+                credentials.split(':').next().filter(|user| !user.is_empty()).unwrap_or("default").to_owned(),
+            );
+            target.warnings.push(
+                "the URL holds a password, which every user of this machine can read (ps): use --password-env NAME \
+                 or --password-file FILE"
+                    .to_owned(),
+            );
+        }
+        Ok(target)
+    }
+
+    fn with_tls(mut self, args: &ConnectArgs) -> Result<Self, Failure> {
+        if !args.configures_tls() {
+            return Ok(self);
+        }
+        if !self.tls {
+            return Err(Failure::usage(
+                "certificates are of no use in plaintext",
+                "leave out --plain, begin the URL with rediss://, or leave out the options for TLS",
+            ));
+        }
+        let mut tls = Tls::new();
+        if let Some(path) = &args.cacert {
+            tls = tls.ca_file(path)?;
+        }
+        if let (Some(cert), Some(key)) = (&args.cert, &args.key) {
+            tls = tls.client_certificate_files(cert, key)?;
+        }
+        if args.danger_accept_invalid_hostnames {
+            tls = tls.danger_accept_invalid_hostnames();
+            self.warnings.push(
+                "DANGER: names are NOT checked; whoever holds any certificate of a trusted authority can pose as \
+                 every node"
+                    .to_owned(),
+            );
+        }
+        if args.danger_accept_invalid_certificates {
+            tls = tls.danger_accept_invalid_certificates();
+            self.warnings.push(
+                "DANGER: certificates are NOT checked; the password goes to whoever answers".to_owned(),
+            );
+        }
+        self.config = self.config.tls(tls);
+        Ok(self)
+    }
+
+    fn with_login(mut self, args: &ConnectArgs) -> Result<Self, Failure> {
+        let Some(password) = password(&args.password)? else {
+            return match &args.user {
+                None => Ok(self),
+                Some(_) => Err(Failure::usage(
+                    "--user is given without a password",
+                    "add --password-env NAME or --password-file FILE",
+                )),
+            };
+        };
+        let credentials = match &args.user {
+            None => Credentials::password(password),
+            Some(user) => Credentials::user(user, password),
+        };
+        self.login = Some(args.user.clone().unwrap_or_else(|| "default".to_owned()));
+        self.config = self.config.credentials(credentials);
+        Ok(self)
+    }
+}
+
+/// What needs neither a file nor a decision.
+fn with_rest(mut config: Config, args: &ConnectArgs) -> Config {
+    if let Some(profile) = args.profile {
+        config = config.profile(profile);
+    }
+    for rule in &args.map {
+        config = config.dial_rule(rule.clone());
+    }
+    for entry in &args.resolve {
+        config = config.resolve(&entry.host, entry.port, entry.address);
+    }
+    if let Some(name) = &args.verify_as {
+        config = config.identity(IdentityPolicy::Fixed(name.clone()));
+    }
+    config
+        .client_name(CLIENT_NAME)
+        .command_timeout(args.timeout)
+        .connect_timeout(args.connect_timeout)
+        .node_connect_timeout(NODE_TIMEOUT.min(args.connect_timeout))
+}
+
+/// What a user of this lab configures: seed, authority, password, names, and the rules without which no client can
+/// reach its nodes. Nothing else.
+pub(crate) fn of_lab(lab: &Lab) -> Result<Config, Failure> {
+    let mut config = of_lab_without_rules(lab)?;
+    for rule in lab.map_rules() {
+        let rule = rule.parse().map_err(|error| Failure::config(format!("{error}"), "report this"))?;
+        config = config.dial_rule(rule);
+    }
+    Ok(config)
+}
+
+/// The same for a user who knows of no rule.
+pub(crate) fn of_lab_without_rules(lab: &Lab) -> Result<Config, Failure> {
+    let mut config = Config::new().root_nodes(lab.seeds()).client_name(CLIENT_NAME);
+    if let Some(path) = lab.ca_pem_path() {
+        config = config.tls(Tls::new().ca_file(path)?);
+    }
+    if let Some(password) = lab.password() {
+        config = config.password(password);
+    }
+    for (host, port, address) in lab.resolve() {
+        config = config.resolve(host, port, address);
+    }
+    Ok(config)
+}
+
+fn seed(text: &str, profile: Option<&'static Profile>) -> Result<Endpoint, Failure> {
+    let usual = profile.or_else(|| Profile::detect(text)).and_then(|profile| profile.default_seed_port);
+    Endpoint::parse(text, Some(usual.unwrap_or(6379))).map_err(|error| {
+        Failure::usage(
+            format!("HOST: {error}"),
+            "write HOST[:PORT] such as cache.example.net:10000 or [::1]:6379, several separated by commas, or a URL \
+             such as rediss://cache.example.net:10000",
+        )
+    })
+}
+
+/// The `user:password` part of a URL, if it has one.
+fn credentials_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
+    authority.rsplit_once('@').map(|(credentials, _)| credentials)
+}
+
+/// Reads the password from where the options say, if they say anything.
+pub(crate) fn password(args: &PasswordArgs) -> Result<Option<String>, Failure> {
+    if let Some(name) = &args.password_env {
+        let value = std::env::var(name).map_err(|error| {
+            Failure::config(
+                format!("--password-env {name}: {error}"),
+                format!("set it first, for example: read -rs {name}; export {name}"),
+            )
+        })?;
+        return Ok(Some(value));
+    }
+    args.password_file.as_deref().map(read_password).transpose()
+}
+
+fn read_password(path: &Path) -> Result<String, Failure> {
+    let fail = |why: String| {
+        Failure::config(
+            format!("--password-file {}: {why}", path.display()),
+            "give a file whose first line is the password, or `-` for standard input",
+        )
+    };
+    let mut text = String::new();
+    if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).map_err(|error| fail(error.to_string()))?;
+    } else {
+        text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    }
+    match text.lines().next() {
+        None | Some("") => Err(fail("its first line is empty".to_owned())),
+        Some(line) => Ok(line.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn target(line: &str) -> Result<Target, Failure> {
+        let words = ["truename", "ping"].into_iter().chain(line.split(' '));
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Ping(args) => Target::resolve(&args.connect),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_typed_becomes_a_configuration() {
+        for (line, tls, login, warnings) in [
+            ("a.test", true, None, 0),
+            ("a.test:1,b.test:2", true, None, 0),
+            ("a.test --plain", false, None, 0),
+            ("[::1]:6379", true, None, 0),
+            ("redis://a.test", false, None, 0),
+            ("redis://a.test --plain", false, None, 0),
+            ("rediss://:pw@a.test", true, Some("default"), 1),
+            ("rediss://bob:pw@a.test", true, Some("bob"), 1),
+            ("a.test --danger-accept-invalid-hostnames", true, None, 1),
+            ("a.test --danger-accept-invalid-certificates", true, None, 1),
+        ] {
+            let target = target(line).unwrap();
+            assert_eq!((target.tls, target.login.as_deref()), (tls, login), "{line}");
+            assert_eq!(target.warnings.len(), warnings, "{line}");
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused_with_a_remedy() {
+        for (line, exit, what) in [
+            ("a.test -a pw", 2, "can be read by every user"),
+            ("a.test --password=pw", 2, "can be read by every user"),
+            ("http://a.test", 2, "http://"),
+            ("rediss://", 2, "no host"),
+            ("rediss://a.test --plain", 2, "contradicts"),
+            ("rediss://a.test?cacert=x --cacert y", 2, "cannot read"),
+            ("redis://a.test --cacert x", 2, "plaintext"),
+            ("a.test:port", 2, "HOST:"),
+            ("a.test --user bob", 2, "without a password"),
+            ("a.test --cacert /nonexistent.pem", 60, "cannot read"),
+            ("a.test --password-file /nonexistent", 60, "--password-file"),
+            ("a.test --password-env NO_SUCH_VARIABLE_HERE", 60, "NO_SUCH_VARIABLE_HERE"),
+        ] {
+            let failure = target(line).unwrap_err();
+            let text = failure.to_string();
+            assert_eq!(failure.exit().code(), exit, "{line}: {text}");
+            assert!(text.contains(what) && !text.contains("pw"), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_usual_port_is_the_providers() {
+        assert_eq!(seed("my.westus3.redis.azure.net", None).unwrap().port(), 10000);
+        assert_eq!(seed("cache.example.net", None).unwrap().port(), 6379);
+    }
+}

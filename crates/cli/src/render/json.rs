@@ -1,0 +1,129 @@
+//! The library's types as JSON. Keys and codes are for programs: they are added to and never renamed.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use truename::error::{NodeFailure, Phase};
+use truename::topology::{Identity, IdentitySource, Profile};
+use truename::{Certificate, Error, UtcMinute};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Why a command failed.
+pub(crate) fn failure(failure: &Failure) -> Value {
+    let error = match failure {
+        Failure::Client(client) => error(client),
+        other => json!({ "kind": kind(other), "text": other.to_string() }),
+    };
+    json!({ "error": error, "exit_code": failure.exit().code() })
+}
+
+fn kind(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Usage { .. } => "usage",
+        Failure::Config { .. } => "config",
+        Failure::Client(error) => error_kind(error),
+        Failure::Lab(_) => "lab",
+        Failure::Output(_) | Failure::System { .. } => "system",
+    }
+}
+
+/// A stable word for the stage at which a call failed.
+pub(crate) fn error_kind(error: &Error) -> &'static str {
+    match error {
+        Error::Config(_) => "config",
+        Error::Connect(_) => "connect",
+        Error::Route(_) => "route",
+        Error::Server(_) => "server",
+        Error::Protocol(_) => "protocol",
+        Error::Interrupted(_) => "interrupted",
+        Error::Timeout(_) => "timeout",
+        Error::Type(_) => "type",
+        Error::Closed => "closed",
+        _ => "other",
+    }
+}
+
+/// Why a call failed.
+pub(crate) fn error(error: &Error) -> Value {
+    let mut object = json!({
+        "kind": error_kind(error),
+        "text": error.to_string(),
+        "node": error.node().map(ToString::to_string),
+        "slot": error.slot().map(|slot| slot.index()),
+        "attempts": error.attempts(),
+        "may_have_executed": error.may_have_executed(),
+        "retryable": error.is_retryable(),
+    });
+    match error {
+        Error::Server(server) => object["code"] = json!(server.code()),
+        Error::Connect(connect) => {
+            object["decisive"] = json!(connect.decisive().map(node_failure));
+            object["failures"] = connect.failures.iter().map(node_failure).collect();
+        }
+        _ => {}
+    }
+    object
+}
+
+/// One failed attempt to connect to one node.
+pub(crate) fn node_failure(failure: &NodeFailure) -> Value {
+    json!({
+        "node": failure.node.to_string(),
+        "is_seed": failure.is_seed,
+        "dialled": failure.dialled.as_ref().map(ToString::to_string),
+        "tcp": failure.peer.map(|peer| peer.to_string()),
+        "phase": failure.phase.name(),
+        "cause": { "code": failure.cause.code(), "text": failure.cause.to_string() },
+        "acceptable": if failure.phase < Phase::Tls { json!([]) } else { failure.acceptable.iter().map(identity).collect() },
+        "certificate": failure.certificate.as_ref().map(|found| certificate(found)),
+        "remedy": failure.remedy,
+        "elapsed_ms": ms(failure.elapsed),
+        "exit_code": Exit::from(&failure.cause).code(),
+    })
+}
+
+/// A name with where it comes from.
+pub(crate) fn identity(identity: &Identity) -> Value {
+    json!({ "name": identity.name.to_string(), "source": source(identity.source) })
+}
+
+fn source(source: IdentitySource) -> &'static str {
+    match source {
+        IdentitySource::Fixed => "fixed",
+        IdentitySource::Announced => "announced",
+        IdentitySource::Hostname => "hostname",
+        IdentitySource::Seed => "seed",
+        IdentitySource::Custom => "custom",
+    }
+}
+
+/// What a peer presented.
+pub(crate) fn certificate(certificate: &Certificate) -> Value {
+    json!({
+        "names": certificate.names(),
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "not_before": UtcMinute(certificate.not_before).to_string(),
+        "not_after": UtcMinute(certificate.not_after).to_string(),
+        "days_left": certificate.days_left(now()),
+        "chain_length": certificate.chain_length,
+    })
+}
+
+/// A provider.
+pub(crate) fn profile(profile: &Profile) -> Value {
+    json!({ "name": profile.name, "title": profile.title, "hints": profile.hints })
+}
+
+/// Milliseconds, to the microsecond.
+pub(crate) fn ms(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

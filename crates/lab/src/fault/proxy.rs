@@ -1,0 +1,224 @@
+//! The handle of a fault proxy.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::accept::accept;
+use super::connection::{Admission, Handle};
+use super::pump::Order;
+use super::rewrite::{Announced, Rewriter, Rule};
+use super::traffic::{Counters, Traffic};
+use super::{Cut, Direction, Ending, Fault};
+
+/// A TCP proxy in front of one server that does harm on demand; dropping it ends everything.
+///
+/// Whatever is asked for happens as soon as the proxy's tasks run, not before the call returns. Every order is for
+/// either all connections that are open now or for those that are accepted later, as its name says.
+///
+/// ```
+/// use truename_lab::{Cut, CutPoint, Ending, Fault, FaultProxy};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// # let server = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let proxy = FaultProxy::listen(&["127.0.0.1:0".parse().unwrap()], server.local_addr()?).await?;
+/// proxy.set(Fault::Split { most: 3 });
+/// proxy.cut_next(Cut::new(CutPoint::AfterReplies(4), Ending::Reset));
+/// assert_eq!(proxy.traffic().accepted, 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct FaultProxy {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    accept_loops: Vec<AbortHandle>,
+}
+
+/// What the handle and the tasks of a proxy share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) fault: watch::Sender<Fault>,
+    pub(super) counters: Counters,
+    plan: Mutex<Plan>,
+    open: Mutex<OpenConnections>,
+}
+
+/// What holds for connections to come.
+#[derive(Debug)]
+struct Plan {
+    target: SocketAddr,
+    next_cuts: VecDeque<Cut>,
+    every_cut: Option<Cut>,
+    rewrite: Option<Rule>,
+}
+
+#[derive(Debug, Default)]
+struct OpenConnections {
+    next: u64,
+    handles: BTreeMap<u64, Handle>,
+}
+
+impl FaultProxy {
+    /// Listens on all `addresses` and forwards to `target`. Needs a tokio runtime, and works as long as that does.
+    ///
+    /// # Errors
+    /// When an address cannot be bound.
+    pub async fn listen(addresses: &[SocketAddr], target: SocketAddr) -> io::Result<Self> {
+        let plan = Plan { target, next_cuts: VecDeque::new(), every_cut: None, rewrite: None };
+        let shared = Arc::new(Shared {
+            fault: watch::Sender::new(Fault::Pass),
+            counters: Counters::default(),
+            plan: Mutex::new(plan),
+            open: Mutex::default(),
+        });
+        let mut proxy = Self { shared, addresses: Vec::new(), accept_loops: Vec::new() };
+        for address in addresses {
+            let listener = TcpListener::bind(address).await?;
+            let address = listener.local_addr()?;
+            let accepting = tokio::spawn(accept(address, listener, Arc::clone(&proxy.shared)));
+            proxy.addresses.push(address);
+            proxy.accept_loops.push(accepting.abort_handle());
+        }
+        Ok(proxy)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Sends connections made from now on to another server.
+    pub fn retarget(&self, target: SocketAddr) {
+        self.shared.plan().target = target;
+    }
+
+    /// Puts a fault in force for all traffic, in place of the one before.
+    pub fn set(&self, fault: Fault) {
+        self.shared.fault.send_replace(fault);
+        if fault == Fault::Reset {
+            self.end_open(Ending::Reset);
+        }
+    }
+
+    /// Ends the present fault.
+    pub fn pass(&self) {
+        self.set(Fault::Pass);
+    }
+
+    /// Ends all open connections. [`Ending::Silence`] makes them black holes, whatever is set later.
+    pub fn end_open(&self, ending: Ending) {
+        for handle in self.shared.handles() {
+            if ending == Ending::Silence {
+                for point in [super::CutPoint::Request(0), super::CutPoint::Reply(0)] {
+                    let cut = Cut::new(point, ending);
+                    handle.order(cut.direction(), Order::Cut(cut));
+                }
+            } else {
+                let _ = handle.end.send(ending);
+            }
+        }
+    }
+
+    /// Sends a FIN in one direction of all open connections, and reads no more in that direction.
+    pub fn half_close_open(&self, direction: Direction) {
+        self.shared.handles().iter().for_each(|handle| handle.order(direction, Order::HalfClose));
+    }
+
+    /// Cuts every open connection at a point that is counted from now on.
+    pub fn cut_open(&self, cut: Cut) {
+        for handle in self.shared.handles() {
+            handle.order(cut.direction(), Order::Cut(cut));
+        }
+    }
+
+    /// Cuts the next connection that is accepted. Called again before that, it is for the one after.
+    pub fn cut_next(&self, cut: Cut) {
+        self.shared.plan().next_cuts.push_back(cut);
+    }
+
+    /// Cuts every connection accepted from now on, except those of [`cut_next`](Self::cut_next); `None` ends that.
+    pub fn cut_every(&self, cut: Option<Cut>) {
+        self.shared.plan().every_cut = cut;
+    }
+
+    /// Puts bytes that the server never sent into the reply streams of all open connections.
+    pub fn inject(&self, bytes: impl Into<Bytes>) {
+        let bytes = bytes.into();
+        for handle in self.shared.handles() {
+            handle.order(Direction::Replies, Order::Inject(bytes.clone()));
+        }
+    }
+
+    /// On connections accepted from now on, replaces every endpoint in `CLUSTER SLOTS`, `MOVED` and `ASK`. Plaintext
+    /// only: over TLS nothing changes.
+    pub fn rewrite(&self, rule: impl Fn(&Announced) -> Announced + Send + Sync + 'static) {
+        self.shared.plan().rewrite = Some(Rule(Arc::new(rule)));
+    }
+
+    /// What has been counted so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.shared.counters.snapshot()
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        // The connections live in a `JoinSet` of these tasks, so they end with them.
+        self.accept_loops.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Shared {
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> MutexGuard<'_, OpenConnections> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn handles(&self) -> Vec<Handle> {
+        self.open().handles.values().cloned().collect()
+    }
+
+    pub(super) fn target(&self) -> SocketAddr {
+        self.plan().target
+    }
+
+    /// Decides what holds for a connection that was accepted now.
+    pub(super) fn admit(&self) -> Admission {
+        let mut plan = self.plan();
+        let cut = plan.next_cuts.pop_front().or(plan.every_cut);
+        Admission { cut, rewriter: plan.rewrite.clone().map(Rewriter::new) }
+    }
+
+    /// Makes a connection reachable for orders until the result is dropped.
+    pub(super) fn register(&self, handle: Handle) -> Registered<'_> {
+        let mut open = self.open();
+        let id = open.next;
+        open.next += 1;
+        open.handles.insert(id, handle);
+        Registered { shared: self, id }
+    }
+}
+
+/// A connection's entry among the open ones.
+pub(super) struct Registered<'a> {
+    shared: &'a Shared,
+    id: u64,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.shared.open().handles.remove(&self.id);
+    }
+}
