@@ -1,6 +1,5 @@
 //! The servers as a client is told of them, and the keys that are asked for.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use rustls_pki_types::pem::PemObject as _;
 use tokio::runtime::Runtime;
 use truename::topology::{Slot, SlotMap};
 use truename::{Client, cmd};
-use truename_lab::{Lab, LabConfig, LabError, Profile};
+use truename_lab::{Lab, LabConfig, LabNode, Profile};
 
 use crate::cell::{Site, Workload};
 use crate::failure::Failure;
@@ -49,11 +48,6 @@ impl Servers {
     pub(crate) fn processes(&self) -> Vec<u32> {
         self.lab.nodes().iter().filter_map(|node| node.pid()).collect()
     }
-
-    /// Waits for something that the lab does.
-    pub(crate) fn wait<T>(&self, work: impl Future<Output = Result<T, LabError>>) -> Result<T, Failure> {
-        Ok(self.runtime.block_on(work)?)
-    }
 }
 
 /// What a client has to know to connect.
@@ -61,12 +55,31 @@ impl Servers {
 pub(crate) struct Target {
     pub(crate) seeds: Vec<(String, u16)>,
     pub(crate) is_cluster: bool,
+    /// Where the primaries are, shard by shard: for the floor, which has no topology, and for telling shards apart.
+    pub(crate) primaries: Vec<SocketAddr>,
     pub(crate) ca_pem: Option<String>,
 }
 
 impl Target {
     pub(crate) fn of(lab: &Lab, is_cluster: bool) -> Self {
-        Self { seeds: lab.seeds(), is_cluster, ca_pem: lab.ca_pem().map(str::to_owned) }
+        Self {
+            seeds: lab.seeds(),
+            is_cluster,
+            primaries: lab.primaries().into_iter().map(LabNode::socket_addr).collect(),
+            ca_pem: lab.ca_pem().map(str::to_owned),
+        }
+    }
+
+    fn shard_of(&self, map: &SlotMap, key: &str) -> Result<usize, Failure> {
+        if !self.is_cluster {
+            return Ok(0);
+        }
+        let owner = map.primary(Slot::of_key(key.as_bytes())).map(|node| &node.endpoint);
+        let serves = |at: &SocketAddr| {
+            owner.is_some_and(|owner| owner.ip() == Some(at.ip()) && owner.port() == at.port())
+        };
+        let shard = self.primaries.iter().position(serves);
+        shard.ok_or_else(|| Failure::new(format!("none of the primaries serves {key}")))
     }
 
     /// A rustls configuration that trusts the lab's authority, for the clients that take one.
@@ -83,7 +96,15 @@ impl Target {
 pub(crate) struct Key {
     pub(crate) text: Arc<str>,
     pub(crate) bytes: Bytes,
-    pub(crate) primary: SocketAddr,
+    /// Which of [`Target::primaries`] serves it.
+    pub(crate) shard: usize,
+}
+
+impl Key {
+    pub(crate) fn new(text: String, map: &SlotMap, target: &Target) -> Result<Self, Failure> {
+        let shard = target.shard_of(map, &text)?;
+        Ok(Self { bytes: Bytes::from(text.clone()), text: text.into(), shard })
+    }
 }
 
 /// What a workload reads and writes.
@@ -103,8 +124,7 @@ impl Keyspace {
         let mut keys = Vec::new();
         for text in names(workload) {
             client.execute::<()>(cmd("SET").arg(text.as_str()).arg(&value)).await?;
-            let primary = primary_of(&map, target, &text)?;
-            keys.push(Key { bytes: Bytes::from(text.clone()), text: text.into(), primary });
+            keys.push(Key::new(text, &map, target)?);
         }
         client.close();
         Ok(Self { keys: keys.into(), value })
@@ -119,15 +139,6 @@ fn names(workload: Workload) -> Vec<String> {
     }
     let count = if workload.value_length() < LARGE { KEYS } else { LARGE_KEYS };
     (0..count).map(|n| format!("key:{n:012}")).collect()
-}
-
-pub(crate) fn primary_of(map: &SlotMap, target: &Target, key: &str) -> Result<SocketAddr, Failure> {
-    let slot = Slot::of_key(key.as_bytes());
-    let seed = || target.seeds.first().map(|(host, port)| (host.clone(), *port));
-    let announced = map.primary(slot).map(|node| (node.endpoint.host().to_owned(), node.endpoint.port()));
-    let (host, port) = if target.is_cluster { announced } else { seed() }
-        .ok_or_else(|| Failure::new(format!("nobody serves {key}")))?;
-    Ok(SocketAddr::new(host.parse()?, port))
 }
 
 /// A client for questions besides the measurement.

@@ -26,7 +26,7 @@ use crate::failure::Failure;
 use crate::machine::{self, Machine};
 use crate::record::Records;
 use crate::subjects::{Fred, Kind, RedisRs, Rustis, Settings, Subject, Truename};
-use crate::target::{Key, Servers, Target, bystander, primary_of};
+use crate::target::{Key, Servers, Target, bystander};
 use crate::{run, table};
 
 const SHARDS: usize = 3;
@@ -132,7 +132,7 @@ async fn observe<S: Subject>(
 ) -> Result<Report, Failure> {
     let target = Target::of(lab, true);
     let map = bystander(&target).await?.topology();
-    let places = places(lab, &map, &target)?;
+    let places = places(&map, &target)?;
     let keys: Vec<_> = hurt_keys(fault, &places);
     let settings = Settings { deadline: Some(TIMEOUT), connect: Some(TIMEOUT) };
     let subject = tokio::time::timeout(CAP, S::connect(&target, &settings)).await??;
@@ -152,20 +152,14 @@ async fn observe<S: Subject>(
 }
 
 /// The same number of workers on every shard.
-fn places(lab: &Lab, map: &SlotMap, target: &Target) -> Result<Vec<Place>, Failure> {
+fn places(map: &SlotMap, target: &Target) -> Result<Vec<Place>, Failure> {
     let mut places: Vec<Place> = Vec::new();
     let mut number = 0_u32;
     while places.len() < SHARDS * WORKERS_PER_SHARD {
         number += 1;
-        let key = |suffix: &str| -> Result<Key, Failure> {
-            let text = format!("{{w{number}}}:{suffix}");
-            let primary = primary_of(map, target, &text)?;
-            Ok(Key { bytes: text.clone().into(), text: text.into(), primary })
-        };
+        let key = |suffix: &str| Key::new(format!("{{w{number}}}:{suffix}"), map, target);
         let (counter, value) = (key("count")?, key("value")?);
-        let shard =
-            lab.nodes().iter().find(|node| node.socket_addr() == counter.primary).map(|node| node.shard);
-        let shard = shard.ok_or_else(|| Failure::new("a slot is served by no node of the lab"))?;
+        let shard = counter.shard;
         if places.iter().filter(|place| place.shard == shard).count() < WORKERS_PER_SHARD {
             places.push(Place { shard, counter, value });
         }

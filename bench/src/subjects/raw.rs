@@ -4,10 +4,9 @@
 //! one task per socket that writes what has gathered, finds the ends of replies and wakes their tasks. There are no
 //! slots, no redirects, no deadlines, no errors, no reconnecting and no values: replies are counted, not kept.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::io::{self, ErrorKind, Write as _};
-use std::net::SocketAddr;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -29,7 +28,8 @@ const READ_BUFFER: usize = 256 * 1024;
 
 /// The sockets, and the place where one task waits.
 pub(crate) struct Raw {
-    sockets: Arc<HashMap<SocketAddr, Arc<Socket>>>,
+    /// One per shard.
+    sockets: Arc<[Socket]>,
     waiter: Arc<Waiter>,
 }
 
@@ -66,26 +66,24 @@ struct Queue {
 impl Subject for Raw {
     async fn connect(target: &Target, _: &Settings) -> Result<Self, Failure> {
         let tls = target.rustls()?.map(|config| TlsConnector::from(Arc::new(config)));
-        let mut sockets = HashMap::new();
-        for (host, port) in &target.seeds {
-            let address = SocketAddr::new(host.parse()?, *port);
-            let socket = Arc::<Socket>::default();
-            sockets.insert(address, Arc::clone(&socket));
-            let stream = TcpStream::connect(address).await?;
+        let sockets: Arc<[Socket]> = target.primaries.iter().map(|_| Socket::default()).collect();
+        for (shard, address) in target.primaries.iter().enumerate() {
+            let sockets = Arc::clone(&sockets);
+            let stream = TcpStream::connect(*address).await?;
             stream.set_nodelay(true)?;
             match &tls {
-                None => drop(tokio::spawn(Driver::new(socket, stream).run())),
+                None => drop(tokio::spawn(Driver::new(sockets, shard, stream).run())),
                 Some(tls) => {
                     let stream = tls.connect(ServerName::from(address.ip()), stream).await?;
-                    drop(tokio::spawn(Driver::new(socket, stream).run()));
+                    drop(tokio::spawn(Driver::new(sockets, shard, stream).run()));
                 }
             }
         }
-        Ok(Self { sockets: Arc::new(sockets), waiter: Arc::default() })
+        Ok(Self { sockets, waiter: Arc::default() })
     }
 
     async fn get(&mut self, key: &Key) -> Result<usize, Failure> {
-        self.call(key.primary, 1, |out| put_get(out, key)).await
+        self.call(key.shard, 1, |out| put_get(out, key)).await
     }
 
     async fn set(&mut self, key: &Key, value: &Bytes) -> Result<(), Failure> {
@@ -94,12 +92,12 @@ impl Subject for Raw {
             put_bulk(out, &key.bytes);
             put_bulk(out, value);
         };
-        self.call(key.primary, 1, encode).await.map(drop)
+        self.call(key.shard, 1, encode).await.map(drop)
     }
 
     async fn get_all(&mut self, keys: &[Key]) -> Result<usize, Failure> {
         let Some(first) = keys.first() else { return Ok(0) };
-        self.call(first.primary, keys.len(), |out| keys.iter().for_each(|key| put_get(out, key))).await
+        self.call(first.shard, keys.len(), |out| keys.iter().for_each(|key| put_get(out, key))).await
     }
 
     async fn read(&mut self, _: &Key) -> Result<Option<String>, Failure> {
@@ -114,15 +112,14 @@ impl Subject for Raw {
 impl Raw {
     async fn call(
         &self,
-        node: SocketAddr,
+        shard: usize,
         commands: usize,
         encode: impl FnOnce(&mut Vec<u8>),
     ) -> Result<usize, Failure> {
         let waiter = &self.waiter;
-        let socket = self.sockets.get(&node).ok_or_else(|| Failure::new("no such node"))?;
         waiter.length.store(0, Ordering::Relaxed);
         waiter.missing.store(commands, Ordering::Relaxed);
-        socket.submit(waiter, commands, encode)?;
+        self.sockets[shard].submit(waiter, commands, encode)?;
         poll_fn(|context| waiter.poll(context)).await
     }
 }
@@ -174,7 +171,8 @@ impl Waiter {
 
 /// The task of one socket.
 struct Driver<S> {
-    socket: Arc<Socket>,
+    sockets: Arc<[Socket]>,
+    shard: usize,
     stream: S,
     input: Box<[u8]>,
     filled: usize,
@@ -185,15 +183,15 @@ struct Driver<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    fn new(socket: Arc<Socket>, stream: S) -> Self {
+    fn new(sockets: Arc<[Socket]>, shard: usize, stream: S) -> Self {
         let input = vec![0; READ_BUFFER].into_boxed_slice();
-        Self { socket, stream, input, filled: 0, output: Vec::new(), written: 0, has_yielded: false }
+        Self { sockets, shard, stream, input, filled: 0, output: Vec::new(), written: 0, has_yielded: false }
     }
 
     /// Until the connection ends; then every waiting task is told.
     async fn run(mut self) {
         let Err(_) = poll_fn(|context| self.poll(context)).await;
-        let mut queue = self.socket.queue.lock();
+        let mut queue = self.sockets[self.shard].queue.lock();
         queue.is_closed = true;
         for waiter in queue.waiting.drain(..) {
             waiter.broken.store(true, Ordering::Relaxed);
@@ -219,7 +217,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Whether there is something to write now. With several commands under way it stands back once before.
     fn take_output(&mut self, context: &Context<'_>) -> bool {
-        let mut queue = self.socket.queue.lock();
+        let mut queue = self.sockets[self.shard].queue.lock();
         if queue.out.is_empty() {
             queue.idle = Some(context.waker().clone());
             return false;
@@ -245,7 +243,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         self.filled += read;
         let mut at = 0;
-        let mut queue = self.socket.queue.lock();
+        let mut queue = self.sockets[self.shard].queue.lock();
         while let Some((total, length)) = reply(&self.input[at..self.filled])? {
             at += total;
             let waiter = queue.waiting.pop_front().ok_or(ErrorKind::InvalidData)?;
@@ -264,8 +262,9 @@ fn put_get(out: &mut Vec<u8>, key: &Key) {
 }
 
 fn put_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Writing into a vector cannot fail.
-    let _ = write!(out, "${}\r\n", bytes.len());
+    out.push(b'$');
+    out.extend_from_slice(itoa::Buffer::new().format(bytes.len()).as_bytes());
+    out.extend_from_slice(b"\r\n");
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
 }

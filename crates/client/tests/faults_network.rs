@@ -324,13 +324,13 @@ async fn streams_in_crumbs_and_with_delays_are_the_same_streams() {
     let lab = proxied_lab(Profile::Plain).await;
     let client = connect(&lab).await;
     let delay = Fault::Delay { by: Duration::from_millis(5), jitter: Duration::from_millis(10) };
-    for fault in [Fault::Split { most: 3 }, delay] {
+    for (name, fault) in [("crumbs", Fault::Split { most: 3 }), ("delays", delay)] {
         lab.proxies().iter().for_each(|proxy| proxy.set(fault));
-        let history = History::start(&client, spread_keys(&format!("{fault:?}"), 12));
+        let history = History::start(&client, spread_keys(name, 12));
         history.healthy_for(500, 10 * SECOND).await;
         let outcome = history.finish().await;
         outcome.assert_sound();
-        assert_eq!(outcome.failed, 0, "{fault:?}: {outcome:?}");
+        assert_eq!(outcome.failed, 0, "{name}: {outcome:?}");
     }
 }
 

@@ -55,9 +55,9 @@ impl Pump<'_> {
     pub(super) async fn run(mut self) -> Flow {
         match self.forward().await {
             Ok(flow) => flow,
-            // The peer of this direction's writer or reader failed; its other direction notices by itself.
+            // The receiver is gone; the other direction reads the same from it.
             Err(error) => {
-                tracing::trace!(%error, direction = ?self.direction, "proxied connection failed");
+                tracing::trace!(%error, direction = ?self.direction, "cannot forward");
                 Flow::Ended
             }
         }
@@ -76,10 +76,12 @@ impl Pump<'_> {
                 },
                 _ = self.fault.changed() => {}
                 read = self.reader.read_buf(&mut portion) => {
-                    let count = read?;
-                    if count == 0 {
-                        break;
-                    }
+                    let count = match read {
+                        Ok(0) => break,
+                        Ok(count) => count,
+                        // What one side resets is reset on the other.
+                        Err(_) => return Ok(Flow::Cut(Ending::Reset)),
+                    };
                     self.shared.counters.read(self.direction, count);
                     let bytes = portion.split();
                     portion.reserve(PORTION);
