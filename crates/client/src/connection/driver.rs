@@ -20,8 +20,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 use truename_resp::{Decoder, Frame, Push, Reply};
 
+use super::alarm::Alarm;
 use super::closed::CloseCause;
-use super::lane::{Phase, Shared};
+use super::lane::Shared;
 use super::pipeline::{Stalled, Unsolicited};
 use super::waiter::Terms;
 use crate::observe::NodeMeter;
@@ -36,63 +37,6 @@ const READ_CHUNK: usize = 64 * 1024;
 const READ_CHUNK_MAX: usize = 1024 * 1024;
 /// Capacity that a drained write buffer may keep.
 const WRITE_KEEP: usize = 256 * 1024;
-
-/// Wakes the lane's task when a deadline passes or the server has been silent for too long.
-#[derive(Debug)]
-pub(crate) struct Alarm {
-    sleep: Pin<Box<Sleep>>,
-    armed: Option<Instant>,
-}
-
-impl Alarm {
-    pub(crate) fn new() -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), armed: None }
-    }
-
-    /// Makes sure the task is woken no later than `at`. An alarm set for earlier stays as it is.
-    fn set(&mut self, at: Instant) {
-        if self.armed.is_none_or(|armed| at < armed) {
-            self.sleep.as_mut().reset(at);
-            self.armed = Some(at);
-        }
-    }
-
-    fn poll_rung(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.armed.is_none() {
-            return Poll::Pending;
-        }
-        ready!(self.sleep.as_mut().poll(cx));
-        self.armed = None;
-        Poll::Ready(())
-    }
-
-    /// Runs the pipeline's checks whenever they are due.
-    pub(crate) fn poll_checks(
-        &mut self,
-        cx: &mut Context<'_>,
-        shared: &Shared,
-        wake: &mut Vec<Waker>,
-    ) -> Option<Stalled> {
-        loop {
-            let due = shared.lock().pipeline.next_check();
-            if let Some(at) = due {
-                self.set(at);
-            }
-            if self.poll_rung(cx).is_pending() {
-                return None;
-            }
-            let stalled = {
-                let mut state = shared.lock();
-                let open = matches!(state.phase, Phase::Open);
-                state.pipeline.check(Instant::now(), open, wake)
-            };
-            wake.drain(..).for_each(Waker::wake);
-            if stalled.is_some() {
-                return stalled;
-            }
-        }
-    }
-}
 
 /// Limits and habits of one connection.
 #[derive(Debug, Clone, Copy)]

@@ -9,12 +9,14 @@
 //! | [`pipeline`], [`waiter`] | sans-IO: bytes out, replies in, who waits for which |
 //! | [`lane`] | the callers' side of a pipeline |
 //! | [`driver`] | the one future that reads and writes the socket |
+//! | [`alarm`] | the one timer of a lane |
 //! | [`task`] | a lane's life: connect, drive, back off, again |
 //! | [`remedy`] | what would fix a failed attempt |
 //!
 //! Invariants: nothing is sent before the peer's certificate was checked; a handshake that meets anything
 //! unexpected ends its connection; a plaintext byte is never sent on a connection of a TLS client.
 
+mod alarm;
 mod attempt;
 mod backoff;
 mod closed;

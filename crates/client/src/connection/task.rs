@@ -13,11 +13,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 use truename_topology::DialAddress;
 
+use super::alarm::Alarm;
 use super::attempt::{Connected, ConnectionFacts};
 use super::backoff::Backoff;
 use super::closed::CloseCause;
 use super::connector::{Connector, Target};
-use super::driver::{Alarm, Driver, DriverOptions};
+use super::driver::{Driver, DriverOptions};
 use super::lane::{Lane, Phase, Shared};
 use super::pipeline::Room;
 use crate::error::NodeFailure;
