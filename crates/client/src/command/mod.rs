@@ -1,8 +1,8 @@
 //! Commands: what the caller wants sent, and what the client must know of it.
 //!
 //! - [`Command`] and [`cmd`] build one; arguments are borrowed where they can be.
-//! - [`spec`] says where its keys are, whether it may be repeated, and what it does to its connection.
-//! - [`table`] is generated from real servers; see `tools/command-table`.
+//! - `spec` says where its keys are, whether it may be repeated, and what it does to its connection.
+//! - `table` is generated from real servers; see `tools/command-table`.
 //!
 //! A command is encoded straight into the buffer of the lane that it is sent on, and again when it is sent
 //! again: no encoded copy is kept.
