@@ -8,9 +8,9 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use truename_topology::{Endpoint, Origin, SlotMap, View, reconcile};
+use truename_topology::{Disagreement, Endpoint, Origin, SlotMap, View, reconcile};
 
-use super::discover::{Answer, Opinion, ask_several};
+use super::discover::{Answer, ask_several};
 use super::hint::Hints;
 use super::{Cluster, Topology};
 use crate::connection::{Backoff, Target};
@@ -57,6 +57,21 @@ pub(super) async fn run(cluster: Weak<Cluster>) {
     }
 }
 
+/// What several nodes think, each with whom it came from.
+#[derive(Default)]
+struct Views {
+    views: Vec<View>,
+    /// Parallel to the views.
+    sources: Vec<Target>,
+    failures: Vec<NodeFailure>,
+}
+
+impl Views {
+    fn is_empty(&self) -> bool {
+        self.views.is_empty()
+    }
+}
+
 impl Cluster {
     /// Applies what redirects said, at once.
     fn patch(&self, hints: &Hints) {
@@ -87,18 +102,31 @@ impl Cluster {
 
     /// Asks several nodes and adopts what they agree on. True when something changed.
     async fn refresh(&self) -> bool {
-        let deadline = Instant::now() + self.timing.node_connect;
         let current = self.topology.load_full();
-        let (mut opinions, mut failures) =
-            ask_several(&self.factory.connector, &self.sources(&current), deadline).await;
-        if opinions.is_empty() {
-            let seeds: Vec<Target> = self.seeds.iter().map(Target::seed).collect();
-            let deadline = Instant::now() + self.timing.node_connect;
-            let (answered, failed) = ask_several(&self.factory.connector, &seeds, deadline).await;
-            opinions = answered;
-            failures.extend(failed);
+        let mut views = Views::default();
+        self.ask(&self.sources(&current), &mut views).await;
+        if views.is_empty() {
+            self.ask(&self.all_seeds(), &mut views).await;
         }
-        self.adopt(&current, opinions, &failures)
+        if views.is_empty() {
+            return self.give_up(&views);
+        }
+        let mut reconciled = reconcile(&views.views, Some(current.map()));
+        if reconciled.disagreements.contains(&Disagreement::Replaced) {
+            // A seed speaks of another cluster. That is believed only if no other seed contradicts it: one of
+            // several addresses may have been given to a stranger.
+            self.ask(&self.all_seeds(), &mut views).await;
+            reconciled = reconcile(&views.views, Some(current.map()));
+        }
+        for disagreement in &reconciled.disagreements {
+            tracing::debug!(%disagreement, "views disagree");
+            self.signals.emit(|| Event::Disagreement { what: disagreement.to_string() });
+        }
+        let seed =
+            reconciled.chosen.map_or_else(|| self.authority(), |chosen| views.sources[chosen].seed.clone());
+        let changed = self.publish(&current, reconciled.map, &seed);
+        observe::refreshed(if changed { "changed" } else { "unchanged" });
+        changed
     }
 
     /// Whom to ask: some nodes that are connected, drawn at random, and a seed.
@@ -110,31 +138,29 @@ impl Cluster {
         up.into_iter().take(SOURCES).cloned().chain(seed).collect()
     }
 
-    fn adopt(&self, current: &Topology, opinions: Vec<Opinion>, failures: &[NodeFailure]) -> bool {
-        let (mut views, mut sources): (Vec<View>, Vec<Target>) = (Vec::new(), Vec::new());
+    fn all_seeds(&self) -> Vec<Target> {
+        self.seeds.iter().map(Target::seed).collect()
+    }
+
+    async fn ask(&self, sources: &[Target], views: &mut Views) {
+        let deadline = Instant::now() + self.timing.node_connect;
+        let (opinions, failures) = ask_several(&self.factory.connector, sources, deadline).await;
+        views.failures.extend(failures);
         for opinion in opinions {
             if let Answer::View(view) = opinion.answer {
                 let origin = if opinion.source.is_seed { Origin::Seed } else { Origin::Node };
-                views.push(view.with_origin(origin));
-                sources.push(opinion.source);
+                views.views.push(view.with_origin(origin));
+                views.sources.push(opinion.source);
             }
         }
-        if views.is_empty() {
-            let cause = failures.last().map_or_else(|| "nobody answered".to_owned(), NodeFailure::summary);
-            tracing::debug!(%cause, "refresh failed");
-            observe::refreshed("failed");
-            self.signals.emit(|| Event::RefreshFailed { cause });
-            return false;
-        }
-        let reconciled = reconcile(&views, Some(current.map()));
-        for disagreement in &reconciled.disagreements {
-            tracing::debug!(%disagreement, "views disagree");
-            self.signals.emit(|| Event::Disagreement { what: disagreement.to_string() });
-        }
-        let seed = reconciled.chosen.map_or_else(|| self.authority(), |chosen| sources[chosen].seed.clone());
-        let changed = self.publish(current, reconciled.map, &seed);
-        observe::refreshed(if changed { "changed" } else { "unchanged" });
-        changed
+    }
+
+    fn give_up(&self, views: &Views) -> bool {
+        let cause = views.failures.last().map_or_else(|| "nobody answered".to_owned(), NodeFailure::summary);
+        tracing::debug!(%cause, "refresh failed");
+        observe::refreshed("failed");
+        self.signals.emit(|| Event::RefreshFailed { cause });
+        false
     }
 
     /// Puts a map in force. True when it differs from the one before.
