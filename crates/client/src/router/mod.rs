@@ -103,7 +103,11 @@ impl Router {
         let timeout = command.own_timeout().unwrap_or(timing.command + blocks);
         let patience = timing.stall.max(command.own_timeout().unwrap_or(blocks));
         let mut attempts = Attempts::new(Instant::now(), timeout);
-        let mut destination = self.resolve(&request, &mut attempts).await?;
+        // What is rare is boxed: thousands of calls in flight should be small, and these paths are long.
+        let mut destination = match self.choose(&request) {
+            Some(node) => Destination { node, asking: false },
+            None => Box::pin(self.resolve(&request, &mut attempts)).await?,
+        };
         loop {
             let Destination { node, asking } = destination;
             let now = attempts.begin(node.endpoint());
@@ -126,7 +130,7 @@ impl Router {
             if verdict == Verdict::Done {
                 return attempts.answer(outcome, &node, request.slot);
             }
-            destination = self.follow(verdict, outcome, &request, &mut attempts).await?;
+            destination = Box::pin(self.follow(verdict, outcome, &request, &mut attempts)).await?;
         }
     }
 
@@ -213,28 +217,29 @@ impl Router {
         }
     }
 
-    /// Chooses the node by the current snapshot. Waits only while the slot has no owner.
+    /// Chooses the node by the current snapshot; `None` while the slot has no owner.
+    fn choose(&self, request: &Request<'_, '_>) -> Option<Arc<Node>> {
+        let topology = self.cluster.topology();
+        match request.slot {
+            Some(slot) => self.node_of(&topology, slot, request).cloned(),
+            None => any_primary(&topology),
+        }
+    }
+
+    /// Chooses the node, and waits while the slot has no owner.
     async fn resolve(
         &self,
         request: &Request<'_, '_>,
         attempts: &mut Attempts,
     ) -> Result<Destination, Error> {
         loop {
-            let (node, is_covered) = {
-                let topology = self.cluster.topology();
-                let node = match request.slot {
-                    Some(slot) => self.node_of(&topology, slot, request).cloned(),
-                    None => any_primary(&topology),
-                };
-                (node, !topology.nodes().is_empty())
-            };
-            if let Some(node) = node {
+            if let Some(node) = self.choose(request) {
                 return Ok(Destination { node, asking: false });
             }
             if self.cluster.is_closed() {
                 return Err(Error::Closed);
             }
-            if !is_covered {
+            if self.cluster.topology().nodes().is_empty() {
                 return Err(Error::Route(Box::new(RouteError::NoNodes)));
             }
             self.cluster.signals.refresh();
