@@ -40,8 +40,18 @@ impl Lab {
             FailoverKind::Force => &["FORCE"],
             FailoverKind::Takeover => &["TAKEOVER"],
         };
-        node.expect(&[&["CLUSTER", "FAILOVER"], option].concat()).await?;
         let running: Vec<_> = self.nodes.iter().filter(|node| node.is_responsive()).collect();
+        // Right after another failover its primary may not know it yet, and ignores what strangers ask (server 7.0).
+        let wanted = format!("everybody to know whom node {replica} follows");
+        self.agree(&wanted, &running, |views| {
+            let own = running.iter().position(|other| other.id == node.id).map(|at| &views[at]);
+            match own.and_then(|view| view.peer(&node.id)?.primary.as_deref()) {
+                Some(primary) => everywhere(views, &wanted, |view| view.is_replica_of(&node.id, primary)),
+                None => Ok(()),
+            }
+        })
+        .await?;
+        node.expect(&[&["CLUSTER", "FAILOVER"], option].concat()).await?;
         let wanted = format!("node {replica} to become a primary");
         self.agree(&wanted, &running, |views| everywhere(views, &wanted, |view| view.is_primary(&node.id)))
             .await?;

@@ -61,7 +61,8 @@ pub(super) async fn run(client: TcpStream, shared: Arc<Shared>, admission: Admis
     let target = shared.target();
     let Ok(server) = TcpStream::connect(target).await else {
         tracing::debug!(%target, "the server does not accept");
-        return;
+        // As near to a refusal as a proxy gets.
+        return reset(client);
     };
     for stream in [&client, &server] {
         // Only latency is lost without it.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
@@ -130,6 +131,15 @@ impl FaultProxy {
     /// Sends a FIN in one direction of all open connections, and reads no more in that direction.
     pub fn half_close_open(&self, direction: Direction) {
         self.shared.handles().iter().for_each(|handle| handle.order(direction, Order::HalfClose));
+    }
+
+    /// Holds all open connections back for this long, and no other: a path that is slow for those who are on it. What
+    /// they were sent goes on afterwards, also when the client has closed them meanwhile, unless it reset them.
+    pub fn hold_open(&self, time: Duration) {
+        for handle in self.shared.handles() {
+            handle.order(Direction::Requests, Order::Hold(time));
+            handle.order(Direction::Replies, Order::Hold(time));
+        }
     }
 
     /// Cuts every open connection at a point that is counted from now on.

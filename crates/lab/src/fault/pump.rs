@@ -25,6 +25,8 @@ const THROTTLE_TICK: Duration = Duration::from_millis(10);
 pub(super) enum Order {
     Cut(Cut),
     Inject(Bytes),
+    /// Nothing is read for this long.
+    Hold(Duration),
     /// A FIN to the receiver; what still comes is not read.
     HalfClose,
 }
@@ -72,6 +74,7 @@ impl Pump<'_> {
                 Some(order) = self.orders.recv() => match order {
                     Order::Cut(cut) => self.cut = Some(cut),
                     Order::Inject(bytes) => self.write(&bytes).await?,
+                    Order::Hold(time) => sleep(time).await,
                     Order::HalfClose => break,
                 },
                 _ = self.fault.changed() => {}

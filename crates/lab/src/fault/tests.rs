@@ -208,6 +208,20 @@ async fn silence_is_an_end_that_nobody_is_told_of() {
 }
 
 #[tokio::test]
+async fn held_connections_go_on_later_and_others_at_once() {
+    let site = Site::new().await;
+    let mut held = site.established().await;
+    site.proxy.hold_open(4 * MOMENT);
+    held.write_all(b"late\r\n").await.unwrap();
+    assert!(is_silent(&mut held).await);
+    site.established().await;
+    // A close leaves what was sent on its way.
+    drop(held);
+    assert_eq!(site.executed.load(Ordering::Relaxed), 2);
+    site.eventually(|site| site.executed.load(Ordering::Relaxed) == 3).await;
+}
+
+#[tokio::test]
 async fn delays_throttles_and_splits_keep_the_stream() {
     let site = Site::new().await;
     let mut stream = site.established().await;
