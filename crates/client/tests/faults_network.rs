@@ -256,6 +256,23 @@ async fn f18_what_never_left_is_sent_again_and_executed_once() {
 }
 
 #[tokio::test]
+#[ignore = "open: a repeatable write is sent again while its first copy may still be under way"]
+async fn bug_b5_a_write_on_a_connection_that_was_given_up_never_overtakes_its_successors() {
+    let _company = in_company().await;
+    let lab = proxied_server().await;
+    let client = Client::connect(&hasty(&lab).stall_timeout(SECOND / 4)).await.expect("connected");
+    let proxy = lab.proxy(0);
+    let set = |value: i64| client.execute::<()>(cmd("SET").arg("order").arg(value));
+    set(0).await.expect("OK");
+    proxy.hold_open(2 * SECOND);
+    // Repeatable, so it is sent again on a new connection; the first copy is still on its way.
+    set(1).await.expect("sent again");
+    set(2).await.expect("OK");
+    eventually("the old connection is over", 5 * SECOND, || async { proxy.traffic().open == 1 }).await;
+    assert_eq!(client.execute::<i64>(cmd("GET").arg("order")).await.expect("a value"), 2);
+}
+
+#[tokio::test]
 async fn b4_replies_lost_after_execution_are_reported_and_never_repeated() {
     let _company = in_company().await;
     for ending in [Ending::Close, Ending::Silence] {

@@ -21,6 +21,13 @@ pub(crate) async fn lab(profile: Profile) -> Lab {
     Lab::builder(profile).shards(3).replicas(0).start().await.expect("the lab starts")
 }
 
+/// A command of the lab's own that must succeed.
+pub(crate) async fn tell(lab: &Lab, node: usize, args: &[&str]) -> truename::Reply {
+    let reply = lab.command(node, args).await.expect("the node answers");
+    assert!(reply.as_error().is_none(), "{args:?}: {reply:?}");
+    reply
+}
+
 /// Three primaries without replicas, each reached through its fault proxy alone.
 pub(crate) async fn proxied_lab(profile: Profile) -> Lab {
     let lab = Lab::builder(profile).shards(3).replicas(0).fault_proxies(true);

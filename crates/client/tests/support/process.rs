@@ -9,9 +9,9 @@ use tokio::time::sleep;
 /// Clock ticks per second in `/proc`: fixed for user space on Linux.
 const TICKS: u64 = 100;
 
-/// Processor time of this process so far, to a hundredth of a second.
-pub(crate) fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("procfs");
+/// Processor time of a process so far, to a hundredth of a second. `process` is a process id, or `self`.
+fn cpu_time(process: &str) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("procfs");
     // The second field is the program's name in parentheses and may hold spaces; user and system time are the
     // 14th and 15th.
     let (_, fields) = stat.rsplit_once(')').expect("a name");
@@ -22,9 +22,13 @@ pub(crate) fn cpu_time() -> Duration {
 
 /// The share of one processor that this process uses while nothing asks anything of it, in percent.
 pub(crate) async fn idle_cpu() -> u64 {
-    let before = cpu_time();
+    cpu_in_a_second("self").await
+}
+
+async fn cpu_in_a_second(process: &str) -> u64 {
+    let before = cpu_time(process);
     sleep(Duration::from_secs(1)).await;
-    (cpu_time() - before).as_millis() as u64 / 10
+    (cpu_time(process) - before).as_millis() as u64 / 10
 }
 
 /// Sockets that this process has open.
@@ -59,6 +63,11 @@ impl Role {
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "kill -s {signal}");
+    }
+
+    /// The share of one processor that it uses in the next second, in percent.
+    pub(crate) async fn cpu(&self) -> u64 {
+        cpu_in_a_second(&self.child.id().to_string()).await
     }
 
     /// Waits for its end; panics unless the test passed.
