@@ -59,6 +59,9 @@ pub(crate) struct Recovery {
     /// The clients to compare.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub(crate) clients: Vec<Kind>,
+    /// How often each client meets each fault.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) rounds: usize,
     /// Where results are appended as JSON lines.
     #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_RESULTS)]
     pub(crate) results: PathBuf,

@@ -145,7 +145,7 @@ pub(crate) fn plan(
     window: Duration,
     same_deadline: bool,
 ) -> Result<Plan, Failure> {
-    let target = Target::of(&servers.lab, cell.site.shards > 1);
+    let target = Target::of(&servers.lab, cell.site.shards > 1)?;
     let keyspace = servers.runtime.block_on(Keyspace::fill(&target, cell.workload))?;
     Ok(Plan {
         cell: *cell,

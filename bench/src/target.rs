@@ -40,6 +40,8 @@ impl Servers {
     }
 
     pub(crate) fn launch(config: LabConfig) -> Result<Self, Failure> {
+        // With `rustis-tls` two providers are linked, and the clients that look for one need to be told which.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let lab = runtime.block_on(config.start())?;
         Ok(Self { lab, runtime })
@@ -61,13 +63,17 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub(crate) fn of(lab: &Lab, is_cluster: bool) -> Self {
-        Self {
+    pub(crate) fn of(lab: &Lab, is_cluster: bool) -> Result<Self, Failure> {
+        let address = |node: &LabNode| -> Result<SocketAddr, Failure> {
+            let (host, port) = node.announced();
+            Ok(SocketAddr::new(host.parse()?, port))
+        };
+        Ok(Self {
             seeds: lab.seeds(),
             is_cluster,
-            primaries: lab.primaries().into_iter().map(LabNode::socket_addr).collect(),
+            primaries: lab.primaries().into_iter().map(address).collect::<Result<_, _>>()?,
             ca_pem: lab.ca_pem().map(str::to_owned),
-        }
+        })
     }
 
     fn shard_of(&self, map: &SlotMap, key: &str) -> Result<usize, Failure> {

@@ -13,6 +13,10 @@ const HURT: usize = 0;
 /// Where slots of the hurt shard move to.
 const HEIR: usize = 1;
 const POLL: Duration = Duration::from_millis(20);
+/// How long a black hole lasts before anybody does something about it.
+const UNNOTICED: Duration = Duration::from_secs(2);
+/// More bytes than a client exchanges when it only asks for the topology.
+const SOME_TRAFFIC: u64 = 32 * 1024;
 /// How long an election may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -24,6 +28,9 @@ pub(crate) enum Fault {
     Kill,
     /// A primary freezes (SIGSTOP) with its connections open; its replica is elected.
     Freeze,
+    /// Nothing passes between clients and a primary any more, in either direction and without a word; its replica takes
+    /// over by agreement two seconds later.
+    Blackhole,
     /// A replica takes over by agreement (CLUSTER FAILOVER).
     Failover,
     /// The slots of all keys of a shard move to another, one after the other.
@@ -33,13 +40,14 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Kill, Self::Freeze, Self::Failover, Self::Migrate, Self::Redeploy];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Kill, Self::Freeze, Self::Blackhole, Self::Failover, Self::Migrate, Self::Redeploy];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Kill => "kill",
             Self::Freeze => "freeze",
+            Self::Blackhole => "blackhole",
             Self::Failover => "failover",
             Self::Migrate => "migrate",
             Self::Redeploy => "redeploy",
@@ -50,12 +58,18 @@ impl Fault {
     /// redeploy the seed is a front door, whose address stays.
     pub(super) fn lab(self) -> LabConfig {
         let profile = if self == Self::Redeploy { Profile::Gcp } else { Profile::Plain };
-        Lab::builder(profile).tls(false).password(None)
+        Lab::builder(profile).tls(false).password(None).fault_proxies(self == Self::Blackhole)
     }
 
     /// Whether calls to this shard are expected to suffer.
     pub(super) fn hurts(self, shard: usize) -> bool {
         self == Self::Redeploy || shard == HURT
+    }
+
+    /// Whether it would meet a client that has been at work for a while. A client that dials other addresses than the
+    /// announced ones goes past the proxy that is to be the black hole.
+    pub(super) fn meets_client(self, lab: &Lab) -> bool {
+        self != Self::Blackhole || lab.proxy(HURT).traffic().from_clients > SOME_TRAFFIC
     }
 
     /// Does it; returns once the servers could serve every key again. What is counted in between is not the client's
@@ -70,10 +84,12 @@ impl Fault {
                 lab.node(HURT).stop();
                 replaced(lab, keys).await
             }
-            Self::Failover => {
-                let replica = lab.replicas().iter().find(|node| node.shard == HURT).map(|node| node.index);
-                lab.failover(replica.unwrap_or(HURT)).await.map(drop)
+            Self::Blackhole => {
+                lab.proxy(HURT).set(truename_lab::Fault::Blackhole);
+                tokio::time::sleep(UNNOTICED).await;
+                hand_over(lab).await
             }
+            Self::Failover => hand_over(lab).await,
             Self::Migrate => {
                 let slots: BTreeSet<_> = keys.iter().map(|key| Slot::of_key(key.as_bytes())).collect();
                 for slot in slots {
@@ -86,6 +102,12 @@ impl Fault {
             Self::Redeploy => lab.redeploy_abrupt().await.map(drop),
         }
     }
+}
+
+/// The replica of the hurt shard takes over, and nothing is lost.
+async fn hand_over(lab: &Lab) -> Result<(), LabError> {
+    let replica = lab.replicas().iter().find(|node| node.shard == HURT).map(|node| node.index);
+    lab.failover(replica.unwrap_or(HURT)).await.map(drop)
 }
 
 /// Waits until another node serves the keys of the hurt one and the cluster calls itself whole.

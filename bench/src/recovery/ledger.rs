@@ -3,8 +3,11 @@
 //! Counters tell duplicates: every increment that was acknowledged counts once, every one that failed at most once.
 //! Values name their key and their sequence, so a reply that belongs to another call gives itself away.
 
+/// How many examples are kept.
+const EXAMPLES: usize = 3;
+
 /// What replies gave away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Verdicts {
     /// Increments beyond those that were asked for.
     pub(super) duplicates: u64,
@@ -12,6 +15,24 @@ pub(super) struct Verdicts {
     pub(super) lost: u64,
     /// Replies that no history can contain.
     pub(super) wrong: u64,
+    /// The first duplicates and wrong replies, in words.
+    pub(super) evidence: Vec<String>,
+}
+
+impl Verdicts {
+    pub(super) fn add(&mut self, other: Self) {
+        self.duplicates += other.duplicates;
+        self.lost += other.lost;
+        self.wrong += other.wrong;
+        self.evidence.extend(other.evidence);
+        self.evidence.truncate(EXAMPLES);
+    }
+
+    fn example(&mut self, text: impl FnOnce() -> String) {
+        if self.evidence.len() < EXAMPLES {
+            self.evidence.push(text());
+        }
+    }
 }
 
 /// The increments of one key.
@@ -31,7 +52,11 @@ impl Counter {
         let expected = self.last + 1;
         let surplus = count.saturating_sub(expected);
         let explained = surplus.min(self.pending);
-        verdicts.duplicates += surplus - explained;
+        if surplus > explained {
+            verdicts.duplicates += surplus - explained;
+            let pending = self.pending;
+            verdicts.example(|| format!("INCR gave {count} in place of {expected}, {pending} had failed"));
+        }
         verdicts.lost += expected.saturating_sub(count);
         self.pending -= explained;
         self.last = count;
@@ -71,7 +96,11 @@ impl Value {
                 .filter(|sequence| *sequence <= self.sent),
         };
         match sequence {
-            None => verdicts.wrong += 1,
+            None => {
+                verdicts.wrong += 1;
+                let (key, sent) = (&self.key, self.sent);
+                verdicts.example(|| format!("GET {key} gave {found:?}, the last write was {sent}"));
+            }
             Some(sequence) if sequence < self.acknowledged => {
                 verdicts.lost += 1;
                 self.acknowledged = sequence;
@@ -112,20 +141,21 @@ mod tests {
             (&[Some(1), Some(2), Some(1), Some(2)], 0, 2),
         ];
         for (replies, duplicates, lost) in rows {
-            assert_eq!(counted(replies), Verdicts { duplicates, lost, wrong: 0 }, "{replies:?}");
+            let found = counted(replies);
+            assert_eq!((found.duplicates, found.lost, found.wrong), (duplicates, lost, 0), "{replies:?}");
         }
     }
 
     #[test]
     fn a_read_gives_the_last_write_or_a_later_one() {
         let rows = [
-            (Some("k#2"), Verdicts::default()),
-            (Some("k#3"), Verdicts::default()),
-            (Some("k#1"), Verdicts { lost: 1, ..Verdicts::default() }),
-            (None, Verdicts { lost: 1, ..Verdicts::default() }),
-            (Some("k#4"), Verdicts { wrong: 1, ..Verdicts::default() }),
-            (Some("j#2"), Verdicts { wrong: 1, ..Verdicts::default() }),
-            (Some("OK"), Verdicts { wrong: 1, ..Verdicts::default() }),
+            (Some("k#2"), (0, 0)),
+            (Some("k#3"), (0, 0)),
+            (Some("k#1"), (1, 0)),
+            (None, (1, 0)),
+            (Some("k#4"), (0, 1)),
+            (Some("j#2"), (0, 1)),
+            (Some("OK"), (0, 1)),
         ];
         for (found, expected) in rows {
             let (mut value, mut verdicts) = (Value::new("k"), Verdicts::default());
@@ -135,7 +165,7 @@ mod tests {
             }
             value.next();
             value.read(found, &mut verdicts);
-            assert_eq!(verdicts, expected, "{found:?}");
+            assert_eq!((verdicts.lost, verdicts.wrong), expected, "{found:?}");
         }
     }
 }

@@ -118,9 +118,7 @@ impl Load {
 impl History {
     fn add(&mut self, part: Self) {
         self.calls.extend(part.calls);
-        self.verdicts.duplicates += part.verdicts.duplicates;
-        self.verdicts.lost += part.verdicts.lost;
-        self.verdicts.wrong += part.verdicts.wrong;
+        self.verdicts.add(part.verdicts);
         part.failures.iter().for_each(|text| self.note(text));
     }
 

@@ -60,10 +60,11 @@ pub(crate) fn run(options: &Recovery) -> Result<(), Failure> {
     let clients: Vec<_> = clients.collect();
     let mut records = Records::open(&options.results)?;
     for (at, fault) in faults.into_iter().enumerate() {
-        for client in &clients {
+        let turns = clients.iter().flat_map(|client| std::iter::repeat_n(client, options.rounds));
+        for (turn, client) in turns.enumerate() {
             let mut servers = Servers::launch(fault.lab())?;
             let machine = servers.runtime.block_on(Machine::look(&servers.lab));
-            if client == &clients[0] {
+            if turn == 0 {
                 print_head(fault, (at == 0).then_some(&machine));
             }
             let outcome = suffer(fault, *client, &mut servers);
@@ -99,7 +100,7 @@ fn print(client: Kind, outcome: &Result<Report, Failure>) {
     match outcome {
         Ok(report) => {
             println!("| {} | {} |", client.name(), report.columns().join(" | "));
-            for text in report.failures.iter().take(4) {
+            for text in report.evidence.iter().chain(&report.failures).take(4) {
                 println!("| | {} |", text.replace(['\n', '|'], " "));
             }
         }
@@ -130,7 +131,7 @@ async fn observe<S: Subject>(
     lab: &mut Lab,
     lab_runtime: &tokio::runtime::Handle,
 ) -> Result<Report, Failure> {
-    let target = Target::of(lab, true);
+    let target = Target::of(lab, true)?;
     let map = bystander(&target).await?.topology();
     let places = places(&map, &target)?;
     let keys: Vec<_> = hurt_keys(fault, &places);
@@ -138,6 +139,9 @@ async fn observe<S: Subject>(
     let subject = tokio::time::timeout(CAP, S::connect(&target, &settings)).await??;
     let load = Load::start(&subject, places);
     sleep(BASELINE).await;
+    if !fault.meets_client(lab) {
+        return Err(Failure::new("does not dial the announced endpoints, and so goes past the fault"));
+    }
     let began = load.elapsed();
     tokio::task::block_in_place(|| lab_runtime.block_on(fault.inflict(lab, &keys)))?;
     let servers_ready = load.elapsed() - began;

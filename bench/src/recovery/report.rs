@@ -25,11 +25,14 @@ pub(super) struct Report {
     /// When the client served again for good; `None` if not before the end.
     pub(super) recovered: Option<f64>,
     pub(super) longest_ms: f64,
-    /// Of the bystanders' calls from the fault until recovery: the share that succeeded, and their p99.
+    /// Of the bystanders' calls from the fault until recovery: the share that succeeded, and the p99 of all of them.
     pub(super) bystanders_succeeded: Option<f64>,
     pub(super) bystanders_p99_ms: Option<f64>,
     /// The p99 of all calls before the fault.
     pub(super) baseline_p99_ms: f64,
+    /// Examples of duplicates and wrong replies.
+    pub(super) evidence: Vec<String>,
+    /// The kinds of failures.
     pub(super) failures: Vec<String>,
 }
 
@@ -62,6 +65,7 @@ impl Report {
                 .then(|| succeeded as f64 / bystanders.len() as f64),
             bystanders_p99_ms: p99(bystanders.into_iter()),
             baseline_p99_ms: p99(before.iter()).unwrap_or(f64::NAN),
+            evidence: history.verdicts.evidence,
             failures: history.failures,
         }
     }

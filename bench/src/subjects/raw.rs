@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn replies_are_found_when_complete() {
-        let rows: [(&[u8], Option<(usize, usize)>); 6] = [
+        let rows: [(&[u8], _); 6] = [
             (b"+OK\r\n+OK\r\n", Some((5, 0))),
             (b"$3\r\nabc\r\n", Some((9, 3))),
             (b"$12\r\n0123456789ab\r\n$", Some((19, 12))),
