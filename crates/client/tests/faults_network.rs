@@ -256,8 +256,7 @@ async fn f18_what_never_left_is_sent_again_and_executed_once() {
 }
 
 #[tokio::test]
-#[ignore = "open: a repeatable write is sent again while its first copy may still be under way"]
-async fn bug_b5_a_write_on_a_connection_that_was_given_up_never_overtakes_its_successors() {
+async fn b5_a_write_on_a_connection_that_was_given_up_is_reported_and_never_sent_twice() {
     let _company = in_company().await;
     let lab = proxied_server().await;
     let client = Client::connect(&hasty(&lab).stall_timeout(SECOND / 4)).await.expect("connected");
@@ -265,11 +264,20 @@ async fn bug_b5_a_write_on_a_connection_that_was_given_up_never_overtakes_its_su
     let set = |value: i64| client.execute::<()>(cmd("SET").arg("order").arg(value));
     set(0).await.expect("OK");
     proxy.hold_open(2 * SECOND);
-    // Repeatable, so it is sent again on a new connection; the first copy is still on its way.
-    set(1).await.expect("sent again");
-    set(2).await.expect("OK");
-    eventually("the old connection is over", 5 * SECOND, || async { proxy.traffic().open == 1 }).await;
-    assert_eq!(client.execute::<i64>(cmd("GET").arg("order")).await.expect("a value"), 2);
+    // SET is repeatable, but its first copy is still on its way: a second one would be overtaken by it, and so
+    // would the next write, which is acknowledged.
+    let error = set(1).await.expect_err("no reply came");
+    assert!(matches!(error, Error::Interrupted(_)) && error.may_have_executed(), "{error:?}");
+    set(2).await.expect("OK, on a new connection");
+    proxy.hold_open(2 * SECOND);
+    // A read that arrives late changes nothing.
+    let value: i64 = client.execute(cmd("GET").arg("order")).await.expect("sent again");
+    assert_eq!(value, 2);
+    eventually("the old connections are over", 5 * SECOND, || async { proxy.traffic().open == 1 }).await;
+    let statistics = lab.command(0, &["INFO", "commandstats"]).await.expect("statistics");
+    let statistics = statistics.as_str().expect("text").to_owned();
+    assert!(statistics.contains("cmdstat_set:calls=3,"), "{statistics}");
+    assert!(statistics.contains("cmdstat_get:calls=2,"), "{statistics}");
 }
 
 #[tokio::test]

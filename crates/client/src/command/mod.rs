@@ -91,7 +91,9 @@ impl<'a> Command<'a> {
 
     /// Says whether executing the command twice is as good as once, instead of what the command table says.
     ///
-    /// Only a repeatable command is sent again when the connection was lost before its reply.
+    /// Only a repeatable command is sent again when the connection was lost before its reply. Said here, that also
+    /// holds for a write on a connection that the client gave up because the server was silent. Its first copy may
+    /// then be executed later than the second one, and later than commands that follow.
     #[must_use]
     pub fn repeatable(mut self, repeatable: bool) -> Self {
         self.repeatable = Some(repeatable);
@@ -142,6 +144,11 @@ impl<'a> Command<'a> {
 
     pub(crate) fn may_repeat(&self, spec: Option<&Spec>) -> bool {
         self.repeatable.unwrap_or_else(|| spec.is_some_and(|spec| spec.repeatable(self)))
+    }
+
+    /// Whether the caller said so, whatever the command table says.
+    pub(crate) fn is_said_repeatable(&self) -> bool {
+        self.repeatable == Some(true)
     }
 
     pub(crate) fn encode(&self, out: &mut BytesMut) {

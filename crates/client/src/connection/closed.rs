@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::attempt::is_closed;
 use crate::error::NodeFailure;
 
 /// What ended a connection, or kept it from coming up.
@@ -29,6 +30,18 @@ impl CloseCause {
     /// A failed socket. A TLS peer that vanished without a goodbye closed the connection like any other.
     pub(super) fn of(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::UnexpectedEof { Self::PeerClosed } else { Self::Io(error) }
+    }
+
+    /// Whether the server itself ended the connection, so that it reads nothing more from it.
+    ///
+    /// After any other end, such as a silence that we lost patience with, what was sent may still be under way:
+    /// a frozen server reads it when it thaws, after commands that came on newer connections.
+    pub(crate) fn is_by_server(&self) -> bool {
+        match self {
+            Self::PeerClosed => true,
+            Self::Io(error) => is_closed(error),
+            Self::Connect(_) | Self::Stalled(_) | Self::Protocol(_) | Self::Recalled | Self::Retired => false,
+        }
     }
 
     /// Whether trying the same node again soon can help.

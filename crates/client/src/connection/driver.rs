@@ -184,7 +184,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.needs_flush = true;
                     wrote = true;
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(CloseCause::of(error))),
+                Poll::Ready(Err(error)) => {
+                    // TLS sends record by record and tells of an error only: any part may have left.
+                    self.accepted += self.outbound.len();
+                    return Poll::Ready(Err(CloseCause::of(error)));
+                }
                 Poll::Pending => break,
             }
         }

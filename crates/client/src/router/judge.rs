@@ -8,9 +8,14 @@
 //! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN` | [`Verdict::Wait`] | yes: refused |
 //! | `READONLY` to a write | [`Verdict::Wait`] | yes: refused |
 //! | `Unsent` | [`Verdict::Resend`] | yes: never executed |
-//! | `Lost` | [`Verdict::Resend`] or [`Verdict::Interrupted`] | only if repeatable |
+//! | `Lost`, ended by the server | [`Verdict::Resend`] or [`Verdict::Interrupted`] | if repeatable |
+//! | `Lost`, given up by us | [`Verdict::Resend`] or [`Verdict::Interrupted`] | if repeatable and harmless when late |
 //! | time is up | [`Verdict::TimedOut`] | - |
 //! | another error | [`Verdict::Done`] | - |
+//!
+//! What was sent on a connection that *we* gave up may be executed at any later time: a server that was frozen reads
+//! it when it thaws. A write that was sent again by then would be overtaken by its own first copy, and so would
+//! every write that followed it and was acknowledged. So a write is then reported, not repeated.
 //!
 //! A script or transaction that ran partly can end in an error that looks like a refusal (scripts pass the codes
 //! of inner errors on, server 7.0), so of those only redirects count: servers check the keys before they run it.
@@ -25,6 +30,8 @@ use crate::connection::Failure;
 pub(crate) struct Habits {
     /// Executing it twice is as good as once.
     pub(crate) repeatable: bool,
+    /// It does no harm when it is executed after commands that were sent later: it changes nothing.
+    pub(crate) harmless_late: bool,
     /// It runs other commands: a script, a function, a transaction.
     pub(crate) compound: bool,
 }
@@ -60,8 +67,11 @@ pub(crate) fn judge(
             Some(error) => judge_error(error.message(), error.code(), habits, answered_by),
         },
         Err(Failure::Unsent(_)) => Verdict::Resend,
-        Err(Failure::Lost(_)) if habits().repeatable => Verdict::Resend,
-        Err(Failure::Lost(_)) => Verdict::Interrupted,
+        Err(Failure::Lost(cause)) => {
+            let Habits { repeatable, harmless_late, .. } = habits();
+            let may_repeat = repeatable && (harmless_late || cause.is_by_server());
+            if may_repeat { Verdict::Resend } else { Verdict::Interrupted }
+        }
         Err(Failure::TimedOut { .. }) => Verdict::TimedOut,
     }
 }
@@ -85,7 +95,9 @@ pub(crate) fn is_refusal(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use truename_resp::ErrorReply;
     use truename_topology::{Endpoint, Slot};
@@ -93,9 +105,10 @@ mod tests {
     use super::*;
     use crate::connection::CloseCause;
 
-    const PLAIN: Habits = Habits { repeatable: false, compound: false };
-    const REPEATABLE: Habits = Habits { repeatable: true, compound: false };
-    const SCRIPT: Habits = Habits { repeatable: false, compound: true };
+    const PLAIN: Habits = Habits { repeatable: false, harmless_late: false, compound: false };
+    const REPEATABLE: Habits = Habits { repeatable: true, ..PLAIN };
+    const READ: Habits = Habits { harmless_late: true, ..REPEATABLE };
+    const SCRIPT: Habits = Habits { compound: true, ..PLAIN };
 
     fn error(text: &'static str) -> Result<Reply, Failure> {
         Ok(Reply::Error(ErrorReply::new(text)))
@@ -107,6 +120,8 @@ mod tests {
         let to = Endpoint::new("10.0.0.5", 8502);
         let same_host = Endpoint::new("answerer", 8502);
         let cause = || Arc::new(CloseCause::PeerClosed);
+        let io = |kind: io::ErrorKind| Arc::new(CloseCause::Io(kind.into()));
+        let given_up = || Arc::new(CloseCause::Stalled(Duration::from_secs(2)));
         let rows: Vec<(Result<Reply, Failure>, Habits, Verdict)> = vec![
             (Ok(Reply::Nil), PLAIN, Verdict::Done),
             (
@@ -132,6 +147,13 @@ mod tests {
             (Err(Failure::Unsent(cause())), PLAIN, Verdict::Resend),
             (Err(Failure::Lost(cause())), PLAIN, Verdict::Interrupted),
             (Err(Failure::Lost(cause())), REPEATABLE, Verdict::Resend),
+            (Err(Failure::Lost(io(io::ErrorKind::ConnectionReset))), REPEATABLE, Verdict::Resend),
+            // The system's own patience with a silent peer.
+            (Err(Failure::Lost(io(io::ErrorKind::TimedOut))), REPEATABLE, Verdict::Interrupted),
+            (Err(Failure::Lost(given_up())), REPEATABLE, Verdict::Interrupted),
+            (Err(Failure::Lost(given_up())), READ, Verdict::Resend),
+            (Err(Failure::Lost(Arc::new(CloseCause::Retired))), REPEATABLE, Verdict::Interrupted),
+            (Err(Failure::Unsent(given_up())), PLAIN, Verdict::Resend),
             (Err(Failure::TimedOut { submitted: true }), REPEATABLE, Verdict::TimedOut),
         ];
         for (outcome, habits, verdict) in rows {

@@ -26,7 +26,7 @@ pub use read_from::ReadFrom;
 
 use crate::cluster::{Cluster, Node, Topology};
 use crate::command::{BlockTime, Command, Flags, Spec};
-use crate::connection::{Failure, terms};
+use crate::connection::{CloseCause, Failure, terms};
 use crate::error::{Error, RouteError};
 use crate::event::Event;
 use crate::observe;
@@ -63,6 +63,8 @@ impl<'r, 'a> Request<'r, 'a> {
         let name = self.spec.map_or("", |spec| spec.name);
         Habits {
             repeatable: self.command.may_repeat(self.spec),
+            harmless_late: self.command.is_said_repeatable()
+                || self.spec.is_some_and(|spec| spec.flags.contains(Flags::READONLY)),
             compound: matches!(
                 name,
                 "EVAL" | "EVALSHA" | "EVAL_RO" | "EVALSHA_RO" | "FCALL" | "FCALL_RO" | "EXEC"
@@ -169,7 +171,9 @@ impl Router {
             }
             Verdict::Resend => {
                 observe::resent("unanswered");
-                self.cluster.signals.refresh();
+                if !was_recalled(&outcome) {
+                    self.cluster.signals.refresh();
+                }
                 attempts.pause_before_resend(&outcome, request.slot).await?;
                 self.resolve(request, attempts).await
             }
@@ -251,6 +255,11 @@ impl Router {
             }
         }
     }
+}
+
+/// Whether the command was given back because there is a newer topology to route it by.
+fn was_recalled(outcome: &Result<Reply, Failure>) -> bool {
+    matches!(outcome, Err(Failure::Unsent(cause)) if matches!(**cause, CloseCause::Recalled))
 }
 
 /// How long the server may hold the reply back; `None` for commands that it answers at once.
