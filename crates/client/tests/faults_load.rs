@@ -214,9 +214,9 @@ async fn f27_a_herd_of_clients_asks_with_restraint() {
     eprintln!(
         "F27 all nodes: {rate:.1} connections per client and second during the outage, recovered {recovered:?}"
     );
-    // Six seeds and three lanes, about once and twice a second, and a second look at each that hung up: does it speak
-    // TLS?
-    assert!(rate <= 40.0, "{rate:.1} connections per client and second");
+    // Six seeds, four times in three seconds, and three lanes about twice a second. Nothing is dialled twice to find
+    // out what else it speaks.
+    assert!(rate <= 25.0, "{rate:.1} connections per client and second");
     assert!(recovered <= 4 * SECOND, "{recovered:?}");
     let sockets = open_sockets();
     drop(herd);

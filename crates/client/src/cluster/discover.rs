@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use truename_resp::{ErrorReply, Reply};
 use truename_topology::{Endpoint, View, parse_slots};
 
-use crate::connection::{Connector, Target, Transport, Wire, broken, refusal};
+use crate::connection::{Connector, Explain, Target, Transport, Wire, broken, refusal};
 use crate::error::{Cause, NodeFailure, Phase};
 
 /// How long to wait for further views once the first one is there.
@@ -35,11 +35,12 @@ pub(crate) struct Opinion {
 pub(crate) async fn ask(
     connector: &Connector,
     source: &Target,
+    explain: Explain,
     deadline: Instant,
 ) -> Result<Opinion, Vec<NodeFailure>> {
     let known = Mutex::new(None);
     let started = Instant::now();
-    let mut connected = connector.connect(source, &known, deadline).await?;
+    let mut connected = connector.connect(source, &known, explain, deadline).await?;
     let deadline = deadline.min(Instant::now() + connector.env.timing.node_connect);
     let asked = tokio::time::timeout_at(deadline, slots(&mut connected.wire, source)).await;
     let (phase, cause) = match asked {
@@ -101,7 +102,7 @@ pub(crate) async fn ask_seeds(
 ) -> Result<Opinion, Vec<NodeFailure>> {
     let targets: Vec<Target> = seeds.iter().map(Target::seed).collect();
     let mut asking: FuturesUnordered<_> =
-        targets.iter().map(|target| ask(connector, target, deadline)).collect();
+        targets.iter().map(|target| ask(connector, target, Explain::Fully, deadline)).collect();
     let mut failures = Vec::new();
     while let Some(answered) = asking.next().await {
         match answered {
@@ -119,7 +120,7 @@ pub(crate) async fn ask_several(
     deadline: Instant,
 ) -> (Vec<Opinion>, Vec<NodeFailure>) {
     let mut asking: FuturesUnordered<_> =
-        sources.iter().map(|source| ask(connector, source, deadline)).collect();
+        sources.iter().map(|source| ask(connector, source, Explain::Briefly, deadline)).collect();
     let (mut opinions, mut failures) = (Vec::new(), Vec::new());
     let mut until = deadline;
     while let Ok(Some(answered)) = tokio::time::timeout_at(until, asking.next()).await {

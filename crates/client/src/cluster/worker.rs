@@ -21,7 +21,7 @@ use crate::observe;
 /// Hints that come within this time of the first one share its refresh.
 const DEBOUNCE: Duration = Duration::from_millis(20);
 /// The pauses between refreshes that change nothing: the first one and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
 /// The least pause between two refreshes.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// Nodes to ask at a time, besides a seed.
@@ -53,7 +53,7 @@ pub(super) async fn run(cluster: Weak<Cluster>) {
         if changed {
             backoff.reset();
         }
-        not_before = Instant::now() + LEAST_PAUSE.max(backoff.next_delay());
+        not_before = Instant::now() + LEAST_PAUSE.max(backoff.next_pace());
     }
 }
 

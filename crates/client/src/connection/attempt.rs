@@ -62,6 +62,16 @@ pub struct ConnectionFacts {
     pub elapsed: Duration,
 }
 
+/// How much a failed attempt may do to explain itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Explain {
+    /// It may dial once more to find out what else the port speaks: somebody is going to read the answer.
+    Fully,
+    /// No further dials: the port has spoken as expected before, or is asked again and again. After an outage,
+    /// thousands of clients would double the load of their return.
+    Briefly,
+}
+
 /// A connection that is ready for commands.
 #[derive(Debug)]
 pub(crate) struct Connected {
@@ -74,6 +84,7 @@ struct Attempt<'a> {
     env: &'a Environment,
     target: &'a Target,
     plan: &'a NodePlan,
+    explain: Explain,
     started: Instant,
     deadline: Instant,
     facts: ConnectionFacts,
@@ -85,12 +96,14 @@ pub(super) async fn dial(
     target: &Target,
     plan: &NodePlan,
     address: &DialAddress,
+    explain: Explain,
     deadline: Instant,
 ) -> Result<Connected, NodeFailure> {
     let mut attempt = Attempt {
         env,
         target,
         plan,
+        explain,
         started: Instant::now(),
         deadline,
         facts: ConnectionFacts { dialled: Some(address.clone()), ..ConnectionFacts::default() },
@@ -204,7 +217,7 @@ impl Attempt<'_> {
     async fn explain_tls(&mut self, error: &io::Error) -> Cause {
         match classify_tls_error(error) {
             Some((cause @ Cause::PlaintextPort, _)) => {
-                if self.answers_plaintext().await {
+                if self.explain == Explain::Briefly || self.answers_plaintext().await {
                     return cause;
                 }
                 Cause::TlsFailed("the peer answered with something that is not TLS".to_owned())
@@ -224,9 +237,13 @@ impl Attempt<'_> {
         }
     }
 
+    fn peer_to_probe(&self) -> Option<SocketAddr> {
+        self.facts.peer.filter(|_| self.explain == Explain::Fully)
+    }
+
     /// Whether the port answers a plaintext `PING`. On a connection of its own, and with nothing secret.
     async fn answers_plaintext(&self) -> bool {
-        let Some(peer) = self.facts.peer else { return false };
+        let Some(peer) = self.peer_to_probe() else { return false };
         let ping = async {
             let mut wire = Wire::new(TcpStream::connect(peer).await.ok()?);
             wire.round_trip(&[&[b"PING"]]).await.ok()
@@ -236,7 +253,7 @@ impl Attempt<'_> {
 
     /// Whether the port answers a TLS handshake, whatever its certificate. Nothing is sent over it.
     async fn answers_tls(&self) -> bool {
-        let Some(peer) = self.facts.peer else { return false };
+        let Some(peer) = self.peer_to_probe() else { return false };
         let handshake = async {
             let tcp = TcpStream::connect(peer).await.ok()?;
             let config = self.env.probe_tls.clone()?;

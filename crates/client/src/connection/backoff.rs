@@ -28,6 +28,13 @@ impl Backoff {
         bound.mul_f64(fastrand::f64().max(0.01))
     }
 
+    /// The next delay, from the upper half of its bound: for what is repeated at a pace, not retried.
+    pub(crate) fn next_pace(&mut self) -> Duration {
+        let bound = self.bound();
+        self.failures = self.failures.saturating_add(1);
+        bound.mul_f64(0.5 + 0.5 * fastrand::f64())
+    }
+
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
@@ -49,6 +56,8 @@ mod tests {
             })
             .collect();
         assert_eq!(bounds, [50, 100, 200, 400, 800, 1000, 1000]);
+        let pace = backoff.next_pace();
+        assert!(pace >= Duration::from_millis(500) && pace <= Duration::from_secs(1), "{pace:?}");
         backoff.reset();
         assert_eq!(backoff.bound(), Duration::from_millis(50));
     }

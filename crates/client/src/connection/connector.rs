@@ -14,7 +14,7 @@ use truename_topology::{
     AddressPolicy, AnnouncedNode, DialAddress, DialPlan, Endpoint, NodeId, NodePlan, Role,
 };
 
-use super::attempt::{Connected, ConnectionFacts, dial};
+use super::attempt::{Connected, ConnectionFacts, Explain, dial};
 use super::greeting::Login;
 use super::remedy;
 use crate::config::{Config, Resolver, Timing};
@@ -133,12 +133,13 @@ impl Connector {
         &self,
         target: &Target,
         known: &Mutex<Option<DialAddress>>,
+        explain: Explain,
         deadline: Instant,
     ) -> Result<Connected, Vec<NodeFailure>> {
         let deadline = deadline.min(Instant::now() + self.env.timing.node_connect);
         let plan = self.plan(target).map_err(|failure| vec![*failure])?;
         let ways = self.ways(target, &plan, known.lock().as_ref());
-        let connected = self.race(target, &plan, &ways, deadline).await?;
+        let connected = self.race(target, &plan, &ways, explain, deadline).await?;
         known.lock().clone_from(&connected.facts.dialled);
         Ok(connected)
     }
@@ -165,10 +166,11 @@ impl Connector {
         target: &Target,
         plan: &NodePlan,
         ways: &[DialAddress],
+        explain: Explain,
         deadline: Instant,
     ) -> Result<Connected, Vec<NodeFailure>> {
         let [first, rest @ ..] = ways else { return Err(Vec::new()) };
-        let mut leading = Box::pin(dial(&self.env, target, plan, first, deadline));
+        let mut leading = Box::pin(dial(&self.env, target, plan, first, explain, deadline));
         let Some(second) = rest.first() else {
             return leading.await.map_err(|failure| vec![failure]);
         };
@@ -177,7 +179,7 @@ impl Connector {
             Ok(Err(failure)) => Some(failure),
             Err(_) => None,
         };
-        let mut trailing = Box::pin(dial(&self.env, target, plan, second, deadline));
+        let mut trailing = Box::pin(dial(&self.env, target, plan, second, explain, deadline));
         if let Some(failure) = early {
             return trailing.await.map_err(|other| vec![failure, other]);
         }
@@ -228,7 +230,7 @@ impl Connector {
         let mut failures = Vec::new();
         for way in self.ways(target, &plan, None) {
             let until = deadline.min(Instant::now() + self.env.timing.node_connect);
-            match dial(&self.env, target, &plan, &way, until).await {
+            match dial(&self.env, target, &plan, &way, Explain::Fully, until).await {
                 Ok(connected) => return Ok((connected, failures)),
                 Err(failure) => failures.push(failure),
             }

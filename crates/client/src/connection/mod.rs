@@ -36,6 +36,7 @@ mod waiter;
 mod wire;
 
 pub use attempt::ConnectionFacts;
+pub(crate) use attempt::Explain;
 pub(crate) use backoff::Backoff;
 pub(crate) use closed::CloseCause;
 pub(crate) use connector::{Connector, Environment, Target};

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use truename_topology::DialAddress;
 
 use super::alarm::Alarm;
-use super::attempt::{Connected, ConnectionFacts};
+use super::attempt::{Connected, ConnectionFacts, Explain};
 use super::backoff::Backoff;
 use super::closed::CloseCause;
 use super::connector::{Connector, Target};
@@ -27,7 +27,7 @@ use crate::observe::NodeMeter;
 /// The first and the longest pause between attempts to reconnect.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// A connection that lived this long starts its backoff anew.
-const STABLE_AFTER: Duration = Duration::from_secs(5);
+const STABLE_AFTER: Duration = Duration::from_secs(1);
 /// How long a polite goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(100);
 
@@ -136,7 +136,9 @@ impl<O: LaneObserver> LaneTask<O> {
     /// Connects while the deadlines of what queues are kept. `None` when the lane was retired meanwhile.
     async fn connect(&mut self) -> Option<Result<Connected, Vec<NodeFailure>>> {
         let deadline = Instant::now() + self.connector.env.timing.node_connect;
-        let mut connecting = pin!(self.connector.connect(&self.target, &self.known, deadline));
+        let was_connected = self.known.lock().is_some();
+        let explain = if was_connected { Explain::Briefly } else { Explain::Fully };
+        let mut connecting = pin!(self.connector.connect(&self.target, &self.known, explain, deadline));
         let shared = &self.shared;
         let alarm = &mut self.alarm;
         let mut wake = Vec::new();
