@@ -1,9 +1,9 @@
 //! The first exchange on a connection: protocol, login, names, and who it is, in one round trip.
 //!
-//! `HELLO 3 [AUTH user password]`, `CLIENT SETINFO` twice, `[CLIENT SETNAME]`, `[READONLY]`, `CLUSTER MYID` go out together.
-//! Only the first one decides; servers that do not know the others answer errors that are noted and tolerated:
-//! `CLIENT SETINFO` came with 7.2, and Redis Enterprise rejects `CLUSTER MYID`. A server without `HELLO`
-//! (before 6.0, or `NOPROTO`) gets a second round trip with RESP2.
+//! `HELLO 3 [AUTH user password]`, `CLIENT SETINFO` twice, `[CLIENT SETNAME]`, `[READONLY]`, `CLUSTER MYID`,
+//! `CLIENT INFO` go out together. Only the first one decides; servers that do not know the others answer errors that
+//! are noted and tolerated: `CLIENT SETINFO` came with 7.2, `CLIENT INFO` with 6.2, and Redis Enterprise rejects
+//! `CLUSTER MYID`. A server without `HELLO` (before 6.0, or `NOPROTO`) gets a second round trip with RESP2.
 
 use std::borrow::Cow;
 
@@ -47,6 +47,12 @@ pub struct Greeting {
     pub is_readonly: bool,
     /// The availability zone, from `HELLO` of Valkey 8.1 and later.
     pub availability_zone: Option<String>,
+    /// The connection's id with the server, from `CLIENT INFO` (6.2 and later).
+    pub client_id: Option<u64>,
+    /// The address that the server sees the connection come from, from `CLIENT INFO`: behind NAT it is not ours.
+    pub client_address: Option<String>,
+    /// The user that the connection is logged in as, from `CLIENT INFO`.
+    pub user: Option<String>,
 }
 
 /// Runs the exchange.
@@ -114,6 +120,7 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
         commands.push(&[b"READONLY"]);
     }
     commands.push(&[b"CLUSTER", b"MYID"]);
+    commands.push(&[b"CLIENT", b"INFO"]);
     let mut replies = wire.round_trip(&commands).await.map_err(broken)?.into_iter();
     let first = replies.next().unwrap_or(Reply::Nil);
     Ok((first, replies.collect()))
@@ -127,9 +134,8 @@ fn described(hello: &Reply, protocol: u8) -> Greeting {
         server: text("server"),
         version: text("version"),
         mode: text("mode"),
-        node_id: None,
-        is_readonly: false,
         availability_zone: text("availability_zone"),
+        ..Greeting::default()
     }
 }
 
@@ -171,9 +177,15 @@ pub(crate) fn broken(error: WireError) -> (Phase, Cause) {
 }
 
 impl Greeting {
-    /// Notes the replies to what was asked last: `[READONLY]`, `CLUSTER MYID`.
+    /// Notes the replies to what was asked last: `[READONLY]`, `CLUSTER MYID`, `CLIENT INFO`.
     fn note(&mut self, rest: &[Reply], login: &Login) {
         let mut backwards = rest.iter().rev();
+        if let Some(info) = backwards.next().and_then(Reply::as_str) {
+            let field = |name| info.split_ascii_whitespace().find_map(|field| field.strip_prefix(name));
+            self.client_id = field("id=").and_then(|id| id.parse().ok());
+            self.client_address = field("addr=").map(str::to_owned);
+            self.user = field("user=").map(str::to_owned);
+        }
         let id = backwards.next().filter(|reply| reply.as_error().is_none());
         self.node_id = id.and_then(Reply::as_str).filter(|id| !id.is_empty()).map(str::to_owned);
         self.is_readonly = login.readonly && backwards.next().is_some_and(|reply| reply.as_error().is_none());

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`attempt`] | one dial attempt: resolve, TCP, TLS, greeting, node id |
 //! | [`connector`] | chooses where to dial a node and races the choices |
-//! | [`greeting`] | the first exchange: `HELLO`, login, names, `CLUSTER MYID` |
+//! | [`greeting`] | the first exchange: `HELLO`, login, names, `CLUSTER MYID`, `CLIENT INFO` |
+//! | [`fence`] | makes sure that a connection that was given up executes nothing any more |
 //! | [`wire`] | request and reply on a connection that is not yet shared |
 //! | [`pipeline`], [`waiter`] | sans-IO: bytes out, replies in, who waits for which |
 //! | [`lane`] | the callers' side of a pipeline |
@@ -24,6 +25,7 @@ mod connector;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
+mod fence;
 mod greeting;
 mod lane;
 mod pipeline;

@@ -19,6 +19,7 @@ use super::backoff::Backoff;
 use super::closed::CloseCause;
 use super::connector::{Connector, Target};
 use super::driver::{Driver, DriverOptions};
+use super::fence::Fence;
 use super::lane::{Lane, Phase, Shared};
 use super::pipeline::Room;
 use crate::error::NodeFailure;
@@ -62,7 +63,8 @@ pub(crate) fn spawn_lane(
     meter: Arc<NodeMeter>,
 ) -> Lane {
     let (lane, shared) = Lane::new(options.room);
-    let task = LaneTask { shared, connector, target, known, options, observer, meter, alarm: Alarm::new() };
+    let alarm = Alarm::new();
+    let task = LaneTask { shared, connector, target, known, options, observer, meter, alarm, fence: None };
     tokio::spawn(task.run());
     lane
 }
@@ -76,6 +78,8 @@ struct LaneTask<O> {
     observer: O,
     meter: Arc<NodeMeter>,
     alarm: Alarm,
+    /// To be raised before the next connection is used.
+    fence: Option<Fence>,
 }
 
 impl<O: LaneObserver> LaneTask<O> {
@@ -138,7 +142,17 @@ impl<O: LaneObserver> LaneTask<O> {
         let deadline = Instant::now() + self.connector.env.timing.node_connect;
         let was_connected = self.known.lock().is_some();
         let explain = if was_connected { Explain::Briefly } else { Explain::Fully };
-        let mut connecting = pin!(self.connector.connect(&self.target, &self.known, explain, deadline));
+        let mut connecting = pin!(async {
+            let mut connected = self.connector.connect(&self.target, &self.known, explain, deadline).await?;
+            if let Some(fence) = &self.fence {
+                let since = Instant::now();
+                fence.raise(&mut connected.wire, deadline).await.map_err(|(phase, cause)| {
+                    let facts = &connected.facts;
+                    vec![self.connector.failure_after(&self.target, facts, phase, cause, since)]
+                })?;
+            }
+            Ok(connected)
+        });
         let shared = &self.shared;
         let alarm = &mut self.alarm;
         let mut wake = Vec::new();
@@ -157,7 +171,7 @@ impl<O: LaneObserver> LaneTask<O> {
         .await
     }
 
-    async fn drive(&self, connected: Connected) -> CloseCause {
+    async fn drive(&mut self, connected: Connected) -> CloseCause {
         let facts = Arc::new(connected.facts);
         self.meter.connected();
         self.observer.connected(&facts);
@@ -173,6 +187,7 @@ impl<O: LaneObserver> LaneTask<O> {
             self.meter.clone(),
         );
         let cause = (&mut driver).await;
+        self.fence = Fence::against(&facts, &cause);
         if matches!(cause, CloseCause::Retired) {
             let mut stream = driver.into_stream();
             // Dropping the socket would do; a TLS peer logs less when told.

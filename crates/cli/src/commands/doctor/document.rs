@@ -71,6 +71,10 @@ fn node(diagnosis: &Diagnosis, row: &NodeReport) -> Value {
             "mode": greeting.mode,
             "protocol": greeting.protocol,
         })),
+        "client": greeting.map(|greeting| json!({
+            "user": greeting.user,
+            "seen_from": greeting.client_address,
+        })),
         "node_id": greeting.and_then(|greeting| greeting.node_id.clone()),
         "is_announced_node": check::is_announced_node(row),
         "connect_ms": facts.map(|facts| form::ms(facts.elapsed)),
