@@ -84,6 +84,18 @@ async fn a_closed_client_says_so() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_full_is_quoted() {
+    let lab = one_node(Profile::Plain).await;
+    lab.command(0, &["CONFIG", "SET", "maxclients", "1"]).await.expect("OK");
+    let (host, port) = lab.seed();
+    let last_place = tokio::net::TcpStream::connect((host, port)).await.expect("room for one");
+    let error = Client::connect(&config(&lab).connect_timeout(Duration::from_secs(1))).await;
+    let error = error.expect_err("no room").to_string();
+    assert!(error.contains("ERR max number of clients"), "{error}");
+    drop(last_place);
+}
+
+#[tokio::test]
 async fn a_reconnect_resumes_the_tls_session() {
     let lab = one_node(Profile::Azure).await;
     let client = connect(&lab).await;

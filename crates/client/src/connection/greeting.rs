@@ -100,7 +100,8 @@ async fn exchange_resp2<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(greeting)
 }
 
-/// Sends `first` with everything that is optional; gives the reply to it and the replies to the others.
+/// Sends `first` with everything that is optional; gives the reply to it and the replies to the others, which are
+/// not waited for after a refusal.
 async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
     first: &[&[u8]],
@@ -121,7 +122,11 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     }
     commands.push(&[b"CLUSTER", b"MYID"]);
     commands.push(&[b"CLIENT", b"INFO"]);
-    let mut replies = wire.round_trip(&commands).await.map_err(broken)?.into_iter();
+    let first = wire.ask(&commands).await.map_err(broken)?;
+    if first.as_error().is_some_and(|error| !lacks_hello(error)) {
+        return Ok((first, Vec::new()));
+    }
+    let mut replies = wire.rest(first, commands.len()).await.map_err(broken)?.into_iter();
     let first = replies.next().unwrap_or(Reply::Nil);
     Ok((first, replies.collect()))
 }

@@ -29,19 +29,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Sends some commands in one write and reads as many replies.
     pub(crate) async fn round_trip(&mut self, commands: &[&[&[u8]]]) -> Result<Vec<Reply>, WireError> {
+        let first = self.ask(commands).await?;
+        self.rest(first, commands.len()).await
+    }
+
+    /// Sends some commands in one write and reads the first reply. A server that wants no connection says so in it
+    /// and may say nothing more.
+    pub(crate) async fn ask(&mut self, commands: &[&[&[u8]]]) -> Result<Reply, WireError> {
         let mut out = BytesMut::new();
         for command in commands {
             encode::put_command(&mut out, command.iter().copied());
         }
         if let Err(error) = self.send(&out).await {
-            // What the peer said before it closed tells more than the broken pipe: a TLS alert, for instance.
-            return Err(match self.reply().await {
-                Err(WireError::Io(said)) => WireError::Io(said),
-                _ => WireError::Io(error),
-            });
+            // What the peer said before it closed tells more than the broken pipe: a TLS alert, or that it is full.
+            return match self.reply().await {
+                Ok(said) => Ok(said),
+                Err(WireError::Io(said)) => Err(WireError::Io(said)),
+                Err(_) => Err(WireError::Io(error)),
+            };
         }
-        let mut replies = Vec::with_capacity(commands.len());
-        while replies.len() < commands.len() {
+        self.reply().await
+    }
+
+    /// Reads the replies after the first one; gives all `count` of them.
+    pub(crate) async fn rest(&mut self, first: Reply, count: usize) -> Result<Vec<Reply>, WireError> {
+        let mut replies = vec![first];
+        while replies.len() < count {
             replies.push(self.reply().await?);
         }
         Ok(replies)
