@@ -136,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let mut delivered = Ok(());
             for reply in self.replies.drain(..) {
                 match state.pipeline.complete(reply, &mut self.wake) {
-                    Ok(Some(submitted)) => self.meter.replied(self.last_heard - submitted),
+                    Ok(Some(submitted)) => self.meter.replied(submitted, self.last_heard),
                     Ok(None) => {}
                     Err(Unsolicited) => {
                         delivered = Err(CloseCause::Protocol("a reply to no command".to_owned()));

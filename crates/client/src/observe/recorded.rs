@@ -1,9 +1,9 @@
 //! The feature is on: handles are made once per node, so that recording looks nothing up.
 
 use std::fmt;
-use std::time::Duration;
 
 use metrics::{Counter, Histogram, counter, histogram};
+use tokio::time::Instant;
 use truename_topology::Endpoint;
 
 /// What is measured of one node.
@@ -23,8 +23,8 @@ impl NodeMeter {
         }
     }
 
-    pub(crate) fn replied(&self, after: Duration) {
-        self.command_seconds.record(after);
+    pub(crate) fn replied(&self, submitted: Instant, heard: Instant) {
+        self.command_seconds.record(heard - submitted);
     }
 
     pub(crate) fn connected(&self) {

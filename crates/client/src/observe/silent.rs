@@ -1,7 +1,6 @@
 //! The feature is off: the same names, and nothing behind them.
 
-use std::time::Duration;
-
+use tokio::time::Instant;
 use truename_topology::Endpoint;
 
 /// Measures nothing.
@@ -14,7 +13,7 @@ impl NodeMeter {
     }
 
     #[inline]
-    pub(crate) fn replied(&self, _: Duration) {}
+    pub(crate) fn replied(&self, _: Instant, _: Instant) {}
 
     pub(crate) fn connected(&self) {}
 

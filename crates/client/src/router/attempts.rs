@@ -55,13 +55,14 @@ impl Attempts {
     }
 
     /// Notes the start of an attempt and gives its time: the first one starts with the command.
-    pub(super) fn begin(&mut self, node: &Endpoint) -> Instant {
+    pub(super) fn begin(&mut self) -> Instant {
         self.count += 1;
-        self.node = Some(node.clone());
         if self.count == 1 { self.started } else { Instant::now() }
     }
 
-    pub(super) fn note(&mut self, outcome: &Result<Reply, Failure>) {
+    /// Notes where an attempt went that was not the last one, and what it met.
+    pub(super) fn note(&mut self, node: &Node, outcome: &Result<Reply, Failure>) {
+        self.node = Some(node.endpoint().clone());
         match outcome {
             Ok(reply) => {
                 self.last = reply.as_error().map(|error| Last::Refused(error.message().to_owned()));

@@ -112,7 +112,7 @@ impl Router {
         };
         loop {
             let Destination { node, asking } = destination;
-            let now = attempts.begin(node.endpoint());
+            let now = attempts.begin();
             let exclusive = request.blocks.map(|_| node.exclusive());
             let lane = exclusive.as_deref().unwrap_or_else(|| node.lane(request.slot));
             let submission = lane.submit(
@@ -132,6 +132,7 @@ impl Router {
             if verdict == Verdict::Done {
                 return attempts.answer(outcome, &node, request.slot);
             }
+            attempts.note(&node, &outcome);
             destination = Box::pin(self.follow(verdict, outcome, &request, &mut attempts)).await?;
         }
     }
@@ -145,7 +146,6 @@ impl Router {
         request: &Request<'_, '_>,
         attempts: &mut Attempts,
     ) -> Result<Destination, Error> {
-        attempts.note(&outcome);
         match verdict {
             Verdict::Moved(redirect) => {
                 observe::redirected("moved");
