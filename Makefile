@@ -1,7 +1,8 @@
 # The commands of this repository. `make demo` and `make test` set a fresh machine up by themselves; it needs a Rust
 # toolchain and a C compiler. `make` alone lists everything.
 
-.PHONY: help setup demo test check format clippy repository directions tests doctests doc unit integration lab clean
+.PHONY: help setup demo test check format clippy repository directions tests doctests doc unit integration lab \
+	bench bench-quick bench-recovery clean
 .NOTPARALLEL:
 
 # Tests start real servers: more than a few clusters at once slow each other down.
@@ -14,7 +15,9 @@ started := $(shell date +%s)
 with_server = TRUENAME_SERVER="$$(tools/setup/server.sh --path)" && export TRUENAME_SERVER &&
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+benchmark := cargo run --release --locked -p truename-bench --
 
 setup: ## install what is missing: a TLS-capable server, rustfmt, clippy
 	@tools/setup/toolchain.sh --lints
@@ -60,6 +63,18 @@ integration: ## the tests of client, lab and tool against real clusters
 
 lab: ## keep a cluster running until Ctrl-C; LAB="--profile aws --shards 5" chooses which
 	@$(with_server) cargo run --release --locked -p truename-cli -- lab up $(LAB)
+
+bench: ## the whole comparison with other clients, half an hour; BENCH="--filter 'tls c=64'" chooses cells
+	@tools/setup/toolchain.sh
+	@$(with_server) $(benchmark) full $(BENCH)
+
+bench-quick: ## a subset of it, two minutes; BENCH as above
+	@tools/setup/toolchain.sh
+	@$(with_server) $(benchmark) quick $(BENCH)
+
+bench-recovery: ## what becomes of calls while nodes fail, three rounds; BENCH="--faults freeze" chooses faults
+	@tools/setup/toolchain.sh
+	@$(with_server) $(benchmark) recovery --rounds 3 $(BENCH)
 
 clean: ## remove what was built
 	@cargo clean

@@ -62,7 +62,8 @@ fn plain_commands_allocate_nothing() {
 }
 
 #[test]
-fn tls_commands_allocate_once_per_batch() {
+fn tls_commands_allocate_twice_per_batch() {
+    // rustls makes a vector of every record, in each direction. Three connections share 64 tasks: 2 / 21 and a little.
     let counted = per_command(Profile::Azure);
-    assert!(counted < 0.15, "{counted} allocations per command");
+    assert!(counted < 0.11, "{counted} allocations per command");
 }

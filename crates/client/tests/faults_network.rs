@@ -267,19 +267,17 @@ async fn b5_what_was_given_up_is_never_sent_twice_nor_executed_late() {
         let set = |value: i64| client.execute::<()>(cmd("SET").arg("order").arg(value));
         set(0).await.expect("OK");
         proxy.hold_open(2 * SECOND);
-        // SET is repeatable, but its first copy is still on its way: a second one would be overtaken by it, and so
-        // would the next write, which is acknowledged.
+        // SET is repeatable, but its first copy is still on its way and could overtake the second, and the next write.
         let error = set(1).await.expect_err("no reply came");
         assert!(matches!(error, Error::Interrupted(_)) && error.may_have_executed(), "{error:?}");
         set(2).await.expect("OK, on a new connection");
         proxy.hold_open(2 * SECOND);
         // A read that arrives late changes nothing.
-        let value: i64 = client.execute(cmd("GET").arg("order")).await.expect("sent again");
-        assert_eq!(value, 2);
+        assert_eq!(client.execute::<i64>(cmd("GET").arg("order")).await.expect("sent again"), 2);
         eventually("the old connections are over", 5 * SECOND, || async { proxy.traffic().open == 1 }).await;
-        let statistics = lab.command(0, &["INFO", "commandstats"]).await.expect("statistics");
-        let statistics = statistics.as_str().expect("text").to_owned();
-        // What was held back is executed late only where the server may not be told to drop the old connection.
+        let statistics = lab.command(0, &["INFO", "commandstats"]).await.expect("INFO");
+        let statistics = statistics.as_str().expect("text");
+        // What was held back is executed late only where the old connection may not be dropped.
         let (sets, gets) = if may_kill { (2, 1) } else { (3, 2) };
         assert!(statistics.contains(&format!("cmdstat_set:calls={sets},")), "{right}: {statistics}");
         assert!(statistics.contains(&format!("cmdstat_get:calls={gets},")), "{right}: {statistics}");

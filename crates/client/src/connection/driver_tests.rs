@@ -1,10 +1,13 @@
 //! The driver over an in-memory stream with a scripted node, in paused time: no server, no socket, no sleep.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, WriteHalf, duplex, join};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use truename_resp::{Decoder, Limits, Reply, encode};
@@ -29,6 +32,14 @@ struct Scripted {
 
 fn scripted(capacity: usize) -> Scripted {
     let (client, node) = duplex(capacity);
+    scripted_over(client, node)
+}
+
+/// The same over a stream of the test's own making.
+fn scripted_over<S>(client: S, node: DuplexStream) -> Scripted
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 });
     shared.lock().pipeline.open(Instant::now());
     shared.enter(Phase::Open);
@@ -135,6 +146,51 @@ async fn what_the_transport_did_not_take_whole_is_unsent() {
     assert!(matches!(sent.await.expect("no panic"), Err(Failure::Lost(_))));
     assert!(matches!(partly.await.expect("no panic"), Err(Failure::Unsent(_))));
     assert!(matches!(queued.await.expect("no panic"), Err(Failure::Unsent(_))));
+}
+
+/// Passes a part on, and then fails without a word of it: as TLS does, which sends record by record.
+struct FailsHalfway(WriteHalf<DuplexStream>);
+
+impl AsyncWrite for FailsHalfway {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let sent = ready!(Pin::new(&mut self.0).poll_write(cx, &buf[..buf.len() / 2]))?;
+        assert!(sent > 0);
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_failed_write_may_have_sent_is_lost() {
+    let (client, node) = duplex(1024);
+    let (reader, writer) = tokio::io::split(client);
+    let peer = scripted_over(join(reader, FailsHalfway(writer)), node);
+    let first = call(&peer.lane, &[b"INCR", b"a"]);
+    let second = call(&peer.lane, &[b"INCR", b"b"]);
+    assert!(matches!(first.await.expect("no panic"), Err(Failure::Lost(_))), "its bytes did leave");
+    assert!(matches!(second.await.expect("no panic"), Err(Failure::Lost(_))), "nobody can tell");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_stopped_does_not_blame_the_server() {
+    let mut peer = scripted(1024);
+    let get = call(&peer.lane, &[b"GET", b"k"]);
+    expect(&mut peer.node, b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n").await;
+    // All timers ring at once and late, as after SIGSTOP; the server had no chance to answer within time.
+    tokio::time::advance(STALL * 3).await;
+    tokio::time::sleep(STALL / 2).await;
+    peer.node.write_all(b"+v\r\n").await.expect("still connected");
+    assert_eq!(get.await.expect("no panic").expect("a reply").as_str(), Some("v"));
+    // Silence while it runs counts as ever.
+    let get = call(&peer.lane, &[b"GET", b"k"]);
+    assert!(matches!(get.await.expect("no panic"), Err(Failure::Lost(_))));
 }
 
 #[tokio::test(start_paused = true)]
