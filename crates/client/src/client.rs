@@ -1,5 +1,6 @@
 //! The client: a cheap handle to a cluster.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use truename_topology::{Endpoint, NodeId, Role, SlotMap};
@@ -82,8 +83,9 @@ impl Client {
     ///
     /// # Cancel safety
     /// Dropping the future after its first poll leaves the command to be executed; its reply is discarded.
-    pub async fn execute<T: FromReply>(&self, command: Command<'_>) -> Result<T, Error> {
-        Ok(T::from_reply(self.handle.router.execute(&command).await?)?)
+    #[expect(clippy::manual_async_fn, reason = "it would keep the command twice in every call in flight")]
+    pub fn execute<T: FromReply>(&self, command: Command<'_>) -> impl Future<Output = Result<T, Error>> {
+        async move { Ok(T::from_reply(self.handle.router.execute(&command).await?)?) }
     }
 
     /// Uses other roots, another client certificate and other checks from the next connection on, such as after a

@@ -55,6 +55,19 @@ fn per_command(profile: Profile) -> f64 {
 }
 
 #[test]
+fn a_call_in_flight_is_small() {
+    // Of thousands of calls in flight, each is touched twice: what does not fit the cache costs more than it computes.
+    let runtime = runtime();
+    let size = runtime.block_on(async {
+        let lab = Lab::builder(Profile::Plain).no_cluster().start().await.expect("the lab starts");
+        let client = connect(&lab).await;
+        let call = client.execute::<Reply>(cmd("GET").arg("key"));
+        std::mem::size_of_val(&call)
+    });
+    assert!(size <= 560, "{size} bytes");
+}
+
+#[test]
 fn plain_commands_allocate_nothing() {
     // What is left is a read buffer now and then, and the tasks of the test itself: 3 per 1,000 commands.
     let counted = per_command(Profile::Plain);

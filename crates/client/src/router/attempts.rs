@@ -22,6 +22,13 @@ pub(super) struct Attempts {
     started: Instant,
     timeout: Duration,
     count: u32,
+    /// Made when an attempt was not the last one: most calls never need it, and calls in flight should be small.
+    trail: Option<Box<Trail>>,
+}
+
+/// What is known after the first attempt that was not the last one.
+#[derive(Debug)]
+struct Trail {
     redirects: u32,
     redirects_in_a_row: u32,
     backoff: Backoff,
@@ -38,16 +45,19 @@ enum Last {
 
 impl Attempts {
     pub(super) fn new(started: Instant, timeout: Duration) -> Self {
-        Self {
-            started,
-            timeout,
-            count: 0,
-            redirects: 0,
-            redirects_in_a_row: 0,
-            backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
-            node: None,
-            last: None,
-        }
+        Self { started, timeout, count: 0, trail: None }
+    }
+
+    fn trail(&mut self) -> &mut Trail {
+        self.trail.get_or_insert_with(|| {
+            Box::new(Trail {
+                redirects: 0,
+                redirects_in_a_row: 0,
+                backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
+                node: None,
+                last: None,
+            })
+        })
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -62,13 +72,14 @@ impl Attempts {
 
     /// Notes where an attempt went that was not the last one, and what it met.
     pub(super) fn note(&mut self, node: &Node, outcome: &Result<Reply, Failure>) {
-        self.node = Some(node.endpoint().clone());
+        let trail = self.trail();
+        trail.node = Some(node.endpoint().clone());
         match outcome {
             Ok(reply) => {
-                self.last = reply.as_error().map(|error| Last::Refused(error.message().to_owned()));
+                trail.last = reply.as_error().map(|error| Last::Refused(error.message().to_owned()));
             }
             Err(Failure::Unsent(cause) | Failure::Lost(cause)) => {
-                self.last = Some(Last::Closed(cause.clone()))
+                trail.last = Some(Last::Closed(cause.clone()))
             }
             Err(Failure::TimedOut { .. }) => {}
         }
@@ -97,19 +108,21 @@ impl Attempts {
 
     /// Counts a redirect. True when it is time to think the route over.
     pub(super) fn redirect(&mut self, slot: Option<Slot>) -> Result<bool, Error> {
-        self.redirects += 1;
-        self.redirects_in_a_row += 1;
-        if self.redirects > REDIRECTS {
-            let redirects = self.redirects;
+        let trail = self.trail();
+        trail.redirects += 1;
+        trail.redirects_in_a_row += 1;
+        if trail.redirects > REDIRECTS {
+            let redirects = trail.redirects;
             return Err(Error::Route(Box::new(RouteError::TooManyRedirects { slot, redirects })));
         }
-        Ok(self.redirects_in_a_row > REDIRECTS_IN_A_ROW)
+        Ok(trail.redirects_in_a_row > REDIRECTS_IN_A_ROW)
     }
 
     /// Waits a little, or fails when there is no time left to wait.
     pub(super) async fn back_off(&mut self, slot: Option<Slot>) -> Result<(), Error> {
-        self.redirects_in_a_row = 0;
-        let until = Instant::now() + self.backoff.next_delay();
+        let trail = self.trail();
+        trail.redirects_in_a_row = 0;
+        let until = Instant::now() + trail.backoff.next_delay();
         if until >= self.deadline() {
             tokio::time::sleep_until(self.deadline()).await;
             return Err(self.timed_out(&Err(Failure::TimedOut { submitted: false }), slot));
@@ -152,7 +165,8 @@ impl Attempts {
     /// Time is up: says what stood in the way.
     pub(super) fn timed_out(&self, outcome: &Result<Reply, Failure>, slot: Option<Slot>) -> Error {
         let submitted = matches!(outcome, Err(Failure::TimedOut { submitted: true }));
-        let last_cause = match &self.last {
+        let trail = self.trail.as_deref();
+        let last_cause = match trail.and_then(|trail| trail.last.as_ref()) {
             Some(Last::Closed(cause)) => match &**cause {
                 CloseCause::Connect(failures) if !submitted => {
                     return Error::connect(failures.clone(), self.started.elapsed());
@@ -165,7 +179,7 @@ impl Attempts {
         Error::Timeout(Box::new(TimeoutError {
             after: self.timeout,
             submitted,
-            node: self.node.clone(),
+            node: trail.and_then(|trail| trail.node.clone()),
             slot,
             attempts: self.count,
             last_cause,
@@ -174,6 +188,7 @@ impl Attempts {
 
     /// The node of the latest attempt.
     pub(super) fn node(&self) -> Endpoint {
-        self.node.clone().unwrap_or_else(|| Endpoint::new("?", 0))
+        let node = self.trail.as_ref().and_then(|trail| trail.node.clone());
+        node.unwrap_or_else(|| Endpoint::new("?", 0))
     }
 }
