@@ -62,7 +62,7 @@ fn a_call_in_flight_is_small() {
         let lab = Lab::builder(Profile::Plain).no_cluster().start().await.expect("the lab starts");
         let client = connect(&lab).await;
         let call = client.execute::<Reply>(cmd("GET").arg("key"));
-        std::mem::size_of_val(&call)
+        size_of_val(&call)
     });
     assert!(size <= 560, "{size} bytes");
 }
