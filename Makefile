@@ -13,11 +13,10 @@ step := tools/check/step.sh
 started := $(shell date +%s)
 # Labs use the very server that the set-up found.
 with_server = TRUENAME_SERVER="$$(tools/setup/server.sh --path)" && export TRUENAME_SERVER &&
+benchmark := cargo run --release --locked -p truename-bench --
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-
-benchmark := cargo run --release --locked -p truename-bench --
 
 setup: ## install what is missing: a TLS-capable server, rustfmt, clippy
 	@tools/setup/toolchain.sh --lints
@@ -74,7 +73,7 @@ bench-quick: ## a subset of it, two minutes; BENCH as above
 
 bench-recovery: ## what becomes of calls while nodes fail, three rounds; BENCH="--faults freeze" chooses faults
 	@tools/setup/toolchain.sh
-	@$(with_server) $(benchmark) recovery --rounds 3 $(BENCH)
+	@$(with_server) $(benchmark) recovery $(if $(findstring --rounds,$(BENCH)),,--rounds 3) $(BENCH)
 
 clean: ## remove what was built
 	@cargo clean

@@ -13,12 +13,13 @@ wrong() {
     failed=1
 }
 
-# Every file of the project that git has or would add; in an unpacked archive, everything but build output.
+# Every file of the project that git has or would add; in an unpacked archive, everything but what building
+# and measuring leave behind.
 files() {
     if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
         git ls-files --cached --others --exclude-standard
     else
-        find . -type f ! -path './target/*' ! -path './.git/*' | sed 's|^\./||'
+        find . -type f ! -path './target/*' ! -path './bench/results/*' ! -path './.git/*' | sed 's|^\./||'
     fi | sort -u | while IFS= read -r file; do
         [ ! -f "$file" ] || echo "$file"
     done

@@ -7,7 +7,8 @@
 //! - Over TLS, every write of the driver. A write is a record, and the server takes one record per read, however
 //!   late it comes to it.
 //! - Over TCP, at least as many writes as the server counted reads. Writes that arrive before the server looks are one
-//!   read to it, so a client that writes too often looks better here than it is.
+//!   read to it, so a client that writes too often looks better here than it is: a driver that was made to write
+//!   every command alone showed 1.0 over TLS and 0.15 over TCP, one that wrote pairs 0.5 and 0.09.
 //! - That the counting works: a lone caller waits for each reply, so each of its commands is one read at least.
 //!
 //! What it cannot see is how often the client reads. A server answers one read with one write, so its writes only
@@ -27,8 +28,8 @@ const TASKS: usize = 64;
 const OPS: usize = 500;
 /// Of a lone caller.
 const OPS_ALONE: usize = 4000;
-/// One per 64 commands is possible. Pairs would be 0.5.
-const SHARED_AT_MOST: f64 = 0.1;
+/// One per 64 commands is possible, and usual: 0.0156. This is 20 commands per write.
+const SHARED_AT_MOST: f64 = 0.05;
 /// Besides its commands a client asks for the topology now and then; a second write for a command would be 2.
 const ALONE_AT_MOST: f64 = 1.05;
 /// The server's count may be off by the few reads that asking for it takes.

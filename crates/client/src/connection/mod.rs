@@ -36,6 +36,8 @@ mod task;
 mod transport;
 mod waiter;
 mod wire;
+#[cfg(test)]
+mod write_tests;
 
 pub use attempt::ConnectionFacts;
 pub(crate) use attempt::Explain;
