@@ -88,19 +88,6 @@ async fn a_reply_in_pieces_reaches_its_caller() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn commands_that_are_ready_together_share_a_write() {
-    let mut peer = scripted(1 << 20);
-    let calls: Vec<_> = (0..64).map(|_| call(&peer.lane, &[b"PING"])).collect();
-    let mut read = BytesMut::with_capacity(1 << 20);
-    peer.node.read_buf(&mut read).await.expect("the client writes");
-    assert_eq!(read.len(), 64 * b"*1\r\n$4\r\nPING\r\n".len(), "one read saw all of them");
-    peer.node.write_all(&b"+PONG\r\n".repeat(64)).await.expect("written");
-    for call in calls {
-        assert_eq!(call.await.expect("no panic").expect("a reply").as_str(), Some("PONG"));
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn reading_goes_on_while_writing_is_blocked() {
     // Both directions hold 64 bytes, so that each side can go on only while the other one reads.
     let peer = scripted(64);
