@@ -33,7 +33,7 @@ impl Site {
             for ip in [IpAddr::V6(Ipv6Addr::LOCALHOST), gateway] {
                 let at = SocketAddr::new(ip, node.port);
                 if !lab.proxy(node.index).addresses().contains(&at) {
-                    doors.push(FaultProxy::listen(&[at], node.socket_addr()).await.expect("a free port"));
+                    doors.push(door(at, node.socket_addr()).await);
                 }
             }
         }
@@ -64,6 +64,18 @@ impl Site {
 
     fn address(&self, index: usize) -> String {
         self.lab.proxy(index).addresses()[0].ip().to_string()
+    }
+}
+
+/// A proxy at an address that all runs of this test on a machine share: it may have to wait for another one's end.
+async fn door(at: SocketAddr, to: SocketAddr) -> FaultProxy {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match FaultProxy::listen(&[at], to).await {
+            Ok(proxy) => return proxy,
+            Err(error) => assert!(Instant::now() < deadline, "{at}: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

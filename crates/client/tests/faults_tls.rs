@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use support::history::History;
 use support::{config, eventually, key_of, spread_keys};
-use truename::{Client, Error, Notice, cmd};
+use truename::{Client, Error, Notice, Tls, cmd};
 use truename_lab::{CertificateSpec, Ending, Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -117,6 +117,41 @@ async fn f25_servers_may_take_a_tls_version_away() {
         for node in client.nodes() {
             let facts = node.facts.expect("connected");
             assert_eq!(facts.tls_version.as_deref(), Some(version));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f25_what_the_client_presents_and_trusts_is_replaced_while_it_runs() {
+    let lab = azure().require_client_certificate(true).start().await.expect("the lab starts");
+    let (chain, key) = lab.client_certificate().expect("a TLS lab");
+    let trusting = Tls::new().ca_pem(lab.ca_pem().expect("a TLS lab")).expect("a bundle");
+    let complete = trusting.clone().client_certificate_files(chain, key).expect("a certificate and its key");
+    let stranger = include_bytes!("support/stranger.pem");
+    let mistrusting = complete.clone().ca_pem(stranger).expect("a bundle");
+    let config = config(&lab).tls(complete.clone()).command_timeout(2 * SECOND).node_connect_timeout(SECOND);
+    let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
+
+    for (tls, code) in [(trusting, "client-certificate-required"), (mistrusting, "unknown-issuer")] {
+        let history = History::start(&client, spread_keys(code, 6));
+        history.healthy_for(100, 5 * SECOND).await;
+        client.replace_tls(tls).await.expect("well-formed");
+        history.healthy_for(100, 5 * SECOND).await;
+        let outcome = history.finish().await;
+        assert_eq!(outcome.failed, 0, "connections that exist live on: {:?}", outcome.failures);
+
+        lab.proxies().iter().for_each(|proxy| proxy.end_open(Ending::Close));
+        let cause = || async {
+            let error = client.execute::<()>(cmd("SET").arg(key_of(0)).arg(1)).await.err();
+            let Some(Error::Connect(report)) = &error else { return false };
+            report.decisive().is_some_and(|failure| failure.cause.code() == code)
+        };
+        eventually(code, 10 * SECOND, cause).await;
+
+        client.replace_tls(complete.clone()).await.expect("well-formed");
+        for shard in 0..3 {
+            let works = || async { client.execute::<()>(cmd("SET").arg(key_of(shard)).arg(1)).await.is_ok() };
+            eventually("the old options work again", 5 * SECOND, works).await;
         }
     }
 }
