@@ -83,9 +83,8 @@ impl Client {
     ///
     /// # Cancel safety
     /// Dropping the future after its first poll leaves the command to be executed; its reply is discarded.
-    #[expect(clippy::manual_async_fn, reason = "it would keep the command twice in every call in flight")]
     pub fn execute<T: FromReply>(&self, command: Command<'_>) -> impl Future<Output = Result<T, Error>> {
-        async move { Ok(T::from_reply(self.handle.router.execute(&command).await?)?) }
+        self.handle.router.execute(command)
     }
 
     /// Uses other roots, another client certificate and other checks from the next connection on, such as after a

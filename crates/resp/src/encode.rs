@@ -38,13 +38,57 @@ pub fn put_integer(out: &mut BytesMut, value: i64) {
     put_bulk(out, itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// Appends a whole command: its exact size is reserved once, then it is written.
+/// Appends a whole command. If there may be too little room, its exact size is reserved once before.
 #[inline]
-pub fn put_command<'a>(out: &mut BytesMut, args: impl ExactSizeIterator<Item = &'a [u8]> + Clone) {
-    out.reserve(command_size(args.clone()));
-    put_array_header(out, args.len());
+pub fn put_command<'a>(out: &mut BytesMut, mut args: impl ExactSizeIterator<Item = &'a [u8]> + Clone) {
+    let count = args.len();
+    let at_most = args.clone().fold(HEADER, |size, arg| size + HEADER + arg.len() + 2);
+    if out.capacity() - out.len() < at_most {
+        out.reserve(command_size(args.clone()));
+    }
+    let Some(name) = args.next() else { return put_array_header(out, 0) };
+    put_command_start(out, count, name.len());
+    out.extend_from_slice(name);
     for arg in args {
-        put_bulk(out, arg);
+        put_next_header(out, arg.len());
+        out.extend_from_slice(arg);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The header of a command and that of its name.
+#[inline(always)]
+fn put_command_start(out: &mut BytesMut, args: usize, name: usize) {
+    if let (0..10, 0..10) = (args, name) {
+        out.extend_from_slice(&[
+            b'*',
+            b'0' + args as u8,
+            b'\r',
+            b'\n',
+            b'$',
+            b'0' + name as u8,
+            b'\r',
+            b'\n',
+        ]);
+    } else {
+        put_header(out, b'*', args);
+        put_header(out, b'$', name);
+    }
+}
+
+/// The end of an argument and the header of the next one.
+#[inline(always)]
+fn put_next_header(out: &mut BytesMut, value: usize) {
+    match value {
+        0..10 => out.extend_from_slice(&[b'\r', b'\n', b'$', b'0' + value as u8, b'\r', b'\n']),
+        10..100 => {
+            let (tens, ones) = (value as u8 / 10, value as u8 % 10);
+            out.extend_from_slice(&[b'\r', b'\n', b'$', b'0' + tens, b'0' + ones, b'\r', b'\n']);
+        }
+        _ => {
+            out.extend_from_slice(b"\r\n");
+            put_long_header(out, b'$', value);
+        }
     }
 }
 
@@ -84,6 +128,7 @@ fn put_header(out: &mut BytesMut, kind: u8, value: usize) {
     }
 }
 
+#[inline(never)]
 fn put_long_header(out: &mut BytesMut, kind: u8, value: usize) {
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(value).as_bytes();
@@ -126,6 +171,21 @@ mod tests {
             let mut out = BytesMut::new();
             put_command(&mut out, args.iter().copied());
             assert_eq!(out.len(), command_size(args.iter().copied()), "count {count}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_its_header_and_its_arguments() {
+        for len in [0, 1, 9, 10, 11, 99, 100, 1000] {
+            let arg = vec![b'x'; len];
+            for count in [0, 1, 2, 9, 10, 11, 100] {
+                let args = vec![arg.as_slice(); count];
+                let (mut whole, mut parts) = (BytesMut::new(), BytesMut::new());
+                put_command(&mut whole, args.iter().copied());
+                put_array_header(&mut parts, count);
+                args.iter().for_each(|arg| put_bulk(&mut parts, arg));
+                assert_eq!(whole, parts, "{count} arguments of {len} bytes");
+            }
         }
     }
 

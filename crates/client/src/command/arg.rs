@@ -28,14 +28,17 @@ impl<'a> Arg<'a> {
         }
     }
 
+    #[inline]
     fn borrowed(bytes: &'a [u8]) -> Self {
         Self(Repr::Borrowed(bytes))
     }
 
+    #[inline]
     fn owned(bytes: impl Into<Box<[u8]>>) -> Self {
         Self(Repr::Owned(bytes.into()))
     }
 
+    #[inline]
     fn text(text: &str) -> Self {
         if text.len() > INLINE {
             return Self::owned(text.as_bytes());
@@ -65,36 +68,42 @@ macro_rules! borrowed {
 borrowed!(str, [u8], String, Vec<u8>, Bytes);
 
 impl<'a, const N: usize> ToArg<'a> for &'a [u8; N] {
+    #[inline]
     fn to_arg(self) -> Arg<'a> {
         Arg::borrowed(self)
     }
 }
 
 impl<'a> ToArg<'a> for &&'a str {
+    #[inline]
     fn to_arg(self) -> Arg<'a> {
         Arg::borrowed(self.as_bytes())
     }
 }
 
 impl<'a> ToArg<'a> for String {
+    #[inline]
     fn to_arg(self) -> Arg<'a> {
         Arg::owned(self.into_bytes())
     }
 }
 
 impl<'a> ToArg<'a> for Vec<u8> {
+    #[inline]
     fn to_arg(self) -> Arg<'a> {
         Arg::owned(self)
     }
 }
 
 impl<'a> ToArg<'a> for Bytes {
+    #[inline]
     fn to_arg(self) -> Arg<'a> {
         Arg::owned(Vec::from(self))
     }
 }
 
 impl<'a> ToArg<'a> for Cow<'a, str> {
+    #[inline]
     fn to_arg(self) -> Arg<'a> {
         match self {
             Cow::Borrowed(text) => text.to_arg(),
@@ -106,6 +115,7 @@ impl<'a> ToArg<'a> for Cow<'a, str> {
 macro_rules! integers {
     ($($type:ty),*) => {$(
         impl<'a> ToArg<'a> for $type {
+            #[inline]
             fn to_arg(self) -> Arg<'a> {
                 Arg::text(itoa::Buffer::new().format(self))
             }
@@ -128,6 +138,7 @@ impl<'a> ToArg<'a> for f32 {
 }
 
 impl<'a> ToArg<'a> for Arg<'a> {
+    #[inline]
     fn to_arg(self) -> Self {
         self
     }

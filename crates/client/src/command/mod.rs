@@ -54,12 +54,14 @@ enum RouteBy {
 }
 
 /// Starts a command.
+#[inline]
 pub fn cmd<'a>(name: impl ToArg<'a>) -> Command<'a> {
     Command::new(name)
 }
 
 impl<'a> Command<'a> {
     /// A command without arguments so far.
+    #[inline]
     pub fn new(name: impl ToArg<'a>) -> Self {
         let mut args = SmallVec::new();
         args.push(name.to_arg());
@@ -68,6 +70,7 @@ impl<'a> Command<'a> {
 
     /// Adds an argument: text, bytes, or a number.
     #[must_use]
+    #[inline]
     pub fn arg(mut self, arg: impl ToArg<'a>) -> Self {
         self.args.push(arg.to_arg());
         self
@@ -84,6 +87,7 @@ impl<'a> Command<'a> {
     ///
     /// A longer time than the client's stall time-out also lets the server be silent for that long.
     #[must_use]
+    #[inline]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -124,13 +128,16 @@ impl<'a> Command<'a> {
     }
 
     /// The command's entry in the table; `None` for commands that no known server has.
+    #[inline]
     pub(crate) fn spec(&self) -> Option<&'static Spec> {
-        lookup(self.at(0)?, self.at(1))
+        let args = self.args.as_slice();
+        lookup(args.first()?.as_bytes(), args.get(1).map(Arg::as_bytes))
     }
 
     /// The slot that decides where the command goes; `None` sends it to any node.
     ///
     /// An unknown command is taken to have its key where most commands have it: first.
+    #[inline]
     pub(crate) fn slot(&self, spec: Option<&Spec>) -> Option<Slot> {
         match self.route {
             RouteBy::Slot(slot) => Some(slot),

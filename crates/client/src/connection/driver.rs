@@ -7,6 +7,8 @@
 //!   after it is released.
 //! - Before writing for more than one caller it yields once, so that everybody who is ready joins the same
 //!   write. A lone caller is written at once.
+//! - It never waits without having polled its timers. While it is busy it reads the clock once per read, and polls them
+//!   only when a check is due by that.
 //! - Any surprise in the stream ends the connection: an unparseable byte, or a reply that nobody asked for.
 
 use std::future::Future;
@@ -59,6 +61,9 @@ pub(crate) struct Driver<S> {
     accepted: usize,
     needs_flush: bool,
     yielded: bool,
+    retired: bool,
+    /// The pipeline's next check, as of the last read.
+    next_check: Option<Instant>,
     replies: Vec<Reply>,
     wake: Vec<Waker>,
     alarm: Alarm,
@@ -89,6 +94,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             accepted: 0,
             needs_flush: false,
             yielded: false,
+            retired: false,
+            next_check: None,
             replies: Vec::new(),
             wake: Vec::new(),
             alarm: Alarm::new(),
@@ -145,6 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
             }
             state.pipeline.grant(&mut self.wake);
+            self.next_check = state.pipeline.next_check();
             delivered
         };
         self.wake.drain(..).for_each(Waker::wake);
@@ -156,10 +164,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let mut state = self.shared.lock();
         state.unpark_task();
         state.pipeline.accept(std::mem::take(&mut self.accepted));
+        self.retired = state.is_retired();
         if !state.pipeline.has_output() {
             return true;
         }
-        if !self.yielded && state.pipeline.outstanding() > 1 {
+        if !self.yielded && !self.retired && state.pipeline.outstanding() > 1 {
             self.yielded = true;
             return false;
         }
@@ -233,13 +242,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Leaves the waker for the next caller, unless one came in the meantime.
-    fn park(&self, cx: &Context<'_>) -> bool {
+    fn park(&mut self, cx: &Context<'_>) -> bool {
         let mut state = self.shared.lock();
-        if self.outbound.is_empty() && state.pipeline.has_output() {
+        self.retired = state.is_retired();
+        if self.retired || self.outbound.is_empty() && state.pipeline.has_output() {
             return false;
         }
         state.park_task(cx.waker());
         true
+    }
+
+    fn poll_checks(&mut self, cx: &mut Context<'_>) -> Option<CloseCause> {
+        let stalled = self.alarm.poll_checks(cx, &self.shared, &mut self.wake);
+        stalled.map(|Stalled(silence)| CloseCause::Stalled(silence))
     }
 
     fn poll_rounds(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
@@ -249,7 +264,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Ok(())) => true,
                 Poll::Pending => false,
             };
-            self.poll_keepalive(cx);
+            let due = read && self.next_check.is_some_and(|at| at <= self.last_heard);
+            if due && let Some(cause) = self.poll_checks(cx) {
+                return Poll::Ready(cause);
+            }
             if self.outbound.is_empty() && !self.take_output() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -259,13 +277,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Ok(())) => true,
                 Poll::Pending => false,
             };
-            if let Some(Stalled(silence)) = self.alarm.poll_checks(cx, &self.shared, &mut self.wake) {
-                return Poll::Ready(CloseCause::Stalled(silence));
-            }
-            if self.shared.lock().is_retired() {
+            if self.retired {
                 return Poll::Ready(CloseCause::Retired);
             }
-            if !read && !wrote && self.park(cx) {
+            if read || wrote {
+                continue;
+            }
+            self.poll_keepalive(cx);
+            if let Some(cause) = self.poll_checks(cx) {
+                return Poll::Ready(cause);
+            }
+            if self.park(cx) {
                 return Poll::Pending;
             }
         }

@@ -93,6 +93,7 @@ impl Pipeline {
         self.next_check
     }
 
+    #[inline]
     fn has_room(&self) -> bool {
         // A value larger than the byte bound passes when nothing else is queued.
         self.in_flight.len() + self.granted < self.room.commands
@@ -100,21 +101,28 @@ impl Pipeline {
     }
 
     /// Encodes a command, or parks the caller until there is room.
+    #[inline]
     pub(crate) fn submit(
         &mut self,
         terms: Terms,
         waker: &Waker,
         encode: impl FnOnce(&mut BytesMut),
     ) -> Ticket {
-        let index = self.waiters.allocate(terms);
         self.check_by(terms.deadline);
-        if self.parked.is_empty() && self.has_room() {
-            self.append(index, waker, encode);
-        } else {
-            self.waiters.at(index).state = State::Parked(waker.clone());
-            self.parked.push_back(index);
+        if !self.parked.is_empty() || !self.has_room() {
+            return self.park(terms, waker);
         }
-        self.waiters.ticket(index)
+        let encoded = self.append(encode);
+        let ticket = self.waiters.allocate(terms, State::Waiting(waker.clone()), Some(encoded));
+        self.await_reply(ticket.index, terms);
+        ticket
+    }
+
+    #[cold]
+    fn park(&mut self, terms: Terms, waker: &Waker) -> Ticket {
+        let ticket = self.waiters.allocate(terms, State::Parked(waker.clone()), None);
+        self.parked.push_back(ticket.index);
+        ticket
     }
 
     /// Encodes a command whose ticket was told [`Progress::Encode`].
@@ -126,24 +134,33 @@ impl Pipeline {
     ) {
         debug_assert!(matches!(self.waiters.of(ticket).state, State::Granted));
         self.granted -= 1;
-        self.append(ticket.index, waker, encode);
-    }
-
-    fn append(&mut self, index: u32, waker: &Waker, encode: impl FnOnce(&mut BytesMut)) {
-        let start = self.taken + self.out.len() as u64;
-        encode(&mut self.out);
-        let end = self.taken + self.out.len() as u64;
-        let waiter = self.waiters.at(index);
+        let (start, end) = self.append(encode);
+        let waiter = self.waiters.at(ticket.index);
         waiter.start = start;
         waiter.end = end;
         waiter.in_flight = true;
         waiter.state = State::Waiting(waker.clone());
-        let silence_ends = waiter.terms.submitted + waiter.terms.patience;
+        let terms = waiter.terms;
+        self.await_reply(ticket.index, terms);
+    }
+
+    /// Encodes a command; tells the stream offsets of its first byte and of the byte after its last. The caller queues
+    /// its waiter at once.
+    #[inline]
+    fn append(&mut self, encode: impl FnOnce(&mut BytesMut)) -> (u64, u64) {
+        let start = self.taken + self.out.len() as u64;
+        encode(&mut self.out);
+        (start, self.taken + self.out.len() as u64)
+    }
+
+    #[inline]
+    fn await_reply(&mut self, index: u32, terms: Terms) {
         self.in_flight.push_back(index);
-        self.check_by(silence_ends);
+        self.check_by(terms.submitted + terms.patience);
     }
 
     /// Asks what became of a ticket; leaves the waker when there is nothing to tell yet.
+    #[inline]
     pub(crate) fn poll_reply(&mut self, ticket: Ticket, waker: &Waker) -> Poll<Progress> {
         let waiter = self.waiters.of(ticket);
         match &mut waiter.state {
@@ -153,10 +170,9 @@ impl Pipeline {
             }
             State::Granted => Poll::Ready(Progress::Encode),
             State::Done(_) => {
-                let State::Done(outcome) = std::mem::replace(&mut waiter.state, State::Settled) else {
+                let State::Done(outcome) = self.waiters.redeem(ticket.index) else {
                     unreachable!("matched above")
                 };
-                self.waiters.release(ticket.index);
                 Poll::Ready(Progress::Done(outcome))
             }
             State::Free | State::Settled => unreachable!("a spent ticket is never polled"),
@@ -199,6 +215,7 @@ impl Pipeline {
     }
 
     /// Gives one reply to the oldest command; tells when that was submitted, unless more replies belong to it.
+    #[inline]
     pub(crate) fn complete(
         &mut self,
         reply: Reply,
@@ -340,6 +357,7 @@ impl Pipeline {
         }
     }
 
+    #[inline]
     fn check_by(&mut self, at: Instant) {
         if self.next_check.is_none_or(|known| at < known) {
             self.next_check = Some(at);

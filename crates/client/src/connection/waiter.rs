@@ -79,30 +79,52 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    pub(super) fn allocate(&mut self, terms: Terms) -> u32 {
-        if let Some(index) = self.free.pop() {
-            let waiter = self.at(index);
-            debug_assert!(matches!(waiter.state, State::Free));
-            waiter.terms = terms;
-            waiter.held = true;
-            // Until it is encoded or parked the waiter must not look free.
-            waiter.state = State::Settled;
-            return index;
-        }
+    /// An entry for a command that is parked, or was just encoded to these stream offsets.
+    #[inline]
+    pub(super) fn allocate(&mut self, terms: Terms, state: State, encoded: Option<(u64, u64)>) -> Ticket {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None => self.grow(terms),
+        };
+        let waiter = self.at(index);
+        debug_assert!(matches!(waiter.state, State::Free));
+        waiter.terms = terms;
+        waiter.held = true;
+        waiter.in_flight = encoded.is_some();
+        (waiter.start, waiter.end) = encoded.unwrap_or_default();
+        waiter.state = state;
+        Ticket { index, generation: waiter.generation }
+    }
+
+    #[cold]
+    fn grow(&mut self, terms: Terms) -> u32 {
         let index = self.entries.len() as u32;
         self.entries.push(Waiter {
-            state: State::Settled,
+            state: State::Free,
             terms,
             start: 0,
             end: 0,
             generation: 0,
             in_flight: false,
-            held: true,
+            held: false,
         });
         index
     }
 
-    /// The ticket is spent or given up.
+    /// Spends a ticket whose entry is settled, for what the entry came to.
+    #[inline]
+    pub(super) fn redeem(&mut self, index: u32) -> State {
+        let waiter = &mut self.entries[index as usize];
+        waiter.held = false;
+        if waiter.in_flight {
+            return std::mem::replace(&mut waiter.state, State::Settled);
+        }
+        waiter.generation = waiter.generation.wrapping_add(1);
+        self.free.push(index);
+        std::mem::replace(&mut waiter.state, State::Free)
+    }
+
+    /// The ticket is given up.
     pub(super) fn release(&mut self, index: u32) {
         let waiter = self.at(index);
         waiter.held = false;
@@ -112,6 +134,7 @@ impl Waiters {
     }
 
     /// Makes an entry free that nothing refers to.
+    #[inline]
     pub(super) fn reclaim(&mut self, index: u32) {
         let waiter = self.at(index);
         debug_assert!(!waiter.held && !waiter.in_flight);
@@ -120,16 +143,14 @@ impl Waiters {
         self.free.push(index);
     }
 
-    pub(super) fn ticket(&self, index: u32) -> Ticket {
-        Ticket { index, generation: self.entries[index as usize].generation }
-    }
-
+    #[inline]
     pub(super) fn of(&mut self, ticket: Ticket) -> &mut Waiter {
         let waiter = &mut self.entries[ticket.index as usize];
         assert_eq!(waiter.generation, ticket.generation, "a ticket outlived its waiter");
         waiter
     }
 
+    #[inline]
     pub(super) fn at(&mut self, index: u32) -> &mut Waiter {
         &mut self.entries[index as usize]
     }

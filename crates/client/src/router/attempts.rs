@@ -86,6 +86,7 @@ impl Attempts {
     }
 
     /// The answer as the caller gets it.
+    #[inline]
     pub(super) fn answer(
         &self,
         outcome: Result<Reply, Failure>,
@@ -93,16 +94,21 @@ impl Attempts {
         slot: Option<Slot>,
     ) -> Result<Reply, Error> {
         match outcome {
-            Ok(reply) => match reply.as_error() {
-                None => Ok(reply),
-                Some(error) => Err(Error::Server(Box::new(ServerError {
-                    reply: error.clone(),
-                    node: node.endpoint().clone(),
-                    slot,
-                    attempts: self.count,
-                }))),
-            },
-            Err(failure) => Err(self.timed_out(&Err(failure), slot)),
+            Ok(reply) if reply.as_error().is_none() => Ok(reply),
+            outcome => Err(self.refusal(outcome, node, slot)),
+        }
+    }
+
+    #[cold]
+    fn refusal(&self, outcome: Result<Reply, Failure>, node: &Node, slot: Option<Slot>) -> Error {
+        match outcome.as_ref().ok().and_then(Reply::as_error) {
+            Some(error) => Error::Server(Box::new(ServerError {
+                reply: error.clone(),
+                node: node.endpoint().clone(),
+                slot,
+                attempts: self.count,
+            })),
+            None => self.timed_out(&outcome, slot),
         }
     }
 

@@ -26,9 +26,10 @@ pub use read_from::ReadFrom;
 
 use crate::cluster::{Cluster, Node, Topology};
 use crate::command::{BlockTime, Command, Flags, Spec};
-use crate::connection::{CloseCause, Failure, terms};
+use crate::connection::{CloseCause, Failure, Lane, terms};
 use crate::error::{Error, RouteError};
 use crate::event::Event;
+use crate::from_reply::FromReply;
 use crate::observe;
 
 /// As long as a command may block that names no limit.
@@ -46,6 +47,7 @@ struct Request<'r, 'a> {
 }
 
 impl<'r, 'a> Request<'r, 'a> {
+    #[inline]
     fn new(command: &'r Command<'a>) -> Result<Self, Error> {
         let spec = command.spec();
         if spec.is_some_and(|spec| spec.flags.contains(Flags::STATEFUL)) {
@@ -98,43 +100,48 @@ impl Router {
     ///
     /// Each round is one attempt: submit, judge, follow. Dropping the future at any point leaves a command that
     /// was submitted to be executed; its reply is discarded.
-    pub(crate) async fn execute(&self, command: &Command<'_>) -> Result<Reply, Error> {
-        let request = Request::new(command)?;
+    ///
+    /// The reply is converted here, too: another future around this one would cost as much as finding the slot.
+    #[expect(clippy::manual_async_fn, reason = "it would keep the command twice in every call in flight")]
+    pub(crate) fn execute<T: FromReply>(
+        &self,
+        command: Command<'_>,
+    ) -> impl Future<Output = Result<T, Error>> {
+        async move {
+            let request = Request::new(&command)?;
+            let (timeout, patience) = self.times(&request);
+            let mut attempts = Attempts::new(Instant::now(), timeout);
+            // What is rare is boxed: thousands of calls in flight should be small, and these paths are long.
+            let mut destination = match self.choose(&request) {
+                Some(node) => Destination { node, asking: false },
+                None => Box::pin(self.resolve(&request, &mut attempts)).await?,
+            };
+            loop {
+                let Destination { node, asking } = destination;
+                let now = attempts.begin();
+                let exclusive = request.blocks.map(|_| node.exclusive());
+                let lane = exclusive.as_deref().unwrap_or_else(|| node.lane(request.slot));
+                let outcome = submit(lane, &command, asking, (now, attempts.deadline(), patience)).await;
+                if let (Some(exclusive), Ok(_)) = (exclusive, &outcome) {
+                    exclusive.give_back();
+                }
+                let verdict = judge(&outcome, || request.habits(), node.endpoint().host());
+                if verdict == Verdict::Done {
+                    return Ok(T::from_reply(attempts.answer(outcome, &node, request.slot)?)?);
+                }
+                attempts.note(&node, &outcome);
+                destination = Box::pin(self.follow(verdict, outcome, &request, &mut attempts)).await?;
+            }
+        }
+    }
+
+    /// How long a command may take, and how long the server may be silent meanwhile.
+    #[inline]
+    fn times(&self, request: &Request<'_, '_>) -> (Duration, Duration) {
         let timing = &self.cluster.timing;
         let blocks = request.blocks.unwrap_or_default();
-        let timeout = command.own_timeout().unwrap_or(timing.command + blocks);
-        let patience = timing.stall.max(command.own_timeout().unwrap_or(blocks));
-        let mut attempts = Attempts::new(Instant::now(), timeout);
-        // What is rare is boxed: thousands of calls in flight should be small, and these paths are long.
-        let mut destination = match self.choose(&request) {
-            Some(node) => Destination { node, asking: false },
-            None => Box::pin(self.resolve(&request, &mut attempts)).await?,
-        };
-        loop {
-            let Destination { node, asking } = destination;
-            let now = attempts.begin();
-            let exclusive = request.blocks.map(|_| node.exclusive());
-            let lane = exclusive.as_deref().unwrap_or_else(|| node.lane(request.slot));
-            let submission = lane.submit(
-                terms(now, attempts.deadline(), patience, u8::from(asking)),
-                |out: &mut BytesMut| {
-                    if asking {
-                        out.extend_from_slice(ASKING);
-                    }
-                    command.encode(out);
-                },
-            );
-            let outcome = submission.await;
-            if let (Some(exclusive), Ok(_)) = (exclusive, &outcome) {
-                exclusive.give_back();
-            }
-            let verdict = judge(&outcome, || request.habits(), node.endpoint().host());
-            if verdict == Verdict::Done {
-                return attempts.answer(outcome, &node, request.slot);
-            }
-            attempts.note(&node, &outcome);
-            destination = Box::pin(self.follow(verdict, outcome, &request, &mut attempts)).await?;
-        }
+        let own = request.command.own_timeout();
+        (own.unwrap_or(timing.command + blocks), timing.stall.max(own.unwrap_or(blocks)))
     }
 
     /// Everything but the plain answer.
@@ -222,6 +229,7 @@ impl Router {
     }
 
     /// Chooses the node by the current snapshot; `None` while the slot has no owner.
+    #[inline]
     fn choose(&self, request: &Request<'_, '_>) -> Option<Arc<Node>> {
         let topology = self.cluster.topology();
         match request.slot {
@@ -257,14 +265,36 @@ impl Router {
     }
 }
 
+/// One attempt. Apart from its caller, which is compiled anew for every type of reply.
+fn submit<'a>(
+    lane: &'a Lane,
+    command: &'a Command<'_>,
+    asking: bool,
+    (now, deadline, patience): (Instant, Instant, Duration),
+) -> impl Future<Output = Result<Reply, Failure>> {
+    lane.submit(terms(now, deadline, patience, u8::from(asking)), move |out: &mut BytesMut| {
+        if asking {
+            out.extend_from_slice(ASKING);
+        }
+        command.encode(out);
+    })
+}
+
 /// Whether the command was given back because there is a newer topology to route it by.
 fn was_recalled(outcome: &Result<Reply, Failure>) -> bool {
     matches!(outcome, Err(Failure::Unsent(cause)) if matches!(**cause, CloseCause::Recalled))
 }
 
 /// How long the server may hold the reply back; `None` for commands that it answers at once.
+#[inline]
 fn blocking_time(command: &Command<'_>, spec: Option<&'static Spec>) -> Option<Duration> {
-    let spec = spec.filter(|spec| spec.flags.contains(Flags::BLOCKING) && spec.blocks(command))?;
+    spec.filter(|spec| spec.flags.contains(Flags::BLOCKING)).and_then(|spec| time_blocked(command, spec))
+}
+
+fn time_blocked(command: &Command<'_>, spec: &'static Spec) -> Option<Duration> {
+    if !spec.blocks(command) {
+        return None;
+    }
     Some(match spec.block_time(command) {
         Some(BlockTime::AtMost(time)) => time,
         Some(BlockTime::Forever) => FOREVER,

@@ -18,7 +18,9 @@ static INDEX: [Slot; SLOTS] = index();
 #[derive(Clone, Copy)]
 struct Slot {
     head: u64,
-    row: usize,
+    /// Of the name.
+    len: u16,
+    row: u16,
 }
 
 /// The command of that name, in any case. `subcommand` is the argument after the name, if there is one; it only
@@ -38,23 +40,30 @@ fn find(name: &[u8]) -> Option<usize> {
     let head = head(name);
     let mut slot = place(head, name.len());
     loop {
-        let Slot { head: known, row } = INDEX[slot % SLOTS];
+        let Slot { head: known, len, row } = INDEX[slot % SLOTS];
         if known == 0 {
             return None;
         }
-        if known == head && same_behind_head(TABLE[row].name.as_bytes(), name) {
+        let row = usize::from(row);
+        if known == head && usize::from(len) == name.len() && same_behind_head(row, name) {
             return Some(row);
         }
         slot += 1;
     }
 }
 
-/// Whether two names with equal heads are equal. Most names are no longer than a head.
+/// Whether a row has this name, when heads and lengths are equal. Most names are no longer than a head.
 #[inline]
-fn same_behind_head(known: &[u8], name: &[u8]) -> bool {
-    known.len() == name.len() && (name.len() <= HEAD || known[HEAD..].eq_ignore_ascii_case(&name[HEAD..]))
+fn same_behind_head(row: usize, name: &[u8]) -> bool {
+    name.len() <= HEAD || same(TABLE[row].name.as_bytes(), name)
 }
 
+#[inline(never)]
+fn same(known: &[u8], name: &[u8]) -> bool {
+    known.eq_ignore_ascii_case(name)
+}
+
+#[inline(never)]
 fn child(container: usize, word: &[u8]) -> Option<&'static Spec> {
     let prefix = TABLE[container].name;
     TABLE[container + 1..]
@@ -66,16 +75,36 @@ fn child(container: usize, word: &[u8]) -> Option<&'static Spec> {
 /// Bytes of a name that one comparison covers.
 const HEAD: usize = 8;
 
-/// The first bytes of a name in upper case, as one number.
+/// The first bytes of a name in upper case, as one number. Among names of one length, equal numbers mean equal bytes.
+///
+/// Few loads instead of a loop: those of a short name overlap, so that each of its bytes is in one of them.
 #[inline]
 const fn head(name: &[u8]) -> u64 {
-    let mut head = 0;
-    let mut i = 0;
-    while i < name.len() && i < HEAD {
-        head = head << 8 | name[i].to_ascii_uppercase() as u64;
-        i += 1;
-    }
-    head
+    let bytes = if let Some(first) = name.first_chunk::<HEAD>() {
+        u64::from_le_bytes(*first)
+    } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << 32
+    } else if let [first, .., last] = name {
+        *first as u64 | (name[name.len() / 2] as u64) << 8 | (*last as u64) << 16
+    } else if let [only] = name {
+        *only as u64
+    } else {
+        0
+    };
+    upper_case(bytes)
+}
+
+/// Eight bytes at once, each one as `to_ascii_uppercase` does it.
+#[inline]
+const fn upper_case(bytes: u64) -> u64 {
+    const EACH: u64 = u64::MAX / 255;
+    const HIGH: u64 = 0x80 * EACH;
+    let low_bits = bytes & !HIGH;
+    // Without their high bits no sum carries into the next byte; a sum has its high bit from that letter on.
+    let from_a = low_bits + (0x80 - b'a' as u64) * EACH;
+    let behind_z = low_bits + (0x80 - b'z' as u64 - 1) * EACH;
+    let lower_case = from_a & !behind_z & !bytes & HIGH;
+    bytes ^ lower_case >> 2
 }
 
 /// Where the search for a name starts. Fibonacci hashing: the upper bits of the product depend on all of the head.
@@ -85,7 +114,7 @@ const fn place(head: u64, len: usize) -> usize {
 }
 
 const fn index() -> [Slot; SLOTS] {
-    let mut slots = [Slot { head: 0, row: 0 }; SLOTS];
+    let mut slots = [Slot { head: 0, len: 0, row: 0 }; SLOTS];
     let mut row = 0;
     while row < COMMANDS.len() {
         let name = COMMANDS[row].name.as_bytes();
@@ -94,7 +123,7 @@ const fn index() -> [Slot; SLOTS] {
             while slots[slot % SLOTS].head != 0 {
                 slot += 1;
             }
-            slots[slot % SLOTS] = Slot { head: head(name), row };
+            slots[slot % SLOTS] = Slot { head: head(name), len: name.len() as u16, row: row as u16 };
         }
         row += 1;
     }
