@@ -18,9 +18,10 @@ benchmark := cargo run --release --locked -p truename-bench --
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: ## install what is missing: a TLS-capable server, rustfmt, clippy
+setup: ## install what is missing: a TLS-capable server, iproute2, rustfmt, clippy
 	@tools/setup/toolchain.sh --lints
 	@tools/setup/server.sh
+	@tools/setup/namespaces.sh
 
 demo: ## show the product: a cluster as Azure announces it, verified, redeployed under load
 	@tools/setup/toolchain.sh

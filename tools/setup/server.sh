@@ -11,9 +11,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 
-say() { echo "setup: $*" >&2; }
-stop() { say "$*"; exit 1; }
-has() { command -v "$1" >/dev/null 2>&1; }
+. "$here/common.sh"
 
 # Prints why the program $1 will not do; prints nothing if it will.
 shortcoming() {
@@ -48,30 +46,13 @@ look_for() {
     return 1
 }
 
-# Runs a command as root; $1 is what to type by hand where that is not possible. sudo may ask for a password only
-# where somebody is there to type it.
-as_root() {
-    by_hand=$1
-    shift
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif has sudo && sudo -n true 2>/dev/null; then
-        sudo -n "$@"
-    elif has sudo && [ -z "${CI:-}" ] && [ -t 0 ] && [ -t 2 ]; then
-        say "installing a server needs root: sudo may ask for your password"
-        sudo "$@"
-    else
-        stop "no usable server, and installing one needs root.$rejected Type as root: $by_hand"
-    fi
-}
-
 install_server() {
     if has apt-get; then
-        as_root "apt-get install redis-server" sh "$here/install-apt.sh"
+        as_root "no usable server.$rejected" "apt-get install redis-server" sh "$here/install-apt.sh"
     elif has dnf; then # Fedora and RHEL do not start what they install
-        as_root "dnf install valkey" sh -c 'dnf install -y -q valkey || dnf install -y -q redis'
+        as_root "no usable server.$rejected" "dnf install valkey" sh -c 'dnf install -y -q valkey || dnf install -y -q redis'
     elif has apk; then # nor does Alpine
-        as_root "apk add valkey" sh -c 'apk add -q valkey || apk add -q redis'
+        as_root "no usable server.$rejected" "apk add valkey" sh -c 'apk add -q valkey || apk add -q redis'
     elif has brew; then # Homebrew refuses to run as root, and starts nothing
         brew install --quiet redis
     elif has pacman; then

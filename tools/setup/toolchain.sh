@@ -9,9 +9,7 @@ set -eu
 
 cd "$(dirname "$0")/../.."
 
-say() { echo "setup: $*" >&2; }
-stop() { say "$*"; exit 1; }
-has() { command -v "$1" >/dev/null 2>&1; }
+. tools/setup/common.sh
 
 has cargo || stop "there is no cargo on PATH: install Rust as https://rustup.rs says"
 has "${CC:-cc}" || stop "there is no C compiler (ring needs one). On Debian and Ubuntu type: apt-get install gcc libc6-dev"

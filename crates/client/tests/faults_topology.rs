@@ -1,5 +1,5 @@
-//! The cluster itself changes or misleads: failovers, migrations, nodes that leave and come, strangers at known
-//! addresses, refusals of every kind, and holes.
+//! The cluster itself changes or refuses: failovers, nodes that leave and come, refusals of every kind, and holes.
+//! Slots that move are in `faults_slots.rs`, other clusters at known addresses in `faults_strangers.rs`.
 
 mod support;
 
@@ -7,26 +7,19 @@ use std::time::Duration;
 
 use support::history::History;
 use support::process::open_sockets;
-use support::{config, connect, eventually, key_of, proxied_lab, proxied_server, spread_keys, tell};
+use support::{
+    config, connect, eventually, key_of, proxied_lab, proxied_server, split_keys, spread_keys, tell,
+};
 use tokio::time::{Instant, sleep};
 use truename::topology::Slot;
 use truename::{Client, Config, Error, cmd};
-use truename_lab::{Ending, FailoverKind, Lab, Profile};
+use truename_lab::{FailoverKind, Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
 
 fn hasty(lab: &Lab) -> Config {
     config(lab).command_timeout(2 * SECOND).stall_timeout(SECOND).node_connect_timeout(SECOND)
-}
-
-/// How often a node has executed a command, by its own count.
-async fn executions(lab: &Lab, node: usize, command: &str) -> u64 {
-    let stats = tell(lab, node, &["INFO", "commandstats"]).await;
-    let line = stats.as_str().expect("text").lines().find_map(|line| {
-        line.strip_prefix("cmdstat_")?.strip_prefix(command)?.strip_prefix(":calls=")?.split(',').next()
-    });
-    line.map_or(0, |calls| calls.parse().expect("a number"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,39 +56,6 @@ async fn f6_forced_failovers_cost_at_most_what_was_under_way() {
     // The old primary's last writes may be lost: nobody waited for the replica.
     assert_eq!((outcome.wrong.len(), outcome.duplicates), (0, 0), "{outcome:?}");
     assert!(outcome.failed <= 48, "{outcome:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f8_a_migration_that_stops_half_way_is_served_from_both_sides() {
-    let lab = proxied_lab(Profile::Plain).await;
-    let client = connect(&lab).await;
-    let names: Vec<String> = (0..20).map(|n| format!("{{half}}{n}")).collect();
-    for name in &names {
-        client.execute::<()>(cmd("SET").arg(name).arg(name)).await.expect("OK");
-    }
-    let slot = Slot::of_key(b"half").value();
-    let from = lab.primary_of_slot(slot).await.expect("an owner");
-    let to = (from + 1) % 3;
-    lab.begin_migration(slot, from, to).await.expect("begun");
-    lab.migrate_keys(slot, from, to, 10).await.expect("half of the keys are there");
-    let history = History::start(&client, vec!["half".to_owned(), "other".to_owned()]);
-    let asked = executions(&lab, to, "asking").await;
-    history.healthy_for(500, 5 * SECOND).await;
-    for name in &names {
-        assert_eq!(&client.execute::<String>(cmd("GET").arg(name)).await.expect("a value"), name);
-    }
-    assert!(executions(&lab, to, "asking").await > asked + 10, "ASK was exercised");
-    // Some keys are here and some there: TRYAGAIN until the migration ends.
-    let together = cmd("MGET").args(names.iter().map(String::as_str));
-    let finish = async {
-        sleep(TICK).await;
-        lab.finish_migration(slot, from, to).await.expect("finished");
-    };
-    let (values, ()) = tokio::join!(client.execute::<Vec<String>>(together), finish);
-    assert_eq!(values.expect("answered once it was over"), names);
-    let outcome = history.finish().await;
-    outcome.assert_sound();
-    assert_eq!(outcome.failed, 0, "{:?}", outcome.failures);
 }
 
 /// The slots of a lab's shard of three, as the arguments of `ADDSLOTSRANGE`.
@@ -176,72 +136,6 @@ async fn f10_a_node_that_left_is_let_go_and_found_again_when_it_returns() {
     eventually("it is served by the node that came", 5 * SECOND, works).await;
     assert_eq!(tell(&lab, 2, &["GET", &key]).await.as_str(), Some("again"));
     eventually("no socket is left", 5 * SECOND, || async { open_sockets() <= sockets }).await;
-}
-
-/// Two clusters that a client could take for each other: same password, no TLS.
-async fn twins() -> (Lab, Lab) {
-    let twin = || {
-        let lab = Lab::builder(Profile::Plain).replicas(0).password(Some("same")).fault_proxies(true);
-        lab.start()
-    };
-    let (a, b) = tokio::join!(twin(), twin());
-    (a.expect("the lab starts"), b.expect("the lab starts"))
-}
-
-async fn keys_in(lab: &Lab) -> i64 {
-    let mut keys = 0;
-    for node in 0..3 {
-        keys += tell(lab, node, &["DBSIZE"]).await.as_integer().expect("a number");
-    }
-    keys
-}
-
-/// Node 0 of the client's cluster is replaced by one of another cluster, at the same address.
-async fn stranger(seeds: impl Fn(&Lab) -> Vec<(String, u16)>) {
-    let (ours, other) = twins().await;
-    let config = Config::new().root_nodes(seeds(&ours)).password("same");
-    let config = config.command_timeout(SECOND).stall_timeout(SECOND).refresh_interval(SECOND / 2);
-    let client = Client::connect(&config).await.expect("connected");
-    let ids = |client: &Client| {
-        let mut ids: Vec<_> =
-            client.nodes().into_iter().filter_map(|node| node.id.map(|id| id.as_str().to_owned())).collect();
-        ids.sort();
-        ids
-    };
-    let before = ids(&client);
-    ours.proxy(0).retarget(other.node(0).socket_addr());
-    ours.proxy(0).end_open(Ending::Reset);
-    let watched = Instant::now();
-    let (mut refused, mut served) = (0, 0);
-    while watched.elapsed() < 4 * SECOND {
-        for shard in 0..3 {
-            let set =
-                client.execute::<()>(cmd("SET").arg(key_of(shard)).arg("ours").timeout(SECOND / 4)).await;
-            match set {
-                Ok(()) if shard != 0 => served += 1,
-                Ok(()) => panic!("node 0 is out of reach, and yet a write to it was acknowledged"),
-                Err(_) => refused += 1,
-            }
-        }
-        assert_eq!(keys_in(&other).await, 0, "a write reached the other cluster");
-        assert_eq!(ids(&client), before, "the other cluster was adopted");
-    }
-    assert!(served >= refused && refused > 0, "{served} served, {refused} refused");
-    ours.proxy(0).retarget(ours.node(0).socket_addr());
-    ours.proxy(0).end_open(Ending::Reset);
-    let works = || async { client.execute::<()>(cmd("SET").arg(key_of(0)).arg("ours")).await.is_ok() };
-    eventually("the right node is used again", 3 * SECOND, works).await;
-    assert_eq!(keys_in(&other).await, 0);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f12_a_stranger_at_a_nodes_address_is_never_written_to() {
-    stranger(|lab| lab.seeds()[1..].to_vec()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f12_a_stranger_at_the_address_of_one_of_three_seeds_is_never_written_to() {
-    stranger(Lab::seeds).await;
 }
 
 #[tokio::test]
@@ -325,6 +219,62 @@ async fn f14_refusals_that_stay_are_told_as_they_are() {
     let (busy, ()) = tokio::join!(busy, calls);
     assert!(busy.is_ok_and(|reply| reply.as_error().is_some()), "the script was killed");
     set().await.expect("allowed again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f14_a_server_that_cannot_save_refuses_writes_alone_and_at_once() {
+    let lab = proxied_lab(Profile::Plain).await;
+    let client = Client::connect(&hasty(&lab)).await.expect("connected");
+    let key = key_of(1);
+    client.execute::<()>(cmd("SET").arg(&key).arg("before")).await.expect("OK");
+    let accepted = || lab.proxies().iter().map(|proxy| proxy.traffic().accepted).sum::<u64>();
+    let connections = accepted();
+    // A directory where the file belongs stops even root; the schedule is what makes servers refuse.
+    let obstacle = lab.dir().join("node-0-1/dump.rdb");
+    std::fs::create_dir(&obstacle).expect("a directory");
+    for (name, value) in [("stop-writes-on-bgsave-error", "yes"), ("save", "3600 1000000")] {
+        tell(&lab, 1, &["CONFIG", "SET", name, value]).await;
+    }
+    let saved = async |status: &str| {
+        tell(&lab, 1, &["BGSAVE"]).await;
+        eventually(status, 5 * SECOND, || async {
+            let persistence = tell(&lab, 1, &["INFO", "persistence"]).await;
+            let text = persistence.as_str().expect("text");
+            text.contains("rdb_bgsave_in_progress:0") && text.contains(status)
+        })
+        .await;
+    };
+    saved("rdb_last_bgsave_status:err").await;
+
+    let (_, healthy) = split_keys("healthy", 12, 1);
+    let history = History::start(&client, healthy);
+    for command in [cmd("SET").arg(&key).arg("refused"), cmd("INCR").arg(format!("{{{key}}}counter"))] {
+        let started = Instant::now();
+        match client.execute::<truename::Reply>(command.clone()).await {
+            Err(Error::Server(error)) => {
+                assert_eq!((error.code(), error.attempts), ("MISCONF", 1), "{error}");
+                assert!(error.to_string().contains("unable to persist to disk"), "{error}");
+                assert_eq!(error.node.port(), lab.node(1).port);
+                assert_eq!(error.slot, Some(Slot::of_key(key.as_bytes())));
+            }
+            other => panic!("{command:?}: {other:?}"),
+        }
+        assert!(started.elapsed() < TICK, "waited {:?} for what does not pass", started.elapsed());
+    }
+    assert_eq!(client.execute::<String>(cmd("GET").arg(&key)).await.expect("reads go on"), "before");
+    history.healthy_for(300, 5 * SECOND).await;
+    let outcome = history.finish().await;
+    outcome.assert_sound();
+    assert_eq!(outcome.failed, 0, "other shards: {:?}", outcome.failures);
+
+    std::fs::remove_dir(&obstacle).expect("removed");
+    saved("rdb_last_bgsave_status:ok").await;
+    client.execute::<()>(cmd("SET").arg(&key).arg("after")).await.expect("allowed again");
+    assert_eq!(
+        client.execute::<i64>(cmd("INCR").arg(format!("{{{key}}}counter"))).await.expect("a number"),
+        1
+    );
+    assert_eq!(accepted(), connections, "no connection was given up");
 }
 
 /// Takes a slot from everybody, looks, and gives it back.

@@ -120,6 +120,37 @@ impl AdminConnection {
         }
     }
 
+    /// Sends commands in one go; the first error reply is an error, once all have been answered.
+    pub(crate) async fn expect_all(&mut self, commands: &[Vec<String>]) -> Result<Vec<Reply>, LabError> {
+        let address = self.address;
+        let mut replies = Vec::with_capacity(commands.len());
+        let exchange = async {
+            let mut output = BytesMut::new();
+            for command in commands {
+                encode::put_command(&mut output, command.iter().map(|arg| arg.as_bytes()));
+            }
+            self.stream.write_all(&output).await?;
+            self.stream.flush().await?;
+            for _ in commands {
+                replies.push(self.reply().await?);
+            }
+            io::Result::Ok(())
+        };
+        timeout(DEADLINE, exchange)
+            .await
+            .map_err(|_| {
+                let first = commands.first().map(|command| describe(&borrowed(command))).unwrap_or_default();
+                LabError::Timeout { address, command: first, after: DEADLINE }
+            })?
+            .map_err(|source| LabError::Connection { address, source })?;
+        for (command, reply) in commands.iter().zip(&replies) {
+            if let Some(error) = reply.as_error() {
+                return Err(self.refused(&borrowed(command), error.message()));
+            }
+        }
+        Ok(replies)
+    }
+
     /// The text of a reply that must be text.
     pub(crate) async fn text(&mut self, args: &[&str]) -> Result<String, LabError> {
         let reply = self.expect(args).await?;
@@ -138,6 +169,10 @@ impl AdminConnection {
         encode::put_command(&mut output, args.iter().map(|arg| arg.as_bytes()));
         self.stream.write_all(&output).await?;
         self.stream.flush().await?;
+        self.reply().await
+    }
+
+    async fn reply(&mut self) -> io::Result<Reply> {
         loop {
             match self.decoder.decode(&mut self.input).map_err(io::Error::other)? {
                 Some(Frame::Reply(reply)) => return Ok(reply),
@@ -159,6 +194,11 @@ impl fmt::Debug for AdminConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AdminConnection").field("address", &self.address).finish_non_exhaustive()
     }
+}
+
+/// A command as the other methods take it.
+pub(crate) fn borrowed(command: &[String]) -> Vec<&str> {
+    command.iter().map(String::as_str).collect()
 }
 
 /// The first words of a command, for messages; never a password.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::certificates::Authority;
 use crate::{CertificateSpec, Lab, LabError, Profile};
 
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,6 +40,8 @@ pub struct LabConfig {
     pub(crate) server_args: Vec<(String, String)>,
     pub(crate) server_binary: Option<PathBuf>,
     pub(crate) fault_proxies: bool,
+    /// `None` for one of its own.
+    pub(crate) authority: Option<Arc<Authority>>,
 }
 
 /// The password that the servers require.
@@ -63,6 +67,7 @@ impl LabConfig {
             server_args: Vec::new(),
             server_binary: None,
             fault_proxies: false,
+            authority: None,
         }
     }
 
@@ -111,6 +116,13 @@ impl LabConfig {
     /// [`wait_ready`](Lab::wait_ready).
     pub fn certificate(mut self, node_index: usize, spec: CertificateSpec) -> Self {
         self.certificates.insert(node_index, spec);
+        self
+    }
+
+    /// Lets the authority of another lab sign the certificates, so that clients trust both labs alike. Without effect
+    /// when that lab or this one has no TLS.
+    pub fn authority_of(mut self, lab: &Lab) -> Self {
+        self.authority = lab.authority();
         self
     }
 

@@ -127,3 +127,37 @@ async fn passwords_are_on_no_command_line() {
     let reply = lab.command(0, &["CONFIG", "GET", "requirepass"]).await.unwrap();
     assert_eq!(reply.lookup("requirepass").and_then(Reply::as_str), Some("s3cret-word"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_slots_move_at_once_with_their_keys() {
+    let lab = Lab::builder(Profile::Plain).replicas(0).start().await.unwrap();
+    let first = |shard: u16| u16::try_from(u32::from(shard) * 16_384 / 3).unwrap();
+    let slots: Vec<u16> = (first(1)..first(1) + 200).collect();
+    let keys: Vec<String> = (0..20_000).map(|n| format!("key:{n}")).collect();
+    let mut moving = 0;
+    for key in keys.iter().filter(|key| slots.contains(&Slot::of_key(key.as_bytes()).value())) {
+        assert_eq!(lab.command(1, &["SET", key, "v"]).await.unwrap().as_str(), Some("OK"));
+        moving += 1;
+    }
+    assert!(moving > 100, "{moving}");
+    lab.migrate_slots(&slots, 1, 2).await.unwrap();
+    for (node, stored) in [(0, 0), (1, 0), (2, moving)] {
+        assert_eq!(lab.command(node, &["DBSIZE"]).await.unwrap().as_integer(), Some(stored));
+    }
+    for (slot, owner) in [(slots[0], 2), (slots[199], 2), (slots[199] + 1, 1)] {
+        assert_eq!(lab.primary_of_slot(slot).await.unwrap(), owner);
+    }
+    let error = lab.migrate_slots(&slots[..1], 1, 2).await.unwrap_err();
+    assert!(matches!(error, LabError::Refused { .. }), "they are not its own any more: {error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn labs_can_share_an_authority() {
+    let one = Lab::builder(Profile::Azure).replicas(0).start().await.unwrap();
+    let other = Lab::builder(Profile::Azure).replicas(0).authority_of(&one).start().await.unwrap();
+    let stranger = Lab::builder(Profile::Azure).replicas(0).start().await.unwrap();
+    assert_eq!(one.ca_pem(), other.ca_pem());
+    assert_ne!(one.ca_pem(), stranger.ca_pem());
+    let ids = [&one, &other].map(|lab| lab.node(0).id.clone());
+    assert_ne!(ids[0], ids[1], "they are still two clusters");
+}

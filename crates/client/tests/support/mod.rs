@@ -46,7 +46,12 @@ pub(crate) fn split_keys(prefix: &str, count: usize, shard: usize) -> (Vec<Strin
 
 /// Which of a lab's three shards serves a key at its start.
 pub(crate) fn shard_of(key: &str) -> usize {
-    Slot::of_key(key.as_bytes()).index() * 3 / Slot::COUNT
+    shard_of_slot(Slot::of_key(key.as_bytes()).index())
+}
+
+/// Which of a lab's three shards serves a slot at its start: shard n from slot n * 16384 / 3 on, rounded down.
+pub(crate) fn shard_of_slot(slot: usize) -> usize {
+    (slot * 3 + 2) / Slot::COUNT
 }
 
 /// A key that a shard of three serves at its start.

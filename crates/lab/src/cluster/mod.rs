@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use truename_resp::Reply;
 
 use crate::admin::Admin;
+use crate::certificates::Authority;
 use crate::config::LabConfig;
 use crate::fault::FaultProxy;
 use crate::forward::Forwarder;
@@ -203,6 +204,10 @@ impl Lab {
     pub async fn shutdown(self) {
         // Joining fails only when the runtime shuts down, which drops the lab as well.
         let _ = tokio::task::spawn_blocking(move || drop(self)).await;
+    }
+
+    pub(crate) fn authority(&self) -> Option<Arc<Authority>> {
+        self.tls.as_ref().map(|tls| Arc::clone(&tls.authority))
     }
 
     fn existing(&self, node: usize) -> Result<&LabNode, LabError> {

@@ -24,7 +24,7 @@ use crate::{CertificateSpec, Lab, LabError, LabNode, Profile, Role};
 /// Certificates of a lab, in memory and on disk.
 #[derive(Debug)]
 pub(super) struct TlsMaterial {
-    authority: Arc<Authority>,
+    pub(super) authority: Arc<Authority>,
     pub(super) ca_pem: String,
     pub(super) ca_path: PathBuf,
     pub(super) client_certificate: PathBuf,
@@ -32,8 +32,12 @@ pub(super) struct TlsMaterial {
 }
 
 impl TlsMaterial {
-    fn create(dir: &Path, password: Option<&str>) -> Result<(Self, Admin), LabError> {
-        let authority = Arc::new(Authority::new()?);
+    fn create(
+        dir: &Path,
+        password: Option<&str>,
+        authority: Option<Arc<Authority>>,
+    ) -> Result<(Self, Admin), LabError> {
+        let authority = authority.map_or_else(|| Authority::new().map(Arc::new), Ok)?;
         let (ca_path, ca_pem) = (dir.join("ca.crt"), authority.pem());
         write(&ca_path, &ca_pem)?;
         let client = authority.issue(&CertificateSpec::new(["client.truename.test"]))?;
@@ -79,7 +83,8 @@ impl Lab {
             Arc::new(Reaper::start(dir.path()).map_err(LabError::io("start the lab's reaper (sh)"))?);
         let password = choose_password(&config.password)?;
         let (tls, admin) = if config.tls {
-            let (tls, admin) = TlsMaterial::create(dir.path(), password.as_deref())?;
+            let (tls, admin) =
+                TlsMaterial::create(dir.path(), password.as_deref(), config.authority.clone())?;
             (Some(tls), admin)
         } else {
             (None, Admin::plain(password.as_deref()))
