@@ -123,7 +123,7 @@ impl From<&Cause> for Exit {
             Cause::Loading => Self::Loading,
             Cause::WrongNode { .. } => Self::WrongNode,
             Cause::BadTopology(_) => Self::BadTopology,
-            Cause::Io(_) => Self::Network,
+            Cause::NoLocalAddress(_) | Cause::Io(_) => Self::Network,
             // The library may learn causes before this table does.
             _ => Self::Internal,
         }
@@ -138,7 +138,9 @@ impl From<&Error> for Exit {
                 error.decisive().map_or(Self::TimedOut, |failure| (&failure.cause).into())
             }
             Error::Route(error) => match **error {
-                RouteError::ConnectionState { .. } | RouteError::EmptyCommand => Self::Usage,
+                RouteError::ConnectionState { .. }
+                | RouteError::SeveralNodes { .. }
+                | RouteError::EmptyCommand => Self::Usage,
                 _ => Self::BadTopology,
             },
             Error::Server(_) => Self::Problem,

@@ -46,7 +46,7 @@ async fn ping(lab: &Lab) {
 }
 
 async fn exec(lab: &Lab) {
-    let rows: [(&str, &[&str], u8, &str, &str); 9] = [
+    let rows: [(&str, &[&str], u8, &str, &str); 11] = [
         ("", &["SET", "city", "Oslo"], 0, "OK\n", ""),
         ("", &["GET", "city"], 0, "Oslo\n", ""),
         ("--no-raw", &["GET", "city"], 0, "\"Oslo\"\n", ""),
@@ -56,6 +56,14 @@ async fn exec(lab: &Lab) {
         ("", &["LRANGE", "list", "0", "-1"], 0, "a\nb c\n", ""),
         ("", &["INCR", "city"], 1, "", "(error) ERR value is not an integer"),
         ("", &["MULTI"], 2, "", "MULTI changes the state of its connection"),
+        (
+            "",
+            &["DBSIZE"],
+            2,
+            "",
+            "DBSIZE concerns every node of the cluster; say which one with --node-of KEY or --any-node",
+        ),
+        ("--node-of=city", &["DBSIZE"], 0, "1\n", ""),
     ];
     for (option, words, code, stdout, stderr) in rows {
         let run = on(lab, "exec", option, &[&["--"], words].concat()).await.ends_with(code);

@@ -90,7 +90,9 @@ const PING_EXAMPLES: &str = "Examples:
 const EXEC_EXAMPLES: &str = "Examples:
   truename exec cache.example.net:10000 --password-env REDIS_PASSWORD -- SET city Oslo
   truename exec cache.example.net:10000 --password-env REDIS_PASSWORD -- GET city
-  truename exec localhost:6379 --plain --json -- HGETALL user:1";
+  truename exec localhost:6379 --plain --json -- HGETALL user:1
+  truename exec localhost:6379 --plain --any-node -- INFO server
+  truename exec localhost:6379 --plain --node-of user:1 -- DBSIZE";
 
 const DOCTOR_EXAMPLES: &str = "Examples:
   truename doctor my-redis.westus3.redis.azure.net --password-env REDIS_PASSWORD
@@ -120,6 +122,12 @@ pub(crate) struct ExecArgs {
     /// Print replies with their types, as on a terminal
     #[arg(long)]
     pub(crate) no_raw: bool,
+    /// Send it to the node of this key, for commands that concern several nodes
+    #[arg(long, value_name = "KEY", conflicts_with = "any_node")]
+    pub(crate) node_of: Option<OsString>,
+    /// Send it to any primary, for commands that concern several nodes
+    #[arg(long)]
+    pub(crate) any_node: bool,
     /// The command and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

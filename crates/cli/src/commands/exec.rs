@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use truename::error::RouteError;
 use truename::{Client, Command, Error, Reply, cmd};
 
 use crate::args::ExecArgs;
@@ -26,6 +27,15 @@ pub(crate) async fn run(target: &Target, args: &ExecArgs, output: &mut Output) -
             eprintln!("(error) {} (from {})", error.reply.message(), error.node);
             return Ok(Exit::Problem);
         }
+        Err(Error::Route(error))
+            if matches!(*error, RouteError::SeveralNodes { .. }) && !output.is_json() =>
+        {
+            let name = args.command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
+            eprintln!(
+                "truename: {name} concerns every node of the cluster; say which one with --node-of KEY or --any-node"
+            );
+            return Ok(Exit::Usage);
+        }
         Err(error) => return Err(error.into()),
     }
     client.close();
@@ -35,7 +45,12 @@ pub(crate) async fn run(target: &Target, args: &ExecArgs, output: &mut Output) -
 fn command(args: &ExecArgs) -> Command<'_> {
     let mut words = args.command.iter().map(|word| word.as_encoded_bytes());
     // The parser requires at least one word; an empty command is refused by the client.
-    cmd(words.next().unwrap_or_default()).args(words)
+    let command = cmd(words.next().unwrap_or_default()).args(words);
+    match &args.node_of {
+        Some(key) => command.route_by_key(key.as_encoded_bytes()),
+        None if args.any_node => command.route_to_any(),
+        None => command,
+    }
 }
 
 fn document(found: &Reply, elapsed: Duration) -> Value {

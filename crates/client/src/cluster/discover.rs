@@ -1,5 +1,9 @@
 //! Asking nodes for their view of the topology, each on a connection of its own.
+//!
+//! While refreshes follow each other, as they do while a node is away, these connections are kept: a fleet of clients that
+//! made new ones about once a second each would keep the surviving nodes busy with handshakes.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -9,7 +13,7 @@ use tokio::time::Instant;
 use truename_resp::{ErrorReply, Reply};
 use truename_topology::{Endpoint, View, parse_slots};
 
-use crate::connection::{Connector, Explain, Target, Transport, Wire, broken, refusal};
+use crate::connection::{ConnectionFacts, Connector, Explain, Target, Transport, Wire, broken, refusal};
 use crate::error::{Cause, NodeFailure, Phase};
 
 /// How long to wait for further views once the first one is there.
@@ -29,26 +33,64 @@ pub(crate) enum Answer {
 pub(crate) struct Opinion {
     pub(crate) answer: Answer,
     pub(crate) source: Target,
+    /// The node id of who answered, where it tells.
+    pub(crate) node_id: Option<String>,
 }
 
-/// Asks one source.
-pub(crate) async fn ask(
+/// A connection that was used to ask.
+pub(crate) struct Asked {
+    wire: Wire<Transport>,
+    facts: ConnectionFacts,
+}
+
+/// Connections to ask again, by whom they lead to: a seed and a node of one address are two.
+#[derive(Default)]
+pub(crate) struct Kept(HashMap<(Endpoint, bool), Asked>);
+
+impl Kept {
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn take(&mut self, source: &Target) -> Option<Asked> {
+        self.0.remove(&(source.node.endpoint.clone(), source.is_seed))
+    }
+
+    fn keep(&mut self, source: &Target, asked: Asked) {
+        self.0.insert((source.node.endpoint.clone(), source.is_seed), asked);
+    }
+}
+
+/// Asks one source, on the connection that is kept to it, if there is one that still works.
+async fn ask(
     connector: &Connector,
     source: &Target,
+    kept: Option<Asked>,
     explain: Explain,
     deadline: Instant,
-) -> Result<Opinion, Vec<NodeFailure>> {
-    let known = Mutex::new(None);
+) -> Result<(Opinion, Asked), Vec<NodeFailure>> {
     let started = Instant::now();
-    let mut connected = connector.connect(source, &known, explain, deadline).await?;
-    let deadline = deadline.min(Instant::now() + connector.env.timing.node_connect);
-    let asked = tokio::time::timeout_at(deadline, slots(&mut connected.wire, source)).await;
-    let (phase, cause) = match asked {
-        Ok(Ok(answer)) => return Ok(Opinion { answer, source: source.clone() }),
+    if let Some(mut asked) = kept {
+        let in_time = deadline.min(started + SECOND_OPINION);
+        if let Ok(Ok(answer)) = tokio::time::timeout_at(in_time, slots(&mut asked.wire, source)).await {
+            return Ok((Opinion::new(answer, source, &asked), asked));
+        }
+    }
+    let known = Mutex::new(None);
+    let connected = connector.connect(source, &known, explain, deadline).await?;
+    let mut asked = Asked { wire: connected.wire, facts: connected.facts };
+    let (phase, cause) = match tokio::time::timeout_at(deadline, slots(&mut asked.wire, source)).await {
+        Ok(Ok(answer)) => return Ok((Opinion::new(answer, source, &asked), asked)),
         Ok(Err(failure)) => failure,
         Err(_) => (Phase::Topology, Cause::TimedOut),
     };
-    Err(vec![connector.failure_after(source, &connected.facts, phase, cause, started)])
+    Err(vec![connector.failure_after(source, &asked.facts, phase, cause, started)])
+}
+
+impl Opinion {
+    fn new(answer: Answer, source: &Target, asked: &Asked) -> Self {
+        Self { answer, source: source.clone(), node_id: asked.facts.greeting.node_id.clone() }
+    }
 }
 
 async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result<Answer, (Phase, Cause)> {
@@ -102,11 +144,11 @@ pub(crate) async fn ask_seeds(
 ) -> Result<Opinion, Vec<NodeFailure>> {
     let targets: Vec<Target> = seeds.iter().map(Target::seed).collect();
     let mut asking: FuturesUnordered<_> =
-        targets.iter().map(|target| ask(connector, target, Explain::Fully, deadline)).collect();
+        targets.iter().map(|target| ask(connector, target, None, Explain::Fully, deadline)).collect();
     let mut failures = Vec::new();
     while let Some(answered) = asking.next().await {
         match answered {
-            Ok(opinion) => return Ok(opinion),
+            Ok((opinion, _)) => return Ok(opinion),
             Err(failed) => failures.extend(failed),
         }
     }
@@ -117,15 +159,21 @@ pub(crate) async fn ask_seeds(
 pub(crate) async fn ask_several(
     connector: &Connector,
     sources: &[Target],
+    kept: &mut Kept,
     deadline: Instant,
 ) -> (Vec<Opinion>, Vec<NodeFailure>) {
-    let mut asking: FuturesUnordered<_> =
-        sources.iter().map(|source| ask(connector, source, Explain::Briefly, deadline)).collect();
+    let mut asking: FuturesUnordered<_> = sources
+        .iter()
+        .map(|source| ask(connector, source, kept.take(source), Explain::Briefly, deadline))
+        .collect();
+    // What is kept leads to those who are asked, and to nobody else.
+    kept.clear();
     let (mut opinions, mut failures) = (Vec::new(), Vec::new());
     let mut until = deadline;
     while let Ok(Some(answered)) = tokio::time::timeout_at(until, asking.next()).await {
         match answered {
-            Ok(opinion) => {
+            Ok((opinion, asked)) => {
+                kept.keep(&opinion.source, asked);
                 if opinions.is_empty() {
                     until = deadline.min(Instant::now() + SECOND_OPINION);
                 }

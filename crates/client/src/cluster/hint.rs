@@ -1,7 +1,7 @@
 //! Hints to the topology worker: merged in place, so that a storm of them is one piece of work.
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 use truename_topology::{Endpoint, Slot};
 
 use crate::event::Event;
@@ -32,12 +32,14 @@ pub(crate) struct Signals {
     hints: Mutex<Hints>,
     pending: Notify,
     events: broadcast::Sender<Event>,
+    closed: watch::Sender<bool>,
 }
 
 impl Signals {
     pub(crate) fn new() -> Self {
         let (events, _) = broadcast::channel(crate::event::CAPACITY);
-        Self { hints: Mutex::new(Hints::default()), pending: Notify::new(), events }
+        let closed = watch::Sender::new(false);
+        Self { hints: Mutex::new(Hints::default()), pending: Notify::new(), events, closed }
     }
 
     /// A node answered `MOVED`.
@@ -79,6 +81,21 @@ impl Signals {
             }
             self.pending.notified().await;
         }
+    }
+
+    /// The client was closed.
+    pub(crate) fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.closed.borrow()
+    }
+
+    /// Waits until the client is closed.
+    pub(crate) async fn closed(&self) {
+        // The sender lives as long as this does.
+        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
     /// Tells the listeners; free when there are none.

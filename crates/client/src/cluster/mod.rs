@@ -20,9 +20,9 @@ mod topology;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use truename_topology::{Endpoint, SlotMap};
@@ -49,6 +49,8 @@ const FORMING_PAUSE: std::time::Duration = std::time::Duration::from_millis(100)
 #[derive(Debug)]
 pub(crate) struct Cluster {
     topology: ArcSwap<Topology>,
+    /// Held while a snapshot is put in force: nothing follows the empty one of a closed client.
+    storing: Mutex<()>,
     version: watch::Sender<u64>,
     factory: NodeFactory,
     pub(crate) signals: Arc<Signals>,
@@ -56,7 +58,6 @@ pub(crate) struct Cluster {
     /// The seed whose answer is in force.
     authority: ArcSwap<Endpoint>,
     is_single: bool,
-    closed: AtomicBool,
     pub(crate) timing: Timing,
     pub(crate) read_from: ReadFrom,
 }
@@ -92,13 +93,13 @@ impl Cluster {
         };
         let cluster = Arc::new(Self {
             topology: ArcSwap::from_pointee(topology),
+            storing: Mutex::new(()),
             version: watch::Sender::new(0),
             factory,
             signals,
             seeds: config.seeds.clone(),
             authority: ArcSwap::from_pointee(seed),
             is_single,
-            closed: AtomicBool::new(false),
             timing: config.limits,
             read_from: config.read_from.clone(),
         });
@@ -121,7 +122,8 @@ impl Cluster {
             match tokio::time::timeout_at(deadline, node.settled()).await {
                 Ok(Ok(())) => reached += 1,
                 Ok(Err(failed)) => failures.extend(failed),
-                Err(_) => break,
+                // Others may be up by now: looking at them takes no time.
+                Err(_) => {}
             }
         }
         if reached == 0 {
@@ -151,14 +153,15 @@ impl Cluster {
 
     /// Ends the worker and all connections; commands fail from now on.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
         let nothing = Topology::new(SlotMap::empty(), &self.factory, &self.authority());
-        self.store(nothing);
-        self.signals.refresh();
+        let storing = self.storing.lock();
+        self.signals.close();
+        self.put_in_force(nothing);
+        drop(storing);
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.signals.is_closed()
     }
 
     /// The node at a raw announced address; one that a redirect named a moment ago is waited for.
@@ -177,7 +180,15 @@ impl Cluster {
         Endpoint::clone(&self.authority.load())
     }
 
+    /// Puts a snapshot in force, unless the client was closed.
     fn store(&self, topology: Topology) {
+        let _storing = self.storing.lock();
+        if !self.is_closed() {
+            self.put_in_force(topology);
+        }
+    }
+
+    fn put_in_force(&self, topology: Topology) {
         self.topology.store(Arc::new(topology));
         self.version.send_modify(|version| *version += 1);
     }

@@ -2,7 +2,7 @@
 //! connections.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use truename_topology::{AnnouncedNode, DialAddress, Endpoint, Slot};
@@ -15,6 +15,9 @@ use crate::connection::{
 use crate::error::NodeFailure;
 use crate::event::{CERTIFICATE_NOTICE_DAYS, Event};
 use crate::observe::NodeMeter;
+
+/// For how long the loss of a connection suggests that the topology is about to change.
+const FAILOVER_TIME: Duration = Duration::from_secs(30);
 
 /// One node of the topology.
 #[derive(Debug)]
@@ -65,6 +68,7 @@ impl LaneSeed {
             node: self.target.node.endpoint.clone(),
             facts: self.facts.clone(),
             signals: self.factory.signals.clone(),
+            lost: Mutex::default(),
         };
         let NodeFactory { connector, options, .. } = &self.factory;
         spawn_lane(
@@ -91,8 +95,10 @@ impl Node {
     pub(crate) fn is(&self, announced: &AnnouncedNode) -> bool {
         let same_id = match (&self.seed.target.node.id, &announced.id) {
             (Some(known), Some(id)) => known == id,
-            // A node that a redirect introduced has no id yet.
-            _ => true,
+            // A node that a redirect introduced has no id yet: it is made anew with one, so that its next connection is
+            // checked like any other.
+            (None, Some(_)) => false,
+            (_, None) => true,
         };
         self.seed.target.node.endpoint == announced.endpoint
             && same_id
@@ -164,12 +170,15 @@ struct NodeObserver {
     node: Endpoint,
     facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
     signals: Arc<Signals>,
+    /// When the connection was lost, or could not be made for the first time.
+    lost: Mutex<Option<Instant>>,
 }
 
 impl LaneObserver for NodeObserver {
     fn connected(&self, facts: &Arc<ConnectionFacts>) {
         tracing::debug!(node = %self.node, dialled = ?facts.dialled, identity = ?facts.identity, "connected");
         *self.facts.lock() = Some(facts.clone());
+        *self.lost.lock() = None;
         self.signals.emit(|| Event::Connected { node: self.node.clone(), facts: facts.clone() });
         let days_left = facts.certificate.as_ref().map(|certificate| certificate.days_left(now_utc()));
         if let Some(days_left) = days_left.filter(|days| *days < CERTIFICATE_NOTICE_DAYS) {
@@ -177,9 +186,12 @@ impl LaneObserver for NodeObserver {
         }
     }
 
-    fn disconnected(&self, cause: &Arc<CloseCause>) {
-        tracing::debug!(node = %self.node, %cause, "disconnected");
-        self.signals.refresh();
+    fn disconnected(&self, cause: &Arc<CloseCause>, was_connected: bool) {
+        tracing::debug!(node = %self.node, %cause, was_connected, "disconnected");
+        // A node that stays away for good must not have the others asked for ever; commands that need it do that.
+        if self.lost.lock().get_or_insert_with(Instant::now).elapsed() < FAILOVER_TIME {
+            self.signals.refresh();
+        }
         self.signals.emit(|| Event::Disconnected { node: self.node.clone(), cause: cause.to_string() });
     }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use truename_topology::{Disagreement, Endpoint, Origin, SlotMap, View, reconcile};
 
-use super::discover::{Answer, ask_several};
-use super::hint::Hints;
+use super::discover::{Answer, Kept, Opinion, ask_several};
+use super::hint::{Hints, Signals};
 use super::{Cluster, Topology};
 use crate::connection::{Backoff, Target};
 use crate::error::NodeFailure;
@@ -26,35 +26,53 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// Nodes to ask at a time, besides a seed.
 const SOURCES: usize = 3;
+/// How long the connections that a refresh used are kept for the next one.
+const KEEP_CONNECTIONS: Duration = Duration::from_secs(2);
 
-/// Runs until the client is dropped.
+/// Runs until the client is closed or dropped.
 pub(super) async fn run(cluster: Weak<Cluster>) {
     let Some(strong) = cluster.upgrade() else { return };
     let signals = strong.signals.clone();
     let interval = strong.timing.refresh;
     drop(strong);
+    tokio::select! {
+        () = signals.closed() => {}
+        () = work(cluster, &signals, interval) => {}
+    }
+}
+
+async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
     let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
     let mut not_before = Instant::now();
+    let mut kept = Kept::default();
     loop {
         let tick = interval.mul_f64(0.9 + 0.2 * fastrand::f64());
-        let hints = tokio::time::timeout(tick, signals.next()).await;
+        let hints = next_hints(signals, tick, &mut kept).await;
         let Some(cluster) = cluster.upgrade() else { return };
-        if cluster.is_closed() {
-            return;
-        }
-        let hints = hints.unwrap_or_else(|_| Hints { refresh: true, ..Hints::default() });
         cluster.patch(&hints);
         if !hints.refresh || cluster.is_single() {
             continue;
         }
         let wait = (Instant::now() + DEBOUNCE).max(not_before);
         cluster.patch_until(wait).await;
-        let changed = cluster.refresh().await;
+        let changed = cluster.refresh(&mut kept).await;
         if changed {
             backoff.reset();
         }
         not_before = Instant::now() + LEAST_PAUSE.max(backoff.next_pace());
     }
+}
+
+/// What was noticed; after a tick without anything it is time for a refresh all the same. When nothing is going on, no
+/// connection is kept for it.
+async fn next_hints(signals: &Signals, tick: Duration, kept: &mut Kept) -> Hints {
+    let busy = tick.min(KEEP_CONNECTIONS);
+    if let Ok(hints) = tokio::time::timeout(busy, signals.next()).await {
+        return hints;
+    }
+    kept.clear();
+    let hints = tokio::time::timeout(tick - busy, signals.next()).await;
+    hints.unwrap_or_else(|_| Hints { refresh: true, ..Hints::default() })
 }
 
 /// What several nodes think, each with whom it came from.
@@ -63,12 +81,36 @@ struct Views {
     views: Vec<View>,
     /// Parallel to the views.
     sources: Vec<Target>,
+    /// Their node ids, where they tell; parallel to the views.
+    voters: Vec<Option<String>>,
     failures: Vec<NodeFailure>,
 }
 
 impl Views {
     fn is_empty(&self) -> bool {
         self.views.is_empty()
+    }
+
+    /// Counts an opinion, but a node's only once, whether it was asked as a node or as a seed: else a seed that is
+    /// cut off from the majority would have two votes.
+    fn add(&mut self, opinion: Opinion) {
+        let Answer::View(view) = opinion.answer else { return };
+        let origin = if opinion.source.is_seed { Origin::Seed } else { Origin::Node };
+        let view = view.with_origin(origin);
+        let known = self.voters.iter().position(|voter| voter.is_some() && *voter == opinion.node_id);
+        match known {
+            // What a seed says may replace a cluster; what a node says may not.
+            Some(at) if origin == Origin::Seed => {
+                self.views[at] = view;
+                self.sources[at] = opinion.source;
+            }
+            Some(_) => {}
+            None => {
+                self.views.push(view);
+                self.sources.push(opinion.source);
+                self.voters.push(opinion.node_id);
+            }
+        }
     }
 }
 
@@ -101,12 +143,12 @@ impl Cluster {
     }
 
     /// Asks several nodes and adopts what they agree on. True when something changed.
-    async fn refresh(&self) -> bool {
+    async fn refresh(&self, kept: &mut Kept) -> bool {
         let current = self.topology.load_full();
         let mut views = Views::default();
-        self.ask(&self.sources(&current), &mut views).await;
+        self.ask(&self.sources(&current), &mut views, kept).await;
         if views.is_empty() {
-            self.ask(&self.all_seeds(), &mut views).await;
+            self.ask(&self.all_seeds(), &mut views, kept).await;
         }
         if views.is_empty() {
             return self.give_up(&views);
@@ -115,7 +157,7 @@ impl Cluster {
         if reconciled.disagreements.contains(&Disagreement::Replaced) {
             // A seed speaks of another cluster. That is believed only if no other seed contradicts it: one of
             // several addresses may have been given to a stranger.
-            self.ask(&self.all_seeds(), &mut views).await;
+            self.ask(&self.all_seeds(), &mut views, kept).await;
             reconciled = reconcile(&views.views, Some(current.map()));
         }
         for disagreement in &reconciled.disagreements {
@@ -142,16 +184,12 @@ impl Cluster {
         self.seeds.iter().map(Target::seed).collect()
     }
 
-    async fn ask(&self, sources: &[Target], views: &mut Views) {
+    async fn ask(&self, sources: &[Target], views: &mut Views, kept: &mut Kept) {
         let deadline = Instant::now() + self.timing.node_connect;
-        let (opinions, failures) = ask_several(&self.factory.connector, sources, deadline).await;
+        let (opinions, failures) = ask_several(&self.factory.connector, sources, kept, deadline).await;
         views.failures.extend(failures);
         for opinion in opinions {
-            if let Answer::View(view) = opinion.answer {
-                let origin = if opinion.source.is_seed { Origin::Seed } else { Origin::Node };
-                views.views.push(view.with_origin(origin));
-                views.sources.push(opinion.source);
-            }
+            views.add(opinion);
         }
     }
 

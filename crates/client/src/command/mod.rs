@@ -89,7 +89,7 @@ impl<'a> Command<'a> {
     #[must_use]
     #[inline]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.timeout = Some(timeout.min(crate::config::FOREVER));
         self
     }
 
@@ -121,6 +121,11 @@ impl<'a> Command<'a> {
     /// The command's name as given; empty when it is not text.
     pub fn name(&self) -> &str {
         self.args.first().and_then(|name| std::str::from_utf8(name.as_bytes()).ok()).unwrap_or_default()
+    }
+
+    /// Whether the caller said where it goes.
+    pub(crate) fn is_routed(&self) -> bool {
+        self.route != RouteBy::Spec
     }
 
     pub(crate) fn own_timeout(&self) -> Option<Duration> {

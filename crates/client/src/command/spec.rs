@@ -180,6 +180,16 @@ pub(super) const fn row(name: &'static str, flags: u16, keys: KeyRule) -> Spec {
 }
 
 impl Spec {
+    /// Whether one node's answer would be a part that looks like the whole: `DBSIZE`, `FLUSHALL`, `SCAN`.
+    ///
+    /// `PING` is asked of any node; commands with keys go to the node of their keys.
+    #[inline]
+    pub(crate) fn concerns_many_nodes(&self) -> bool {
+        matches!(self.request, RequestPolicy::AllNodes | RequestPolicy::AllShards | RequestPolicy::Special)
+            && self.keys == KeyRule::None
+            && self.name != "PING"
+    }
+
     /// The same row for a command that concerns several nodes.
     pub(super) const fn fan(mut self, request: RequestPolicy, response: ResponsePolicy) -> Self {
         self.request = request;

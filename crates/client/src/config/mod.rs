@@ -69,6 +69,10 @@ pub struct Config {
     pub(crate) read_from: ReadFrom,
 }
 
+/// The longest time that makes sense to wait. Longer ones, which stand for "never", are taken as this one: sums of times
+/// must not overflow.
+pub(crate) const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Every duration that the client observes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
@@ -265,14 +269,14 @@ impl Config {
     /// How long [`Client::connect`](crate::Client::connect) may take in all. The default is 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.connect = timeout;
+        self.limits.connect = timeout.min(FOREVER);
         self
     }
 
     /// How long one attempt to connect to one node may take. The default is 3 s.
     #[must_use]
     pub fn node_connect_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.node_connect = timeout;
+        self.limits.node_connect = timeout.min(FOREVER);
         self
     }
 
@@ -280,7 +284,7 @@ impl Config {
     /// default is 5 s.
     #[must_use]
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.command = timeout;
+        self.limits.command = timeout.min(FOREVER);
         self
     }
 
@@ -288,21 +292,21 @@ impl Config {
     /// 2 s; a command with a longer deadline of its own extends it while it runs.
     #[must_use]
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.stall = timeout;
+        self.limits.stall = timeout.min(FOREVER);
         self
     }
 
     /// How often an idle connection is asked for a sign of life. The default is 10 s.
     #[must_use]
     pub fn keepalive(mut self, interval: Duration) -> Self {
-        self.limits.keepalive = interval;
+        self.limits.keepalive = interval.min(FOREVER);
         self
     }
 
     /// How often the topology is asked for when nothing else asks for it. The default is 60 s.
     #[must_use]
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
-        self.limits.refresh = interval;
+        self.limits.refresh = interval.min(FOREVER);
         self
     }
 

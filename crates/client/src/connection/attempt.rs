@@ -7,6 +7,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +34,11 @@ const ADDRESS_STAGGER: Duration = Duration::from_millis(250);
 /// Time that is kept back from a TLS handshake to find out what else the port speaks.
 const PROBE_TIME: Duration = Duration::from_millis(400);
 
-/// TLS handshakes that this process runs at a time: after a mass disconnect they must not starve everything else.
+/// Connections that this process brings up at a time, by TLS handshake and greeting: after a mass disconnect they must not
+/// starve everything else.
 static HANDSHAKES: Semaphore = Semaphore::const_new(64);
+/// How long one of them counts. A peer that is silent for longer costs nothing, and must not keep others waiting.
+const HANDSHAKE_WORK: Duration = Duration::from_millis(200);
 
 /// What was learnt about a connection while it was made.
 #[derive(Debug, Clone, Default)]
@@ -123,6 +127,18 @@ impl Attempt<'_> {
     async fn run(&mut self, address: &DialAddress) -> Step<Wire<Transport>> {
         let addresses = self.resolve(address).await?;
         let tcp = self.tcp(&addresses).await?;
+        let phase = if self.env.tls.is_some() { Phase::Tls } else { Phase::Hello };
+        let permit = self.within(phase, HANDSHAKES.acquire()).await?;
+        let mut shaking = pin!(self.shake_hands(tcp));
+        let shaken = tokio::time::timeout(HANDSHAKE_WORK, &mut shaking).await;
+        drop(permit);
+        match shaken {
+            Ok(shaken) => shaken,
+            Err(_) => shaking.await,
+        }
+    }
+
+    async fn shake_hands(&mut self, tcp: TcpStream) -> Step<Wire<Transport>> {
         let transport = match &self.env.tls {
             None => Transport::Tcp(tcp),
             Some(_) => self.tls(tcp).await?,
@@ -183,10 +199,7 @@ impl Attempt<'_> {
             .ok_or_else(|| (Phase::Plan, Cause::Unplannable("no name to verify".to_owned())))?;
         let handshake = TlsConnector::from(config).connect(name, tcp);
         let time_box = self.deadline.checked_sub(PROBE_TIME).unwrap_or(self.deadline);
-        let permit = self.within(Phase::Tls, HANDSHAKES.acquire()).await?;
-        let shaken = tokio::time::timeout_at(time_box, handshake).await;
-        drop(permit);
-        match shaken {
+        match tokio::time::timeout_at(time_box, handshake).await {
             Ok(Ok(stream)) => {
                 self.note_session(&context, &stream);
                 Ok(Transport::Tls(Box::new(stream)))
@@ -359,9 +372,10 @@ fn tune(stream: &TcpStream, silence: Duration) {
 fn tcp_cause(error: &io::Error) -> Cause {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Cause::Refused,
-        io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::AddrNotAvailable => Cause::Unreachable(error.to_string()),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            Cause::Unreachable(error.to_string())
+        }
+        io::ErrorKind::AddrNotAvailable => Cause::NoLocalAddress(error.to_string()),
         io::ErrorKind::TimedOut => Cause::TimedOut,
         _ => Cause::Io(error.to_string()),
     }

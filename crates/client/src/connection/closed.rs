@@ -24,6 +24,8 @@ pub(crate) enum CloseCause {
     Recalled,
     /// The node left the topology, or the client was closed.
     Retired,
+    /// The task that drives the connection is gone: its runtime was shut down, or the task panicked.
+    Abandoned,
 }
 
 impl CloseCause {
@@ -40,7 +42,12 @@ impl CloseCause {
         match self {
             Self::PeerClosed => true,
             Self::Io(error) => is_closed(error),
-            Self::Connect(_) | Self::Stalled(_) | Self::Protocol(_) | Self::Recalled | Self::Retired => false,
+            Self::Connect(_)
+            | Self::Stalled(_)
+            | Self::Protocol(_)
+            | Self::Recalled
+            | Self::Retired
+            | Self::Abandoned => false,
         }
     }
 
@@ -49,7 +56,7 @@ impl CloseCause {
         match self {
             Self::Connect(failures) => failures.iter().any(|failure| failure.cause.is_transient()),
             Self::Io(_) | Self::PeerClosed | Self::Stalled(_) | Self::Protocol(_) | Self::Recalled => true,
-            Self::Retired => false,
+            Self::Retired | Self::Abandoned => false,
         }
     }
 }
@@ -68,6 +75,9 @@ impl fmt::Display for CloseCause {
             }
             Self::Protocol(what) => write!(f, "the server broke the protocol: {what}"),
             Self::Recalled => write!(f, "the topology changed before the command was sent"),
+            Self::Abandoned => f.write_str(
+                "the connection's task is gone: the runtime that it ran on was shut down, or it panicked",
+            ),
             Self::Retired => write!(f, "the node is no longer part of the topology"),
         }
     }

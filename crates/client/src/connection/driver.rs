@@ -5,8 +5,8 @@
 //!   for the other to read would wait for ever.
 //! - All replies of one read are decoded before the lock is taken once to hand them out, and callers are woken
 //!   after it is released.
-//! - Before writing for more than one caller it yields once, so that everybody who is ready joins the same
-//!   write. A lone caller is written at once.
+//! - Before writing for more than one caller it steps back, so that everybody who is ready joins the same
+//!   write ([`Coalescing`]). A lone caller is written at once.
 //! - It never waits without having polled its timers. While it is busy it reads the clock once per read, and polls them
 //!   only when a check is due by that.
 //! - Any surprise in the stream ends the connection: an unparseable byte, or a reply that nobody asked for.
@@ -24,6 +24,7 @@ use truename_resp::{Decoder, Frame, Push, Reply};
 
 use super::alarm::Alarm;
 use super::closed::CloseCause;
+use super::coalesce::Coalescing;
 use super::lane::Shared;
 use super::pipeline::{Stalled, Unsolicited};
 use super::waiter::Terms;
@@ -60,7 +61,7 @@ pub(crate) struct Driver<S> {
     /// Bytes that the transport accepted and the pipeline has not been told of.
     accepted: usize,
     needs_flush: bool,
-    yielded: bool,
+    coalescing: Coalescing,
     retired: bool,
     /// The pipeline's next check, as of the last read.
     next_check: Option<Instant>,
@@ -93,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             outbound: BytesMut::new(),
             accepted: 0,
             needs_flush: false,
-            yielded: false,
+            coalescing: Coalescing::new(),
             retired: false,
             next_check: None,
             replies: Vec::new(),
@@ -168,11 +169,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if !state.pipeline.has_output() {
             return true;
         }
-        if !self.yielded && !self.retired && state.pipeline.outstanding() > 1 {
-            self.yielded = true;
+        let may_wait = !self.retired && state.pipeline.outstanding() > 1;
+        if may_wait && self.coalescing.wants_more(state.pipeline.queued_bytes()) {
             return false;
         }
-        self.yielded = false;
         state.pipeline.take_output(&mut self.outbound);
         // A drained buffer frees room for callers who wait for it.
         state.pipeline.grant(&mut self.wake);
@@ -253,6 +253,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn poll_checks(&mut self, cx: &mut Context<'_>) -> Option<CloseCause> {
+        if self.accepted > 0 {
+            // A long write that goes on is a sign of life.
+            self.shared.lock().pipeline.accept(std::mem::take(&mut self.accepted));
+        }
         let stalled = self.alarm.poll_checks(cx, &self.shared, &mut self.wake);
         stalled.map(|Stalled(silence)| CloseCause::Stalled(silence))
     }
@@ -269,7 +273,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 return Poll::Ready(cause);
             }
             if self.outbound.is_empty() && !self.take_output() {
-                cx.waker().wake_by_ref();
+                self.coalescing.step_back(cx);
                 return Poll::Pending;
             }
             let wrote = match self.poll_write(cx) {

@@ -15,7 +15,7 @@ use truename_topology::Endpoint;
 
 use super::closed::CloseCause;
 use super::driver::{Driver, DriverOptions};
-use super::lane::{Lane, Phase};
+use super::lane::Lane;
 use super::pipeline::Room;
 use super::waiter::{Failure, Terms};
 use crate::observe::NodeMeter;
@@ -41,16 +41,14 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 });
-    shared.lock().pipeline.open(Instant::now());
-    shared.enter(Phase::Open);
+    shared.enter_open(Instant::now());
     let options = DriverOptions { keepalive: KEEPALIVE, patience: STALL };
     let meter = Arc::new(NodeMeter::new(&Endpoint::new("scripted", 1)));
     let decoder = Decoder::new(Limits::default());
     let driver = Driver::new(client, shared.clone(), decoder, BytesMut::new(), options, meter);
     let driver = tokio::spawn(async move {
         let cause = Arc::new(driver.await);
-        shared.enter(Phase::Down(cause.clone()));
-        shared.fail_all(&cause);
+        shared.enter_down(cause.clone());
         cause
     });
     Scripted { lane: Arc::new(lane), node, driver }

@@ -60,6 +60,14 @@ impl LaneState {
         self.task.take()
     }
 
+    /// Enters a phase, unless the lane is retired; gives those who waited for the lane to settle.
+    fn settle(&mut self, phase: Phase) -> Vec<Waker> {
+        if !self.is_retired() {
+            self.phase = phase;
+        }
+        std::mem::take(&mut self.settled)
+    }
+
     /// Whether the lane's handle is gone or gave it up.
     pub(crate) fn is_retired(&self) -> bool {
         matches!(self.phase, Phase::Retired)
@@ -77,24 +85,29 @@ impl Shared {
         self.state.lock()
     }
 
-    /// Enters a phase; wakes those who wait for the lane to settle.
-    pub(crate) fn enter(&self, phase: Phase) {
-        let settled = {
-            let mut state = self.lock();
-            if state.is_retired() {
-                return;
-            }
-            let settles = !matches!(phase, Phase::Idle | Phase::Connecting);
-            state.phase = phase;
-            if settles { std::mem::take(&mut state.settled) } else { Vec::new() }
-        };
-        settled.into_iter().for_each(Waker::wake);
+    /// A connection is about to be made.
+    pub(crate) fn enter_connecting(&self) {
+        let mut state = self.lock();
+        if !state.is_retired() {
+            state.phase = Phase::Connecting;
+        }
     }
 
-    /// Fails everything outstanding with one cause.
-    pub(crate) fn fail_all(&self, cause: &Arc<CloseCause>) {
-        let mut wake = Vec::new();
-        self.lock().pipeline.close(cause, &mut wake);
+    /// A connection is up: what queued is what it begins with.
+    pub(crate) fn enter_open(&self, now: Instant) {
+        let mut state = self.lock();
+        let mut wake = state.settle(Phase::Open);
+        state.pipeline.open(now, &mut wake);
+        drop(state);
+        wake.into_iter().for_each(Waker::wake);
+    }
+
+    /// There is no connection: fails everything outstanding with the cause, and refuses what comes.
+    pub(crate) fn enter_down(&self, cause: Arc<CloseCause>) {
+        let mut state = self.lock();
+        let mut wake = state.settle(Phase::Down(cause.clone()));
+        state.pipeline.close(&cause, &mut wake);
+        drop(state);
         wake.into_iter().for_each(Waker::wake);
     }
 }
@@ -156,9 +169,16 @@ impl Lane {
 
     /// Gives back what waits for a connection, to be routed by a newer topology.
     pub(crate) fn recall(&self) {
-        if matches!(self.phase(), Phase::Connecting) {
-            self.shared.fail_all(&Arc::new(CloseCause::Recalled));
+        let mut wake = Vec::new();
+        {
+            let mut state = self.shared.lock();
+            // Under the same lock: a connection that comes up in between would find its pipeline emptied.
+            if !matches!(state.phase, Phase::Connecting) {
+                return;
+            }
+            state.pipeline.close(&Arc::new(CloseCause::Recalled), &mut wake);
         }
+        wake.into_iter().for_each(Waker::wake);
     }
 
     /// Submits one command: `encode` appends exactly its bytes, and may be called later than now but only once.

@@ -10,6 +10,7 @@
 //! | [`pipeline`], [`waiter`] | sans-IO: bytes out, replies in, who waits for which |
 //! | [`lane`] | the callers' side of a pipeline |
 //! | [`driver`] | the one future that reads and writes the socket |
+//! | [`coalesce`] | when the driver writes: whom it waits for |
 //! | [`alarm`] | the one timer of a lane |
 //! | [`task`] | a lane's life: connect, drive, back off, again |
 //! | [`remedy`] | what would fix a failed attempt |
@@ -21,6 +22,7 @@ mod alarm;
 mod attempt;
 mod backoff;
 mod closed;
+mod coalesce;
 mod connector;
 mod driver;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Invariants:
 //! - Bytes and in-flight entry are appended by one call, so byte order *is* reply order.
 //! - A waiter is freed only when neither the FIFO nor a ticket refers to it; a generation guards the index.
+//! - Whoever waits for room is granted it as soon as there is some: nobody is parked while nothing is outstanding.
 //! - A reply completes the head of the FIFO and nothing else. A reply with an empty FIFO is a protocol error.
 //! - On close a waiter fails as [`Failure::Unsent`] exactly when the transport has not taken its last byte:
 //!   a server that holds an incomplete command cannot have run it.
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::closed::CloseCause;
-use super::waiter::{Failure, State, Terms, Ticket, Waiters};
+use super::waiter::{Failure, State, Terms, Ticket, Waiter, Waiters};
 
 /// Bounds of what may be outstanding at a time.
 #[derive(Debug, Clone, Copy)]
@@ -56,9 +57,14 @@ pub(crate) struct Pipeline {
     in_flight: VecDeque<u32>,
     parked: VecDeque<u32>,
     granted: usize,
+    /// Bytes of the latest command: an estimate for those that were granted room and are not encoded yet.
+    latest_bytes: usize,
     waiters: Waiters,
     room: Room,
     last_heard: Option<Instant>,
+    /// What the transport had accepted at the latest check, and the end of a command that it had accepted in part.
+    accepted_at_check: u64,
+    unfinished_at_check: Option<u64>,
     next_check: Option<Instant>,
 }
 
@@ -71,9 +77,12 @@ impl Pipeline {
             in_flight: VecDeque::new(),
             parked: VecDeque::new(),
             granted: 0,
+            latest_bytes: 0,
             waiters: Waiters::default(),
             room,
             last_heard: None,
+            accepted_at_check: 0,
+            unfinished_at_check: None,
             next_check: None,
         }
     }
@@ -81,6 +90,11 @@ impl Pipeline {
     /// Commands whose reply is outstanding.
     pub(crate) fn outstanding(&self) -> usize {
         self.in_flight.len()
+    }
+
+    /// Bytes that the driver has not taken yet.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.out.len()
     }
 
     /// Whether the driver has bytes to take.
@@ -97,7 +111,7 @@ impl Pipeline {
     fn has_room(&self) -> bool {
         // A value larger than the byte bound passes when nothing else is queued.
         self.in_flight.len() + self.granted < self.room.commands
-            && (self.out.is_empty() || self.out.len() < self.room.bytes)
+            && (self.out.is_empty() || self.out.len() + self.granted * self.latest_bytes < self.room.bytes)
     }
 
     /// Encodes a command, or parks the caller until there is room.
@@ -150,7 +164,9 @@ impl Pipeline {
     fn append(&mut self, encode: impl FnOnce(&mut BytesMut)) -> (u64, u64) {
         let start = self.taken + self.out.len() as u64;
         encode(&mut self.out);
-        (start, self.taken + self.out.len() as u64)
+        let end = self.taken + self.out.len() as u64;
+        self.latest_bytes = (end - start) as usize;
+        (start, end)
     }
 
     #[inline]
@@ -166,6 +182,13 @@ impl Pipeline {
         match &mut waiter.state {
             State::Parked(current) | State::Waiting(current) => {
                 current.clone_from(waker);
+                Poll::Pending
+            }
+            // Others who were granted room with it may have filled it.
+            State::Granted if self.out.len() >= self.room.bytes => {
+                waiter.state = State::Parked(waker.clone());
+                self.granted -= 1;
+                self.parked.push_front(ticket.index);
                 Poll::Pending
             }
             State::Granted => Poll::Ready(Progress::Encode),
@@ -189,10 +212,8 @@ impl Pipeline {
                 self.waiters.release(index);
                 self.grant(wake);
             }
-            State::Parked(_) => {
-                self.parked.retain(|parked| *parked != index);
-                self.waiters.release(index);
-            }
+            // It is passed over when its turn comes: looking for it would take longer the more wait.
+            State::Parked(_) => waiter.held = false,
             _ => self.waiters.release(index),
         }
     }
@@ -242,14 +263,33 @@ impl Pipeline {
     }
 
     /// Hands freed room to parked callers, oldest first.
+    #[inline]
     pub(crate) fn grant(&mut self, wake: &mut Vec<Waker>) {
+        if !self.parked.is_empty() {
+            self.grant_parked(wake);
+        }
+    }
+
+    #[cold]
+    fn grant_parked(&mut self, wake: &mut Vec<Waker>) {
+        let granted_before = self.granted;
         while self.has_room() {
+            let spoken_for = self.out.len() + (self.granted - granted_before) * self.latest_bytes;
+            if self.granted > granted_before && spoken_for >= self.room.bytes {
+                return;
+            }
             let Some(index) = self.parked.pop_front() else { return };
             let waiter = self.waiters.at(index);
-            if let State::Parked(waker) = std::mem::replace(&mut waiter.state, State::Granted) {
-                wake.push(waker);
+            match std::mem::replace(&mut waiter.state, State::Granted) {
+                State::Parked(waker) => {
+                    wake.push(waker);
+                    self.granted += 1;
+                }
+                _ => {
+                    waiter.state = State::Settled;
+                    self.waiters.reclaim(index);
+                }
             }
-            self.granted += 1;
         }
     }
 
@@ -276,12 +316,18 @@ impl Pipeline {
                 note(waiter.terms.deadline);
             }
         }
-        let waiters = &mut self.waiters;
-        self.parked.retain(|index| matches!(waiters.at(*index).state, State::Parked(_)));
-
+        self.drop_settled_parked();
         let mut stalled = None;
         if let (true, Some(&head)) = (open, self.in_flight.front()) {
-            let terms = self.waiters.at(head).terms;
+            let Waiter { terms, end, .. } = *self.waiters.at(head);
+            // A server that takes the rest of a long command is alive, though it owes no reply yet.
+            let is_unfinished = end > self.accepted;
+            if self.accepted > self.accepted_at_check
+                && (is_unfinished || self.unfinished_at_check == Some(end))
+            {
+                self.last_heard = Some(now);
+            }
+            self.unfinished_at_check = is_unfinished.then_some(end);
             let since = self.last_heard.map_or(terms.submitted, |heard| heard.max(terms.submitted));
             let silence_ends = since + terms.patience;
             if silence_ends <= now {
@@ -290,12 +336,27 @@ impl Pipeline {
                 note(silence_ends);
             }
         }
+        self.accepted_at_check = self.accepted;
         self.next_check = earliest;
+        self.grant(wake);
         stalled
     }
 
-    /// A transport is about to take over: drops the bytes of commands that nobody waits for any more.
-    pub(crate) fn open(&mut self, now: Instant) {
+    fn drop_settled_parked(&mut self) {
+        let waiters = &mut self.waiters;
+        self.parked.retain(|&index| {
+            let waiter = waiters.at(index);
+            let waits = matches!(waiter.state, State::Parked(_));
+            if !waits && !waiter.held {
+                waiters.reclaim(index);
+            }
+            waits
+        });
+    }
+
+    /// A transport is about to take over: drops the bytes of commands that nobody waits for any more, and grants the
+    /// room that they took.
+    pub(crate) fn open(&mut self, now: Instant, wake: &mut Vec<Waker>) {
         debug_assert_eq!(self.taken, self.accepted, "opened while bytes are under way");
         self.last_heard = Some(now);
         let queued = std::mem::take(&mut self.out);
@@ -318,6 +379,8 @@ impl Pipeline {
                 }
             }
         }
+        (self.accepted_at_check, self.unfinished_at_check) = (self.accepted, None);
+        self.grant(wake);
     }
 
     /// Fails everything outstanding and parked, each as what it is, and starts over with an empty stream.
@@ -362,6 +425,13 @@ impl Pipeline {
         if self.next_check.is_none_or(|known| at < known) {
             self.next_check = Some(at);
         }
+    }
+
+    /// Whether somebody waits for room that is there, and nobody else is about to use it.
+    #[cfg(test)]
+    pub(crate) fn is_wedged(&mut self) -> bool {
+        let waits = self.parked.iter().any(|index| matches!(self.waiters.at(*index).state, State::Parked(_)));
+        waits && self.granted == 0 && self.has_room()
     }
 
     /// Waiters in use; returns to zero when every ticket is spent and every reply has come.

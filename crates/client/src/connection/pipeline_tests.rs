@@ -1,6 +1,6 @@
 //! The pipeline against a model: random submissions, partial writes, replies, drops, deadlines and closes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Wake, Waker};
@@ -33,7 +33,9 @@ enum Step {
     /// The server answers the oldest command that it holds whole.
     Reply,
     Advance(u64),
+    /// The connection is lost; the next one is up after `Open`.
     Close,
+    Open,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -46,6 +48,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => Just(Step::Reply),
         1 => (0u64..20).prop_map(Step::Advance),
         1 => Just(Step::Close),
+        2 => Just(Step::Open),
     ];
     proptest::collection::vec(step, 0..200)
 }
@@ -69,7 +72,10 @@ struct Sent {
 
 struct Model {
     pipeline: Pipeline,
+    is_open: bool,
     now: Instant,
+    /// When deadlines were looked at last.
+    checked: Instant,
     next_id: u64,
     /// Tickets that are neither redeemed nor given up, in submission order.
     open: Vec<(u64, Ticket)>,
@@ -89,7 +95,9 @@ impl Model {
     fn new() -> Self {
         Self {
             pipeline: Pipeline::new(Room { commands: 12, bytes: 64 }),
+            is_open: true,
             now: Instant::now(),
+            checked: Instant::now(),
             next_id: 0,
             open: Vec::new(),
             stream: Vec::new(),
@@ -193,7 +201,21 @@ impl Model {
         // The stream starts over behind everything that was ever appended and taken.
         self.appended = self.taken;
         self.accepted = self.taken;
-        self.pipeline.open(self.now);
+        self.is_open = false;
+    }
+
+    /// A new connection: what nobody waits for any more is not sent.
+    fn connect(&mut self, wake: &mut Vec<Waker>) {
+        let waits: HashSet<u64> = self.open.iter().map(|(id, _)| *id).collect();
+        let deadlines = &self.deadlines;
+        let checked = self.checked;
+        self.stream.retain(|sent| waits.contains(&sent.id) && deadlines[&sent.id] > checked);
+        for (position, sent) in self.stream.iter_mut().enumerate() {
+            sent.end = self.taken + ((position + 1) * LEN) as u64;
+        }
+        self.appended = self.taken + (self.stream.len() * LEN) as u64;
+        self.pipeline.open(self.now, wake);
+        self.is_open = true;
     }
 
     fn run(&mut self, step: Step, waker: &Waker) {
@@ -207,30 +229,33 @@ impl Model {
                     self.pipeline.abandon(ticket, &mut wake);
                 }
             }
-            Step::Take => {
+            Step::Take if self.is_open => {
                 let mut out = BytesMut::new();
                 self.pipeline.take_output(&mut out);
                 assert_eq!(out.len() as u64, self.appended - self.taken, "bytes and model agree");
                 self.taken = self.appended;
                 self.pipeline.grant(&mut wake);
             }
-            Step::Accept(bytes) => {
+            Step::Accept(bytes) if self.is_open => {
                 let bytes = (bytes as u64).min(self.taken - self.accepted);
                 self.accepted += bytes;
                 self.pipeline.accept(bytes as usize);
             }
-            Step::Reply => self.reply(&mut wake),
+            Step::Reply if self.is_open => self.reply(&mut wake),
             Step::Advance(ms) => {
                 self.now += Duration::from_millis(ms);
                 if self.pipeline.next_check().is_some_and(|at| at <= self.now) {
-                    self.pipeline.check(self.now, true, &mut wake);
-                    self.pipeline.grant(&mut wake);
+                    self.pipeline.check(self.now, self.is_open, &mut wake);
+                    self.checked = self.now;
                 }
             }
-            Step::Close => self.close(&mut wake),
+            Step::Close if self.is_open => self.close(&mut wake),
+            Step::Open if !self.is_open => self.connect(&mut wake),
+            Step::Take | Step::Accept(_) | Step::Reply | Step::Close | Step::Open => {}
         }
         wake.into_iter().for_each(Waker::wake);
         assert_eq!(self.pipeline.outstanding(), self.stream.len());
+        assert!(!self.pipeline.is_wedged(), "somebody waits for room that is there");
     }
 }
 
@@ -246,6 +271,7 @@ proptest! {
             model.run(step, &waker);
         }
         // The end: the connection is lost, everybody looks once more, and no waiter is left.
+        model.run(Step::Open, &waker);
         model.run(Step::Close, &waker);
         for _ in 0..2 {
             for position in (0..model.open.len()).rev() {
@@ -275,7 +301,7 @@ fn silence_is_measured_from_the_last_sign_of_life() {
     let at = |ms| start + Duration::from_millis(ms);
     let mut wake = Vec::new();
     let mut pipeline = roomy();
-    pipeline.open(start);
+    pipeline.open(start, &mut wake);
     let _first = pipeline.submit(terms(start, 0), Waker::noop(), |out| out.extend_from_slice(b"a"));
     let _second = pipeline.submit(terms(start, 0), Waker::noop(), |out| out.extend_from_slice(b"b"));
     assert_eq!(pipeline.next_check(), Some(at(2000)));
@@ -301,7 +327,7 @@ fn a_command_that_timed_out_before_the_connection_came_up_is_never_sent() {
         panic!("not timed out")
     };
     assert!(!submitted);
-    pipeline.open(start + Duration::from_millis(20));
+    pipeline.open(start + Duration::from_millis(20), &mut wake);
     let mut out = BytesMut::new();
     pipeline.take_output(&mut out);
     assert_eq!(&out[..], b"kept");
@@ -313,6 +339,67 @@ fn a_command_that_timed_out_before_the_connection_came_up_is_never_sent() {
 #[test]
 fn a_reply_to_nobody_is_noticed() {
     let mut pipeline = roomy();
-    pipeline.open(Instant::now());
+    pipeline.open(Instant::now(), &mut Vec::new());
     assert!(pipeline.complete(Reply::Nil, &mut Vec::new()).is_err());
+}
+
+#[test]
+fn room_that_dead_commands_took_is_granted_when_the_connection_is_up() {
+    let start = Instant::now();
+    let mut wake = Vec::new();
+    let mut pipeline = Pipeline::new(Room { commands: 2, bytes: 1 << 20 });
+    let short = Terms { deadline: start + Duration::from_millis(10), ..terms(start, 0) };
+    let [first, second] =
+        [0, 1].map(|_| pipeline.submit(short, Waker::noop(), |out| out.extend_from_slice(b"late")));
+    let waits = pipeline.submit(terms(start, 0), Waker::noop(), |_| panic!("there is no room"));
+    let later = start + Duration::from_millis(10);
+    pipeline.check(later, false, &mut wake);
+    for late in [first, second] {
+        assert!(pipeline.poll_reply(late, Waker::noop()).is_ready());
+    }
+    pipeline.open(later, &mut wake);
+    assert!(matches!(pipeline.poll_reply(waits, Waker::noop()), Poll::Ready(Progress::Encode)));
+}
+
+#[test]
+fn callers_who_wait_for_room_do_not_exceed_the_bound_together() {
+    let start = Instant::now();
+    let mut wake = Vec::new();
+    let mut pipeline = Pipeline::new(Room { commands: 1000, bytes: 100 });
+    pipeline.open(start, &mut wake);
+    let value = [0; 60];
+    let encode = |pipeline: &mut Pipeline| {
+        pipeline.submit(terms(start, 0), Waker::noop(), |out| out.extend_from_slice(&value))
+    };
+    let tickets: Vec<Ticket> = (0..20).map(|_| encode(&mut pipeline)).collect();
+    let mut sent = 0;
+    while sent < tickets.len() * value.len() {
+        let mut out = BytesMut::new();
+        pipeline.take_output(&mut out);
+        assert!((60..160).contains(&out.len()), "{} bytes at a time", out.len());
+        sent += out.len();
+        pipeline.accept(out.len());
+        pipeline.grant(&mut wake);
+        for ticket in &tickets {
+            if let Poll::Ready(Progress::Encode) = pipeline.poll_reply(*ticket, Waker::noop()) {
+                pipeline.submit_granted(*ticket, Waker::noop(), |out| out.extend_from_slice(&value));
+            }
+        }
+    }
+    assert_eq!(pipeline.outstanding(), tickets.len());
+}
+
+#[test]
+fn a_long_command_that_the_server_goes_on_taking_is_no_silence() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut wake = Vec::new();
+    let mut pipeline = roomy();
+    pipeline.open(start, &mut wake);
+    let _long = pipeline.submit(terms(start, 0), Waker::noop(), |out| out.extend_from_slice(&[0; 100]));
+    pipeline.take_output(&mut BytesMut::new());
+    for (ms, bytes, stalled) in [(2000, 40, false), (4000, 40, false), (6000, 20, false), (8000, 0, true)] {
+        pipeline.accept(bytes);
+        assert_eq!(pipeline.check(at(ms), true, &mut wake).is_some(), stalled, "after {ms} ms");
+    }
 }

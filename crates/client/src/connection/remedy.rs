@@ -26,6 +26,16 @@ pub(super) fn advise(
             node.host(),
             node.host()
         ),
+        Cause::TimedOut if phase == Phase::Resolve => format!(
+            "the name service does not answer: check it, or pin the name with --resolve {}:ADDR \
+             (Config::resolve)",
+            facts.dialled.as_ref().map_or_else(|| node.host(), |dialled| dialled.host())
+        ),
+        Cause::NoLocalAddress(_) => {
+            "this machine has no port left to dial from: close connections that are not needed, or widen \
+             net.ipv4.ip_local_port_range"
+                .to_owned()
+        }
         Cause::Refused | Cause::Unreachable(_) if target.is_seed => {
             "check host and port, the firewall, and that the server runs".to_owned()
         }

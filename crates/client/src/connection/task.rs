@@ -1,6 +1,7 @@
 //! A lane's life: connect, drive the connection until it ends, back off, connect again.
 //!
-//! Trouble of one lane stays here: its task waits for nobody else's, and nobody waits for its.
+//! Trouble of one lane stays here: its task waits for nobody else's, and nobody waits for its. However the task ends,
+//! also with its runtime or by a panic, whoever waits for a reply is told.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -50,7 +51,7 @@ pub(crate) trait LaneObserver: Send + Sync + 'static {
     /// A connection is up.
     fn connected(&self, facts: &Arc<ConnectionFacts>);
     /// A connection ended, or could not be made.
-    fn disconnected(&self, cause: &Arc<CloseCause>);
+    fn disconnected(&self, cause: &Arc<CloseCause>, was_connected: bool);
 }
 
 /// Makes a lane and starts its task on the current runtime.
@@ -87,10 +88,12 @@ impl<O: LaneObserver> LaneTask<O> {
         let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         self.until(|phase| !matches!(phase, Phase::Idle)).await;
         while !self.is_retired() {
-            self.shared.enter(Phase::Connecting);
+            self.shared.enter_connecting();
+            let mut was_connected = false;
             let cause = match self.connect().await {
                 None => break,
                 Some(Ok(connected)) => {
+                    was_connected = true;
                     let since = Instant::now();
                     let cause = self.drive(connected).await;
                     if since.elapsed() > STABLE_AFTER {
@@ -101,16 +104,17 @@ impl<O: LaneObserver> LaneTask<O> {
                 Some(Err(failures)) => CloseCause::Connect(failures),
             };
             let cause = Arc::new(cause);
-            self.shared.enter(Phase::Down(cause.clone()));
-            self.shared.fail_all(&cause);
+            self.shared.enter_down(cause.clone());
             if self.is_retired() {
                 break;
             }
-            self.meter.disconnected();
-            self.observer.disconnected(&cause);
+            if was_connected {
+                self.meter.disconnected();
+            }
+            self.observer.disconnected(&cause, was_connected);
             self.pause(backoff.next_delay()).await;
         }
-        self.shared.fail_all(&Arc::new(CloseCause::Retired));
+        self.shared.enter_down(Arc::new(CloseCause::Retired));
     }
 
     fn is_retired(&self) -> bool {
@@ -176,8 +180,6 @@ impl<O: LaneObserver> LaneTask<O> {
         self.meter.connected();
         self.observer.connected(&facts);
         let (stream, decoder, inbound) = connected.wire.into_parts();
-        self.shared.lock().pipeline.open(Instant::now());
-        self.shared.enter(Phase::Open);
         let mut driver = Driver::new(
             stream,
             self.shared.clone(),
@@ -186,6 +188,7 @@ impl<O: LaneObserver> LaneTask<O> {
             self.options.driver,
             self.meter.clone(),
         );
+        self.shared.enter_open(Instant::now());
         let cause = (&mut driver).await;
         self.fence = Fence::against(&facts, &cause);
         if matches!(cause, CloseCause::Retired) {
@@ -194,5 +197,12 @@ impl<O: LaneObserver> LaneTask<O> {
             let _ = tokio::time::timeout(GOODBYE, stream.shutdown()).await;
         }
         cause
+    }
+}
+
+impl<O> Drop for LaneTask<O> {
+    /// After an orderly end nobody is left to be told.
+    fn drop(&mut self) {
+        self.shared.enter_down(Arc::new(CloseCause::Abandoned));
     }
 }

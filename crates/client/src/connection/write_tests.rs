@@ -15,7 +15,7 @@ use truename_resp::{Decoder, Limits, Reply};
 use truename_topology::Endpoint;
 
 use super::driver::{Driver, DriverOptions};
-use super::lane::{Lane, Phase, Submission, terms};
+use super::lane::{Lane, Submission, terms};
 use super::pipeline::Room;
 use super::waiter::Failure;
 use crate::observe::NodeMeter;
@@ -88,8 +88,7 @@ impl ByHand {
     fn new() -> (Lane, Self) {
         let (client, node) = duplex(1 << 20);
         let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 });
-        shared.lock().pipeline.open(Instant::now());
-        shared.enter(Phase::Open);
+        shared.enter_open(Instant::now());
         let calls = Arc::new(Calls::default());
         let stream = Counted(client, calls.clone());
         let options = DriverOptions { keepalive: PATIENCE, patience: PATIENCE };

@@ -63,6 +63,8 @@ pub enum Cause {
     Refused,
     /// There is no route to the address.
     Unreachable(String),
+    /// This machine has no address or port left to dial from.
+    NoLocalAddress(String),
     /// The deadline of the attempt passed in this phase.
     TimedOut,
     /// The peer closed or reset the connection.
@@ -120,6 +122,7 @@ impl Cause {
             Self::NameNotFound(_) => "name-not-found",
             Self::Refused => "refused",
             Self::Unreachable(_) => "unreachable",
+            Self::NoLocalAddress(_) => "no-local-address",
             Self::TimedOut => "timed-out",
             Self::ClosedByPeer => "closed-by-peer",
             Self::PlaintextPort => "plaintext-port",
@@ -151,6 +154,7 @@ impl Cause {
             Self::NameNotFound(_)
                 | Self::Refused
                 | Self::Unreachable(_)
+                | Self::NoLocalAddress(_)
                 | Self::TimedOut
                 | Self::ClosedByPeer
                 | Self::ServerRefused(_)
@@ -182,6 +186,7 @@ impl fmt::Display for Cause {
             Self::NameNotFound(why) => write!(f, "the host name does not resolve ({why})"),
             Self::Refused => write!(f, "connection refused"),
             Self::Unreachable(why) => write!(f, "no route to the address ({why})"),
+            Self::NoLocalAddress(why) => write!(f, "no local address or port to dial from ({why})"),
             Self::TimedOut => write!(f, "no answer in time"),
             Self::ClosedByPeer => write!(f, "the peer closed the connection"),
             Self::PlaintextPort => write!(f, "TLS was spoken to a port that speaks plaintext Redis"),

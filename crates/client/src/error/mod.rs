@@ -192,6 +192,11 @@ pub enum RouteError {
         /// The command's name.
         command: String,
     },
+    /// The command concerns several nodes, and nothing says which one of them is meant.
+    SeveralNodes {
+        /// The command's name.
+        command: String,
+    },
     /// The command has no name.
     EmptyCommand,
 }
@@ -220,6 +225,11 @@ impl fmt::Display for RouteError {
             Self::ConnectionState { command } => {
                 write!(f, "{command} changes the state of its connection, and this one is shared")
             }
+            Self::SeveralNodes { command } => write!(
+                f,
+                "{command} concerns every node of a cluster, and a call goes to one; say which with \
+                 Command::route_by_key or Command::route_to_any"
+            ),
             Self::EmptyCommand => write!(f, "the command has no name"),
         }
     }
@@ -290,6 +300,12 @@ pub struct InterruptedError {
 impl InterruptedError {
     pub(crate) fn new(node: Endpoint, slot: Option<Slot>, cause: &CloseCause, attempts: u32) -> Self {
         Self { node, slot, cause: cause.to_string(), attempts }
+    }
+
+    /// Adds what became of the attempts after the one whose fate is unknown.
+    pub(crate) fn followed_by(mut self, error: &Error) -> Self {
+        self.cause = format!("{}; then, when it was sent again: {error}", self.cause);
+        self
     }
 }
 

@@ -1,4 +1,6 @@
 //! The trail of one command: how often it was tried, how much time is left, and what the last attempt met.
+//!
+//! Invariant: once an attempt may have been executed, no error of a later one says that the command was not.
 
 use std::time::Duration;
 
@@ -34,6 +36,10 @@ struct Trail {
     backoff: Backoff,
     node: Option<Endpoint>,
     last: Option<Last>,
+    /// An attempt may have been executed: whom it went to, and why no reply came.
+    lost: Option<(Endpoint, std::sync::Arc<CloseCause>)>,
+    /// A node refused the command for now.
+    was_refused: bool,
 }
 
 /// What the last attempt met.
@@ -56,6 +62,8 @@ impl Attempts {
                 backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
                 node: None,
                 last: None,
+                lost: None,
+                was_refused: false,
             })
         })
     }
@@ -77,11 +85,30 @@ impl Attempts {
         match outcome {
             Ok(reply) => {
                 trail.last = reply.as_error().map(|error| Last::Refused(error.message().to_owned()));
+                trail.was_refused = true;
             }
-            Err(Failure::Unsent(cause) | Failure::Lost(cause)) => {
-                trail.last = Some(Last::Closed(cause.clone()))
+            Err(Failure::Unsent(cause)) => trail.last = Some(Last::Closed(cause.clone())),
+            Err(Failure::Lost(cause)) => {
+                trail.last = Some(Last::Closed(cause.clone()));
+                trail.lost = Some((node.endpoint().clone(), cause.clone()));
             }
             Err(Failure::TimedOut { .. }) => {}
+        }
+    }
+
+    /// Whether a node answered with a refusal or a redirect.
+    pub(super) fn was_refused(&self) -> bool {
+        self.trail.as_ref().is_some_and(|trail| trail.was_refused)
+    }
+
+    /// The error as the caller gets it: none may deny what an earlier attempt may have done.
+    pub(super) fn admit(&self, error: Error, slot: Option<Slot>) -> Error {
+        match self.trail.as_ref().and_then(|trail| trail.lost.as_ref()) {
+            Some((node, cause)) if !error.may_have_executed() => {
+                let interrupted = InterruptedError::new(node.clone(), slot, cause, self.count);
+                Error::Interrupted(Box::new(interrupted.followed_by(&error)))
+            }
+            _ => error,
         }
     }
 
@@ -95,7 +122,7 @@ impl Attempts {
     ) -> Result<Reply, Error> {
         match outcome {
             Ok(reply) if reply.as_error().is_none() => Ok(reply),
-            outcome => Err(self.refusal(outcome, node, slot)),
+            outcome => Err(self.admit(self.refusal(outcome, node, slot), slot)),
         }
     }
 

@@ -26,14 +26,13 @@ pub use read_from::ReadFrom;
 
 use crate::cluster::{Cluster, Node, Topology};
 use crate::command::{BlockTime, Command, Flags, Spec};
+use crate::config::FOREVER;
 use crate::connection::{CloseCause, Failure, Lane, terms};
 use crate::error::{Error, RouteError};
 use crate::event::Event;
 use crate::from_reply::FromReply;
 use crate::observe;
 
-/// As long as a command may block that names no limit.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
 /// A command with what the table knows of it.
@@ -48,11 +47,15 @@ struct Request<'r, 'a> {
 
 impl<'r, 'a> Request<'r, 'a> {
     #[inline]
-    fn new(command: &'r Command<'a>) -> Result<Self, Error> {
+    fn new(command: &'r Command<'a>, is_single: bool) -> Result<Self, Error> {
         let spec = command.spec();
         if spec.is_some_and(|spec| spec.flags.contains(Flags::STATEFUL)) {
             let command = command.name().to_owned();
             return Err(Error::Route(Box::new(RouteError::ConnectionState { command })));
+        }
+        if spec.is_some_and(Spec::concerns_many_nodes) && !command.is_routed() && !is_single {
+            let command = command.name().to_owned();
+            return Err(Error::Route(Box::new(RouteError::SeveralNodes { command })));
         }
         Ok(Self { command, spec, slot: command.slot(spec), blocks: blocking_time(command, spec) })
     }
@@ -108,11 +111,11 @@ impl Router {
         command: Command<'_>,
     ) -> impl Future<Output = Result<T, Error>> {
         async move {
-            let request = Request::new(&command)?;
+            let request = Request::new(&command, self.cluster.is_single())?;
             let (timeout, patience) = self.times(&request);
             let mut attempts = Attempts::new(Instant::now(), timeout);
             // What is rare is boxed: thousands of calls in flight should be small, and these paths are long.
-            let mut destination = match self.choose(&request) {
+            let mut destination = match self.choose(&request, true) {
                 Some(node) => Destination { node, asking: false },
                 None => Box::pin(self.resolve(&request, &mut attempts)).await?,
             };
@@ -127,7 +130,10 @@ impl Router {
                 }
                 let verdict = judge(&outcome, || request.habits(), node.endpoint().host());
                 if verdict == Verdict::Done {
-                    return Ok(T::from_reply(attempts.answer(outcome, &node, request.slot)?)?);
+                    return match attempts.answer(outcome, &node, request.slot) {
+                        Ok(reply) => Ok(T::from_reply(reply)?),
+                        Err(error) => Err(self.note_error(error)),
+                    };
                 }
                 attempts.note(&node, &outcome);
                 destination = Box::pin(self.follow(verdict, outcome, &request, &mut attempts)).await?;
@@ -141,12 +147,36 @@ impl Router {
         let timing = &self.cluster.timing;
         let blocks = request.blocks.unwrap_or_default();
         let own = request.command.own_timeout();
-        (own.unwrap_or(timing.command + blocks), timing.stall.max(own.unwrap_or(blocks)))
+        // The server counts from later on, and takes its time to notice that the time is over.
+        (
+            own.unwrap_or(timing.command + blocks),
+            own.map_or(timing.stall + blocks, |own| timing.stall.max(own)),
+        )
+    }
+
+    /// An error reply that ends a script may tell as much about the topology as one that is waited for.
+    #[cold]
+    fn note_error(&self, error: Error) -> Error {
+        if matches!(&error, Error::Server(error) if error.is_refusal()) {
+            self.cluster.signals.refresh();
+        }
+        error
     }
 
     /// Everything but the plain answer.
     #[cold]
     async fn follow(
+        &self,
+        verdict: Verdict,
+        outcome: Result<Reply, Failure>,
+        request: &Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Destination, Error> {
+        let followed = self.act_on(verdict, outcome, request, attempts).await;
+        followed.map_err(|error| attempts.admit(error, request.slot))
+    }
+
+    async fn act_on(
         &self,
         verdict: Verdict,
         outcome: Result<Reply, Failure>,
@@ -194,9 +224,11 @@ impl Router {
         topology: &'t Topology,
         slot: Slot,
         request: &Request<'_, '_>,
+        replicas_serve: bool,
     ) -> Option<&'t Arc<Node>> {
         let read_from = &self.cluster.read_from;
-        if *read_from == ReadFrom::Primary || !request.is_read() {
+        let wants_replica = *read_from == ReadFrom::Replica || replicas_serve;
+        if *read_from == ReadFrom::Primary || !wants_replica || !request.is_read() {
             return topology.primary(slot);
         }
         read_from.choose(topology, topology.map().shard(slot)?)
@@ -228,12 +260,13 @@ impl Router {
         }
     }
 
-    /// Chooses the node by the current snapshot; `None` while the slot has no owner.
+    /// Chooses the node by the current snapshot; `None` while the slot has no owner. Once a replica refused, as it does
+    /// while it loads or lost its primary, preferences that allow for the primary mean the primary.
     #[inline]
-    fn choose(&self, request: &Request<'_, '_>) -> Option<Arc<Node>> {
+    fn choose(&self, request: &Request<'_, '_>, replicas_serve: bool) -> Option<Arc<Node>> {
         let topology = self.cluster.topology();
         match request.slot {
-            Some(slot) => self.node_of(&topology, slot, request).cloned(),
+            Some(slot) => self.node_of(&topology, slot, request, replicas_serve).cloned(),
             None => any_primary(&topology),
         }
     }
@@ -245,7 +278,7 @@ impl Router {
         attempts: &mut Attempts,
     ) -> Result<Destination, Error> {
         loop {
-            if let Some(node) = self.choose(request) {
+            if let Some(node) = self.choose(request, !attempts.was_refused()) {
                 return Ok(Destination { node, asking: false });
             }
             if self.cluster.is_closed() {
@@ -296,7 +329,7 @@ fn time_blocked(command: &Command<'_>, spec: &'static Spec) -> Option<Duration> 
         return None;
     }
     Some(match spec.block_time(command) {
-        Some(BlockTime::AtMost(time)) => time,
+        Some(BlockTime::AtMost(time)) => time.min(FOREVER),
         Some(BlockTime::Forever) => FOREVER,
         None => Duration::ZERO,
     })
