@@ -1,3 +1,4 @@
+#!/bin/sh
 # What the set-up scripts share; they source it.
 
 say() { echo "setup: $*" >&2; }

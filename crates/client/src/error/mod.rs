@@ -16,6 +16,7 @@
 
 mod cause;
 mod connect;
+mod route;
 
 use std::fmt;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use truename_topology::{Endpoint, Slot};
 
 pub use cause::{Cause, Phase};
 pub use connect::{ConnectError, NodeFailure};
+pub use route::RouteError;
 
 use crate::connection::CloseCause;
 
@@ -166,72 +168,6 @@ impl fmt::Display for ConfigError {
             write!(f, "; {remedy}")?;
         }
         Ok(())
-    }
-}
-
-/// A command that cannot be routed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RouteError {
-    /// No node serves the slot.
-    Unassigned {
-        /// The slot of the command's key.
-        slot: Slot,
-    },
-    /// The topology has no node at all.
-    NoNodes,
-    /// Redirects went round in a circle or on and on.
-    TooManyRedirects {
-        /// The slot of the command's key.
-        slot: Option<Slot>,
-        /// How many were followed.
-        redirects: u32,
-    },
-    /// The command changes the state of its connection, and this connection is shared.
-    ConnectionState {
-        /// The command's name.
-        command: String,
-    },
-    /// The command concerns several nodes, and nothing says which one of them is meant.
-    SeveralNodes {
-        /// The command's name.
-        command: String,
-    },
-    /// The command has no name.
-    EmptyCommand,
-}
-
-impl RouteError {
-    fn slot(&self) -> Option<Slot> {
-        match self {
-            Self::Unassigned { slot } => Some(*slot),
-            Self::TooManyRedirects { slot, .. } => *slot,
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for RouteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unassigned { slot } => write!(f, "no node serves slot {slot}"),
-            Self::NoNodes => write!(f, "the topology has no node"),
-            Self::TooManyRedirects { slot: Some(slot), redirects } => {
-                write!(f, "gave up after {redirects} redirects of slot {slot}")
-            }
-            Self::TooManyRedirects { slot: None, redirects } => {
-                write!(f, "gave up after {redirects} redirects")
-            }
-            Self::ConnectionState { command } => {
-                write!(f, "{command} changes the state of its connection, and this one is shared")
-            }
-            Self::SeveralNodes { command } => write!(
-                f,
-                "{command} concerns every node of a cluster, and a call goes to one; say which with \
-                 Command::route_by_key or Command::route_to_any"
-            ),
-            Self::EmptyCommand => write!(f, "the command has no name"),
-        }
     }
 }
 
