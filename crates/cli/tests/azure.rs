@@ -63,7 +63,7 @@ async fn exec(lab: &Lab) {
             "",
             "DBSIZE concerns every node of the cluster; say which one with --node-of KEY or --any-node",
         ),
-        ("--node-of=city", &["DBSIZE"], 0, "1\n", ""),
+        ("--node-of=city", &["DBSIZE"], 0, "2\n", ""),
     ];
     for (option, words, code, stdout, stderr) in rows {
         let run = on(lab, "exec", option, &[&["--"], words].concat()).await.ends_with(code);
