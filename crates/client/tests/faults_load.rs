@@ -275,7 +275,12 @@ async fn starved_client() {
         }
     });
     sleep(SECOND / 4).await;
-    set_stage("full").await.expect("the connections that exist live on");
+    client
+        .execute::<()>(cmd("SET").arg("stage").arg("filling"))
+        .await
+        .expect("the connections that exist live on");
+    // The other side ends the connections as soon as it sees this: the reply may be lost.
+    let _ = set_stage("full").await;
     let failing = || async { client.execute::<()>(cmd("SET").arg("stage").arg("full")).await.is_err() };
     eventually("connections are lost and cannot be made again", 5 * SECOND, failing).await;
     let started = Instant::now();

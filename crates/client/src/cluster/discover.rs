@@ -18,6 +18,9 @@ use crate::error::{Cause, NodeFailure, Phase};
 
 /// How long to wait for further views once the first one is there.
 const SECOND_OPINION: Duration = Duration::from_millis(300);
+/// How old a connection may be that is used again: names are looked up anew for the next one, and a seed's may lead
+/// elsewhere by then.
+const KEEP_AT_MOST: Duration = Duration::from_secs(10);
 
 /// What a source said.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ pub(crate) struct Opinion {
 pub(crate) struct Asked {
     wire: Wire<Transport>,
     facts: ConnectionFacts,
+    since: Instant,
 }
 
 /// Connections to ask again, by whom they lead to: a seed and a node of one address are two.
@@ -53,7 +57,8 @@ impl Kept {
     }
 
     fn take(&mut self, source: &Target) -> Option<Asked> {
-        self.0.remove(&(source.node.endpoint.clone(), source.is_seed))
+        let asked = self.0.remove(&(source.node.endpoint.clone(), source.is_seed))?;
+        (asked.since.elapsed() < KEEP_AT_MOST).then_some(asked)
     }
 
     fn keep(&mut self, source: &Target, asked: Asked) {
@@ -78,7 +83,7 @@ async fn ask(
     }
     let known = Mutex::new(None);
     let connected = connector.connect(source, &known, explain, deadline).await?;
-    let mut asked = Asked { wire: connected.wire, facts: connected.facts };
+    let mut asked = Asked { wire: connected.wire, facts: connected.facts, since: Instant::now() };
     let (phase, cause) = match tokio::time::timeout_at(deadline, slots(&mut asked.wire, source)).await {
         Ok(Ok(answer)) => return Ok((Opinion::new(answer, source, &asked), asked)),
         Ok(Err(failure)) => failure,
