@@ -186,8 +186,8 @@ impl LaneObserver for NodeObserver {
         }
     }
 
-    fn disconnected(&self, cause: &Arc<CloseCause>, was_connected: bool) {
-        tracing::debug!(node = %self.node, %cause, was_connected, "disconnected");
+    fn disconnected(&self, cause: &Arc<CloseCause>) {
+        tracing::debug!(node = %self.node, %cause, "disconnected");
         // A node that stays away for good must not have the others asked for ever; commands that need it do that.
         if self.lost.lock().get_or_insert_with(Instant::now).elapsed() < FAILOVER_TIME {
             self.signals.refresh();

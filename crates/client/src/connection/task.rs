@@ -51,7 +51,7 @@ pub(crate) trait LaneObserver: Send + Sync + 'static {
     /// A connection is up.
     fn connected(&self, facts: &Arc<ConnectionFacts>);
     /// A connection ended, or could not be made.
-    fn disconnected(&self, cause: &Arc<CloseCause>, was_connected: bool);
+    fn disconnected(&self, cause: &Arc<CloseCause>);
 }
 
 /// Makes a lane and starts its task on the current runtime.
@@ -111,7 +111,7 @@ impl<O: LaneObserver> LaneTask<O> {
             if was_connected {
                 self.meter.disconnected();
             }
-            self.observer.disconnected(&cause, was_connected);
+            self.observer.disconnected(&cause);
             self.pause(backoff.next_delay()).await;
         }
         self.shared.enter_down(Arc::new(CloseCause::Retired));
