@@ -9,62 +9,25 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use rustls::HandshakeKind;
-use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
-use truename_topology::{DialAddress, Identity, IdentityName, NodePlan};
+use truename_topology::{DialAddress, NodePlan};
 
-use super::greeting::{self, Greeting};
-use super::remedy;
+use super::facts::ConnectionFacts;
+use super::greeting;
+use super::io_cause::is_closed;
+use super::permits::{HANDSHAKE_WORK, HANDSHAKES};
+use super::probing::{self, PROBE_TIME};
+use super::sni::server_name;
 use super::transport::Transport;
 use super::wire::Wire;
 use super::{Environment, Target};
+use super::{identity, remedy, tcp};
 use crate::error::{Cause, NodeFailure, Phase};
 use crate::tls::{Certificate, TlsContext, classify_tls_error};
-
-/// Time between starting to dial one address of a host and starting the next.
-const ADDRESS_STAGGER: Duration = Duration::from_millis(250);
-/// Time that is kept back from a TLS handshake to find out what else the port speaks.
-const PROBE_TIME: Duration = Duration::from_millis(400);
-
-/// Connections that this process brings up at a time, by TLS handshake and greeting: after a mass disconnect they must not
-/// starve everything else.
-static HANDSHAKES: Semaphore = Semaphore::const_new(64);
-/// How long one of them counts. A peer that is silent for longer costs nothing, and must not keep others waiting.
-const HANDSHAKE_WORK: Duration = Duration::from_millis(200);
-
-/// What was learnt about a connection while it was made.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct ConnectionFacts {
-    /// Where it was dialled.
-    pub dialled: Option<DialAddress>,
-    /// The socket address of the peer.
-    pub peer: Option<SocketAddr>,
-    /// The TLS version, such as `TLSv1_3`; `None` for plaintext.
-    pub tls_version: Option<String>,
-    /// The cipher suite.
-    pub cipher_suite: Option<String>,
-    /// Whether an earlier TLS session was resumed.
-    pub is_resumed: bool,
-    /// The name that the certificate proved. `None` for plaintext, or when names were not checked.
-    pub identity: Option<Identity>,
-    /// What the peer presented.
-    pub certificate: Option<Arc<Certificate>>,
-    /// What the server said of itself.
-    pub greeting: Greeting,
-    /// How long the first exchange took: a round trip, and the server's work.
-    pub round_trip: Duration,
-    /// How long it took from the lookup to the last handshake reply.
-    pub elapsed: Duration,
-}
 
 /// How much a failed attempt may do to explain itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +108,8 @@ impl Attempt<'_> {
         };
         let mut wire = Wire::new(transport);
         self.greet(&mut wire).await?;
-        self.check_identity()?;
+        identity::check(self.target, &self.facts, self.env.tls.is_some())
+            .map_err(|cause| (Phase::Identity, cause))?;
         Ok(wire)
     }
 
@@ -159,35 +123,11 @@ impl Attempt<'_> {
             .map_err(|error| (Phase::Resolve, Cause::NameNotFound(error.to_string())))
     }
 
-    /// Dials the host's addresses, each a little after the one before; the first that answers wins.
     async fn tcp(&mut self, addresses: &[SocketAddr]) -> Step<TcpStream> {
-        let mut dials = FuturesUnordered::new();
-        for (position, &address) in addresses.iter().enumerate() {
-            dials.push(async move {
-                tokio::time::sleep(ADDRESS_STAGGER * position as u32).await;
-                (address, TcpStream::connect(address).await)
-            });
-        }
-        self.facts.peer = addresses.first().copied();
-        let mut last = None;
-        loop {
-            match self.within(Phase::Tcp, dials.next()).await? {
-                Some((address, Ok(stream))) => {
-                    self.facts.peer = Some(address);
-                    drop(dials);
-                    tune(&stream, self.env.timing.stall);
-                    return Ok(stream);
-                }
-                Some((address, Err(error))) => {
-                    self.facts.peer = Some(address);
-                    last = Some(error);
-                }
-                None => break,
-            }
-        }
-        let cause =
-            last.map_or_else(|| Cause::NameNotFound("no address".to_owned()), |error| tcp_cause(&error));
-        Err((Phase::Tcp, cause))
+        let silence = self.env.timing.stall;
+        tcp::connect(addresses, &mut self.facts.peer, silence, self.deadline)
+            .await
+            .map_err(|cause| (Phase::Tcp, cause))
     }
 
     async fn tls(&mut self, tcp: TcpStream) -> Step<Transport> {
@@ -254,32 +194,14 @@ impl Attempt<'_> {
         self.facts.peer.filter(|_| self.explain == Explain::Fully)
     }
 
-    /// Whether the port answers a plaintext `PING`. On a connection of its own, and with nothing secret.
     async fn answers_plaintext(&self) -> bool {
         let Some(peer) = self.peer_to_probe() else { return false };
-        let ping = async {
-            let mut wire = Wire::new(TcpStream::connect(peer).await.ok()?);
-            wire.round_trip(&[&[b"PING"]]).await.ok()
-        };
-        tokio::time::timeout(PROBE_TIME, ping).await.ok().flatten().is_some()
+        probing::answers_plaintext(peer).await
     }
 
-    /// Whether the port answers a TLS handshake, whatever its certificate. Nothing is sent over it.
     async fn answers_tls(&self) -> bool {
         let Some(peer) = self.peer_to_probe() else { return false };
-        let handshake = async {
-            let tcp = TcpStream::connect(peer).await.ok()?;
-            let config = self.env.probe_tls.clone()?;
-            let name = ServerName::IpAddress(peer.ip().into());
-            match TlsConnector::from(config).connect(name, tcp).await {
-                Ok(_) => Some(()),
-                Err(error) => match classify_tls_error(&error) {
-                    Some((Cause::PlaintextPort, _)) | None => None,
-                    Some(_) => Some(()),
-                },
-            }
-        };
-        tokio::time::timeout(PROBE_TIME, handshake).await.ok().flatten().is_some()
+        probing::answers_tls(peer, self.env.probe_tls.clone()).await
     }
 
     async fn greet(&mut self, wire: &mut Wire<Transport>) -> Step<()> {
@@ -305,28 +227,6 @@ impl Attempt<'_> {
         Err((phase, cause))
     }
 
-    /// Refuses a node that is not the announced one: a crossed tunnel, a wrong rule, a recycled address.
-    fn check_identity(&self) -> Step<()> {
-        let Some(announced) = &self.target.expected else { return Ok(()) };
-        let answered = self.facts.greeting.node_id.as_deref();
-        let wrong = match answered {
-            Some(answered) => answered != announced.as_str(),
-            // A server that does not tell is believed when its certificate proved a name, or when it is dialled
-            // at the very address that was announced.
-            None => self.env.tls.is_none() && self.is_detour(),
-        };
-        if !wrong {
-            return Ok(());
-        }
-        let answered = answered.map(str::to_owned);
-        Err((Phase::Identity, Cause::WrongNode { announced: announced.to_string(), answered }))
-    }
-
-    fn is_detour(&self) -> bool {
-        let node = &self.target.node.endpoint;
-        self.facts.dialled.as_ref().is_some_and(|d| d.host() != node.host() || d.port() != node.port())
-    }
-
     fn failure(&self, phase: Phase, cause: Cause) -> NodeFailure {
         let remedy = remedy::advise(self.target, self.plan, &self.facts, phase, &cause);
         NodeFailure {
@@ -342,51 +242,4 @@ impl Attempt<'_> {
             elapsed: self.started.elapsed(),
         }
     }
-}
-
-/// The name for SNI: a DNS name wherever one is known.
-fn server_name(plan: &NodePlan) -> Option<ServerName<'static>> {
-    if let Some(sni) = &plan.sni {
-        return ServerName::try_from(sni.to_string()).ok();
-    }
-    plan.identities.iter().find_map(|identity| match &identity.name {
-        IdentityName::Ip(address) => Some(ServerName::IpAddress((*address).into())),
-        IdentityName::Dns(name) => ServerName::try_from(name.to_string()).ok(),
-    })
-}
-
-/// No delay for small writes; a peer that stopped acknowledging is noticed by the system too.
-fn tune(stream: &TcpStream, silence: Duration) {
-    let socket = socket2::SockRef::from(stream);
-    let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(15));
-    let tuned = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive));
-    #[cfg(target_os = "linux")]
-    let tuned = tuned.and_then(|()| socket.set_tcp_user_timeout(Some(silence.max(Duration::from_secs(1)))));
-    #[cfg(not(target_os = "linux"))]
-    let _ = silence;
-    if let Err(error) = tuned {
-        tracing::debug!(%error, "socket options");
-    }
-}
-
-fn tcp_cause(error: &io::Error) -> Cause {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Cause::Refused,
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            Cause::Unreachable(error.to_string())
-        }
-        io::ErrorKind::AddrNotAvailable => Cause::NoLocalAddress(error.to_string()),
-        io::ErrorKind::TimedOut => Cause::TimedOut,
-        _ => Cause::Io(error.to_string()),
-    }
-}
-
-pub(super) fn is_closed(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::UnexpectedEof
-    )
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use super::attempt::is_closed;
+use super::io_cause::is_closed;
 use crate::error::NodeFailure;
 
 /// What ended a connection, or kept it from coming up.

@@ -8,57 +8,22 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use rustls::ClientConfig;
 use tokio::time::Instant;
-use truename_topology::{
-    AddressPolicy, AnnouncedNode, DialAddress, DialPlan, Endpoint, NodeId, NodePlan, Role,
-};
+use truename_topology::{AddressPolicy, DialAddress, DialPlan, NodePlan};
 
-use super::attempt::{Connected, ConnectionFacts, Explain, dial};
+use super::attempt::{Connected, Explain, dial};
+use super::environment::Environment;
+use super::facts::ConnectionFacts;
 use super::greeting::Login;
+use super::probing::probe_config;
 use super::remedy;
-use crate::config::{Config, Resolver, Timing};
+use super::target::Target;
+use crate::config::Config;
 use crate::error::{Cause, Error, NodeFailure, Phase};
 use crate::tls::TlsContext;
 
 /// Silence after which the second way is tried beside the first.
 const RACE_AFTER: Duration = Duration::from_millis(250);
-
-/// What every attempt of a client shares.
-#[derive(Debug)]
-pub(crate) struct Environment {
-    /// `None` for a plaintext client, for its whole life. What it holds may be replaced.
-    pub(crate) tls: Option<ArcSwap<TlsContext>>,
-    /// For a plaintext client: finds out whether a port speaks TLS. Nothing is ever sent over it.
-    pub(crate) probe_tls: Option<Arc<ClientConfig>>,
-    pub(crate) resolver: Resolver,
-    pub(crate) login: Login,
-    pub(crate) timing: Timing,
-}
-
-/// A node to connect to.
-#[derive(Debug, Clone)]
-pub(crate) struct Target {
-    pub(crate) node: AnnouncedNode,
-    /// The configured seed whose answer led to the node; the node itself when it is one.
-    pub(crate) seed: Endpoint,
-    pub(crate) is_seed: bool,
-    /// The node id that must answer.
-    pub(crate) expected: Option<NodeId>,
-}
-
-impl Target {
-    /// A configured seed.
-    pub(crate) fn seed(seed: &Endpoint) -> Self {
-        let node = AnnouncedNode::new(seed.clone(), Role::Primary);
-        Self { node, seed: seed.clone(), is_seed: true, expected: None }
-    }
-
-    /// A node that a view announced.
-    pub(crate) fn announced(node: &AnnouncedNode, seed: &Endpoint) -> Self {
-        Self { expected: node.id.clone(), node: node.clone(), seed: seed.clone(), is_seed: false }
-    }
-}
 
 /// Makes connections for one client.
 #[derive(Debug)]
@@ -236,24 +201,5 @@ impl Connector {
             }
         }
         Err(failures)
-    }
-}
-
-/// A configuration that trusts nobody: good for finding out whether a port answers TLS at all.
-fn probe_config() -> Result<Arc<ClientConfig>, Error> {
-    let nobody = rustls::RootCertStore::empty();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::config(format!("TLS: {error}")))?
-        .with_root_certificates(nobody)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-impl ConnectionFacts {
-    /// Whether the connection is encrypted.
-    pub fn is_tls(&self) -> bool {
-        self.tls_version.is_some()
     }
 }

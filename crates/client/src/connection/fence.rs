@@ -11,8 +11,8 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::attempt::ConnectionFacts;
 use super::closed::CloseCause;
+use super::facts::ConnectionFacts;
 use super::greeting::broken;
 use super::wire::Wire;
 use crate::error::{Cause, Phase};

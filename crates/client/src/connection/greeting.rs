@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use truename_resp::{ErrorReply, Reply};
 
-use super::attempt::is_closed;
+use super::io_cause::is_closed;
 use super::wire::{Wire, WireError};
 use crate::config::{Credentials, Protocol};
 use crate::error::{Cause, Phase};

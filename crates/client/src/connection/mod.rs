@@ -3,6 +3,11 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`attempt`] | one dial attempt: resolve, TCP, TLS, greeting, node id |
+//! | [`facts`] | what is known of a connection |
+//! | [`tcp`], [`sni`], [`identity`] | an attempt's steps: the socket, the name to ask for, the announced node or another |
+//! | [`probing`] | what else a port speaks |
+//! | [`permits`] | how many connections are brought up at a time |
+//! | [`target`], [`environment`] | a node to connect to; what every attempt of a client shares |
 //! | [`connector`] | chooses where to dial a node and races the choices |
 //! | [`greeting`] | the first exchange: `HELLO`, login, names, `CLUSTER MYID`, `CLIENT INFO` |
 //! | [`fence`] | makes sure that a connection that was given up executes nothing any more |
@@ -13,6 +18,8 @@
 //! | [`coalesce`] | when the driver writes: whom it waits for |
 //! | [`alarm`] | the one timer of a lane |
 //! | [`task`] | a lane's life: connect, drive, back off, again |
+//! | [`backoff`], [`closed`] | how long to wait before trying again; why there is no connection |
+//! | [`transport`], [`io_cause`] | the stream under it all; what its errors say |
 //! | [`remedy`] | what would fix a failed attempt |
 //!
 //! Invariants: nothing is sent before the peer's certificate was checked; a handshake that meets anything
@@ -27,28 +34,39 @@ mod connector;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
+mod environment;
+mod facts;
 mod fence;
 mod greeting;
+mod identity;
+mod io_cause;
 mod lane;
+mod permits;
 mod pipeline;
 #[cfg(test)]
 mod pipeline_tests;
+mod probing;
 mod remedy;
+mod sni;
+mod target;
 mod task;
+mod tcp;
 mod transport;
 mod waiter;
 mod wire;
 #[cfg(test)]
 mod write_tests;
 
-pub use attempt::ConnectionFacts;
 pub(crate) use attempt::Explain;
 pub(crate) use backoff::Backoff;
 pub(crate) use closed::CloseCause;
-pub(crate) use connector::{Connector, Environment, Target};
+pub(crate) use connector::Connector;
+pub(crate) use environment::Environment;
+pub use facts::ConnectionFacts;
 pub use greeting::Greeting;
 pub(crate) use lane::{Lane, Phase as LanePhase, terms};
 pub(crate) use pipeline::Room;
+pub(crate) use target::Target;
 pub(crate) use task::{LaneObserver, LaneOptions, spawn_lane};
 pub(crate) use transport::Transport;
 pub(crate) use waiter::Failure;

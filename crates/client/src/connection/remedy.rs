@@ -3,7 +3,7 @@
 use truename_topology::NodePlan;
 
 use super::Target;
-use super::attempt::ConnectionFacts;
+use super::facts::ConnectionFacts;
 use crate::error::{Cause, Phase};
 
 /// The advice for a failure; `None` where nothing better than the cause can be said.

@@ -15,14 +15,16 @@ use tokio::time::Instant;
 use truename_topology::DialAddress;
 
 use super::alarm::Alarm;
-use super::attempt::{Connected, ConnectionFacts, Explain};
+use super::attempt::{Connected, Explain};
 use super::backoff::Backoff;
 use super::closed::CloseCause;
-use super::connector::{Connector, Target};
+use super::connector::Connector;
 use super::driver::{Driver, DriverOptions};
+use super::facts::ConnectionFacts;
 use super::fence::Fence;
 use super::lane::{Lane, Phase, Shared};
 use super::pipeline::Room;
+use super::target::Target;
 use crate::error::NodeFailure;
 use crate::observe::NodeMeter;
 

@@ -1,0 +1,43 @@
+//! What is known of a connection: the record that an attempt fills in.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use truename_topology::{DialAddress, Identity};
+
+use super::greeting::Greeting;
+use crate::tls::Certificate;
+
+/// What was learnt about a connection while it was made.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ConnectionFacts {
+    /// Where it was dialled.
+    pub dialled: Option<DialAddress>,
+    /// The socket address of the peer.
+    pub peer: Option<SocketAddr>,
+    /// The TLS version, such as `TLSv1_3`; `None` for plaintext.
+    pub tls_version: Option<String>,
+    /// The cipher suite.
+    pub cipher_suite: Option<String>,
+    /// Whether an earlier TLS session was resumed.
+    pub is_resumed: bool,
+    /// The name that the certificate proved. `None` for plaintext, or when names were not checked.
+    pub identity: Option<Identity>,
+    /// What the peer presented.
+    pub certificate: Option<Arc<Certificate>>,
+    /// What the server said of itself.
+    pub greeting: Greeting,
+    /// How long the first exchange took: a round trip, and the server's work.
+    pub round_trip: Duration,
+    /// How long it took from the lookup to the last handshake reply.
+    pub elapsed: Duration,
+}
+
+impl ConnectionFacts {
+    /// Whether the connection is encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.tls_version.is_some()
+    }
+}

@@ -1,0 +1,27 @@
+//! A node to connect to.
+
+use truename_topology::{AnnouncedNode, Endpoint, NodeId, Role};
+
+/// A node to connect to.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) node: AnnouncedNode,
+    /// The configured seed whose answer led to the node; the node itself when it is one.
+    pub(crate) seed: Endpoint,
+    pub(crate) is_seed: bool,
+    /// The node id that must answer.
+    pub(crate) expected: Option<NodeId>,
+}
+
+impl Target {
+    /// A configured seed.
+    pub(crate) fn seed(seed: &Endpoint) -> Self {
+        let node = AnnouncedNode::new(seed.clone(), Role::Primary);
+        Self { node, seed: seed.clone(), is_seed: true, expected: None }
+    }
+
+    /// A node that a view announced.
+    pub(crate) fn announced(node: &AnnouncedNode, seed: &Endpoint) -> Self {
+        Self { expected: node.id.clone(), node: node.clone(), seed: seed.clone(), is_seed: false }
+    }
+}
