@@ -1,8 +1,8 @@
 # The commands of this repository. `make demo` and `make test` set a fresh machine up by themselves; it needs a Rust
 # toolchain and a C compiler. `make` alone lists everything.
 
-.PHONY: help setup demo test check format clippy repository directions tests doctests doc unit integration lab \
-	bench bench-quick bench-recovery clean
+.PHONY: help setup demo test check format clippy repository directions deny tests doctests doc unit integration lab \
+	test-faults bench bench-quick bench-recovery clean
 .NOTPARALLEL:
 
 # Tests start real servers: more than a few clusters at once slow each other down.
@@ -44,6 +44,9 @@ repository: ## unfinished code, file sizes, paths of one machine
 directions: ## dependency directions of the crates
 	@$(step) "dependency directions" tools/check/directions.sh
 
+deny: ## licences, sources and bans of all dependencies; advisories where their database can be reached
+	@$(step) "dependencies" tools/check/deny.sh
+
 tests: ## all tests but doc tests
 	@$(with_server) $(step) "tests" cargo test --all-features --locked --lib --bins --tests --examples
 
@@ -60,6 +63,9 @@ unit: ## the tests beside the code and those of resp and topology: no cluster
 integration: ## the tests of client, lab and tool against real clusters
 	@$(with_server) $(step) "integration tests" \
 		cargo test -p truename -p truename-lab -p truename-cli --locked --test '*'
+
+test-faults: ## every fault test ROUNDS times in a row (1 unless said); FILTER=NAME chooses some
+	@$(with_server) $(step) "fault tests, $(or $(ROUNDS),1) rounds" tools/check/faults.sh "$(or $(ROUNDS),1)" $(FILTER)
 
 lab: ## keep a cluster running until Ctrl-C; LAB="--profile aws --shards 5" chooses which
 	@$(with_server) cargo run --release --locked -p truename-cli -- lab up $(LAB)
