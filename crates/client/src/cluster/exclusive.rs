@@ -24,6 +24,11 @@ impl ExclusivePool {
         let idle = self.idle.lock().pop();
         ExclusiveLane { pool: self, lane: Some(idle.unwrap_or_else(spawn)) }
     }
+
+    /// Closes the idle connections.
+    pub(super) fn clear(&self) {
+        self.idle.lock().clear();
+    }
 }
 
 /// A connection that one caller has for itself.

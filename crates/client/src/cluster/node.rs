@@ -18,12 +18,17 @@ use crate::observe::NodeMeter;
 
 /// For how long the loss of a connection suggests that the topology is about to change.
 const FAILOVER_TIME: Duration = Duration::from_secs(30);
+/// The least time between two renewals of a node's connections. An endpoint that is read-only for good must not lose them
+/// with every write that it refuses.
+const RENEW_PAUSE: Duration = Duration::from_secs(1);
 
 /// One node of the topology.
 #[derive(Debug)]
 pub(crate) struct Node {
     lanes: Box<[Lane]>,
     exclusive: ExclusivePool,
+    /// When the connections were last made anew because the node asked for it.
+    renewed: Mutex<Option<Instant>>,
     seed: LaneSeed,
 }
 
@@ -47,7 +52,7 @@ impl NodeFactory {
             facts: Arc::default(),
         };
         let lanes = (0..self.lanes).map(|_| seed.spawn()).collect();
-        Arc::new(Node { lanes, exclusive: ExclusivePool::default(), seed })
+        Arc::new(Node { lanes, exclusive: ExclusivePool::default(), renewed: Mutex::default(), seed })
     }
 }
 
@@ -121,6 +126,26 @@ impl Node {
     /// Asks for connections before they are needed.
     pub(crate) fn warm_up(&self) {
         self.lanes.iter().for_each(Lane::warm_up);
+    }
+
+    /// Makes the node's connections anew: each is closed once everything that was sent on it is answered, the node's name is
+    /// looked up again, and what was submitted meanwhile goes to the new connection, in order. Nothing fails by it.
+    ///
+    /// For answers that say "you are connected to the wrong server": `READONLY` or `MASTERDOWN` where the name leads to the
+    /// primary (single-node mode), a redirect to the very endpoint that answered (how managed services ask for a new
+    /// connection). Does nothing if it was done less than a second ago, so it may be called for every such answer.
+    #[cold]
+    pub(crate) fn reconnect_after_drain(&self) {
+        let now = Instant::now();
+        let mut renewed = self.renewed.lock();
+        if renewed.is_some_and(|at| now.duration_since(at) < RENEW_PAUSE) {
+            return;
+        }
+        *renewed = Some(now);
+        drop(renewed);
+        tracing::debug!(node = %self.endpoint(), "its connections are made anew");
+        self.exclusive.clear();
+        self.lanes.iter().for_each(Lane::renew);
     }
 
     /// Waits until the first lane is up or has failed; gives its failures.

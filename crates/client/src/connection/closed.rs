@@ -20,6 +20,8 @@ pub(crate) enum CloseCause {
     Stalled(Duration),
     /// The server broke the protocol.
     Protocol(String),
+    /// It had nothing in flight any more and is made anew, as [`Lane::renew`](super::Lane::renew) asked. Fails nothing.
+    Renewed,
     /// The topology changed while the command waited for a connection: route it again.
     Recalled,
     /// The node left the topology, or the client was closed.
@@ -45,6 +47,7 @@ impl CloseCause {
             Self::Connect(_)
             | Self::Stalled(_)
             | Self::Protocol(_)
+            | Self::Renewed
             | Self::Recalled
             | Self::Retired
             | Self::Abandoned => false,
@@ -55,7 +58,12 @@ impl CloseCause {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Connect(failures) => failures.iter().any(|failure| failure.cause.is_transient()),
-            Self::Io(_) | Self::PeerClosed | Self::Stalled(_) | Self::Protocol(_) | Self::Recalled => true,
+            Self::Io(_)
+            | Self::PeerClosed
+            | Self::Stalled(_)
+            | Self::Protocol(_)
+            | Self::Renewed
+            | Self::Recalled => true,
             Self::Retired | Self::Abandoned => false,
         }
     }
@@ -74,6 +82,7 @@ impl fmt::Display for CloseCause {
                 write!(f, "the server was silent for {} ms and was given up", silence.as_millis())
             }
             Self::Protocol(what) => write!(f, "the server broke the protocol: {what}"),
+            Self::Renewed => write!(f, "the connection is made anew, as its node asked for that"),
             Self::Recalled => write!(f, "the topology changed before the command was sent"),
             Self::Abandoned => f.write_str(
                 "the connection's task is gone: the runtime that it ran on was shut down, or it panicked",

@@ -63,6 +63,8 @@ pub(crate) struct Driver<S> {
     needs_flush: bool,
     coalescing: Coalescing,
     retired: bool,
+    /// Nothing is in flight on a connection that is to be made anew.
+    drained: bool,
     /// The pipeline's next check, as of the last read.
     next_check: Option<Instant>,
     replies: Vec<Reply>,
@@ -96,6 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             needs_flush: false,
             coalescing: Coalescing::new(),
             retired: false,
+            drained: false,
             next_check: None,
             replies: Vec::new(),
             wake: Vec::new(),
@@ -166,6 +169,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         state.unpark_task();
         state.pipeline.accept(std::mem::take(&mut self.accepted));
         self.retired = state.is_retired();
+        if state.is_renewing() {
+            self.drained = state.pipeline.is_drained();
+            return true;
+        }
         if !state.pipeline.has_output() {
             return true;
         }
@@ -245,7 +252,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn park(&mut self, cx: &Context<'_>) -> bool {
         let mut state = self.shared.lock();
         self.retired = state.is_retired();
-        if self.retired || self.outbound.is_empty() && state.pipeline.has_output() {
+        if self.retired || self.outbound.is_empty() && state.has_work() {
             return false;
         }
         state.park_task(cx.waker());
@@ -283,6 +290,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             };
             if self.retired {
                 return Poll::Ready(CloseCause::Retired);
+            }
+            if self.drained {
+                return Poll::Ready(CloseCause::Renewed);
             }
             if read || wrote {
                 continue;

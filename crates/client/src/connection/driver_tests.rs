@@ -222,3 +222,30 @@ async fn a_dropped_call_does_not_shift_the_replies() {
     peer.node.write_all(b"$1\r\nA\r\n$1\r\nB\r\n").await.expect("written");
     assert_eq!(kept.await.expect("no panic").expect("a reply").as_str(), Some("B"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_made_anew_first_gets_what_it_was_asked_for() {
+    let mut peer = scripted(1024);
+    let before = call(&peer.lane, &[b"GET", b"a"]);
+    expect(&mut peer.node, b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n").await;
+    peer.lane.renew();
+    let after = call(&peer.lane, &[b"GET", b"b"]);
+    tokio::time::sleep(STALL / 2).await;
+    assert!(!peer.driver.is_finished(), "a reply is outstanding");
+    peer.node.write_all(b"$1\r\nA\r\n").await.expect("written");
+    assert_eq!(before.await.expect("no panic").expect("a reply").as_str(), Some("A"));
+    assert!(matches!(*peer.driver.await.expect("no panic"), CloseCause::Renewed));
+    // The lane's task keeps it for the next connection; here it comes back as what it is.
+    assert!(matches!(after.await.expect("no panic"), Err(Failure::Unsent(_))));
+    let mut rest = Vec::new();
+    peer.node.read_to_end(&mut rest).await.expect("closed");
+    assert!(rest.is_empty(), "sent on the connection that was about to be closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_made_anew_at_once() {
+    let peer = scripted(1024);
+    tokio::task::yield_now().await;
+    peer.lane.renew();
+    assert!(matches!(*peer.driver.await.expect("no panic"), CloseCause::Renewed));
+}

@@ -27,7 +27,8 @@ pub(super) struct Fence {
 impl Fence {
     /// The fence that a connection with this end needs; `None` when the server ended it, or did not say how to name it.
     pub(super) fn against(facts: &ConnectionFacts, cause: &CloseCause) -> Option<Self> {
-        if cause.is_by_server() {
+        // One that is made anew had nothing in flight.
+        if cause.is_by_server() || matches!(cause, CloseCause::Renewed) {
             return None;
         }
         let greeting = &facts.greeting;

@@ -40,6 +40,8 @@ pub(crate) enum Phase {
 pub(crate) struct LaneState {
     pub(crate) pipeline: Pipeline,
     pub(crate) phase: Phase,
+    /// The connection is to be made anew once it has nothing in flight; what is submitted meanwhile waits for the next.
+    renewing: bool,
     /// The lane's task, while it has nothing to do.
     task: Option<Waker>,
     /// Tasks that wait for the phase to leave `Idle` and `Connecting`.
@@ -68,6 +70,16 @@ impl LaneState {
         std::mem::take(&mut self.settled)
     }
 
+    /// Whether the connection has something to write, or has become free to be made anew.
+    pub(crate) fn has_work(&mut self) -> bool {
+        if self.renewing { self.pipeline.is_drained() } else { self.pipeline.has_output() }
+    }
+
+    /// Whether the connection is to be made anew once it has nothing in flight.
+    pub(crate) fn is_renewing(&self) -> bool {
+        self.renewing
+    }
+
     /// Whether the lane's handle is gone or gave it up.
     pub(crate) fn is_retired(&self) -> bool {
         matches!(self.phase, Phase::Retired)
@@ -88,6 +100,7 @@ impl Shared {
     /// A connection is about to be made.
     pub(crate) fn enter_connecting(&self) {
         let mut state = self.lock();
+        state.renewing = false;
         if !state.is_retired() {
             state.phase = Phase::Connecting;
         }
@@ -125,6 +138,7 @@ impl Lane {
             state: Mutex::new(LaneState {
                 pipeline: Pipeline::new(room),
                 phase: Phase::Idle,
+                renewing: false,
                 task: None,
                 settled: Vec::new(),
             }),
@@ -165,6 +179,22 @@ impl Lane {
             }
         })
         .await
+    }
+
+    /// Closes the connection once everything that was sent on it is answered, and makes another one, for which the
+    /// node's name is looked up anew. What is submitted meanwhile waits for it, in order. Nothing fails.
+    pub(crate) fn renew(&self) {
+        let task = {
+            let mut state = self.shared.lock();
+            if !matches!(state.phase, Phase::Open) {
+                return;
+            }
+            state.renewing = true;
+            state.unpark_task()
+        };
+        if let Some(task) = task {
+            task.wake();
+        }
     }
 
     /// Gives back what waits for a connection, to be routed by a newer topology.

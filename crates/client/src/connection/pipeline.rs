@@ -102,6 +102,13 @@ impl Pipeline {
         !self.out.is_empty()
     }
 
+    /// Whether everything that the driver took was sent and answered; the rest can go to another connection.
+    pub(crate) fn is_drained(&mut self) -> bool {
+        let taken = self.taken;
+        let is_untaken = |&index: &u32| self.waiters.at(index).start >= taken;
+        self.accepted == taken && self.in_flight.front().is_none_or(is_untaken)
+    }
+
     /// When [`Self::check`] must run next at the latest.
     pub(crate) fn next_check(&self) -> Option<Instant> {
         self.next_check

@@ -106,7 +106,11 @@ impl<O: LaneObserver> LaneTask<O> {
                 Some(Err(failures)) => CloseCause::Connect(failures),
             };
             let cause = Arc::new(cause);
-            self.shared.enter_down(cause.clone());
+            // What queues meanwhile goes to the next connection.
+            let is_renewed = matches!(*cause, CloseCause::Renewed);
+            if !is_renewed {
+                self.shared.enter_down(cause.clone());
+            }
             if self.is_retired() {
                 break;
             }
@@ -114,7 +118,9 @@ impl<O: LaneObserver> LaneTask<O> {
                 self.meter.disconnected();
             }
             self.observer.disconnected(&cause);
-            self.pause(backoff.next_delay()).await;
+            if !is_renewed {
+                self.pause(backoff.next_delay()).await;
+            }
         }
         self.shared.enter_down(Arc::new(CloseCause::Retired));
     }
@@ -193,7 +199,7 @@ impl<O: LaneObserver> LaneTask<O> {
         self.shared.enter_open(Instant::now());
         let cause = (&mut driver).await;
         self.fence = Fence::against(&facts, &cause);
-        if matches!(cause, CloseCause::Retired) {
+        if matches!(cause, CloseCause::Retired | CloseCause::Renewed) {
             let mut stream = driver.into_stream();
             // Dropping the socket would do; a TLS peer logs less when told.
             let _ = tokio::time::timeout(GOODBYE, stream.shutdown()).await;

@@ -136,6 +136,7 @@ impl Router {
                     };
                 }
                 attempts.note(&node, &outcome);
+                self.note_demotion(&node, &outcome);
                 destination = Box::pin(self.follow(verdict, outcome, &request, &mut attempts)).await?;
             }
         }
@@ -161,6 +162,15 @@ impl Router {
             self.cluster.signals.refresh();
         }
         error
+    }
+
+    /// The name of a single server leads to a primary; where it answers as a replica, it may lead elsewhere by now.
+    #[cold]
+    fn note_demotion(&self, node: &Node, outcome: &Result<Reply, Failure>) {
+        let code = outcome.as_ref().ok().and_then(Reply::as_error).map(|error| error.code());
+        if self.cluster.is_single() && matches!(code, Some("READONLY" | "MASTERDOWN")) {
+            node.reconnect_after_drain();
+        }
     }
 
     /// Everything but the plain answer.
