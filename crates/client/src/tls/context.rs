@@ -14,7 +14,8 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use truename_topology::{Identity, IdentityName};
 
 use super::certificate::Certificate;
-use super::options::{Roots, Tls};
+use super::options::Tls;
+use super::roots::{are_private, load_roots};
 use super::verifier::{IdentityVerifier, Rejection, first_valid_name};
 use crate::error::{Cause, Error};
 
@@ -29,6 +30,7 @@ pub(crate) struct TlsContext {
     options: Tls,
     provider: Arc<CryptoProvider>,
     roots: Arc<RootCertStore>,
+    roots_are_private: bool,
     configs: Mutex<HashMap<Vec<ServerName<'static>>, Arc<ClientConfig>>>,
 }
 
@@ -37,6 +39,7 @@ impl TlsContext {
     pub(crate) fn build(options: Tls) -> Result<Self, Error> {
         let roots = Arc::new(load_roots(&options.roots)?);
         let context = Self {
+            roots_are_private: are_private(&options.roots),
             options,
             provider: Arc::new(rustls::crypto::ring::default_provider()),
             roots,
@@ -45,6 +48,12 @@ impl TlsContext {
         // A broken client certificate must fail here, not at the first connection.
         context.make_config(Vec::new())?;
         Ok(context)
+    }
+
+    /// Whether the user gave the roots and none of them is a public authority: then whatever a chain proves, it proves
+    /// within the user's own house.
+    pub(crate) fn roots_are_private(&self) -> bool {
+        self.roots_are_private
     }
 
     /// The configuration for nodes with these identities.
@@ -92,32 +101,6 @@ impl TlsContext {
         let names = server_names(identities);
         first_valid_name(chain.first()?, &names).map(|index| &identities[index])
     }
-}
-
-fn load_roots(roots: &Roots) -> Result<RootCertStore, Error> {
-    let mut store = RootCertStore::empty();
-    match roots {
-        Roots::Given(given) => {
-            for certificate in given.iter() {
-                store.add(certificate.clone()).map_err(|error| {
-                    Error::config(format!("a certificate of the CA bundle cannot be a root: {error}"))
-                })?;
-            }
-        }
-        Roots::Native => {
-            let loaded = rustls_native_certs::load_native_certs();
-            let (added, ignored) = store.add_parsable_certificates(loaded.certs);
-            tracing::debug!(added, ignored, "system roots");
-            if added == 0 {
-                let why = loaded.errors.first().map(ToString::to_string).unwrap_or_default();
-                return Err(Error::config_with_remedy(
-                    format!("this system has no trusted roots {why}").trim_end().to_owned(),
-                    "install the package ca-certificates, or give a CA bundle",
-                ));
-            }
-        }
-    }
-    Ok(store)
 }
 
 /// The names as the TLS library wants them. `IdentityName` admits only what is valid there.

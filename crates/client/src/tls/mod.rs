@@ -3,6 +3,7 @@
 //! - [`Tls`] is the configuration: roots, client certificate, and the `danger_*` ways out.
 //! - [`Certificate`] is what a peer presented, for reports.
 //! - `TlsContext` turns the configuration into one `rustls::ClientConfig` per set of identities.
+//! - `roots` loads them, and knows a user's own authority from a public one.
 //! - `IdentityVerifier` checks the chain first, then the names.
 //!
 //! Invariants: a connection is verified for the identities of *its* node; sessions are resumed only by a node
@@ -11,6 +12,7 @@
 mod certificate;
 mod context;
 mod options;
+mod roots;
 mod verifier;
 
 pub use certificate::{Certificate, UtcMinute};
