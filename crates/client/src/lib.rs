@@ -43,7 +43,7 @@ pub use from_reply::FromReply;
 pub use router::ReadFrom;
 pub use tls::{Certificate, Tls, UtcMinute};
 pub use truename_resp as resp;
-pub use truename_resp::Reply;
+pub use truename_resp::{Reply, Untrusted};
 pub use truename_topology as topology;
 
 /// The README's examples compile.

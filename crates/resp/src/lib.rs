@@ -70,6 +70,7 @@ mod error_reply;
 mod frame;
 mod limits;
 mod reply;
+mod untrusted;
 
 pub use decode::Decoder;
 pub use error::{DecodeError, DecodeErrorKind};
@@ -77,3 +78,4 @@ pub use error_reply::ErrorReply;
 pub use frame::{Frame, Push};
 pub use limits::Limits;
 pub use reply::{Attributed, Reply, Verbatim};
+pub use untrusted::{Untrusted, UntrustedUpTo};
