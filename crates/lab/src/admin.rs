@@ -31,6 +31,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct Admin {
     tls: Option<TlsConnector>,
+    /// `None` for the default user.
+    user: Option<&'static str>,
     password: Option<Arc<str>>,
 }
 
@@ -39,7 +41,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for T {}
 
 impl Admin {
     pub(crate) fn plain(password: Option<&str>) -> Self {
-        Self { tls: None, password: password.map(Arc::from) }
+        Self { tls: None, user: None, password: password.map(Arc::from) }
     }
 
     /// `client` is presented to servers that ask for a certificate.
@@ -53,6 +55,12 @@ impl Admin {
         Ok(Self { tls: Some(TlsConnector::from(Arc::new(config))), ..Self::plain(password) })
     }
 
+    /// Logs another user in, with the same password.
+    pub(crate) const fn as_user(mut self, user: Option<&'static str>) -> Self {
+        self.user = user;
+        self
+    }
+
     /// Connects and authenticates.
     pub(crate) async fn connect(&self, address: SocketAddr) -> Result<AdminConnection, LabError> {
         let stream = timeout(DEADLINE, self.open(address))
@@ -62,7 +70,8 @@ impl Admin {
         let (decoder, input) = (Decoder::new(Limits::default()), BytesMut::new());
         let mut connection = AdminConnection { address, stream, decoder, input };
         if let Some(password) = &self.password {
-            connection.expect(&["AUTH", password]).await?;
+            let login: Vec<&str> = ["AUTH"].into_iter().chain(self.user).chain([&**password]).collect();
+            connection.expect(&login).await?;
         }
         Ok(connection)
     }

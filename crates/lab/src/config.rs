@@ -40,6 +40,7 @@ pub struct LabConfig {
     pub(crate) server_args: Vec<(String, String)>,
     pub(crate) server_binary: Option<PathBuf>,
     pub(crate) fault_proxies: bool,
+    pub(crate) enterprise_commands: bool,
     /// `None` for one of its own.
     pub(crate) authority: Option<Arc<Authority>>,
 }
@@ -67,6 +68,7 @@ impl LabConfig {
             server_args: Vec::new(),
             server_binary: None,
             fault_proxies: false,
+            enterprise_commands: false,
             authority: None,
         }
     }
@@ -153,6 +155,15 @@ impl LabConfig {
         self
     }
 
+    /// Whether the default user meets the commands that Redis Enterprise leaves to clients of its OSS Cluster API:
+    /// `READONLY`, `READWRITE` and `ASKING` are unknown, and of `CLUSTER` only `HELP`, `INFO`, `KEYSLOT`, `NODES`, `SHARDS`
+    /// and `SLOTS` are permitted (Redis documentation, "Cluster management commands" of Redis Software). The lab's own
+    /// commands, such as those of a failover, run as another user.
+    pub const fn enterprise_commands(mut self, wanted: bool) -> Self {
+        self.enterprise_commands = wanted;
+        self
+    }
+
     /// Starts the lab and waits until it is ready. Needs a tokio runtime, which must live as long as the lab: the
     /// front door runs on it.
     ///
@@ -191,6 +202,9 @@ impl LabConfig {
                 self.profile
             )));
         }
+        if self.enterprise_commands && self.password == Password::None {
+            return Err(LabError::invalid("with the commands of Redis Enterprise a lab needs a password"));
+        }
         if let Some(index) = self.certificates.keys().find(|index| **index >= self.node_count()) {
             return Err(LabError::invalid(format!("there is no node {index} to give a certificate")));
         }
@@ -228,6 +242,8 @@ mod tests {
             (config().no_cluster().shards(2), Some("single server")),
             (config().fault_proxies(true), None),
             (Lab::builder(Profile::Aws).fault_proxies(true), Some("aws does not")),
+            (config().enterprise_commands(true), None),
+            (config().enterprise_commands(true).password(None), Some("needs a password")),
             (config().certificate(6, CertificateSpec::new(["a"])), Some("no node 6")),
         ];
         for (config, expected) in rows {

@@ -9,6 +9,14 @@ use std::path::{Path, PathBuf};
 use crate::config::LabConfig;
 use crate::plan::NodePlan;
 
+/// Who runs the lab's own commands where the default user may not.
+pub(crate) const OPERATOR: &str = "operator";
+/// What Redis Enterprise does not have.
+const NOT_IN_ENTERPRISE: [&str; 3] = ["READONLY", "READWRITE", "ASKING"];
+/// All that it leaves of `CLUSTER`.
+const CLUSTER_IN_ENTERPRISE: &str = "-cluster +cluster|help +cluster|info +cluster|keyslot +cluster|nodes \
+                                     +cluster|shards +cluster|slots";
+
 /// Where a server finds its certificates.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsFiles {
@@ -45,6 +53,9 @@ pub(crate) fn render(
     if let Some(password) = password {
         file.quoted("requirepass", password);
         file.quoted("masterauth", password);
+        if config.enterprise_commands {
+            file.enterprise(password);
+        }
     }
     match tls {
         None => file.raw("port", plan.port),
@@ -68,8 +79,17 @@ impl Directives {
     }
 
     fn quoted(&mut self, directive: &str, value: &str) {
-        let escaped = value.replace('\\', r"\\").replace('"', r#"\""#);
-        self.raw(directive, format_args!("\"{escaped}\""));
+        self.raw(directive, format_args!("\"{}\"", escaped(value)));
+    }
+
+    /// A `user` directive replaces what `requirepass` said of the default user.
+    fn enterprise(&mut self, password: &str) {
+        for command in NOT_IN_ENTERPRISE {
+            self.raw("rename-command", format_args!("{command} \"\""));
+        }
+        let login = escaped(&format!(">{password}"));
+        self.raw("user", format_args!("default on \"{login}\" ~* &* +@all {CLUSTER_IN_ENTERPRISE}"));
+        self.raw("user", format_args!("{OPERATOR} on \"{login}\" ~* &* +@all"));
     }
 
     fn tls(&mut self, port: u16, files: &TlsFiles, config: &LabConfig) {
@@ -97,6 +117,10 @@ impl Directives {
             self.raw("cluster-announce-hostname", hostname);
         }
     }
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', r"\\").replace('"', r#"\""#)
 }
 
 /// Writes a file that only its owner can read.

@@ -18,7 +18,7 @@ use crate::nodes_conf::{self, Entry, slots_of};
 use crate::plan::{NAT_PORT_OFFSET, NodePlan, Site};
 use crate::reaper::Reaper;
 use crate::server::{CONFIG_FILE, Server, find_program};
-use crate::server_conf::{TlsFiles, render, write_private};
+use crate::server_conf::{OPERATOR, TlsFiles, render, write_private};
 use crate::{CertificateSpec, Lab, LabError, LabNode, Profile, Role};
 
 /// Certificates of a lab, in memory and on disk.
@@ -89,6 +89,7 @@ impl Lab {
         } else {
             (None, Admin::plain(password.as_deref()))
         };
+        let admin = admin.as_user(config.enterprise_commands.then_some(OPERATOR));
         let mut lab = Self {
             nodes: Vec::new(),
             front_door: None,
