@@ -56,7 +56,7 @@ pub mod view;
 
 pub use address::{
     AddressPolicy, DialAddress, DialPlan, DialRule, DialTo, HostMatch, Identity, IdentityName,
-    IdentityPolicy, IdentitySource, NodePlan, PlanError, PortRule, Profile, ProfileTraits,
+    IdentityPolicy, IdentitySource, NodePlan, Pin, PinError, PlanError, PortRule, Profile, ProfileTraits,
 };
 pub use diff::{MovedSlots, TopologyDiff};
 pub use endpoint::{Endpoint, EndpointError};

@@ -9,6 +9,7 @@
 //! | `rule` | [`DialRule`]: which nodes, and where they are dialled |
 //! | `text` | rules as text, `MATCH=TARGET` |
 //! | `identity` | [`IdentityName`] and [`IdentityPolicy`]: the names a node may prove |
+//! | `pin` | [`Pin`]: a public key that has to be presented |
 //! | `plan` | [`NodePlan`] and the [`PlanError`]s |
 //! | `policy` | [`AddressPolicy`], which makes plans |
 //! | `profile`, `providers` | what is known about providers, as data |
@@ -52,6 +53,7 @@
 
 mod dial;
 mod identity;
+mod pin;
 mod plan;
 mod policy;
 mod profile;
@@ -61,6 +63,7 @@ mod text;
 
 pub use dial::DialAddress;
 pub use identity::{CustomIdentity, Identity, IdentityError, IdentityName, IdentityPolicy, IdentitySource};
+pub use pin::{Pin, PinError};
 pub use plan::{DialPlan, NodePlan, PlanError};
 pub use policy::{AddressPolicy, DialMap};
 pub use profile::{Profile, ProfileTraits};

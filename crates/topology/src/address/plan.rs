@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{DialAddress, Identity};
+use super::{DialAddress, Identity, Pin};
 use crate::Endpoint;
 
 /// Where to dial, what to send as SNI, and who must answer.
@@ -18,6 +18,8 @@ pub struct NodePlan {
     pub sni: Option<Arc<str>>,
     /// The names of which at least one has to be proved, in order of preference. Never empty.
     pub identities: Vec<Identity>,
+    /// The pins of the rule that says where to dial: the public key must be one of them, unless there are none.
+    pub pins: Vec<Pin>,
 }
 
 /// Where to dial.

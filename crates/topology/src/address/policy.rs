@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{DialAddress, DialPlan, DialRule, Identity, IdentityName, IdentityPolicy, NodePlan, PlanError};
+use super::{
+    DialAddress, DialPlan, DialRule, Identity, IdentityName, IdentityPolicy, NodePlan, Pin, PlanError,
+};
 use crate::{AnnouncedNode, Endpoint, Role};
 
 /// The user's own answer to "where do I dial?", for one node and the seed that led to it.
@@ -77,7 +79,8 @@ impl AddressPolicy {
         if identities.is_empty() {
             return Err(PlanError::NoIdentity { endpoint: node.endpoint.clone() });
         }
-        Ok(NodePlan { dial: self.dial(node, seed)?, sni: sni(&identities, node, seed), identities })
+        let (dial, pins) = self.dial(node, seed)?;
+        Ok(NodePlan { dial, sni: sni(&identities, node, seed), identities, pins })
     }
 
     /// The plan for a seed: that of a node announced as the seed is configured.
@@ -95,19 +98,20 @@ impl AddressPolicy {
         Ok(plan)
     }
 
-    fn dial(&self, node: &AnnouncedNode, seed: &Endpoint) -> Result<DialPlan, PlanError> {
+    /// Where to dial, and the pins of the rule that says so.
+    fn dial(&self, node: &AnnouncedNode, seed: &Endpoint) -> Result<(DialPlan, Vec<Pin>), PlanError> {
         if let Some(address) = self.map.as_ref().and_then(|map| map(node, seed)) {
-            return Ok(DialPlan::Ruled(address));
+            return Ok((DialPlan::Ruled(address), Vec::new()));
         }
         for rule in &self.rules {
             if let Some(address) = rule.dial(&node.endpoint, seed)? {
-                return Ok(DialPlan::Ruled(address));
+                return Ok((DialPlan::Ruled(address), rule.pins.clone()));
             }
         }
         let announced = DialAddress::from(&node.endpoint);
         let same_host = announced.host().eq_ignore_ascii_case(seed.host());
         let fallback = (!same_host).then(|| DialAddress::new(seed.host(), announced.port()));
-        Ok(DialPlan::Auto { announced, fallback })
+        Ok((DialPlan::Auto { announced, fallback }, Vec::new()))
     }
 }
 

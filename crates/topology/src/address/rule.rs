@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{DialAddress, PlanError};
+use super::{DialAddress, Pin, PlanError};
 use crate::Endpoint;
 use crate::endpoint::{parse_port, split_port};
 
@@ -31,6 +31,9 @@ pub struct DialRule {
     pub ports: RangeInclusive<u16>,
     /// Where the endpoints are dialled.
     pub to: DialTo,
+    /// The public keys of which a node that this rule dials must present one, in addition to everything else that is
+    /// asked of it; none for no such condition.
+    pub pins: Vec<Pin>,
 }
 
 /// Which hosts a rule applies to. Names are compared without regard to case.
@@ -88,13 +91,20 @@ pub enum PortRule {
 impl DialRule {
     /// A rule for these hosts on any port.
     pub const fn new(when: HostMatch, to: DialTo) -> Self {
-        Self { when, ports: 0..=u16::MAX, to }
+        Self { when, ports: 0..=u16::MAX, to, pins: Vec::new() }
     }
 
     /// The same rule for these announced ports only.
     #[must_use]
     pub fn on_ports(mut self, ports: RangeInclusive<u16>) -> Self {
         self.ports = ports;
+        self
+    }
+
+    /// The same rule, for nodes that present one of these public keys only. Over plaintext nobody presents any.
+    #[must_use]
+    pub fn with_pins(mut self, pins: impl IntoIterator<Item = Pin>) -> Self {
+        self.pins.extend(pins);
         self
     }
 

@@ -15,6 +15,9 @@
 //! | `host`, `host:6380`, `host:+1000`, `[::1]:6380` | this host, likewise |
 //! | `{host}.example.net:{port}` | a template of `{host}`, `{port}` and `{seed}` |
 //!
+//! A rule may end in ` pin=sha256/BASE64`, several times: nodes that it dials must then present one of these public keys
+//! ([`Pin`]), in addition to everything else that is asked of them: `ip=seed pin=sha256/47DEQpj8HBSa+/TImW+…`.
+//!
 //! A host that is called `ip`, `announced` or `seed` cannot be written, and neither can a
 //! [`DialTo::Table`]: write one rule per line of it, such as `10.0.0.4:8501=127.0.0.1:18501`.
 
@@ -27,7 +30,7 @@ use ipnet::IpNet;
 use thiserror::Error;
 
 use super::rule::split_template;
-use super::{DialRule, DialTo, HostMatch, PortRule};
+use super::{DialRule, DialTo, HostMatch, Pin, PortRule};
 use crate::endpoint::{is_ipv6, is_plausible_host, parse_port};
 
 /// Why a text is not a rule; shows one that would be.
@@ -80,7 +83,13 @@ pub enum RuleProblem {
         "a template knows {{host}}, {{port}} and {{seed}}, and ends in a number or in {{port}} if it has a port"
     )]
     Template,
+    /// What follows the target.
+    #[error("after TARGET only ` pin=sha256/BASE64` may follow, the SHA-256 digest of a public key")]
+    Pin,
 }
+
+/// The digest of nothing, to show the form.
+const EXAMPLE_PIN: &str = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
 /// A problem and a guess at the rule that was meant.
 type Flaw = (RuleProblem, String);
@@ -102,9 +111,17 @@ fn parse(text: &str) -> Result<DialRule, Flaw> {
         return Err((RuleProblem::NoTarget, guess_target(text.trim())));
     };
     let (matched, target) = (matched.trim(), target.trim());
+    let (target, pins) = target.split_once(char::is_whitespace).unwrap_or((target, ""));
     let (when, ports) = parse_match(matched, target)?;
     let to = parse_target(target, matched)?;
-    Ok(DialRule { when, ports, to })
+    let pins = parse_pins(pins)
+        .ok_or_else(|| (RuleProblem::Pin, format!("{matched}={target} pin={EXAMPLE_PIN}")))?;
+    Ok(DialRule { when, ports, to, pins })
+}
+
+/// What follows the target.
+fn parse_pins(text: &str) -> Option<Vec<Pin>> {
+    text.split_whitespace().map(|word| word.strip_prefix("pin=")?.parse().ok()).collect()
 }
 
 /// A rule around a lone MATCH, if it is one.
@@ -230,7 +247,8 @@ impl fmt::Display for DialRule {
             (low, high) if low == high => write!(f, ":{low}")?,
             (low, high) => write!(f, ":{low}-{high}")?,
         }
-        write!(f, "={}", self.to)
+        write!(f, "={}", self.to)?;
+        self.pins.iter().try_for_each(|pin| write!(f, " pin={pin}"))
     }
 }
 
@@ -295,6 +313,7 @@ mod tests {
             "[::1]=seed:-1",
             "node-1.example.net=seed:6380",
             "ip={seed}",
+            "ip=seed pin=sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
         ] {
             assert_eq!(text.parse::<DialRule>().unwrap().to_string(), text);
         }
@@ -323,6 +342,8 @@ mod tests {
             ("ip=host:70000", TargetPort, "ip=host:+1000"),
             ("ip=::1", Brackets, "ip=[::1]"),
             ("ip={hots}:1", Template, "ip={host}.example.net:{port}"),
+            ("ip=seed pin=sha256/x", Pin, &format!("ip=seed pin={EXAMPLE_PIN}")),
+            ("ip=seed seed", Pin, &format!("ip=seed pin={EXAMPLE_PIN}")),
             ("ip={host}:x", Template, "ip={host}.example.net:{port}"),
         ] {
             let error = text.parse::<DialRule>().unwrap_err();
@@ -360,8 +381,9 @@ mod tests {
             "(\\{host\\}|\\{seed\\}|a\\{port\\})(\\.[a-z]{1,5})?(:\\{port\\}|:[1-9][0-9]{0,3})?"
                 .prop_map(|template| DialTo::Template(template.into())),
         ];
+        let pins = prop::collection::vec(any::<[u8; 32]>().prop_map(Pin::from_digest), 0..3);
         let ports = prop_oneof![Just(0..=u16::MAX), (1u16.., 1u16..).prop_map(|(a, b)| a.min(b)..=a.max(b)),];
-        (when, ports, to).prop_map(|(when, ports, to)| DialRule { when, ports, to })
+        (when, ports, to, pins).prop_map(|(when, ports, to, pins)| DialRule { when, ports, to, pins })
     }
 
     proptest! {
