@@ -13,10 +13,11 @@ use crate::target::{Key, Target};
 pub(crate) struct Truename(Client);
 
 pub(crate) async fn client(target: &Target, settings: &Settings) -> Result<Client, Failure> {
-    let mut config = Config::new().root_nodes(target.seeds.clone());
-    if let Some(pem) = &target.ca_pem {
-        config = config.tls(Tls::new().ca_pem(pem)?);
-    }
+    let config = Config::new().root_nodes(target.seeds.clone());
+    let mut config = match &target.ca_pem {
+        Some(pem) => config.tls(Tls::new().ca_pem(pem)?),
+        None => config.plaintext(),
+    };
     if let Some(deadline) = settings.deadline {
         config = config.command_timeout(deadline);
     }

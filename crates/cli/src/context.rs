@@ -58,7 +58,7 @@ impl Target {
             config = config.seed(seed.host(), seed.port());
         }
         let tls = !args.plain;
-        Ok(Self::new(if tls { config.tls(Tls::new()) } else { config }, tls))
+        Ok(Self::new(if tls { config } else { config.plaintext() }, tls))
     }
 
     fn from_url(args: &ConnectArgs) -> Result<Self, Failure> {
@@ -170,6 +170,9 @@ fn with_rest(mut config: Config, args: &ConnectArgs) -> Config {
     if let Some(name) = &args.verify_as {
         config = config.identity(IdentityPolicy::Fixed(name.clone()));
     }
+    if args.danger_plaintext_credentials {
+        config = config.danger_plaintext_credentials();
+    }
     config
         .client_name(CLIENT_NAME)
         .command_timeout(args.timeout)
@@ -191,9 +194,10 @@ pub(crate) fn of_lab(lab: &Lab) -> Result<Config, Failure> {
 /// The same for a user who knows of no rule.
 pub(crate) fn of_lab_without_rules(lab: &Lab) -> Result<Config, Failure> {
     let mut config = Config::new().root_nodes(lab.seeds()).client_name(CLIENT_NAME);
-    if let Some(path) = lab.ca_pem_path() {
-        config = config.tls(Tls::new().ca_file(path)?);
-    }
+    config = match lab.ca_pem_path() {
+        Some(path) => config.tls(Tls::new().ca_file(path)?),
+        None => config.plaintext(),
+    };
     if let Some(password) = lab.password() {
         config = config.password(password);
     }

@@ -99,7 +99,7 @@ impl From<Exit> for ExitCode {
 impl From<&Cause> for Exit {
     fn from(cause: &Cause) -> Self {
         match cause {
-            Cause::Unplannable(_) => Self::Config,
+            Cause::Unplannable(_) | Cause::PlaintextCredentials { .. } => Self::Config,
             Cause::NameNotFound(_) => Self::NameNotFound,
             Cause::Refused => Self::Refused,
             Cause::Unreachable(_) => Self::Unreachable,
@@ -210,6 +210,7 @@ mod tests {
             (Cause::WrongNode { announced: text(), answered: None }, 43),
             (Cause::BadTopology(text()), 44),
             (Cause::Unplannable(text()), 60),
+            (Cause::PlaintextCredentials { provider: "a cloud" }, 60),
         ] {
             assert_eq!(Exit::from(&cause).code(), code, "{cause:?}");
         }

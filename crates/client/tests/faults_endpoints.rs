@@ -55,7 +55,8 @@ impl Site {
     /// One seed, and names for all nodes.
     fn config(&self) -> Config {
         let (host, port) = self.lab.seed();
-        let mut config = Config::new().seed(host.as_str(), port).password(self.lab.password().expect("one"));
+        let mut config = Config::new().plaintext().seed(host.as_str(), port);
+        config = config.password(self.lab.password().expect("one"));
         for (index, proxy) in self.lab.proxies().iter().enumerate() {
             config = config.resolve(format!("node{index}.lab.test"), None, proxy.addresses()[0].ip());
         }

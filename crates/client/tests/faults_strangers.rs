@@ -61,10 +61,11 @@ impl Twin {
 }
 
 fn client_config(lab: &Lab, seeds: Vec<(String, u16)>, names: Vec<(String, Option<u16>, IpAddr)>) -> Config {
-    let mut config = Config::new().root_nodes(seeds).password("same");
-    if let Some(pem) = lab.ca_pem() {
-        config = config.tls(Tls::new().ca_pem(pem).expect("the lab's CA"));
-    }
+    let config = Config::new().root_nodes(seeds).password("same");
+    let mut config = match lab.ca_pem() {
+        Some(pem) => config.tls(Tls::new().ca_pem(pem).expect("the lab's CA")),
+        None => config.plaintext(),
+    };
     for (host, port, address) in names {
         config = config.resolve(host, port, address);
     }

@@ -40,6 +40,10 @@ pub(crate) struct ConnectArgs {
     #[arg(long, help_heading = "TLS")]
     pub(crate) danger_accept_invalid_certificates: bool,
 
+    /// DANGER: with --plain, send the password also to a provider that speaks TLS
+    #[arg(long, help_heading = "TLS")]
+    pub(crate) danger_plaintext_credentials: bool,
+
     /// The user to log in as; without it the default user
     #[arg(long, value_name = "NAME", help_heading = "Login")]
     pub(crate) user: Option<String>,

@@ -8,6 +8,7 @@
 
 mod address_map;
 mod credentials;
+pub(crate) mod plaintext;
 mod resolver;
 pub mod url;
 
@@ -19,6 +20,7 @@ use truename_topology::{AddressPolicy, DialRule, Endpoint, IdentityPolicy, Profi
 
 pub use address_map::NodeAddressMap;
 pub use credentials::Credentials;
+pub(crate) use plaintext::PlaintextGuard;
 pub use resolver::{Lookup, Resolve};
 pub(crate) use resolver::{Pinned, Resolver};
 
@@ -67,6 +69,7 @@ pub struct Config {
     pub(crate) max_in_flight: usize,
     pub(crate) max_queued_bytes: usize,
     pub(crate) read_from: ReadFrom,
+    pub(crate) plaintext_credentials_allowed: bool,
 }
 
 /// The longest time that makes sense to wait. Longer ones, which stand for "never", are taken as this one: sums of times
@@ -104,11 +107,11 @@ impl Default for Config {
 }
 
 impl Config {
-    /// No seed yet, no TLS, no credentials.
+    /// No seed yet, no credentials; TLS with the system's roots.
     pub fn new() -> Self {
         Self {
             seeds: Vec::new(),
-            tls: None,
+            tls: Some(Tls::new()),
             credentials: None,
             rules: Vec::new(),
             map: None,
@@ -122,6 +125,7 @@ impl Config {
             max_in_flight: 16 * 1024,
             max_queued_bytes: 32 * 1024 * 1024,
             read_from: ReadFrom::Primary,
+            plaintext_credentials_allowed: false,
         }
     }
 
@@ -149,13 +153,37 @@ impl Config {
         self
     }
 
-    /// Uses TLS for every connection. Without it every connection is plaintext.
+    /// How TLS is spoken, on every connection. The default is [`Tls::new`]: the system's roots, every check.
     ///
     /// Looking for `rejectUnauthorized: false`? You do not need it here: see
     /// [`Config::reject_unauthorized`].
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Speaks plaintext on every connection: whoever is on the way can read and change everything.
+    ///
+    /// Credentials are still not sent to a provider that speaks TLS (see
+    /// [`danger_plaintext_credentials`](Self::danger_plaintext_credentials)).
+    #[must_use]
+    pub fn plaintext(mut self) -> Self {
+        self.tls = None;
+        self
+    }
+
+    /// Lets a plaintext client log in at a provider whose [profile](Profile::tls_default) says TLS.
+    ///
+    /// Without it such a seed is refused as an error of the configuration, and such an announced node is not
+    /// dialled. ElastiCache and MemoryDB clusters can be made without TLS, which their names do not tell; where they
+    /// have no password either, nothing is in the way.
+    ///
+    /// # Danger
+    /// Whoever is on the way to the servers, or answers in their place, reads the password.
+    #[must_use]
+    pub fn danger_plaintext_credentials(mut self) -> Self {
+        self.plaintext_credentials_allowed = true;
         self
     }
 
@@ -366,6 +394,12 @@ impl Config {
             if seed.host().is_empty() || seed.port() == 0 {
                 return Err(Error::config(format!("`{seed}` is not a host and a port")));
             }
+        }
+        let hosts = self.seeds.iter().map(Endpoint::host);
+        if let Some(provider) = PlaintextGuard::of(self).provider(hosts) {
+            let what =
+                format!("the password is not sent in plaintext to {}, which speaks TLS", provider.title);
+            return Err(Error::config_with_remedy(what, plaintext::REMEDY));
         }
         Ok(())
     }

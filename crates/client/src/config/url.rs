@@ -4,7 +4,7 @@
 //!
 //! | part | meaning |
 //! |---|---|
-//! | `rediss://` | TLS with the system's roots; `redis://` is plaintext |
+//! | `rediss://`, `valkeys://` | TLS with the system's roots; `redis://` and `valkey://` are plaintext |
 //! | `user:password@` | credentials, percent-encoded; `:password@` for the default user |
 //! | `host:port,...` | seeds; IPv6 in brackets; a missing port is the provider's, else 6379 |
 //! | `?timeout=2s` | how long a command may take: `ms`, `s` or `m` |
@@ -72,8 +72,8 @@ pub(super) fn parse(text: &str) -> Result<Config, Error> {
     };
 
     let mut config = Config::new();
-    if tls {
-        config = config.tls(Tls::new());
+    if !tls {
+        config = config.plaintext();
     }
     if let Some(credentials) = credentials {
         config = config.credentials(parse_credentials(credentials)?);

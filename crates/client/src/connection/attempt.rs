@@ -88,6 +88,9 @@ type Step<T> = Result<T, (Phase, Cause)>;
 
 impl Attempt<'_> {
     async fn run(&mut self, address: &DialAddress) -> Step<Wire<Transport>> {
+        if let Some(provider) = self.env.guard.provider(self.target.hosts(address)) {
+            return Err((Phase::Plan, Cause::PlaintextCredentials { provider: provider.title }));
+        }
         let addresses = self.resolve(address).await?;
         let tcp = self.tcp(&addresses).await?;
         let phase = if self.env.tls.is_some() { Phase::Tls } else { Phase::Hello };

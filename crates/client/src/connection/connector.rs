@@ -18,7 +18,7 @@ use super::greeting::Login;
 use super::probing::probe_config;
 use super::remedy;
 use super::target::Target;
-use crate::config::Config;
+use crate::config::{Config, PlaintextGuard};
 use crate::error::{Cause, Error, NodeFailure, Phase};
 use crate::tls::TlsContext;
 
@@ -53,6 +53,7 @@ impl Connector {
                     readonly: config.read_from.uses_replicas(),
                 },
                 timing: config.limits,
+                guard: PlaintextGuard::of(config),
             },
             policy: config.address_policy(),
         })

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use rustls::ClientConfig;
 
 use super::greeting::Login;
-use crate::config::{Resolver, Timing};
+use crate::config::{PlaintextGuard, Resolver, Timing};
 use crate::tls::TlsContext;
 
 /// What every attempt of a client shares.
@@ -19,4 +19,6 @@ pub(crate) struct Environment {
     pub(crate) resolver: Resolver,
     pub(crate) login: Login,
     pub(crate) timing: Timing,
+    /// Keeps the credentials of a plaintext client from providers that speak TLS.
+    pub(crate) guard: PlaintextGuard,
 }

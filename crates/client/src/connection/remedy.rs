@@ -4,6 +4,7 @@ use truename_topology::NodePlan;
 
 use super::Target;
 use super::facts::ConnectionFacts;
+use crate::config::plaintext::REMEDY;
 use crate::error::{Cause, Phase};
 
 /// The advice for a failure; `None` where nothing better than the cause can be said.
@@ -57,9 +58,10 @@ pub(super) fn advise(
                             or overloaded"
             .to_owned(),
         Cause::PlaintextPort => {
-            "use the server's TLS port, or plaintext with redis:// (--plain) if that is what you want".to_owned()
+            "use the server's TLS port, or plaintext with redis:// (--plain, Config::plaintext) if that is what you \
+             want".to_owned()
         }
-        Cause::TlsPort => "use TLS: rediss:// (Config::tls)".to_owned(),
+        Cause::TlsPort => "use TLS: rediss://, or leave out --plain (Config::plaintext)".to_owned(),
         Cause::UnknownIssuer => format!(
             "trust the authority that signed it with --cacert FILE (Tls::ca_file){}",
             facts.certificate.as_ref().map_or_else(String::new, |c| format!("; its name is {}", c.issuer))
@@ -87,6 +89,7 @@ pub(super) fn advise(
         Cause::WrongNode { .. } => format!(
             "a rule, tunnel or port mapping leads {node} to another node: check the one for this address"
         ),
+        Cause::PlaintextCredentials { .. } => REMEDY.to_owned(),
         Cause::NotRedis(_) => "check the port: something else than Redis or Valkey listens there".to_owned(),
         Cause::ClosedByPeer if phase == Phase::Tls || phase == Phase::Hello => {
             "check that a Redis or Valkey server listens there, and that no proxy on the way closes the \

@@ -1,6 +1,6 @@
 //! A node to connect to.
 
-use truename_topology::{AnnouncedNode, Endpoint, NodeId, Role};
+use truename_topology::{AnnouncedNode, DialAddress, Endpoint, NodeId, Role};
 
 /// A node to connect to.
 #[derive(Debug, Clone)]
@@ -18,6 +18,12 @@ impl Target {
     pub(crate) fn seed(seed: &Endpoint) -> Self {
         let node = AnnouncedNode::new(seed.clone(), Role::Primary);
         Self { node, seed: seed.clone(), is_seed: true, expected: None }
+    }
+
+    /// Every name that the node has when it is dialled at `address`.
+    pub(crate) fn hosts<'a>(&'a self, address: &'a DialAddress) -> impl Iterator<Item = &'a str> {
+        let announced = [Some(self.node.endpoint.host()), self.node.hostname.as_deref()];
+        announced.into_iter().flatten().chain([self.seed.host(), address.host()])
     }
 
     /// A node that a view announced.

@@ -112,6 +112,11 @@ pub enum Cause {
     BadTopology(String),
     /// Anything else that the operating system reported.
     Io(String),
+    /// The credentials would have gone in plaintext to a provider that speaks TLS; nothing was dialled.
+    PlaintextCredentials {
+        /// The provider.
+        provider: &'static str,
+    },
 }
 
 impl Cause {
@@ -144,6 +149,7 @@ impl Cause {
             Self::WrongNode { .. } => "wrong-node",
             Self::BadTopology(_) => "bad-topology",
             Self::Io(_) => "io",
+            Self::PlaintextCredentials { .. } => "plaintext-credentials",
         }
     }
 
@@ -219,6 +225,9 @@ impl fmt::Display for Cause {
             }
             Self::BadTopology(why) => write!(f, "the reported topology cannot be used: {why}"),
             Self::Io(why) => f.write_str(why),
+            Self::PlaintextCredentials { provider } => {
+                write!(f, "the password is not sent in plaintext to {provider}, which speaks TLS")
+            }
         }
     }
 }

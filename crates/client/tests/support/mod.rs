@@ -6,6 +6,7 @@
 pub(crate) mod history;
 pub(crate) mod pace;
 pub(crate) mod process;
+pub(crate) mod recorder;
 
 use std::future::Future;
 use std::str::FromStr;
@@ -74,10 +75,11 @@ static QUIET: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
 /// What a user of the lab has to type: seed, CA and password, the resolver entries that stand in for DNS, and for
 /// `nat` its one rule.
 pub(crate) fn config(lab: &Lab) -> Config {
-    let mut config = Config::new().root_nodes(lab.seeds());
-    if let Some(pem) = lab.ca_pem() {
-        config = config.tls(Tls::new().ca_pem(pem).expect("the lab's CA"));
-    }
+    let config = Config::new().root_nodes(lab.seeds());
+    let mut config = match lab.ca_pem() {
+        Some(pem) => config.tls(Tls::new().ca_pem(pem).expect("the lab's CA")),
+        None => config.plaintext(),
+    };
     if let Some(password) = lab.password() {
         config = config.password(password);
     }

@@ -132,8 +132,9 @@ impl Recipe {
         for (host, port) in &self.seeds {
             code.push_str(&format!("\n    .seed({host:?}, {port})"));
         }
-        if let Some(ca) = &self.ca {
-            code.push_str(&format!("\n    .tls(truename::Tls::new().ca_file({ca:?})?)"));
+        match &self.ca {
+            Some(ca) => code.push_str(&format!("\n    .tls(truename::Tls::new().ca_file({ca:?})?)")),
+            None => code.push_str("\n    .plaintext()"),
         }
         code.push_str(&format!("\n    .password(std::env::var({:?})?)", self.variable()));
         for (host, port, address) in &self.names {
