@@ -54,6 +54,21 @@ impl CloseCause {
         }
     }
 
+    /// Whether a command may have brought it about: one that is slow, or whose reply passes a limit. The oldest one
+    /// is then under suspicion, and those behind it are sent again once at most: they may meet its like again.
+    pub(crate) fn may_be_a_commands_doing(&self) -> bool {
+        match self {
+            Self::Stalled(_) | Self::Protocol(_) => true,
+            Self::Io(error) => error.kind() == io::ErrorKind::TimedOut,
+            Self::Connect(_)
+            | Self::PeerClosed
+            | Self::Renewed
+            | Self::Recalled
+            | Self::Retired
+            | Self::Abandoned => false,
+        }
+    }
+
     /// Whether trying the same node again soon can help.
     pub(crate) fn is_transient(&self) -> bool {
         match self {

@@ -167,6 +167,7 @@ impl Model {
             Err(Failure::Lost(_)) => {
                 assert_eq!(self.failed.get(&id), Some(&false), "{id} was not sent whole")
             }
+            Err(Failure::LostAtHead(_)) => panic!("no command makes a server close"),
         }
     }
 

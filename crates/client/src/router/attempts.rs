@@ -40,6 +40,8 @@ struct Trail {
     lost: Option<(Endpoint, std::sync::Arc<CloseCause>)>,
     /// A node refused the command for now.
     was_refused: bool,
+    /// It was lost on a connection that some command may have brought down.
+    was_bystander: bool,
 }
 
 /// What the last attempt met.
@@ -64,6 +66,7 @@ impl Attempts {
                 last: None,
                 lost: None,
                 was_refused: false,
+                was_bystander: false,
             })
         })
     }
@@ -88,7 +91,8 @@ impl Attempts {
                 trail.was_refused = true;
             }
             Err(Failure::Unsent(cause)) => trail.last = Some(Last::Closed(cause.clone())),
-            Err(Failure::Lost(cause)) => {
+            Err(Failure::Lost(cause) | Failure::LostAtHead(cause)) => {
+                trail.was_bystander |= cause.may_be_a_commands_doing();
                 trail.last = Some(Last::Closed(cause.clone()));
                 trail.lost = Some((node.endpoint().clone(), cause.clone()));
             }
@@ -99,6 +103,11 @@ impl Attempts {
     /// Whether a node answered with a refusal or a redirect.
     pub(super) fn was_refused(&self) -> bool {
         self.trail.as_ref().is_some_and(|trail| trail.was_refused)
+    }
+
+    /// Whether it was lost on a connection that some command may have brought down.
+    pub(super) fn was_bystander(&self) -> bool {
+        self.trail.as_ref().is_some_and(|trail| trail.was_bystander)
     }
 
     /// The error as the caller gets it: none may deny what an earlier attempt may have done.
@@ -185,7 +194,8 @@ impl Attempts {
     pub(super) fn interrupted(&self, outcome: &Result<Reply, Failure>, slot: Option<Slot>) -> Error {
         let node = self.node();
         match outcome {
-            Err(Failure::Lost(cause) | Failure::Unsent(cause)) => match &**cause {
+            Err(Failure::Lost(cause) | Failure::LostAtHead(cause) | Failure::Unsent(cause)) => match &**cause
+            {
                 CloseCause::Protocol(what) => {
                     Error::Protocol(Box::new(ProtocolError { what: what.clone(), node }))
                 }

@@ -9,7 +9,8 @@
 //! | `READONLY` to a write | [`Verdict::Wait`] | yes: refused |
 //! | `Unsent` | [`Verdict::Resend`] | yes: never executed |
 //! | `Lost`, ended by the server | [`Verdict::Resend`] or [`Verdict::Interrupted`] | if repeatable |
-//! | `Lost`, given up by us | [`Verdict::Resend`] or [`Verdict::Interrupted`] | if repeatable and harmless when late |
+//! | `Lost`, given up by us | [`Verdict::Resend`] or [`Verdict::Interrupted`] | if repeatable and harmless when late, once |
+//! | `LostAtHead` | [`Verdict::Interrupted`] | no: it may be what the connection ended of |
 //! | time is up | [`Verdict::TimedOut`] | - |
 //! | another error | [`Verdict::Done`] | - |
 //!
@@ -34,6 +35,8 @@ pub(crate) struct Habits {
     pub(crate) harmless_late: bool,
     /// It runs other commands: a script, a function, a transaction.
     pub(crate) compound: bool,
+    /// It was lost before on a connection that some command may have brought down.
+    pub(crate) was_bystander: bool,
 }
 
 /// What happens next.
@@ -68,10 +71,12 @@ pub(crate) fn judge(
         },
         Err(Failure::Unsent(_)) => Verdict::Resend,
         Err(Failure::Lost(cause)) => {
-            let Habits { repeatable, harmless_late, .. } = habits();
-            let may_repeat = repeatable && (harmless_late || cause.is_by_server());
+            let Habits { repeatable, harmless_late, was_bystander, .. } = habits();
+            let is_spent = was_bystander && cause.may_be_a_commands_doing();
+            let may_repeat = repeatable && !is_spent && (harmless_late || cause.is_by_server());
             if may_repeat { Verdict::Resend } else { Verdict::Interrupted }
         }
+        Err(Failure::LostAtHead(_)) => Verdict::Interrupted,
         Err(Failure::TimedOut { .. }) => Verdict::TimedOut,
     }
 }
@@ -105,9 +110,11 @@ mod tests {
     use super::*;
     use crate::connection::CloseCause;
 
-    const PLAIN: Habits = Habits { repeatable: false, harmless_late: false, compound: false };
+    const PLAIN: Habits =
+        Habits { repeatable: false, harmless_late: false, compound: false, was_bystander: false };
     const REPEATABLE: Habits = Habits { repeatable: true, ..PLAIN };
     const READ: Habits = Habits { harmless_late: true, ..REPEATABLE };
+    const BYSTANDER: Habits = Habits { was_bystander: true, ..READ };
     const SCRIPT: Habits = Habits { compound: true, ..PLAIN };
 
     fn error(text: &'static str) -> Result<Reply, Failure> {
@@ -152,6 +159,10 @@ mod tests {
             (Err(Failure::Lost(io(io::ErrorKind::TimedOut))), REPEATABLE, Verdict::Interrupted),
             (Err(Failure::Lost(given_up())), REPEATABLE, Verdict::Interrupted),
             (Err(Failure::Lost(given_up())), READ, Verdict::Resend),
+            // What one slow command, or one reply too large, costs all others on its connection, it costs them once.
+            (Err(Failure::Lost(given_up())), BYSTANDER, Verdict::Interrupted),
+            (Err(Failure::Lost(cause())), BYSTANDER, Verdict::Resend),
+            (Err(Failure::LostAtHead(given_up())), READ, Verdict::Interrupted),
             (Err(Failure::Lost(Arc::new(CloseCause::Retired))), REPEATABLE, Verdict::Interrupted),
             (Err(Failure::Unsent(given_up())), PLAIN, Verdict::Resend),
             (Err(Failure::TimedOut { submitted: true }), REPEATABLE, Verdict::TimedOut),

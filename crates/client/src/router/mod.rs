@@ -64,7 +64,7 @@ impl<'r, 'a> Request<'r, 'a> {
         self.blocks.is_none() && self.spec.is_some_and(|spec| spec.flags.contains(Flags::READONLY))
     }
 
-    fn habits(&self) -> Habits {
+    fn habits(&self, attempts: &Attempts) -> Habits {
         let name = self.spec.map_or("", |spec| spec.name);
         Habits {
             repeatable: self.command.may_repeat(self.spec),
@@ -74,6 +74,7 @@ impl<'r, 'a> Request<'r, 'a> {
                 name,
                 "EVAL" | "EVALSHA" | "EVAL_RO" | "EVALSHA_RO" | "FCALL" | "FCALL_RO" | "EXEC"
             ),
+            was_bystander: attempts.was_bystander(),
         }
     }
 }
@@ -128,7 +129,7 @@ impl Router {
                 if let (Some(exclusive), Ok(_)) = (exclusive, &outcome) {
                     exclusive.give_back();
                 }
-                let verdict = judge(&outcome, || request.habits(), node.endpoint().host());
+                let verdict = judge(&outcome, || request.habits(&attempts), node.endpoint().host());
                 if verdict == Verdict::Done {
                     return match attempts.answer(outcome, &node, request.slot) {
                         Ok(reply) => Ok(T::from_reply(reply)?),
