@@ -2,7 +2,7 @@
 # toolchain and a C compiler. `make` alone lists everything.
 
 .PHONY: help setup demo test check format clippy repository directions deny tests doctests doc unit integration lab \
-	test-faults bench bench-quick bench-recovery clean
+	test-faults servers test-servers bench bench-quick bench-recovery clean
 .NOTPARALLEL:
 
 # Tests start real servers: more than a few clusters at once slow each other down.
@@ -66,6 +66,12 @@ integration: ## the tests of client, lab and tool against real clusters
 
 test-faults: ## every fault test ROUNDS times in a row (1 unless said); FILTER=NAME chooses some
 	@$(with_server) $(step) "fault tests, $(or $(ROUNDS),1) rounds" tools/check/faults.sh "$(or $(ROUNDS),1)" $(FILTER)
+
+servers: ## get Redis 8.0 and Valkey 8.1 and 9.1 to test against, into target/servers (Debian, Ubuntu)
+	@tools/setup/servers.sh
+
+test-servers: ## the tests that need a cluster on each of them; SERVERS=valkey-9.1 chooses
+	@tools/check/servers.sh $(SERVERS)
 
 lab: ## keep a cluster running until Ctrl-C; LAB="--profile aws --shards 5" chooses which
 	@$(with_server) cargo run --release --locked -p truename-cli -- lab up $(LAB)
