@@ -20,6 +20,7 @@
 //! Start with [`Client`], [`Config`] and [`Error`].
 
 mod client;
+mod clock;
 mod cluster;
 pub mod command;
 mod config;

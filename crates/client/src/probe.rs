@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use truename_resp::Reply;
 use truename_topology::{AnnouncedNode, SlotMap};
@@ -77,7 +78,7 @@ pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
     let started = Instant::now();
     let deadline = started + config.limits.connect;
     let owned = config.clone();
-    let connector = off_the_runtime(move || Connector::build(&owned)).await?;
+    let connector = off_the_runtime(&Handle::current(), move || Connector::build(&owned)).await?;
 
     let seeds: Vec<Target> = config.seeds.iter().map(Target::seed).collect();
     let (seeds, opinion) = tokio::join!(

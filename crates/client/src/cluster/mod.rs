@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use truename_topology::{Endpoint, SlotMap};
@@ -33,6 +34,7 @@ pub(crate) use node::Node;
 use node::NodeFactory;
 pub(crate) use topology::Topology;
 
+use crate::clock;
 use crate::config::{Config, Timing};
 use crate::connection::{Connector, LaneOptions, Room};
 use crate::error::{Cause, Error, NodeFailure};
@@ -65,11 +67,16 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Finds the cluster through its seeds and connects to the primaries, within the connect time-out.
     pub(crate) async fn connect(config: &Config) -> Result<Arc<Self>, Error> {
+        let runtime = Handle::try_current().map_err(|_| {
+            Error::config_with_remedy("there is no tokio runtime here", "call Client::connect within one")
+        })?;
+        clock::start()
+            .map_err(|error| Error::config(format!("no thread for the client's clock: {error}")))?;
         let started = Instant::now();
         let deadline = started + config.limits.connect;
         // Loading the system's roots reads files.
         let owned = config.clone();
-        let connector = off_the_runtime(move || Connector::build(&owned)).await?;
+        let connector = off_the_runtime(&runtime, move || Connector::build(&owned)).await?;
         let connector = Arc::new(connector);
         let opinion = first_opinion(&connector, &config.seeds, deadline)
             .await
@@ -78,6 +85,7 @@ impl Cluster {
         let seed = opinion.source.seed.clone();
         let signals = Arc::new(Signals::new());
         let factory = NodeFactory {
+            runtime,
             connector,
             signals: signals.clone(),
             lanes: config.lanes_per_node,
@@ -134,7 +142,7 @@ impl Cluster {
 
     /// Uses other TLS options from the next connection on.
     pub(crate) async fn replace_tls(&self, tls: Tls) -> Result<(), Error> {
-        let context = off_the_runtime(move || TlsContext::build(tls)).await?;
+        let context = off_the_runtime(&self.factory.runtime, move || TlsContext::build(tls)).await?;
         self.factory.connector.replace_tls(context)
     }
 
@@ -172,7 +180,7 @@ impl Cluster {
             if let Some(node) = self.topology().node_at(endpoint) {
                 return Some(node.clone());
             }
-            tokio::time::timeout_at(deadline, version.changed()).await.ok()?.ok()?;
+            clock::timeout_at(deadline, version.changed()).await?.ok()?;
         }
     }
 
@@ -196,9 +204,10 @@ impl Cluster {
 
 /// Runs what may read files where it blocks nobody.
 pub(crate) async fn off_the_runtime<T: Send + 'static>(
+    runtime: &Handle,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let worked = tokio::task::spawn_blocking(work).await;
+    let worked = runtime.spawn_blocking(work).await;
     worked.map_err(|error| Error::config(format!("building the TLS configuration failed: {error}")))?
 }
 

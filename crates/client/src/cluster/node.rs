@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use truename_topology::{AnnouncedNode, DialAddress, Endpoint, Slot};
 
 use super::exclusive::{ExclusiveLane, ExclusivePool};
@@ -35,6 +36,8 @@ pub(crate) struct Node {
 /// What it takes to make nodes.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeFactory {
+    /// The client's own: connections must not end with the runtime of the caller who needed the first one.
+    pub(crate) runtime: Handle,
     pub(crate) connector: Arc<Connector>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) lanes: usize,
@@ -42,7 +45,7 @@ pub(crate) struct NodeFactory {
 }
 
 impl NodeFactory {
-    /// A node with idle lanes. Must be called on a tokio runtime.
+    /// A node with idle lanes.
     pub(crate) fn spawn(&self, target: Target) -> Arc<Node> {
         let seed = LaneSeed {
             factory: self.clone(),
@@ -75,8 +78,9 @@ impl LaneSeed {
             signals: self.factory.signals.clone(),
             lost: Mutex::default(),
         };
-        let NodeFactory { connector, options, .. } = &self.factory;
+        let NodeFactory { runtime, connector, options, .. } = &self.factory;
         spawn_lane(
+            runtime,
             connector.clone(),
             self.target.clone(),
             self.known.clone(),

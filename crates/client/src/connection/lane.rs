@@ -5,18 +5,21 @@
 //! - A lane that is down refuses at once; a lane that is connecting queues, and what it queued is `Unsent`
 //!   when the attempt fails.
 //! - Dropping a [`Submission`] at any point never changes the result of another one.
+//! - A caller's deadline is kept whether or not anybody drives the lane's task ([`super::overdue`]).
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
 use parking_lot::{Mutex, MutexGuard};
+use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::closed::CloseCause;
+use super::overdue::Watch;
 use super::pipeline::{Pipeline, Progress, Room};
 use super::waiter::{Failure, Terms, Ticket};
 
@@ -46,6 +49,7 @@ pub(crate) struct LaneState {
     task: Option<Waker>,
     /// Tasks that wait for the phase to leave `Idle` and `Connecting`.
     settled: Vec<Waker>,
+    pub(super) watch: Watch,
 }
 
 impl LaneState {
@@ -90,11 +94,17 @@ impl LaneState {
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<LaneState>,
+    /// The runtime that the lane's task runs on.
+    runtime: Option<Id>,
 }
 
 impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, LaneState> {
         self.state.lock()
+    }
+
+    pub(super) fn runtime(&self) -> Option<Id> {
+        self.runtime
     }
 
     /// A connection is about to be made.
@@ -132,7 +142,7 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// A lane without a connection, and what its task needs.
+    /// A lane without a connection, and what its task needs. The current runtime is the one that the task will run on.
     pub(crate) fn new(room: Room) -> (Self, Arc<Shared>) {
         let shared = Arc::new(Shared {
             state: Mutex::new(LaneState {
@@ -141,7 +151,9 @@ impl Lane {
                 renewing: false,
                 task: None,
                 settled: Vec::new(),
+                watch: Watch::default(),
             }),
+            runtime: Handle::try_current().ok().map(|current| current.id()),
         });
         (Self { shared: shared.clone() }, shared)
     }
@@ -263,14 +275,23 @@ impl<E: Fn(&mut BytesMut)> Future for Submission<'_, E> {
                 Phase::Connecting | Phase::Open => {}
             }
             this.ticket = Some(state.pipeline.submit(this.terms, cx.waker(), &this.encode));
+            let is_unwatched = state.watch.misses(this.terms.deadline);
             let task = state.unpark_task();
             drop(state);
             if let Some(task) = task {
                 task.wake();
             }
+            if is_unwatched {
+                this.lane.shared.watch(this.terms.deadline);
+            }
             return Poll::Pending;
         };
         match state.pipeline.poll_reply(ticket, cx.waker()) {
+            Poll::Pending if state.watch.is_overdue() => {
+                let outcome = ready!(this.lane.shared.poll_overdue(state, ticket, &this.terms));
+                this.ticket = None;
+                Poll::Ready(outcome)
+            }
             Poll::Pending => Poll::Pending,
             Poll::Ready(Progress::Done(outcome)) => {
                 this.ticket = None;
@@ -278,10 +299,14 @@ impl<E: Fn(&mut BytesMut)> Future for Submission<'_, E> {
             }
             Poll::Ready(Progress::Encode) => {
                 state.pipeline.submit_granted(ticket, cx.waker(), &this.encode);
+                let is_unwatched = state.watch.misses(this.terms.deadline);
                 let task = state.unpark_task();
                 drop(state);
                 if let Some(task) = task {
                     task.wake();
+                }
+                if is_unwatched {
+                    this.lane.shared.watch(this.terms.deadline);
                 }
                 Poll::Pending
             }

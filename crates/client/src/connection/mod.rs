@@ -17,6 +17,7 @@
 //! | [`driver`] | the one future that reads and writes the socket |
 //! | [`coalesce`] | when the driver writes: whom it waits for |
 //! | [`alarm`] | the one timer of a lane |
+//! | [`overdue`] | deadlines while nobody drives the lane's runtime |
 //! | [`task`] | a lane's life: connect, drive, back off, again |
 //! | [`backoff`], [`closed`] | how long to wait before trying again; why there is no connection |
 //! | [`transport`], [`io_cause`] | the stream under it all; what its errors say |
@@ -41,6 +42,7 @@ mod greeting;
 mod identity;
 mod io_cause;
 mod lane;
+mod overdue;
 mod permits;
 mod pipeline;
 #[cfg(test)]

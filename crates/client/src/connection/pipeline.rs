@@ -10,6 +10,8 @@
 //!
 //! No socket, task or clock lives here; time is an argument.
 
+mod rouse;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Poll, Waker};

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::AsyncWriteExt;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use truename_topology::DialAddress;
 
@@ -56,8 +57,9 @@ pub(crate) trait LaneObserver: Send + Sync + 'static {
     fn disconnected(&self, cause: &Arc<CloseCause>);
 }
 
-/// Makes a lane and starts its task on the current runtime.
+/// Makes a lane and starts its task on a runtime, wherever the caller is.
 pub(crate) fn spawn_lane(
+    runtime: &Handle,
     connector: Arc<Connector>,
     target: Arc<Target>,
     known: Arc<Mutex<Option<DialAddress>>>,
@@ -65,10 +67,11 @@ pub(crate) fn spawn_lane(
     observer: impl LaneObserver,
     meter: Arc<NodeMeter>,
 ) -> Lane {
+    let _entered = runtime.enter();
     let (lane, shared) = Lane::new(options.room);
     let alarm = Alarm::new();
     let task = LaneTask { shared, connector, target, known, options, observer, meter, alarm, fence: None };
-    tokio::spawn(task.run());
+    runtime.spawn(task.run());
     lane
 }
 

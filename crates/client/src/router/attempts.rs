@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 use truename_topology::{Endpoint, Slot};
 
+use crate::clock;
 use crate::cluster::Node;
 use crate::connection::{Backoff, CloseCause, Failure};
 use crate::error::{Error, InterruptedError, ProtocolError, RouteError, ServerError, TimeoutError};
@@ -166,10 +167,10 @@ impl Attempts {
         trail.redirects_in_a_row = 0;
         let until = Instant::now() + trail.backoff.next_delay();
         if until >= self.deadline() {
-            tokio::time::sleep_until(self.deadline()).await;
+            clock::sleep_until(self.deadline()).await;
             return Err(self.timed_out(&Err(Failure::TimedOut { submitted: false }), slot));
         }
-        tokio::time::sleep_until(until).await;
+        clock::sleep_until(until).await;
         Ok(())
     }
 

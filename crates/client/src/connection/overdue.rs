@@ -1,0 +1,117 @@
+//! Deadlines of callers whose lane's task does not keep them, because nobody drives its runtime.
+//!
+//! A lane's deadlines are kept by its own task, with one timer for all ([`super::alarm`]). That task stands still when
+//! its runtime does: a current-thread runtime that nobody is in, a program between two calls of `block_on`. So a lane
+//! also leaves word with the process's clock, no more often than its earliest deadline passes. When the clock finds
+//! that the task is behind, it wakes whoever is past the deadline, and a caller that is not of the lane's own runtime
+//! gives up by itself. Callers of the same runtime are left to the task: when that comes late, so did they, and the
+//! reply that is in the socket by then is still theirs.
+//!
+//! Per command this costs one comparison.
+
+use std::sync::{Arc, Weak};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use parking_lot::MutexGuard;
+use tokio::runtime::{Handle, Id};
+use tokio::time::Instant;
+use truename_resp::Reply;
+
+use super::lane::{LaneState, Phase, Shared};
+use super::waiter::{Failure, Terms, Ticket};
+use crate::clock::{self, Watched};
+
+/// How much later than asked for the lane's task may do its checks before it is taken to stand still.
+const GRACE: Duration = Duration::from_millis(20);
+/// A clock that is this late was stopped with the whole process: the lane's task gets as long to do its checks.
+const LATE: Duration = Duration::from_millis(100);
+/// The longest time until the next look, so that a lane that is gone is forgotten.
+const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
+
+/// What the process's clock knows of a lane.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// No deadline before this one goes unwatched.
+    from: Option<Instant>,
+    /// The lane's task was behind with its checks at the latest look.
+    is_overdue: bool,
+}
+
+impl Watch {
+    /// Whether a command with this deadline must be made known to the clock.
+    #[inline]
+    pub(super) fn misses(&self, deadline: Instant) -> bool {
+        self.from.is_none_or(|from| deadline < from)
+    }
+
+    #[inline]
+    pub(super) fn is_overdue(&self) -> bool {
+        self.is_overdue
+    }
+}
+
+impl Shared {
+    /// Has the clock look when a command's deadline passes.
+    #[cold]
+    pub(super) fn watch(self: &Arc<Self>, deadline: Instant) {
+        let mut state = self.lock();
+        if state.watch.misses(deadline) {
+            self.watch_from(&mut state, deadline);
+        }
+    }
+
+    fn watch_from(self: &Arc<Self>, state: &mut LaneState, deadline: Instant) {
+        let at = deadline.min(Instant::now() + LOOK_AT_LEAST);
+        state.watch.from = Some(at);
+        let this: Weak<Self> = Arc::downgrade(self);
+        clock::look_at(at + GRACE, this);
+    }
+
+    /// The outcome of a command that is still without a reply while the lane's task is behind.
+    #[cold]
+    pub(super) fn poll_overdue(
+        &self,
+        mut state: MutexGuard<'_, LaneState>,
+        ticket: Ticket,
+        terms: &Terms,
+    ) -> Poll<Result<Reply, Failure>> {
+        if Instant::now() < terms.deadline || is_current(self.runtime()) {
+            return Poll::Pending;
+        }
+        let submitted = state.pipeline.is_in_flight(ticket) && matches!(state.phase, Phase::Open);
+        let mut wake = Vec::new();
+        state.pipeline.abandon(ticket, &mut wake);
+        drop(state);
+        wake.into_iter().for_each(Waker::wake);
+        Poll::Ready(Err(Failure::TimedOut { submitted }))
+    }
+}
+
+fn is_current(runtime: Option<Id>) -> bool {
+    Handle::try_current().ok().map(|current| current.id()) == runtime
+}
+
+impl Watched for Shared {
+    fn look(self: Arc<Self>, late: Duration) {
+        let now = Instant::now();
+        let mut wake = Vec::new();
+        let mut state = self.lock();
+        state.watch.from = None;
+        let Some(check) = state.pipeline.next_check() else {
+            state.watch.is_overdue = false;
+            return;
+        };
+        let is_behind = check + GRACE <= now;
+        state.watch.is_overdue = is_behind && late < LATE;
+        if state.watch.is_overdue {
+            if let Some(next) = state.pipeline.rouse(now, &mut wake) {
+                self.watch_from(&mut state, next);
+            }
+        } else {
+            self.watch_from(&mut state, if is_behind { now + LATE } else { check });
+        }
+        drop(state);
+        wake.into_iter().for_each(Waker::wake);
+    }
+}

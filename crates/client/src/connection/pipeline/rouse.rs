@@ -1,0 +1,31 @@
+//! Callers whose lane's task is behind with its checks: woken here, settled by themselves.
+
+use std::task::Waker;
+
+use tokio::time::Instant;
+
+use super::Pipeline;
+use crate::connection::waiter::{State, Ticket, Waiter};
+
+impl Pipeline {
+    /// Wakes whoever is past the deadline, without settling anything; tells the earliest deadline that is yet to come.
+    pub(crate) fn rouse(&mut self, now: Instant, wake: &mut Vec<Waker>) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for &index in self.in_flight.iter().chain(&self.parked) {
+            let Waiter { state, terms, .. } = self.waiters.at(index);
+            if let State::Waiting(waker) | State::Parked(waker) = state {
+                if terms.deadline <= now {
+                    wake.push(waker.clone());
+                } else {
+                    next = Some(next.map_or(terms.deadline, |known| known.min(terms.deadline)));
+                }
+            }
+        }
+        next
+    }
+
+    /// Whether a ticket's command was encoded and its reply is outstanding.
+    pub(crate) fn is_in_flight(&mut self, ticket: Ticket) -> bool {
+        self.waiters.of(ticket).in_flight
+    }
+}

@@ -1,0 +1,175 @@
+//! Calls from anywhere: another runtime than the client's, no runtime at all, a client whose runtime nobody drives or
+//! which is gone. Every call ends within its deadline, none panics, and connections belong to the client's runtime.
+
+mod support;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use support::{config, connect};
+use tokio::runtime::{Builder, Runtime};
+use truename::{Client, Error, cmd};
+use truename_lab::{Lab, Profile};
+
+fn single_threaded() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// One that works by itself, without anybody in `block_on`.
+fn with_a_worker() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
+}
+
+async fn one_node() -> Lab {
+    Lab::builder(Profile::Plain).shards(1).replicas(0).start().await.expect("the lab starts")
+}
+
+/// Runs a future on this thread without any runtime. Panics after 5 s.
+fn without_runtime<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    assert!(tokio::runtime::Handle::try_current().is_err(), "there is a runtime");
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let (mut future, started) = (pin!(future), Instant::now());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        let left = Duration::from_secs(5).checked_sub(started.elapsed()).expect("within 5 s");
+        std::thread::park_timeout(left);
+    }
+}
+
+/// The caller's runtime has no timers: the client must not count on them.
+fn on_a_bare_runtime<F: Future>(future: F) -> F::Output {
+    Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+fn set(client: &Client, timeout: Duration) -> impl Future<Output = Result<(), Error>> {
+    client.execute::<()>(cmd("SET").arg("key").arg(1).timeout(timeout))
+}
+
+/// A deadline was kept by the lane's task alone, so a call of 1 s was still pending after 8 s when nobody drove that
+/// task's runtime.
+#[test]
+fn a_call_ends_in_time_while_nobody_drives_the_clients_runtime() {
+    let servers = with_a_worker();
+    let lab = servers.block_on(one_node());
+    let of_client = single_threaded();
+    let client = of_client.block_on(connect(&lab));
+    of_client.block_on(set(&client, Duration::from_secs(5))).expect("driven, it works");
+
+    let limit = Duration::from_millis(300);
+    let overdue = |started: Instant, error: Error| {
+        assert!(matches!(error, Error::Timeout(_)), "{error}");
+        let elapsed = started.elapsed();
+        assert!(elapsed >= limit && elapsed < Duration::from_secs(2), "{elapsed:?}");
+    };
+    let started = Instant::now();
+    let others = single_threaded();
+    let error = others.block_on(async {
+        // Others with later and earlier deadlines share the connection.
+        let calls = [600, 300, 450].map(|millis| set(&client, Duration::from_millis(millis)));
+        let late = Duration::from_secs(4);
+        let ended = tokio::time::timeout(late, futures_util::future::join_all(calls)).await;
+        ended.expect("all of them end").pop().expect("three").expect_err("nobody drives the connection")
+    });
+    overdue(started, error);
+    let started = Instant::now();
+    overdue(started, without_runtime(set(&client, limit)).expect_err("nobody drives the connection"));
+    let started = Instant::now();
+    overdue(
+        started,
+        on_a_bare_runtime(async {
+            let call = without_limit(set(&client, limit));
+            call.await.expect_err("nobody drives the connection")
+        }),
+    );
+    let started = Instant::now();
+    let pop = cmd("BLPOP").arg("queue").arg(0).timeout(limit);
+    overdue(started, without_runtime(client.execute::<()>(pop)).expect_err("nor an exclusive one"));
+
+    of_client.block_on(set(&client, Duration::from_secs(5))).expect("driven again, it works again");
+}
+
+/// For runtimes without timers.
+async fn without_limit<F: Future>(future: F) -> F::Output {
+    future.await
+}
+
+/// The pause before a second attempt was a timer of the caller's runtime: without one the call panicked.
+#[test]
+fn callers_without_a_runtime_are_served_and_retry() {
+    let servers = with_a_worker();
+    let lab = servers.block_on(one_node());
+    let of_client = with_a_worker();
+    let client = of_client.block_on(async {
+        Client::connect(&config(&lab).command_timeout(Duration::from_millis(700))).await.expect("connected")
+    });
+    without_runtime(set(&client, Duration::from_secs(2))).expect("OK");
+    on_a_bare_runtime(set(&client, Duration::from_secs(2))).expect("OK");
+    without_runtime(client.execute::<i64>(cmd("RPUSH").arg("queue").arg("a").arg("b"))).expect("pushed");
+    let pop = || client.execute::<(String, String)>(cmd("BLPOP").arg("queue").arg(1));
+    assert_eq!(without_runtime(pop()).expect("popped").1, "a");
+    assert_eq!(on_a_bare_runtime(pop()).expect("popped").1, "b");
+
+    lab.node(0).kill();
+    for call in [without_runtime, on_a_bare_runtime] {
+        let started = Instant::now();
+        let call: fn(_) -> Result<(), Error> = call;
+        let error = call(set(&client, Duration::from_millis(500))).expect_err("the server is gone");
+        assert!(started.elapsed() < Duration::from_secs(2), "{error}");
+    }
+    drop(client);
+}
+
+/// Connections for blocking commands lived on the runtime of whoever needed the first one, and died with it.
+#[test]
+fn every_connection_lives_on_the_clients_runtime() {
+    let servers = with_a_worker();
+    let lab = servers.block_on(one_node());
+    let of_client = with_a_worker();
+    let client = of_client.block_on(connect(&lab));
+    without_runtime(client.execute::<i64>(cmd("RPUSH").arg("queue").arg("a").arg("b"))).expect("pushed");
+    for wanted in ["a", "b"] {
+        let short_lived = single_threaded();
+        let pop = cmd("BLPOP").arg("queue").arg(1);
+        let popped = short_lived.block_on(client.execute::<(String, String)>(pop)).expect("popped");
+        assert_eq!(popped.1, wanted);
+        let tasks = short_lived.metrics().num_alive_tasks();
+        assert_eq!(tasks, 0, "tasks of the client on a caller's runtime");
+    }
+}
+
+/// Nothing of a client works without its runtime; that is said, at once and without a panic.
+#[test]
+fn a_client_whose_runtime_is_gone_says_so() {
+    let servers = with_a_worker();
+    let lab = servers.block_on(one_node());
+    let of_client = with_a_worker();
+    let client = of_client.block_on(connect(&lab));
+    of_client.shutdown_timeout(Duration::from_secs(5));
+    for blocks in [false, true] {
+        let command = || if blocks { cmd("BLPOP").arg("q").arg(0) } else { cmd("GET").arg("q") };
+        for call in [without_runtime, on_a_bare_runtime] {
+            let call: fn(_) -> Result<(), Error> = call;
+            let started = Instant::now();
+            let error = call(client.execute(command())).expect_err("the runtime is gone");
+            assert!(started.elapsed() < Duration::from_secs(2), "{error}");
+            assert!(error.to_string().contains("runtime"), "{error}");
+            assert!(!error.may_have_executed(), "{error}");
+        }
+    }
+    let replaced = without_runtime(client.replace_tls(truename::Tls::new()));
+    assert!(matches!(replaced, Err(Error::Config(_))), "{replaced:?}");
+    let outside = without_runtime(Client::connect(&config(&lab))).expect_err("a client needs a runtime");
+    assert!(outside.to_string().contains("runtime"), "{outside}");
+}
