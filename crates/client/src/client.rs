@@ -44,10 +44,12 @@ impl Client {
     /// Connects: asks the seeds for the topology and connects to every primary.
     ///
     /// Succeeds once the topology is known and at least one primary is connected; the others go on trying.
-    /// Must be called within a tokio runtime, on which the connections then live.
+    /// Must be called within a tokio runtime, on which the connections then live. Calls may come from anywhere: this
+    /// runtime, another one, or an executor without any. They end in time even while nobody drives this runtime, but
+    /// are answered only while somebody does.
     ///
     /// # Errors
-    /// [`Error::Config`], or [`Error::Connect`] with every node that was tried and what would fix it, no later
+    /// [`Error::Config`], also outside a tokio runtime, or [`Error::Connect`] with every node that was tried and what would fix it, no later
     /// than [`Config::connect_timeout`].
     ///
     /// # Cancel safety
