@@ -6,10 +6,14 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::Untrusted;
+
 /// Shown in place of text that is not UTF-8.
 const NOT_UTF8: &str = "(not UTF-8)";
 
 /// What a server said when it refused a command: `-CODE text`, or the same as a bulk error.
+///
+/// The accessors give its words as they came; `Display` gives them as [`Untrusted`] text, fit for a terminal or a log.
 ///
 /// ```
 /// let moved = truename_resp::ErrorReply::new("MOVED 3999 127.0.0.1:6381");
@@ -56,7 +60,7 @@ impl ErrorReply {
 
 impl fmt::Display for ErrorReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message())
+        Untrusted(self.message()).up_to(1024).fmt(f)
     }
 }
 

@@ -11,6 +11,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use thiserror::Error;
+use truename_resp::Untrusted;
+
+use crate::Typed;
 
 /// A host (name or IP address) and a port, as announced by a cluster or configured by a user.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +52,7 @@ impl Endpoint {
     /// # Errors
     /// [`EndpointError`] when there is no host, no usable port, or text that cannot be an address.
     pub fn parse(text: &str, default_port: Option<u16>) -> Result<Self, EndpointError> {
-        let fail = |problem| EndpointError { text: text.into(), problem };
+        let fail = |problem| EndpointError { quoted: Typed(text).to_string(), problem };
         let (host, port) = split_port(text).map_err(fail)?;
         if host.is_empty() {
             return Err(fail(EndpointProblem::NoHost));
@@ -102,9 +105,10 @@ impl FromStr for Endpoint {
 
 /// Why a text is not an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{text}` is not an address: {problem}")]
+#[error("{quoted} is not an address: {problem}")]
 pub struct EndpointError {
-    text: String,
+    /// The text as it may be shown.
+    quoted: String,
     problem: EndpointProblem,
 }
 
@@ -136,9 +140,10 @@ pub enum EndpointProblem {
     Brackets,
 }
 
-/// Writes `host:port`, with brackets around IPv6 addresses.
+/// Writes `host:port`, with brackets around IPv6 addresses. Most hosts come from peers.
 pub(crate) fn write_host_port(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
-    if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    let shown = Untrusted(host);
+    if host.contains(':') { write!(f, "[{shown}]:{port}") } else { write!(f, "{shown}:{port}") }
 }
 
 /// A port from 1 to 65535, in digits only.

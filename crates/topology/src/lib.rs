@@ -12,6 +12,7 @@
 //! | [`slot_map`], [`diff`] | who owns a slot, and what changed? |
 //! | [`reconcile`](mod@reconcile) | which of several opinions is adopted? |
 //! | [`address`] | where is a node dialled, and who must answer there? |
+//! | [`typed`] | how is a user's text repeated in an error? |
 //!
 //! # What holds everywhere
 //!
@@ -19,6 +20,8 @@
 //!   in [`address`], so an address from a redirect or a push always matches the map.
 //! - **Unknown is not wrong.** Unknown metadata and extra elements are ignored; a node that cannot be
 //!   addressed is skipped and reported. A reply that contradicts itself is refused as a whole.
+//! - **What peers chose is shown through [`Untrusted`](truename_resp::Untrusted)** by every `Display` and `Debug` here,
+//!   so it can be printed; accessors and fields give it as it came.
 //! - **A minority is never believed**, and neither is a cluster that shares no node with the known one,
 //!   unless every configured seed says so.
 //!
@@ -52,6 +55,7 @@ pub mod reconcile;
 pub mod redirect;
 pub mod slot;
 pub mod slot_map;
+pub mod typed;
 pub mod view;
 
 pub use address::{
@@ -66,4 +70,5 @@ pub use reconcile::{Disagreement, Reconciled, reconcile};
 pub use redirect::{Redirect, RedirectError, parse_redirect};
 pub use slot::{Slot, SlotRange};
 pub use slot_map::{NodeIx, Shard, ShardIx, SlotMap};
+pub use typed::Typed;
 pub use view::{Origin, ShardView, Skipped, View, ViewError};

@@ -7,6 +7,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use truename_resp::Untrusted;
+
 use crate::Endpoint;
 
 /// A node's id: 40 hexadecimal digits on open-source servers, opaque here.
@@ -27,13 +29,13 @@ impl NodeId {
 
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        Untrusted(&self.0).fmt(f)
     }
 }
 
 impl fmt::Debug for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        Untrusted(&self.0).fmt(f)
     }
 }
 
@@ -162,7 +164,7 @@ impl AnnouncedNode {
 impl fmt::Display for AnnouncedNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.role, self.endpoint)?;
-        self.hostname.iter().try_for_each(|hostname| write!(f, " ({hostname})"))
+        self.hostname.iter().try_for_each(|hostname| write!(f, " ({})", Untrusted(hostname)))
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use thiserror::Error;
+use truename_resp::Untrusted;
 
 use crate::endpoint::{is_announced_host, parse_port};
 use crate::{Endpoint, Slot};
@@ -59,10 +60,10 @@ impl fmt::Display for Redirect {
 #[non_exhaustive]
 pub enum RedirectError {
     /// The slot is missing or not below 16384.
-    #[error("redirect without a usable slot: `{0}`")]
+    #[error("redirect without a usable slot: `{}`", Untrusted(.0))]
     Slot(String),
     /// The address is missing, or is not `host:port`.
-    #[error("redirect without a usable address: `{0}`")]
+    #[error("redirect without a usable address: `{}`", Untrusted(.0))]
     Address(String),
     /// The host is `?`: the cluster prefers host names and the owner announces none. A fault of the
     /// topology; a refresh may know more.

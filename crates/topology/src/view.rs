@@ -6,6 +6,7 @@
 use std::fmt;
 
 use thiserror::Error;
+use truename_resp::Untrusted;
 
 use crate::{AnnouncedNode, NodeId, Slot, SlotRange};
 
@@ -108,7 +109,7 @@ pub struct Skipped {
 
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.announced)?;
+        write!(f, "{}", Untrusted(&self.announced))?;
         self.id.iter().try_for_each(|id| write!(f, " ({id})"))?;
         write!(f, ": {}", self.why)
     }
@@ -160,10 +161,10 @@ pub enum Direction {
 #[non_exhaustive]
 pub enum ViewError {
     /// The server answered with an error. `ERR This instance has cluster support disabled` is one.
-    #[error("the server refused: {0}")]
+    #[error("the server refused: {}", Untrusted(.0))]
     Refused(String),
     /// A part of the reply has the wrong type or too few elements.
-    #[error("expected {wanted}, got {got}")]
+    #[error("expected {wanted}, got {}", Untrusted(got))]
     Shape {
         /// What should have been there.
         wanted: &'static str,
@@ -171,7 +172,7 @@ pub enum ViewError {
         got: String,
     },
     /// Numbers that are no range of slots.
-    #[error("`{0}` is not a range of slots")]
+    #[error("`{}` is not a range of slots", Untrusted(.0))]
     Slots(String),
     /// Two shards claim the same slot, so the reply contradicts itself.
     #[error("slot {slot} is claimed by two shards")]

@@ -8,8 +8,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use thiserror::Error;
+use truename_resp::Untrusted;
 
-use crate::{AnnouncedNode, Endpoint};
+use crate::{AnnouncedNode, Endpoint, Typed};
 
 /// A host name or an IP address, as it appears among a certificate's subject alternative names.
 ///
@@ -37,7 +38,7 @@ impl IdentityName {
     /// # Errors
     /// [`IdentityError`] for wildcards, which only a certificate can have, and for anything that is not a name.
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
-        let fail = |problem| IdentityError { text: text.to_owned(), problem };
+        let fail = |problem| IdentityError { quoted: Typed(text).to_string(), problem };
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         let address = bare.split_once('%').map_or(bare, |(address, _zone)| address);
         if let Ok(ip) = address.parse() {
@@ -89,7 +90,7 @@ impl FromStr for IdentityName {
 impl fmt::Display for IdentityName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dns(name) => f.write_str(name),
+            Self::Dns(name) => Untrusted(name).fmt(f),
             Self::Ip(ip) => ip.fmt(f),
         }
     }
@@ -97,9 +98,10 @@ impl fmt::Display for IdentityName {
 
 /// Why a text cannot be proved by a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{text}` is not a name to verify: {problem}")]
+#[error("{quoted} is not a name to verify: {problem}")]
 pub struct IdentityError {
-    text: String,
+    /// The text as it may be shown.
+    quoted: String,
     problem: NameProblem,
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
+use truename_resp::Untrusted;
 
 use super::{DialAddress, Identity, Pin};
 use crate::Endpoint;
@@ -67,7 +68,7 @@ impl fmt::Display for DialPlan {
 #[non_exhaustive]
 pub enum PlanError {
     /// A rule shifts the port below 1 or above 65535, or sets it to 0.
-    #[error("rule `{rule}` gives no valid port for {endpoint}")]
+    #[error("rule `{}` gives no valid port for {endpoint}", Untrusted(rule))]
     PortOutOfRange {
         /// The announced endpoint.
         endpoint: Endpoint,
@@ -75,7 +76,7 @@ pub enum PlanError {
         rule: String,
     },
     /// A template, once filled in, is not an address.
-    #[error("template `{template}` gives no address for {endpoint}")]
+    #[error("template `{}` gives no address for {endpoint}", Untrusted(template))]
     Template {
         /// The announced endpoint.
         endpoint: Endpoint,

@@ -28,16 +28,19 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use thiserror::Error;
+use truename_resp::Untrusted;
 
 use super::rule::split_template;
 use super::{DialRule, DialTo, HostMatch, Pin, PortRule};
+use crate::Typed;
 use crate::endpoint::{is_ipv6, is_plausible_host, parse_port};
 
 /// Why a text is not a rule; shows one that would be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{text}` is not a dial rule: {problem}, for example `{example}`")]
+#[error("{quoted} is not a dial rule: {problem}, for example `{}`", Untrusted(example))]
 pub struct RuleError {
-    text: String,
+    /// The text as it may be shown.
+    quoted: String,
     problem: RuleProblem,
     example: String,
 }
@@ -100,8 +103,9 @@ impl FromStr for DialRule {
     fn from_str(text: &str) -> Result<Self, RuleError> {
         parse(text).map_err(|(problem, guess)| {
             // The guess keeps the other half of the text, which may have a fault of its own.
-            let example = if parse(&guess).is_ok() { guess } else { "ip=seed".to_owned() };
-            RuleError { text: text.to_owned(), problem, example }
+            let is_usable = !text.contains('@') && parse(&guess).is_ok();
+            let example = if is_usable { guess } else { "ip=seed".to_owned() };
+            RuleError { quoted: Typed(text).to_string(), problem, example }
         })
     }
 }
