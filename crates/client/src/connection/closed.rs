@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use truename_resp::Untrusted;
+
 use super::io_cause::is_closed;
 use crate::error::NodeFailure;
 
@@ -91,12 +93,12 @@ impl fmt::Display for CloseCause {
                 Some(failure) => write!(f, "{}", failure.summary()),
                 None => write!(f, "not connected"),
             },
-            Self::Io(error) => write!(f, "the connection failed: {error}"),
+            Self::Io(error) => write!(f, "the connection failed: {}", Untrusted(&error.to_string())),
             Self::PeerClosed => write!(f, "the server closed the connection"),
             Self::Stalled(silence) => {
                 write!(f, "the server was silent for {} ms and was given up", silence.as_millis())
             }
-            Self::Protocol(what) => write!(f, "the server broke the protocol: {what}"),
+            Self::Protocol(what) => write!(f, "the server broke the protocol: {}", Untrusted(what)),
             Self::Renewed => write!(f, "the connection is made anew, as its node asked for that"),
             Self::Recalled => write!(f, "the topology changed before the command was sent"),
             Self::Abandoned => f.write_str(

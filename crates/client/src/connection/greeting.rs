@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use truename_resp::{ErrorReply, Reply};
+use truename_resp::{ErrorReply, Reply, Untrusted};
 
 use super::io_cause::is_closed;
 use super::wire::{Wire, WireError};
@@ -29,7 +29,7 @@ pub(crate) struct Login {
     pub(crate) readonly: bool,
 }
 
-/// What the server said of itself.
+/// What the server said of itself, as it came: print it through [`Untrusted`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Greeting {
@@ -196,11 +196,13 @@ impl Greeting {
         self.is_readonly = login.readonly && backwards.next().is_some_and(|reply| reply.as_error().is_none());
     }
 
-    /// The server and its version in one word, such as `redis/7.0.15`.
+    /// The server and its version in one word, such as `redis/7.0.15`, fit to be printed.
     pub fn product(&self) -> Cow<'static, str> {
         match (&self.server, &self.version) {
-            (Some(server), Some(version)) => Cow::Owned(format!("{server}/{version}")),
-            (Some(server), None) => Cow::Owned(server.clone()),
+            (Some(server), Some(version)) => {
+                Cow::Owned(format!("{}/{}", Untrusted(server), Untrusted(version)))
+            }
+            (Some(server), None) => Cow::Owned(Untrusted(server).to_string()),
             _ => Cow::Borrowed("unknown"),
         }
     }

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use truename_resp::Untrusted;
+
+use super::shown;
+
 /// How far a connection attempt got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -51,7 +55,8 @@ impl fmt::Display for Phase {
 
 /// Why a connection attempt failed.
 ///
-/// The text of a cause is for people and may change; [`Cause::code`] is for programs and does not.
+/// The text of a cause is for people and may change; [`Cause::code`] is for programs and does not. What is in the
+/// variants may be the peer's words as they came; `Display` escapes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
@@ -188,16 +193,16 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unplannable(why) => write!(f, "no address to dial: {why}"),
-            Self::NameNotFound(why) => write!(f, "the host name does not resolve ({why})"),
+            Self::Unplannable(why) => write!(f, "no address to dial: {}", shown(why)),
+            Self::NameNotFound(why) => write!(f, "the host name does not resolve ({})", shown(why)),
             Self::Refused => write!(f, "connection refused"),
-            Self::Unreachable(why) => write!(f, "no route to the address ({why})"),
-            Self::NoLocalAddress(why) => write!(f, "no local address or port to dial from ({why})"),
+            Self::Unreachable(why) => write!(f, "no route to the address ({})", shown(why)),
+            Self::NoLocalAddress(why) => write!(f, "no local address or port to dial from ({})", shown(why)),
             Self::TimedOut => write!(f, "no answer in time"),
             Self::ClosedByPeer => write!(f, "the peer closed the connection"),
             Self::PlaintextPort => write!(f, "TLS was spoken to a port that speaks plaintext Redis"),
             Self::TlsPort => write!(f, "plaintext was spoken to a port that speaks TLS"),
-            Self::TlsFailed(why) => write!(f, "the TLS handshake failed: {why}"),
+            Self::TlsFailed(why) => write!(f, "the TLS handshake failed: {}", shown(why)),
             Self::UnknownIssuer => {
                 write!(f, "no trusted root signed the certificate, or an intermediate is missing")
             }
@@ -206,25 +211,30 @@ impl fmt::Display for Cause {
                 write!(f, "the certificate is not valid yet, or this machine's clock is wrong")
             }
             Self::NameMismatch => write!(f, "the certificate is valid for none of the acceptable names"),
-            Self::CertificateRejected(why) => write!(f, "the certificate was rejected: {why}"),
+            Self::CertificateRejected(why) => write!(f, "the certificate was rejected: {}", shown(why)),
             Self::ClientCertificateRequired => write!(f, "the server asks for a client certificate"),
             Self::ClientCertificateRejected(why) => {
-                write!(f, "the server refused the client certificate: {why}")
+                write!(f, "the server refused the client certificate: {}", shown(why))
             }
             Self::AuthRequired => write!(f, "the server asks for a password and none was given"),
             Self::WrongCredentials => write!(f, "the server refused the user name or password"),
-            Self::NoPermission(what) => write!(f, "the user may not run {what}"),
-            Self::NotRedis(what) => write!(f, "the peer does not speak RESP: {what}"),
-            Self::ServerRefused(what) => write!(f, "the server refused the handshake: {what}"),
+            Self::NoPermission(what) => write!(f, "the user may not run {}", shown(what)),
+            Self::NotRedis(what) => write!(f, "the peer does not speak RESP: {}", shown(what)),
+            Self::ServerRefused(what) => write!(f, "the server refused the handshake: {}", shown(what)),
             Self::Loading => write!(f, "the server is loading its data set"),
             Self::WrongNode { announced, answered: Some(answered) } => {
-                write!(f, "node {answered} answered where node {announced} was announced")
+                write!(
+                    f,
+                    "node {} answered where node {} was announced",
+                    Untrusted(answered),
+                    Untrusted(announced)
+                )
             }
             Self::WrongNode { announced, answered: None } => {
-                write!(f, "the peer does not prove that it is the announced node {announced}")
+                write!(f, "the peer does not prove that it is the announced node {}", Untrusted(announced))
             }
-            Self::BadTopology(why) => write!(f, "the reported topology cannot be used: {why}"),
-            Self::Io(why) => f.write_str(why),
+            Self::BadTopology(why) => write!(f, "the reported topology cannot be used: {}", shown(why)),
+            Self::Io(why) => shown(why).fmt(f),
             Self::PlaintextCredentials { provider } => {
                 write!(f, "the password is not sent in plaintext to {provider}, which speaks TLS")
             }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use truename_topology::{DialAddress, Endpoint, Identity};
 
 use super::cause::{Cause, Phase};
+use super::shown;
 use crate::tls::Certificate;
 
 /// One dial attempt to one node that failed.
@@ -74,12 +75,12 @@ impl fmt::Display for NodeFailure {
             write!(f, "\n  acceptable {}", names.join(", "))?;
         }
         if let Some(certificate) = &self.certificate {
-            write!(f, "\n  presented  {}", certificate.names_line())?;
-            write!(f, "\n  issuer     {}", certificate.issuer)?;
+            write!(f, "\n  presented  {}", shown(&certificate.names_line()))?;
+            write!(f, "\n  issuer     {}", shown(&certificate.issuer))?;
             write!(f, "\n  valid      {}", certificate.validity_line())?;
         }
         if let Some(remedy) = &self.remedy {
-            write!(f, "\n  remedy     {remedy}")?;
+            write!(f, "\n  remedy     {}", shown(remedy))?;
         }
         Ok(())
     }

@@ -13,15 +13,18 @@
 //! | `Closed` | the client was closed | no |
 //!
 //! [`Error::may_have_executed`] is the column on the right. No variant carries a secret or a command's arguments.
+//! `Display` escapes what peers said ([`Untrusted`]); fields hold it as it came.
 
 mod cause;
 mod connect;
+#[cfg(test)]
+mod hostile_tests;
 mod route;
 
 use std::fmt;
 use std::time::Duration;
 
-use truename_resp::ErrorReply;
+use truename_resp::{ErrorReply, Untrusted, UntrustedUpTo};
 use truename_topology::{Endpoint, Slot};
 
 pub use cause::{Cause, Phase};
@@ -29,6 +32,11 @@ pub use connect::{ConnectError, NodeFailure};
 pub use route::RouteError;
 
 use crate::connection::CloseCause;
+
+/// Text that may hold a peer's words, in one line of an error: harmless, and long enough for what servers say.
+fn shown(text: &str) -> UntrustedUpTo<'_> {
+    Untrusted(text).up_to(1024)
+}
 
 /// What can go wrong. See the [module documentation](self) for the meaning of the variants.
 #[derive(Debug, Clone)]
@@ -113,6 +121,16 @@ impl Error {
         }
     }
 
+    /// The error in one line, to be part of another one's text.
+    fn brief(&self) -> String {
+        match self {
+            Self::Connect(error) => {
+                error.decisive().map_or_else(|| error.to_string(), |decisive| decisive.summary())
+            }
+            other => other.to_string(),
+        }
+    }
+
     pub(crate) fn config(what: impl Into<String>) -> Self {
         Self::Config(Box::new(ConfigError { what: what.into(), remedy: None }))
     }
@@ -163,9 +181,9 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bad configuration: {}", self.what)?;
+        write!(f, "bad configuration: {}", shown(&self.what))?;
         if let Some(remedy) = &self.remedy {
-            write!(f, "; {remedy}")?;
+            write!(f, "; {}", shown(remedy))?;
         }
         Ok(())
     }
@@ -199,7 +217,7 @@ impl ServerError {
 
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (from {})", self.reply.message(), self.node)
+        write!(f, "{} (from {})", self.reply, self.node)
     }
 }
 
@@ -215,7 +233,7 @@ pub struct ProtocolError {
 
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} broke the protocol: {}", self.node, self.what)
+        write!(f, "{} broke the protocol: {}", self.node, shown(&self.what))
     }
 }
 
@@ -240,7 +258,7 @@ impl InterruptedError {
 
     /// Adds what became of the attempts after the one whose fate is unknown.
     pub(crate) fn followed_by(mut self, error: &Error) -> Self {
-        self.cause = format!("{}; then, when it was sent again: {error}", self.cause);
+        self.cause = format!("{}; then, when it was sent again: {}", self.cause, error.brief());
         self
     }
 }
@@ -250,7 +268,8 @@ impl fmt::Display for InterruptedError {
         write!(
             f,
             "the command was sent to {} and may have been executed, but no reply came: {}",
-            self.node, self.cause
+            self.node,
+            shown(&self.cause)
         )
     }
 }
@@ -285,7 +304,7 @@ impl fmt::Display for TimeoutError {
             "; the command was not sent"
         })?;
         if let Some(cause) = &self.last_cause {
-            write!(f, " (the attempt before failed: {cause})")?;
+            write!(f, " (the attempt before failed: {})", shown(cause))?;
         }
         Ok(())
     }
@@ -321,7 +340,7 @@ impl fmt::Display for TypeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the reply is {}, which is not {}", self.got, self.wanted)?;
         if let Some(detail) = &self.detail {
-            write!(f, ": {detail}")?;
+            write!(f, ": {}", shown(detail))?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use truename_resp::Untrusted;
 use truename_topology::Slot;
 
 /// A command that cannot be routed.
@@ -58,12 +59,17 @@ impl fmt::Display for RouteError {
                 write!(f, "gave up after {redirects} redirects")
             }
             Self::ConnectionState { command } => {
-                write!(f, "{command} changes the state of its connection, and this one is shared")
+                write!(
+                    f,
+                    "{} changes the state of its connection, and this one is shared",
+                    Untrusted(command)
+                )
             }
             Self::SeveralNodes { command } => write!(
                 f,
-                "{command} concerns every node of a cluster, and a call goes to one; say which with \
-                 Command::route_by_key or Command::route_to_any"
+                "{} concerns every node of a cluster, and a call goes to one; say which with \
+                 Command::route_by_key or Command::route_to_any",
+                Untrusted(command)
             ),
             Self::EmptyCommand => write!(f, "the command has no name"),
         }

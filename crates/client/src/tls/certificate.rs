@@ -4,10 +4,16 @@ use std::fmt;
 use std::net::IpAddr;
 
 use rustls_pki_types::CertificateDer;
+use truename_resp::Untrusted;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+/// How many names of a certificate are told in one line.
+const SHOWN_NAMES: usize = 12;
+
 /// A leaf certificate as its owner presented it, together with the length of the chain that came with it.
+///
+/// Anybody can present one, so its texts are kept as [`Untrusted`] shows them: escaped and of bounded length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Certificate {
@@ -36,7 +42,7 @@ impl Certificate {
         if let Ok(Some(names)) = certificate.subject_alternative_name() {
             for name in &names.value.general_names {
                 match name {
-                    GeneralName::DNSName(name) => dns_names.push((*name).to_owned()),
+                    GeneralName::DNSName(name) => dns_names.push(readable(name)),
                     GeneralName::IPAddress(octets) => ip_addresses.extend(ip_address(octets)),
                     _ => {}
                 }
@@ -45,8 +51,8 @@ impl Certificate {
         Some(Self {
             dns_names,
             ip_addresses,
-            subject: certificate.subject().to_string(),
-            issuer: certificate.issuer().to_string(),
+            subject: readable(&certificate.subject().to_string()),
+            issuer: readable(&certificate.issuer().to_string()),
             not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
             chain_length,
@@ -73,18 +79,25 @@ impl Certificate {
         (self.not_after - now).div_euclid(86_400)
     }
 
-    pub(crate) fn names_line(&self) -> String {
-        let names = self.names();
-        if names.is_empty() {
-            format!("no alternative names at all ({})", self.subject)
-        } else {
-            names.join(", ")
+    /// The names in one line, the first ones of many.
+    pub fn names_line(&self) -> String {
+        let mut names = self.names();
+        let left_out = names.len().saturating_sub(SHOWN_NAMES);
+        names.truncate(SHOWN_NAMES);
+        match (names.is_empty(), left_out) {
+            (true, _) => format!("no alternative names at all ({})", self.subject),
+            (_, 0) => names.join(", "),
+            (_, left_out) => format!("{} and {left_out} more", names.join(", ")),
         }
     }
 
     pub(crate) fn validity_line(&self) -> String {
         format!("{} to {}", UtcMinute(self.not_before), UtcMinute(self.not_after))
     }
+}
+
+fn readable(text: &str) -> String {
+    Untrusted(text).to_string()
 }
 
 fn ip_address(octets: &[u8]) -> Option<IpAddr> {
