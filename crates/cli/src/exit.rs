@@ -32,6 +32,10 @@ pub(crate) enum Exit {
     AuthRequired = 30,
     WrongCredentials = 31,
     NoPermission = 32,
+    CertificateRevoked = 33,
+    RevocationUnknown = 34,
+    PinMismatch = 35,
+    NoCommonTlsVersion = 36,
     NotRedis = 40,
     ServerRefused = 41,
     Loading = 42,
@@ -71,6 +75,10 @@ const TABLE: &[(Exit, &str)] = &[
     (Exit::AuthRequired, "the server asks for a password"),
     (Exit::WrongCredentials, "the server refused the user name or password"),
     (Exit::NoPermission, "the user may not run a command that a client needs"),
+    (Exit::CertificateRevoked, "the certificate has been revoked"),
+    (Exit::RevocationUnknown, "no revocation list that was given speaks of the certificate's issuer"),
+    (Exit::PinMismatch, "the certificate's public key is not pinned"),
+    (Exit::NoCommonTlsVersion, "client and server have no version of TLS in common"),
     (Exit::NotRedis, "the peer does not speak the Redis protocol"),
     (Exit::ServerRefused, "the server refused the handshake"),
     (Exit::Loading, "the server is loading its data set"),
@@ -123,6 +131,10 @@ impl From<&Cause> for Exit {
             Cause::Loading => Self::Loading,
             Cause::WrongNode { .. } => Self::WrongNode,
             Cause::BadTopology(_) => Self::BadTopology,
+            Cause::CertificateRevoked => Self::CertificateRevoked,
+            Cause::RevocationUnknown => Self::RevocationUnknown,
+            Cause::PinMismatch { .. } => Self::PinMismatch,
+            Cause::NoCommonTlsVersion => Self::NoCommonTlsVersion,
             Cause::NoLocalAddress(_) | Cause::Io(_) => Self::Network,
             // The library may learn causes before this table does.
             _ => Self::Internal,
@@ -172,6 +184,8 @@ pub(crate) fn help() -> String {
 
 #[cfg(test)]
 mod tests {
+    use truename::topology::Pin;
+
     use super::*;
 
     #[test]
@@ -204,6 +218,10 @@ mod tests {
             (Cause::AuthRequired, 30),
             (Cause::WrongCredentials, 31),
             (Cause::NoPermission(text()), 32),
+            (Cause::CertificateRevoked, 33),
+            (Cause::RevocationUnknown, 34),
+            (Cause::PinMismatch { presented: Pin::from_digest([0; 32]) }, 35),
+            (Cause::NoCommonTlsVersion, 36),
             (Cause::NotRedis(text()), 40),
             (Cause::ServerRefused(text()), 41),
             (Cause::Loading, 42),

@@ -89,8 +89,13 @@ impl Client {
         self.handle.router.execute(command)
     }
 
-    /// Uses other roots, another client certificate and other checks from the next connection on, such as after a
-    /// certificate was renewed. Connections that are up stay up.
+    /// Uses other roots, pins, revocation lists, another client certificate and other checks from now on, such as after a
+    /// certificate was renewed or when there is a new revocation list.
+    ///
+    /// Connections that are up are judged by what their peers presented, as if they were made now: chain, dates, names,
+    /// revocation, pins and version of TLS. Those that the new options accept stay up, even where another client certificate
+    /// is given; the others are closed and made anew. What was sent on a closed one and not answered ends as when a
+    /// connection is lost: [`Error::may_have_executed`] tells. No TLS session of before is resumed.
     ///
     /// # Errors
     /// [`Error::Config`] when the new options cannot work, or when the client was made without TLS; the old ones

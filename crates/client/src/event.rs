@@ -62,6 +62,14 @@ pub enum Event {
         /// Why.
         cause: String,
     },
+    /// A certificate revocation list is past its next update: it still counts, and certificates that were revoked since
+    /// are accepted. Told once per list; [`Client::replace_tls`](crate::Client::replace_tls) takes a new one.
+    RevocationListOutdated {
+        /// The authority that issued the list.
+        issuer: String,
+        /// When the next one was due, in seconds since 1970-01-01 00:00 UTC.
+        next_update: i64,
+    },
 }
 
 /// A receiver of events. See [`Client::events`](crate::Client::events).

@@ -42,7 +42,7 @@ pub use error::Error;
 pub use event::{CAPACITY as EVENT_CAPACITY, CERTIFICATE_NOTICE_DAYS, Event, Events, Notice};
 pub use from_reply::FromReply;
 pub use router::ReadFrom;
-pub use tls::{Certificate, Tls, UtcMinute};
+pub use tls::{Certificate, Tls, TlsVersion, UtcMinute, warn_if_exposed};
 pub use truename_resp as resp;
 pub use truename_resp::{Reply, Untrusted};
 pub use truename_topology as topology;

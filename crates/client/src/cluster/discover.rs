@@ -75,7 +75,8 @@ async fn ask(
     deadline: Instant,
 ) -> Result<(Opinion, Asked), Vec<NodeFailure>> {
     let started = Instant::now();
-    if let Some(mut asked) = kept {
+    // The TLS options may have been replaced since it was made.
+    if let Some(mut asked) = kept.filter(|asked| connector.refuses(source, &asked.facts).is_none()) {
         let in_time = deadline.min(started + SECOND_OPINION);
         if let Ok(Ok(answer)) = tokio::time::timeout_at(in_time, slots(&mut asked.wire, source)).await {
             return Ok((Opinion::new(answer, source, &asked), asked));
@@ -84,7 +85,10 @@ async fn ask(
     let known = Mutex::new(None);
     let connected = connector.connect(source, &known, explain, deadline).await?;
     let mut asked = Asked { wire: connected.wire, facts: connected.facts, since: Instant::now() };
-    let (phase, cause) = match tokio::time::timeout_at(deadline, slots(&mut asked.wire, source)).await {
+    let answered = tokio::time::timeout_at(deadline, slots(&mut asked.wire, source)).await;
+    // Or while it was made and asked.
+    let refused = connector.refuses(source, &asked.facts).map(|cause| Ok(Err((Phase::Tls, cause))));
+    let (phase, cause) = match refused.unwrap_or(answered) {
         Ok(Ok(answer)) => return Ok((Opinion::new(answer, source, &asked), asked)),
         Ok(Err(failure)) => failure,
         Err(_) => (Phase::Topology, Cause::TimedOut),

@@ -4,7 +4,9 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, watch};
 use truename_topology::{Endpoint, Slot};
 
+use crate::connection::Connector;
 use crate::event::Event;
+use crate::tls::Outdated;
 
 /// Patches that may wait. A refresh fixes whatever is beyond that.
 const MAX_PATCHES: usize = 256;
@@ -96,6 +98,16 @@ impl Signals {
     pub(crate) async fn closed(&self) {
         // The sender lives as long as this does.
         let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
+    }
+
+    /// Tells of revocation lists that have become outdated, once somebody listens.
+    pub(super) fn tell_of_outdated_lists(&self, connector: &Connector) {
+        if self.events.receiver_count() == 0 {
+            return;
+        }
+        for Outdated { issuer, next_update } in connector.newly_outdated_lists() {
+            self.emit(|| Event::RevocationListOutdated { issuer, next_update });
+        }
     }
 
     /// Tells the listeners; free when there are none.

@@ -140,10 +140,14 @@ impl Cluster {
         Ok(())
     }
 
-    /// Uses other TLS options from the next connection on.
+    /// Uses other TLS options from now on. Connections that they refuse end, also those that are kept for refreshes: the next
+    /// one is started.
     pub(crate) async fn replace_tls(&self, tls: Tls) -> Result<(), Error> {
-        let context = off_the_runtime(&self.factory.runtime, move || TlsContext::build(tls)).await?;
-        self.factory.connector.replace_tls(context)
+        let connector = self.factory.connector.clone();
+        off_the_runtime(&self.factory.runtime, move || connector.replace_tls(TlsContext::build(tls)?))
+            .await?;
+        self.signals.refresh();
+        Ok(())
     }
 
     /// The snapshot in force. The guard must not be held across an await.

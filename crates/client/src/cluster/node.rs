@@ -2,7 +2,7 @@
 //! connections.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -16,6 +16,7 @@ use crate::connection::{
 use crate::error::NodeFailure;
 use crate::event::{CERTIFICATE_NOTICE_DAYS, Event};
 use crate::observe::NodeMeter;
+use crate::tls::now_utc;
 
 /// For how long the loss of a connection suggests that the topology is about to change.
 const FAILOVER_TIME: Duration = Duration::from_secs(30);
@@ -76,6 +77,7 @@ impl LaneSeed {
             node: self.target.node.endpoint.clone(),
             facts: self.facts.clone(),
             signals: self.factory.signals.clone(),
+            connector: self.factory.connector.clone(),
             lost: Mutex::default(),
         };
         let NodeFactory { runtime, connector, options, .. } = &self.factory;
@@ -199,6 +201,7 @@ struct NodeObserver {
     node: Endpoint,
     facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
     signals: Arc<Signals>,
+    connector: Arc<Connector>,
     /// When the connection was lost, or could not be made for the first time.
     lost: Mutex<Option<Instant>>,
 }
@@ -213,6 +216,7 @@ impl LaneObserver for NodeObserver {
         if let Some(days_left) = days_left.filter(|days| *days < CERTIFICATE_NOTICE_DAYS) {
             self.signals.emit(|| Event::CertificateExpiring { node: self.node.clone(), days_left });
         }
+        self.signals.tell_of_outdated_lists(&self.connector);
     }
 
     fn disconnected(&self, cause: &Arc<CloseCause>) {
@@ -223,9 +227,4 @@ impl LaneObserver for NodeObserver {
         }
         self.signals.emit(|| Event::Disconnected { node: self.node.clone(), cause: cause.to_string() });
     }
-}
-
-/// Seconds since 1970-01-01 00:00 UTC: certificates are dated by the calendar.
-fn now_utc() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs() as i64)
 }

@@ -144,6 +144,7 @@ impl Cluster {
 
     /// Asks several nodes and adopts what they agree on. True when something changed.
     async fn refresh(&self, kept: &mut Kept) -> bool {
+        self.signals.tell_of_outdated_lists(&self.factory.connector);
         let current = self.topology.load_full();
         let mut views = Views::default();
         self.ask(&self.sources(&current), &mut views, kept).await;

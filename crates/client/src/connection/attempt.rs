@@ -13,7 +13,6 @@ use std::sync::Arc;
 use rustls::HandshakeKind;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
 use truename_topology::{DialAddress, NodePlan};
 
 use super::facts::ConnectionFacts;
@@ -25,7 +24,7 @@ use super::sni::server_name;
 use super::transport::Transport;
 use super::wire::Wire;
 use super::{Environment, Target};
-use super::{identity, remedy, tcp};
+use super::{identity, remedy, secured, tcp};
 use crate::error::{Cause, NodeFailure, Phase};
 use crate::tls::{Certificate, TlsContext, classify_tls_error};
 
@@ -135,16 +134,15 @@ impl Attempt<'_> {
 
     async fn tls(&mut self, tcp: TcpStream) -> Step<Transport> {
         let context = self.env.tls.as_ref().expect("called for TLS only").load_full();
-        let config = context
-            .config_for(&self.plan.identities)
-            .map_err(|error| (Phase::Plan, Cause::Unplannable(error.to_string())))?;
         let name = server_name(self.plan)
             .ok_or_else(|| (Phase::Plan, Cause::Unplannable("no name to verify".to_owned())))?;
-        let handshake = TlsConnector::from(config).connect(name, tcp);
+        let silence = self.env.timing.stall;
+        let handshake = secured::shake_hands(&context, self.plan, name, tcp, silence, self.deadline);
         let time_box = self.deadline.checked_sub(PROBE_TIME).unwrap_or(self.deadline);
         match tokio::time::timeout_at(time_box, handshake).await {
             Ok(Ok(stream)) => {
                 self.note_session(&context, &stream);
+                self.judge_again(&context)?;
                 Ok(Transport::Tls(Box::new(stream)))
             }
             Ok(Err(error)) => Err((Phase::Tls, self.explain_tls(&error).await)),
@@ -157,12 +155,23 @@ impl Attempt<'_> {
         }
     }
 
+    /// The TLS options may have been replaced during the handshake: nothing is said to a peer that the new ones refuse.
+    fn judge_again(&mut self, accepted_by: &Arc<TlsContext>) -> Step<()> {
+        let in_force = self.env.tls.as_ref().expect("called for TLS only").load_full();
+        let Some(presented) = self.facts.presented.as_ref().filter(|_| !Arc::ptr_eq(&in_force, accepted_by))
+        else {
+            return Ok(());
+        };
+        in_force.judge(self.plan, presented).map_err(|rejection| (Phase::Tls, rejection.cause()))
+    }
+
     fn note_session(&mut self, context: &TlsContext, stream: &tokio_rustls::client::TlsStream<TcpStream>) {
         let (_, session) = stream.get_ref();
         self.facts.tls_version = session.protocol_version().and_then(|v| v.as_str()).map(str::to_owned);
         self.facts.is_resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
         self.facts.cipher_suite =
             session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).map(str::to_owned);
+        self.facts.presented = Some(Arc::new(context.presented(session)));
         if let Some(chain) = session.peer_certificates() {
             self.facts.certificate =
                 chain.first().and_then(|leaf| Certificate::read(leaf, chain.len())).map(Arc::new);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use truename_resp::Untrusted;
 
 use super::io_cause::is_closed;
-use crate::error::NodeFailure;
+use crate::error::{Cause, NodeFailure};
 
 /// What ended a connection, or kept it from coming up.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) enum CloseCause {
     Protocol(String),
     /// It had nothing in flight any more and is made anew, as [`Lane::renew`](super::Lane::renew) asked. Fails nothing.
     Renewed,
+    /// The TLS options were replaced, and the new ones refuse the peer for this.
+    TrustChanged(Cause),
     /// The topology changed while the command waited for a connection: route it again.
     Recalled,
     /// The node left the topology, or the client was closed.
@@ -50,6 +52,7 @@ impl CloseCause {
             | Self::Stalled(_)
             | Self::Protocol(_)
             | Self::Renewed
+            | Self::TrustChanged(_)
             | Self::Recalled
             | Self::Retired
             | Self::Abandoned => false,
@@ -65,6 +68,7 @@ impl CloseCause {
             Self::Connect(_)
             | Self::PeerClosed
             | Self::Renewed
+            | Self::TrustChanged(_)
             | Self::Recalled
             | Self::Retired
             | Self::Abandoned => false,
@@ -80,6 +84,7 @@ impl CloseCause {
             | Self::Stalled(_)
             | Self::Protocol(_)
             | Self::Renewed
+            | Self::TrustChanged(_)
             | Self::Recalled => true,
             Self::Retired | Self::Abandoned => false,
         }
@@ -100,6 +105,9 @@ impl fmt::Display for CloseCause {
             }
             Self::Protocol(what) => write!(f, "the server broke the protocol: {}", Untrusted(what)),
             Self::Renewed => write!(f, "the connection is made anew, as its node asked for that"),
+            Self::TrustChanged(cause) => {
+                write!(f, "the connection was closed because the new TLS options refuse its peer: {cause}")
+            }
             Self::Recalled => write!(f, "the topology changed before the command was sent"),
             Self::Abandoned => f.write_str(
                 "the connection's task is gone: the runtime that it ran on was shut down, or it panicked",

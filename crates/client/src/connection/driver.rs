@@ -27,6 +27,7 @@ use super::closed::CloseCause;
 use super::coalesce::Coalescing;
 use super::lane::Shared;
 use super::pipeline::{Stalled, Unsolicited};
+use super::trust::Trust;
 use super::waiter::Terms;
 use crate::observe::NodeMeter;
 
@@ -75,6 +76,8 @@ pub(crate) struct Driver<S> {
     options: DriverOptions,
     on_push: fn(&Push),
     meter: Arc<NodeMeter>,
+    /// Whether the peer is still the one to talk to.
+    trust: Arc<Trust>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -108,7 +111,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             options,
             meter,
             on_push: |push| tracing::trace!(kind = ?push.kind, "push"),
+            trust: Arc::default(),
         }
+    }
+
+    /// Ends when this trust is withdrawn.
+    pub(crate) fn trusting(mut self, trust: Arc<Trust>) -> Self {
+        self.trust = trust;
+        self
     }
 
     /// Gives the stream back, to close it.
@@ -252,7 +262,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn park(&mut self, cx: &Context<'_>) -> bool {
         let mut state = self.shared.lock();
         self.retired = state.is_retired();
-        if self.retired || self.outbound.is_empty() && state.has_work() {
+        if self.retired || self.trust.withdrawn().is_some() || self.outbound.is_empty() && state.has_work() {
             return false;
         }
         state.park_task(cx.waker());
@@ -270,6 +280,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn poll_rounds(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
         for _ in 0..ROUNDS_PER_POLL {
+            if let Some(cause) = self.trust.withdrawn() {
+                return Poll::Ready(CloseCause::TrustChanged(cause.clone()));
+            }
             let read = match self.poll_read(cx) {
                 Poll::Ready(Err(cause)) => return Poll::Ready(cause),
                 Poll::Ready(Ok(())) => true,

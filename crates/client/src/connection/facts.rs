@@ -7,7 +7,7 @@ use std::time::Duration;
 use truename_topology::{DialAddress, Identity};
 
 use super::greeting::Greeting;
-use crate::tls::Certificate;
+use crate::tls::{Certificate, Presented};
 
 /// What was learnt about a connection while it was made.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +33,8 @@ pub struct ConnectionFacts {
     pub round_trip: Duration,
     /// How long it took from the lookup to the last handshake reply.
     pub elapsed: Duration,
+    /// The chain behind all this, to be judged again when the TLS options change.
+    pub(crate) presented: Option<Arc<Presented>>,
 }
 
 impl ConnectionFacts {

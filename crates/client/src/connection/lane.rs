@@ -107,6 +107,14 @@ impl Shared {
         self.runtime
     }
 
+    /// Lets the lane's task run, if it waits: something else than a caller has work for it.
+    pub(crate) fn wake_task(&self) {
+        let task = self.lock().unpark_task();
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
     /// A connection is about to be made.
     pub(crate) fn enter_connecting(&self) {
         let mut state = self.lock();

@@ -5,6 +5,8 @@
 //! | [`attempt`] | one dial attempt: resolve, TCP, TLS, greeting, node id |
 //! | [`facts`] | what is known of a connection |
 //! | [`tcp`], [`sni`], [`identity`] | an attempt's steps: the socket, the name to ask for, the announced node or another |
+//! | [`secured`] | the TLS handshake, and sessions that are resumed |
+//! | [`trust`] | live connections, judged again when the TLS options change |
 //! | [`probing`] | what else a port speaks |
 //! | [`permits`] | how many connections are brought up at a time |
 //! | [`target`], [`environment`] | a node to connect to; what every attempt of a client shares |
@@ -49,11 +51,13 @@ mod pipeline;
 mod pipeline_tests;
 mod probing;
 mod remedy;
+mod secured;
 mod sni;
 mod target;
 mod task;
 mod tcp;
 mod transport;
+mod trust;
 mod waiter;
 mod wire;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What would fix a failed attempt, in one sentence that names the option.
 
+use truename_resp::Untrusted;
 use truename_topology::NodePlan;
 
 use super::Target;
@@ -69,6 +70,22 @@ pub(super) fn advise(
         Cause::CertificateExpired => "renew the server's certificate".to_owned(),
         Cause::CertificateNotYetValid => "check this machine's clock".to_owned(),
         Cause::NameMismatch => name_mismatch(target, plan, facts),
+        Cause::CertificateRevoked => {
+            "its authority has withdrawn the certificate: give the server another one, and find out why".to_owned()
+        }
+        Cause::RevocationUnknown => format!(
+            "add the list of the authority that issued the certificate with --crl FILE (Tls::crl_file){}",
+            facts.certificate.as_ref().map_or_else(String::new, |c| format!("; its name is {}", Untrusted(&c.issuer)))
+        ),
+        Cause::PinMismatch { presented } => format!(
+            "ask whoever runs the server which key it has, by another way than this connection: pin {presented} beside \
+             the old one (--pin, Tls::pin) only if they name this very key; otherwise somebody poses as the server"
+        ),
+        Cause::NoCommonTlsVersion => {
+            "let the server speak TLS 1.3 or 1.2, or allow the older one of them here: --tls-min 1.2 \
+             (Tls::min_version)"
+                .to_owned()
+        }
         Cause::ClientCertificateRequired => {
             "give one with --cert FILE --key FILE (Tls::client_certificate_files)".to_owned()
         }

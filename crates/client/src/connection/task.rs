@@ -188,6 +188,11 @@ impl<O: LaneObserver> LaneTask<O> {
 
     async fn drive(&mut self, connected: Connected) -> CloseCause {
         let facts = Arc::new(connected.facts);
+        let connector = self.connector.clone();
+        let listed = connector.live.list(&self.shared, &self.target, &facts);
+        if let Some(cause) = connector.refuses(&self.target, &facts) {
+            return CloseCause::TrustChanged(cause);
+        }
         self.meter.connected();
         self.observer.connected(&facts);
         let (stream, decoder, inbound) = connected.wire.into_parts();
@@ -198,7 +203,8 @@ impl<O: LaneObserver> LaneTask<O> {
             inbound,
             self.options.driver,
             self.meter.clone(),
-        );
+        )
+        .trusting(listed.trust.clone());
         self.shared.enter_open(Instant::now());
         let cause = (&mut driver).await;
         self.fence = Fence::against(&facts, &cause);

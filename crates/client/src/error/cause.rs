@@ -3,6 +3,7 @@
 use std::fmt;
 
 use truename_resp::Untrusted;
+use truename_topology::Pin;
 
 use super::shown;
 
@@ -122,6 +123,17 @@ pub enum Cause {
         /// The provider.
         provider: &'static str,
     },
+    /// A revocation list has the certificate.
+    CertificateRevoked,
+    /// Revocation lists were given, and none of them speaks of the certificate's issuer.
+    RevocationUnknown,
+    /// The certificate's public key is none of those that are pinned.
+    PinMismatch {
+        /// The key that it has.
+        presented: Pin,
+    },
+    /// Client and server have no version of TLS in common.
+    NoCommonTlsVersion,
 }
 
 impl Cause {
@@ -155,6 +167,10 @@ impl Cause {
             Self::BadTopology(_) => "bad-topology",
             Self::Io(_) => "io",
             Self::PlaintextCredentials { .. } => "plaintext-credentials",
+            Self::CertificateRevoked => "certificate-revoked",
+            Self::RevocationUnknown => "revocation-unknown",
+            Self::PinMismatch { .. } => "pin-mismatch",
+            Self::NoCommonTlsVersion => "no-common-tls-version",
         }
     }
 
@@ -186,6 +202,9 @@ impl Cause {
                 | Self::CertificateNotYetValid
                 | Self::NameMismatch
                 | Self::CertificateRejected(_)
+                | Self::CertificateRevoked
+                | Self::RevocationUnknown
+                | Self::PinMismatch { .. }
         )
     }
 }
@@ -238,6 +257,14 @@ impl fmt::Display for Cause {
             Self::PlaintextCredentials { provider } => {
                 write!(f, "the password is not sent in plaintext to {provider}, which speaks TLS")
             }
+            Self::CertificateRevoked => write!(f, "the certificate has been revoked"),
+            Self::RevocationUnknown => {
+                write!(f, "no revocation list that was given speaks of the certificate's issuer")
+            }
+            Self::PinMismatch { presented } => {
+                write!(f, "the certificate's public key, {presented}, is none of the pinned ones")
+            }
+            Self::NoCommonTlsVersion => write!(f, "client and server have no version of TLS in common"),
         }
     }
 }

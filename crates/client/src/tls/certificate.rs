@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use truename_resp::Untrusted;
+use truename_topology::Pin;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::pins::pin_of;
 
 /// How many names of a certificate are told in one line.
 const SHOWN_NAMES: usize = 12;
@@ -29,6 +33,8 @@ pub struct Certificate {
     pub not_before: i64,
     /// End of validity, in seconds since 1970-01-01 00:00 UTC.
     pub not_after: i64,
+    /// The public key, as it would be pinned ([`Tls::pin`](crate::Tls::pin)).
+    pub key: Pin,
     /// Certificates that the peer sent, the leaf included.
     pub chain_length: usize,
 }
@@ -55,6 +61,7 @@ impl Certificate {
             issuer: readable(&certificate.issuer().to_string()),
             not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
+            key: pin_of(&SubjectPublicKeyInfoDer::from(certificate.public_key().raw)),
             chain_length,
         })
     }
@@ -105,6 +112,11 @@ fn ip_address(octets: &[u8]) -> Option<IpAddr> {
         return Some(IpAddr::from(octets));
     }
     <[u8; 16]>::try_from(octets).ok().map(IpAddr::from)
+}
+
+/// Seconds since 1970-01-01 00:00 UTC: certificates are dated by the calendar.
+pub(crate) fn now_utc() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs() as i64)
 }
 
 /// Seconds since 1970 shown as a date and time to the minute, in UTC.

@@ -1,22 +1,33 @@
 //! The TLS state that all connections of one client share.
 //!
-//! One `rustls::ClientConfig` per set of identities, made on first use: its verifier knows exactly the names of
+//! One `rustls::ClientConfig` per set of identities and pins, made on first use: its verifier knows exactly the names of
 //! the nodes that use it, and its session store is shared by exactly those nodes.
+//!
+//! rustls does not ask the verifier when a session is resumed, and nobody does while a connection lives. So whoever resumes
+//! has what was presented then judged anew, and so does [`Client::replace_tls`](crate::Client::replace_tls) for all
+//! connections.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
-use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, ServerName};
-use truename_topology::{Identity, IdentityName};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, PeerIncompatible, RootCertStore,
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use truename_topology::{Identity, IdentityName, NodePlan, Pin};
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, now_utc};
 use super::options::Tls;
+use super::pins::Pins;
+use super::presented::Presented;
+use super::revocation::{Outdated, Revocation};
 use super::roots::{are_private, load_roots};
-use super::verifier::{IdentityVerifier, Rejection, first_valid_name};
+use super::verifier::{IdentityVerifier, Refusal, Rejection, first_valid_name};
+use super::version::TlsVersion;
 use crate::error::{Cause, Error};
 
 /// Sets of identities to remember. More nodes than this make the store start over, which costs full handshakes.
@@ -24,14 +35,25 @@ const REMEMBERED_SETS: usize = 1024;
 /// Sessions to remember per set: enough for a few lanes of one node to resume at once.
 const SESSIONS_PER_SET: usize = 16;
 
+/// Every context has a number of its own.
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+/// What nodes have in common that share a configuration: the names of which one must be proved, and their rule's pins.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+struct Demand {
+    names: Vec<ServerName<'static>>,
+    pins: Vec<Pin>,
+}
+
 /// Makes `rustls` configurations for nodes. Cheap to share, expensive to build.
 #[derive(Debug)]
 pub(crate) struct TlsContext {
+    id: u64,
     options: Tls,
     provider: Arc<CryptoProvider>,
     roots: Arc<RootCertStore>,
     roots_are_private: bool,
-    configs: Mutex<HashMap<Vec<ServerName<'static>>, Arc<ClientConfig>>>,
+    configs: Mutex<HashMap<Demand, Arc<ClientConfig>>>,
 }
 
 impl TlsContext {
@@ -39,6 +61,7 @@ impl TlsContext {
     pub(crate) fn build(options: Tls) -> Result<Self, Error> {
         let roots = Arc::new(load_roots(&options.roots)?);
         let context = Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             roots_are_private: are_private(&options.roots),
             options,
             provider: Arc::new(rustls::crypto::ring::default_provider()),
@@ -46,7 +69,7 @@ impl TlsContext {
             configs: Mutex::new(HashMap::new()),
         };
         // A broken client certificate must fail here, not at the first connection.
-        context.make_config(Vec::new())?;
+        context.make_config(Demand::default())?;
         Ok(context)
     }
 
@@ -56,32 +79,78 @@ impl TlsContext {
         self.roots_are_private
     }
 
-    /// The configuration for nodes with these identities.
-    pub(crate) fn config_for(&self, identities: &[Identity]) -> Result<Arc<ClientConfig>, Error> {
-        let names = server_names(identities);
-        if let Some(config) = self.configs.lock().get(&names) {
+    /// Tells these options from any others of the process.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The configuration for nodes with this plan's identities and pins.
+    pub(crate) fn config_for(&self, plan: &NodePlan) -> Result<Arc<ClientConfig>, Error> {
+        let demand = Demand::of(plan);
+        if let Some(config) = self.configs.lock().get(&demand) {
             return Ok(config.clone());
         }
-        let config = Arc::new(self.make_config(names.clone())?);
+        let config = Arc::new(self.make_config(demand.clone())?);
         let mut configs = self.configs.lock();
         if configs.len() >= REMEMBERED_SETS {
             configs.clear();
         }
-        Ok(configs.entry(names).or_insert(config).clone())
+        Ok(configs.entry(demand).or_insert(config).clone())
     }
 
-    fn make_config(&self, identities: Vec<ServerName<'static>>) -> Result<ClientConfig, Error> {
-        let verifier = IdentityVerifier {
+    /// The same without any session to resume; those of such nodes are forgotten.
+    pub(crate) fn fresh_config_for(&self, plan: &NodePlan) -> Result<Arc<ClientConfig>, Error> {
+        self.configs.lock().remove(&Demand::of(plan));
+        let mut config = ClientConfig::clone(&*self.config_for(plan)?);
+        // Another connection may have stored a session meanwhile: this one shakes hands in full.
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(config))
+    }
+
+    /// What the peer of a connection presented, in this handshake or in the one whose session it resumes.
+    pub(crate) fn presented(&self, session: &ClientConnection) -> Presented {
+        Presented::on(session, self.id)
+    }
+
+    /// Whether a node with this plan may go on with what it presented: chain, dates, revocation, names, pins and version, as
+    /// of now.
+    pub(crate) fn judge(&self, plan: &NodePlan, presented: &Presented) -> Result<(), Rejection> {
+        let [leaf, intermediates @ ..] = presented.chain() else {
+            return Err(rustls::Error::NoCertificatesPresented.into());
+        };
+        let version = presented.version.and_then(TlsVersion::of);
+        if version.is_none_or(|version| version < self.options.min_version) {
+            return Err(rustls::Error::PeerIncompatible(
+                PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+            )
+            .into());
+        }
+        self.verifier_for(Demand::of(plan)).judge(leaf, intermediates, UnixTime::now())
+    }
+
+    /// Revocation lists that have become outdated, each told once.
+    pub(crate) fn newly_outdated(&self) -> Vec<Outdated> {
+        let now = now_utc();
+        self.options.revocation.iter().filter_map(|list| list.newly_outdated(now)).collect()
+    }
+
+    fn verifier_for(&self, demand: Demand) -> IdentityVerifier {
+        IdentityVerifier {
             roots: self.roots.clone(),
             algorithms: self.provider.signature_verification_algorithms,
-            identities,
+            identities: demand.names,
             checks: self.options.checks,
-        };
+            revocation: self.options.revocation.clone(),
+            pins: Pins { of_client: self.options.pins.as_slice().into(), of_rule: demand.pins },
+        }
+    }
+
+    fn make_config(&self, demand: Demand) -> Result<ClientConfig, Error> {
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(self.options.min_version.and_newer())
             .map_err(|error| Error::config(format!("TLS: {error}")))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier));
+            .with_custom_certificate_verifier(Arc::new(self.verifier_for(demand)));
         let mut config = match &self.options.client {
             None => builder.with_no_client_auth(),
             Some(client) => builder
@@ -103,6 +172,12 @@ impl TlsContext {
     }
 }
 
+impl Demand {
+    fn of(plan: &NodePlan) -> Self {
+        Self { names: server_names(&plan.identities), pins: plan.pins.clone() }
+    }
+}
+
 /// The names as the TLS library wants them. `IdentityName` admits only what is valid there.
 fn server_names(identities: &[Identity]) -> Vec<ServerName<'static>> {
     identities.iter().filter_map(|identity| server_name(&identity.name)).collect()
@@ -120,13 +195,45 @@ pub(crate) fn classify_tls_error(error: &std::io::Error) -> Option<(Cause, Optio
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     Some(match error {
         rustls::Error::InvalidCertificate(reason) => match rejection(reason) {
-            Some(rejection) => (certificate_cause(&rejection.reason), rejection.certificate.clone()),
+            Some(rejection) => (rejection.cause(), rejection.certificate.clone()),
             None => (certificate_cause(reason), None),
         },
         rustls::Error::AlertReceived(alert) => (alert_cause(*alert), None),
         rustls::Error::InvalidMessage(_) => (Cause::PlaintextPort, None),
-        other => (Cause::TlsFailed(other.to_string()), None),
+        other => (tls_cause(other), None),
     })
+}
+
+impl Rejection {
+    /// Why, in the words of reports.
+    pub(crate) fn cause(&self) -> Cause {
+        match &self.reason {
+            Refusal::Certificate(reason) => certificate_cause(reason),
+            Refusal::Revocation(Revocation::Revoked) => Cause::CertificateRevoked,
+            Refusal::Revocation(Revocation::Unknown) => Cause::RevocationUnknown,
+            Refusal::Revocation(Revocation::Unusable(why)) => Cause::CertificateRejected(format!(
+                "the revocation list of its issuer cannot be believed: {why}"
+            )),
+            Refusal::Pin(presented) => Cause::PinMismatch { presented: *presented },
+            Refusal::Other(error) => tls_cause(error),
+        }
+    }
+}
+
+impl From<rustls::Error> for Rejection {
+    fn from(error: rustls::Error) -> Self {
+        Self { reason: error.into(), certificate: None }
+    }
+}
+
+fn tls_cause(error: &rustls::Error) -> Cause {
+    match error {
+        rustls::Error::PeerIncompatible(
+            PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+            | PeerIncompatible::ServerDoesNotSupportTls12Or13,
+        ) => Cause::NoCommonTlsVersion,
+        other => Cause::TlsFailed(other.to_string()),
+    }
 }
 
 fn rejection(reason: &CertificateError) -> Option<&Rejection> {
@@ -160,6 +267,7 @@ fn alert_cause(alert: AlertDescription) -> Cause {
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnknownCA
         | AlertDescription::AccessDenied => Cause::ClientCertificateRejected(format!("{alert:?}")),
+        AlertDescription::ProtocolVersion => Cause::NoCommonTlsVersion,
         AlertDescription::HandshakeFailure => Cause::TlsFailed(
             "the server sent handshake_failure: no common version or cipher suite, or it wants a client \
              certificate"

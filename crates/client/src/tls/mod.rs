@@ -1,20 +1,31 @@
 //! TLS: what the user configures, and the shared state that every connection of a client uses.
 //!
-//! - [`Tls`] is the configuration: roots, client certificate, and the `danger_*` ways out.
+//! - [`Tls`] is the configuration: roots, pins, revocation lists, client certificate, and the `danger_*` ways out.
 //! - [`Certificate`] is what a peer presented, for reports.
 //! - `TlsContext` turns the configuration into one `rustls::ClientConfig` per set of identities.
 //! - `roots` loads them, and knows a user's own authority from a public one.
-//! - `IdentityVerifier` checks the chain first, then the names.
+//! - `IdentityVerifier` checks the chain first, then revocation, then the names, then the pins.
+//! - `Presented` is what a live connection's peer presented, to be judged again when the options change.
 //!
 //! Invariants: a connection is verified for the identities of *its* node; sessions are resumed only by a node
-//! with the same identities, so that a resumed session was verified for them; nothing secret is in `Debug`.
+//! with the same identities and pins, and what was presented then is judged anew each time; nothing secret is in `Debug`.
 
 mod certificate;
 mod context;
+mod exposed;
 mod options;
+mod pins;
+mod presented;
+mod revocation;
 mod roots;
 mod verifier;
+mod version;
 
+pub(crate) use certificate::now_utc;
 pub use certificate::{Certificate, UtcMinute};
 pub(crate) use context::{TlsContext, classify_tls_error};
+pub use exposed::warn_if_exposed;
 pub use options::Tls;
+pub(crate) use presented::Presented;
+pub(crate) use revocation::Outdated;
+pub use version::TlsVersion;

@@ -1,19 +1,26 @@
-//! The user's side of TLS: which roots are trusted and what the client itself presents.
+//! The user's side of TLS: which roots are trusted, what else is asked of a peer, and what the client itself presents.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use truename_topology::Pin;
 
+use super::certificate::{UtcMinute, now_utc};
+use super::exposed::warn_if_exposed;
+use super::revocation::RevocationList;
 use super::verifier::Checks;
+use super::version::TlsVersion;
+use truename_resp::Untrusted;
+
 use crate::error::Error;
 
 /// How TLS connections are made.
 ///
-/// The default trusts the system's roots, checks chain and names, offers TLS 1.2 and 1.3, and presents no
-/// client certificate.
+/// The default trusts the system's roots, checks chain and names, offers TLS 1.2 and 1.3, pins no key, knows no
+/// revocation list, and presents no client certificate.
 ///
 /// ```
 /// let tls = truename::Tls::new();
@@ -24,6 +31,11 @@ pub struct Tls {
     pub(super) roots: Roots,
     pub(super) client: Option<Arc<ClientIdentity>>,
     pub(super) checks: Checks,
+    pub(super) pins: Vec<Pin>,
+    pub(super) revocation: Vec<Arc<RevocationList>>,
+    pub(super) min_version: TlsVersion,
+    /// Files that were read and should not be readable by everybody.
+    exposed: Vec<String>,
 }
 
 /// Where trust begins.
@@ -48,7 +60,15 @@ impl Default for Tls {
 impl Tls {
     /// TLS with the system's trusted roots.
     pub fn new() -> Self {
-        Self { roots: Roots::Native, client: None, checks: Checks::Everything }
+        Self {
+            roots: Roots::Native,
+            client: None,
+            checks: Checks::Everything,
+            pins: Vec::new(),
+            revocation: Vec::new(),
+            min_version: TlsVersion::default(),
+            exposed: Vec::new(),
+        }
     }
 
     /// Trusts exactly the certificates of a PEM bundle, all of them, instead of the system's roots.
@@ -86,18 +106,104 @@ impl Tls {
         Ok(self)
     }
 
-    /// [`Tls::client_certificate_pem`] from files. Read now, blocking.
+    /// [`Tls::client_certificate_pem`] from files. Read now, blocking. A key that every user of the machine can read is
+    /// worth a warning, in the log and from [`Tls::warnings`].
     ///
     /// # Errors
     /// [`Error::Config`] when a file cannot be read or does not hold what it should.
     pub fn client_certificate_files(
-        self,
+        mut self,
         chain: impl AsRef<Path>,
         key: impl AsRef<Path>,
     ) -> Result<Self, Error> {
         let chain = read(chain.as_ref(), "the client certificate")?;
+        if let Some(warning) = warn_if_exposed("the client key", &key) {
+            tracing::warn!("{warning}");
+            self.exposed.push(warning);
+        }
         let key = read(key.as_ref(), "the client key")?;
         self.client_certificate_pem(chain, key)
+    }
+
+    /// Accepts only peers whose certificate carries one of the pinned public keys. May be called several times.
+    ///
+    /// Pins are asked for *in addition* to chain and names, whatever a `danger_*` method switches off. Only the peer's own
+    /// certificate counts, no intermediate and no root. Every node of the cluster must present a pinned key, and a new key
+    /// must be pinned before a node gets it. A dial rule may pin keys of its own for the nodes that it dials
+    /// ([`DialRule::with_pins`](truename_topology::DialRule::with_pins)); a key must then be acceptable to both.
+    ///
+    /// ```
+    /// let pin = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse()?;
+    /// let tls = truename::Tls::new().pin(pin);
+    /// # Ok::<(), truename::topology::PinError>(())
+    /// ```
+    ///
+    /// The pin of a certificate: `openssl x509 -in FILE -noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst
+    /// -sha256 -binary | base64`.
+    #[must_use]
+    pub fn pin(mut self, pin: Pin) -> Self {
+        self.pins.push(pin);
+        self
+    }
+
+    /// Refuses certificates that these revocation lists have, PEM text. May be called several times.
+    ///
+    /// With a list given, a certificate whose issuer no list speaks of is refused, too. Only the peer's own certificate is
+    /// looked up, none of the intermediates. A list that is past its next update still counts, and is worth an
+    /// [`Event::RevocationListOutdated`](crate::Event::RevocationListOutdated); give a new one with
+    /// [`Client::replace_tls`](crate::Client::replace_tls).
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the text holds no list or one that cannot be used, such as a delta list.
+    pub fn crl_pem(mut self, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let parsed: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(pem.as_ref()).collect();
+        let lists = parsed
+            .map_err(|error| Error::config(format!("the revocation list is not valid PEM: {error}")))?;
+        if lists.is_empty() {
+            return Err(Error::config_with_remedy(
+                "the file of revocation lists holds none",
+                "it must be PEM text with `-----BEGIN X509 CRL-----` blocks, or one list in DER form",
+            ));
+        }
+        for list in &lists {
+            self.revocation.push(Arc::new(RevocationList::read(list)?));
+        }
+        Ok(self)
+    }
+
+    /// [`Tls::crl_pem`] from a file, which may also be one list in DER form. Read now, blocking.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the file cannot be read or holds no list that can be used.
+    pub fn crl_file(mut self, path: impl AsRef<Path>) -> Result<Self, Error> {
+        const SEQUENCE: u8 = 0x30;
+        let text = read(path.as_ref(), "the revocation list")?;
+        // A list in DER form begins so, and the length that follows is not UTF-8.
+        if text.first() == Some(&SEQUENCE) && std::str::from_utf8(&text).is_err() {
+            self.revocation.push(Arc::new(RevocationList::read(&CertificateRevocationListDer::from(text))?));
+            return Ok(self);
+        }
+        self.crl_pem(text)
+    }
+
+    /// The oldest version of TLS that will do. The default is [`TlsVersion::Tls12`].
+    #[must_use]
+    pub fn min_version(mut self, version: TlsVersion) -> Self {
+        self.min_version = version;
+        self
+    }
+
+    /// What whoever chose these options should know: a key that everybody can read, a revocation list that is outdated.
+    pub fn warnings(&self) -> Vec<String> {
+        let now = now_utc();
+        let outdated = self.revocation.iter().filter_map(|list| list.outdated(now)).map(|list| {
+            format!(
+                "the revocation list of {} is outdated since {}: get the next one",
+                Untrusted(&list.issuer),
+                UtcMinute(list.next_update)
+            )
+        });
+        self.exposed.iter().cloned().chain(outdated).collect()
     }
 
     /// Accepts a certificate of any name, as long as its chain is trusted.
@@ -138,6 +244,9 @@ impl fmt::Debug for Tls {
             .field("roots", &roots)
             .field("client_certificate", &self.client.is_some())
             .field("checks", &self.checks)
+            .field("pins", &self.pins)
+            .field("revocation_lists", &self.revocation.len())
+            .field("min_version", &self.min_version)
             .finish()
     }
 }

@@ -1,8 +1,8 @@
-//! The certificate verifier: the chain first, then the names.
+//! The certificate verifier: the chain first, then revocation, then the names, then the pins.
 //!
-//! A peer is accepted when its chain leads to a trusted root *and* its certificate is valid for at least one of
-//! the identities of the node that is being dialled. Which identities those are is decided in
-//! `truename_topology::address`, and nowhere else.
+//! A peer is accepted when its chain leads to a trusted root, no revocation list has it, its certificate is valid for at
+//! least one of the identities of the node that is being dialled, *and* its key is a pinned one, where any is. Which
+//! identities those are is decided in `truename_topology::address`, and nowhere else.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,10 +13,13 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use truename_topology::Pin;
 
 use super::certificate::Certificate;
+use super::pins::{Pins, pin_of};
+use super::revocation::{Revocation, RevocationList, look_up};
 
-/// What is checked. Anything but `Everything` was asked for by a `danger_*` method.
+/// What is checked of chain and names; pins are whenever there are any. Anything but `Everything` was asked for by a `danger_*` method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Checks {
     /// Chain, validity, purpose and names.
@@ -34,30 +37,75 @@ pub(crate) struct IdentityVerifier {
     pub(crate) algorithms: WebPkiSupportedAlgorithms,
     pub(crate) identities: Vec<ServerName<'static>>,
     pub(crate) checks: Checks,
+    pub(super) revocation: Vec<Arc<RevocationList>>,
+    pub(super) pins: Pins,
+}
+
+/// Why a peer is refused.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Chain, validity, purpose or names.
+    Certificate(CertificateError),
+    /// What the revocation lists say.
+    Revocation(Revocation),
+    /// It has this key, which is not a pinned one.
+    Pin(Pin),
+    /// The TLS library's other errors.
+    Other(rustls::Error),
 }
 
 /// A refused certificate with what it said. Travels inside the TLS library's error.
 #[derive(Debug)]
 pub(crate) struct Rejection {
-    pub(crate) reason: CertificateError,
+    pub(crate) reason: Refusal,
     pub(crate) certificate: Option<Arc<Certificate>>,
 }
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.reason)
+        match &self.reason {
+            Refusal::Certificate(error) => write!(f, "{error}"),
+            Refusal::Revocation(what) => write!(f, "revocation: {what:?}"),
+            Refusal::Pin(pin) => write!(f, "the key {pin} is not pinned"),
+            Refusal::Other(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl From<rustls::Error> for Refusal {
+    fn from(error: rustls::Error) -> Self {
+        match error {
+            rustls::Error::InvalidCertificate(error) => Self::Certificate(error),
+            other => Self::Other(other),
+        }
     }
 }
 
 impl std::error::Error for Rejection {}
 
 impl IdentityVerifier {
-    fn judge(
+    /// The verdict on a chain, be it presented in a handshake, in an earlier one that is resumed, or when a connection was
+    /// made that still lives.
+    pub(super) fn judge(
         &self,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
-    ) -> Result<(), rustls::Error> {
+    ) -> Result<(), Rejection> {
+        self.check_chain_and_name(leaf, intermediates, now).and_then(|()| self.check_pins(leaf)).map_err(
+            |reason| {
+                let certificate = Certificate::read(leaf, 1 + intermediates.len()).map(Arc::new);
+                Rejection { reason, certificate }
+            },
+        )
+    }
+
+    fn check_chain_and_name(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Refusal> {
         if self.checks == Checks::Nothing {
             return Ok(());
         }
@@ -69,11 +117,21 @@ impl IdentityVerifier {
             now,
             self.algorithms.all,
         )?;
+        look_up(&self.revocation, leaf, intermediates, &self.roots.roots, &self.algorithms, now)
+            .map_err(Refusal::Revocation)?;
         if self.checks == Checks::ChainOnly {
             return Ok(());
         }
         let proven = self.identities.iter().any(|name| verify_server_name(&certificate, name).is_ok());
-        if proven { Ok(()) } else { Err(CertificateError::NotValidForName.into()) }
+        if proven { Ok(()) } else { Err(Refusal::Certificate(CertificateError::NotValidForName)) }
+    }
+
+    fn check_pins(&self, leaf: &CertificateDer<'_>) -> Result<(), Refusal> {
+        if self.pins.is_empty() {
+            return Ok(());
+        }
+        let presented = pin_of(&ParsedCertificate::try_from(leaf)?.subject_public_key_info());
+        if self.pins.accept(presented) { Ok(()) } else { Err(Refusal::Pin(presented)) }
     }
 }
 
@@ -89,12 +147,8 @@ impl ServerCertVerifier for IdentityVerifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         match self.judge(end_entity, intermediates, now) {
             Ok(()) => Ok(ServerCertVerified::assertion()),
-            Err(rustls::Error::InvalidCertificate(reason)) => {
-                let certificate = Certificate::read(end_entity, 1 + intermediates.len()).map(Arc::new);
-                let rejection = Rejection { reason, certificate };
-                Err(CertificateError::Other(OtherError(Arc::new(rejection))).into())
-            }
-            Err(other) => Err(other),
+            Err(Rejection { reason: Refusal::Other(error), .. }) => Err(error),
+            Err(rejection) => Err(CertificateError::Other(OtherError(Arc::new(rejection))).into()),
         }
     }
 

@@ -1,0 +1,47 @@
+//! [`Presented`]: what a connection's peer presented, kept while the connection lives.
+
+use std::fmt;
+
+use rustls::{ClientConnection, ProtocolVersion};
+use rustls_pki_types::CertificateDer;
+
+use super::TlsContext;
+
+/// The chain of a connection, and under which options it was accepted.
+pub(crate) struct Presented {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) version: Option<ProtocolVersion>,
+    /// The [id](super::TlsContext::id) of the options that accepted it.
+    pub(super) accepted_by: u64,
+}
+
+impl Presented {
+    /// What was presented on a connection whose handshake is complete, also on one that resumed an earlier session.
+    pub(super) fn on(session: &ClientConnection, accepted_by: u64) -> Self {
+        let chain = session.peer_certificates().unwrap_or_default();
+        Self {
+            chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect(),
+            version: session.protocol_version(),
+            accepted_by,
+        }
+    }
+
+    /// Whether it was these options that accepted it.
+    pub(crate) fn is_accepted_by(&self, context: &TlsContext) -> bool {
+        self.accepted_by == context.id()
+    }
+
+    /// The certificates, leaf first.
+    pub(crate) fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+}
+
+impl fmt::Debug for Presented {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presented")
+            .field("certificates", &self.chain.len())
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
