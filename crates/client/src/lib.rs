@@ -29,6 +29,7 @@ pub mod error;
 mod event;
 mod from_reply;
 mod observe;
+mod panics;
 pub mod probe;
 mod router;
 mod tls;

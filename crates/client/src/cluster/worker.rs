@@ -17,6 +17,7 @@ use crate::connection::{Backoff, Target};
 use crate::error::NodeFailure;
 use crate::event::Event;
 use crate::observe;
+use crate::panics;
 
 /// Hints that come within this time of the first one share its refresh.
 const DEBOUNCE: Duration = Duration::from_millis(20);
@@ -37,7 +38,18 @@ pub(super) async fn run(cluster: Weak<Cluster>) {
     drop(strong);
     tokio::select! {
         () = signals.closed() => {}
-        () = work(cluster, &signals, interval) => {}
+        () = work_on(cluster, &signals, interval) => {}
+    }
+}
+
+/// Works, and goes on working after a panic: a client without its worker would follow no failover any more.
+async fn work_on(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
+    while let Err(panicked) =
+        panics::catch_in("the topology worker", work(cluster.clone(), signals, interval)).await
+    {
+        observe::refreshed("failed");
+        signals.emit(|| Event::RefreshFailed { cause: panicked.to_string() });
+        tokio::time::sleep(PAUSE.1).await;
     }
 }
 

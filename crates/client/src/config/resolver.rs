@@ -7,10 +7,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::panics;
+
 /// The future of a lookup.
 pub type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
-/// Looks host names up. Asked for every new connection, so a change is noticed.
+/// Looks host names up. Asked for every new connection, so a change is noticed. A panic fails that connection only.
 ///
 /// Closures `Fn(&str, u16) -> Lookup` implement it.
 pub trait Resolve: Send + Sync + 'static {
@@ -59,7 +61,10 @@ impl Resolver {
             return Ok(pinned);
         }
         let found: Vec<SocketAddr> = match &self.custom {
-            Some(custom) => custom.resolve(host, port).await?,
+            Some(custom) => {
+                let lookup = async { custom.resolve(host, port).await };
+                panics::catch_in("the resolver", lookup).await.map_err(io::Error::other)??
+            }
             None => tokio::net::lookup_host((host, port)).await?.collect(),
         };
         if found.is_empty() {

@@ -17,7 +17,7 @@ use truename_topology::{DialAddress, NodePlan};
 
 use super::facts::ConnectionFacts;
 use super::greeting;
-use super::io_cause::is_closed;
+use super::io_cause::{is_closed, lookup_cause};
 use super::permits::{HANDSHAKE_WORK, HANDSHAKES};
 use super::probing::{self, PROBE_TIME};
 use super::sni::server_name;
@@ -122,7 +122,7 @@ impl Attempt<'_> {
     async fn resolve(&self, address: &DialAddress) -> Step<Vec<SocketAddr>> {
         self.within(Phase::Resolve, self.env.resolver.lookup(address.host(), address.port()))
             .await?
-            .map_err(|error| (Phase::Resolve, Cause::NameNotFound(error.to_string())))
+            .map_err(|error| (Phase::Resolve, lookup_cause(&error)))
     }
 
     async fn tcp(&mut self, addresses: &[SocketAddr]) -> Step<TcpStream> {

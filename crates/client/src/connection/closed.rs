@@ -32,6 +32,8 @@ pub(crate) enum CloseCause {
     Retired,
     /// The task that drives the connection is gone: its runtime was shut down, or the task panicked.
     Abandoned,
+    /// The task that drives the connection panicked, in code of ours or of the user's, and goes on with another one.
+    Panicked(String),
 }
 
 impl CloseCause {
@@ -55,7 +57,8 @@ impl CloseCause {
             | Self::TrustChanged(_)
             | Self::Recalled
             | Self::Retired
-            | Self::Abandoned => false,
+            | Self::Abandoned
+            | Self::Panicked(_) => false,
         }
     }
 
@@ -71,7 +74,8 @@ impl CloseCause {
             | Self::TrustChanged(_)
             | Self::Recalled
             | Self::Retired
-            | Self::Abandoned => false,
+            | Self::Abandoned
+            | Self::Panicked(_) => false,
         }
     }
 
@@ -85,7 +89,8 @@ impl CloseCause {
             | Self::Protocol(_)
             | Self::Renewed
             | Self::TrustChanged(_)
-            | Self::Recalled => true,
+            | Self::Recalled
+            | Self::Panicked(_) => true,
             Self::Retired | Self::Abandoned => false,
         }
     }
@@ -113,6 +118,7 @@ impl fmt::Display for CloseCause {
                 "the connection's task is gone: the runtime that it ran on was shut down, or it panicked",
             ),
             Self::Retired => write!(f, "the node is no longer part of the topology"),
+            Self::Panicked(what) => f.write_str(what),
         }
     }
 }

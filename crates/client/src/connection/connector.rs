@@ -21,6 +21,7 @@ use super::target::Target;
 use super::trust::LiveConnections;
 use crate::config::{Config, PlaintextGuard};
 use crate::error::{Cause, Error, NodeFailure, Phase};
+use crate::panics;
 use crate::tls::{Outdated, TlsContext};
 
 /// Silence after which the second way is tried beside the first.
@@ -91,19 +92,25 @@ impl Connector {
 
     /// Where the target would be dialled and which names it may prove.
     pub(crate) fn plan(&self, target: &Target) -> Result<NodePlan, Box<NodeFailure>> {
-        let plan = if target.is_seed {
-            self.policy.plan_seed(&target.seed)
-        } else {
-            self.policy.plan_node(&target.node, &target.seed)
+        let planned = panics::catch("the address map or identity policy", || {
+            if target.is_seed {
+                self.policy.plan_seed(&target.seed)
+            } else {
+                self.policy.plan_node(&target.node, &target.seed)
+            }
+        });
+        let plan = match planned {
+            Ok(plan) => plan.map_err(|error| Cause::Unplannable(error.to_string())),
+            Err(panicked) => Err(Cause::Panicked(panicked.to_string())),
         };
-        plan.map_err(|error| {
+        plan.map_err(|cause| {
             Box::new(NodeFailure {
                 node: target.node.endpoint.clone(),
                 is_seed: target.is_seed,
                 dialled: None,
                 peer: None,
                 phase: Phase::Plan,
-                cause: Cause::Unplannable(error.to_string()),
+                cause,
                 acceptable: Vec::new(),
                 certificate: None,
                 remedy: None,

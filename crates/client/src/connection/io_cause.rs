@@ -2,6 +2,9 @@
 
 use std::io;
 
+use crate::error::Cause;
+use crate::panics::Panicked;
+
 /// Whether the peer ended the connection.
 pub(super) fn is_closed(error: &io::Error) -> bool {
     matches!(
@@ -11,4 +14,11 @@ pub(super) fn is_closed(error: &io::Error) -> bool {
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::UnexpectedEof
     )
+}
+
+/// Why a name could not be looked up.
+pub(super) fn lookup_cause(error: &io::Error) -> Cause {
+    let text = error.to_string();
+    let panicked = error.get_ref().is_some_and(|source| source.is::<Panicked>());
+    if panicked { Cause::Panicked(text) } else { Cause::NameNotFound(text) }
 }

@@ -1,7 +1,7 @@
 //! A lane's life: connect, drive the connection until it ends, back off, connect again.
 //!
-//! Trouble of one lane stays here: its task waits for nobody else's, and nobody waits for its. However the task ends,
-//! also with its runtime or by a panic, whoever waits for a reply is told.
+//! Trouble of one lane stays here: its task waits for nobody else's, and nobody waits for its. A panic ends a connection
+//! and not the task. However the task ends, also with its runtime, whoever waits for a reply is told.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -28,6 +28,7 @@ use super::pipeline::Room;
 use super::target::Target;
 use crate::error::NodeFailure;
 use crate::observe::NodeMeter;
+use crate::panics;
 
 /// The first and the longest pause between attempts to reconnect.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -94,38 +95,53 @@ impl<O: LaneObserver> LaneTask<O> {
         self.until(|phase| !matches!(phase, Phase::Idle)).await;
         while !self.is_retired() {
             self.shared.enter_connecting();
-            let mut was_connected = false;
-            let cause = match self.connect().await {
-                None => break,
-                Some(Ok(connected)) => {
-                    was_connected = true;
-                    let since = Instant::now();
-                    let cause = self.drive(connected).await;
-                    if since.elapsed() > STABLE_AFTER {
-                        backoff.reset();
-                    }
-                    cause
-                }
-                Some(Err(failures)) => CloseCause::Connect(failures),
+            let mut since = None;
+            let cause = match panics::catch_in("the connection's task", self.connection(&mut since)).await {
+                Ok(None) => break,
+                Ok(Some(cause)) => cause,
+                Err(panicked) => CloseCause::Panicked(panicked.to_string()),
             };
-            let cause = Arc::new(cause);
-            // What queues meanwhile goes to the next connection.
-            let is_renewed = matches!(*cause, CloseCause::Renewed);
-            if !is_renewed {
-                self.shared.enter_down(cause.clone());
-            }
-            if self.is_retired() {
+            let is_renewed = matches!(cause, CloseCause::Renewed);
+            if !self.end(cause, since.is_some()) {
                 break;
             }
-            if was_connected {
-                self.meter.disconnected();
+            if since.is_some_and(|since| since.elapsed() > STABLE_AFTER) {
+                backoff.reset();
             }
-            self.observer.disconnected(&cause);
             if !is_renewed {
                 self.pause(backoff.next_delay()).await;
             }
         }
         self.shared.enter_down(Arc::new(CloseCause::Retired));
+    }
+
+    /// One connection, from the dial to its end; `since` is told when it came up. `None` when the lane was retired before
+    /// that.
+    async fn connection(&mut self, since: &mut Option<Instant>) -> Option<CloseCause> {
+        Some(match self.connect().await? {
+            Ok(connected) => {
+                *since = Some(Instant::now());
+                self.drive(connected).await
+            }
+            Err(failures) => CloseCause::Connect(failures),
+        })
+    }
+
+    /// Tells everybody of a connection's end. False when no other one is wanted.
+    fn end(&self, cause: CloseCause, was_connected: bool) -> bool {
+        let cause = Arc::new(cause);
+        // What queues meanwhile goes to the next connection.
+        if !matches!(*cause, CloseCause::Renewed) {
+            self.shared.enter_down(cause.clone());
+        }
+        if self.is_retired() {
+            return false;
+        }
+        if was_connected {
+            self.meter.disconnected();
+        }
+        self.observer.disconnected(&cause);
+        true
     }
 
     fn is_retired(&self) -> bool {

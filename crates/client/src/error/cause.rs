@@ -134,6 +134,8 @@ pub enum Cause {
     },
     /// Client and server have no version of TLS in common.
     NoCommonTlsVersion,
+    /// Code of the user's, such as a resolver or an address map, panicked; the text says which and with what.
+    Panicked(String),
 }
 
 impl Cause {
@@ -171,6 +173,7 @@ impl Cause {
             Self::RevocationUnknown => "revocation-unknown",
             Self::PinMismatch { .. } => "pin-mismatch",
             Self::NoCommonTlsVersion => "no-common-tls-version",
+            Self::Panicked(_) => "panicked",
         }
     }
 
@@ -190,6 +193,7 @@ impl Cause {
                 | Self::BadTopology(_)
                 | Self::NotRedis(_)
                 | Self::Io(_)
+                | Self::Panicked(_)
         )
     }
 
@@ -254,6 +258,7 @@ impl fmt::Display for Cause {
             }
             Self::BadTopology(why) => write!(f, "the reported topology cannot be used: {}", shown(why)),
             Self::Io(why) => shown(why).fmt(f),
+            Self::Panicked(what) => f.write_str(what),
             Self::PlaintextCredentials { provider } => {
                 write!(f, "the password is not sent in plaintext to {provider}, which speaks TLS")
             }
