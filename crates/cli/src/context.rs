@@ -5,7 +5,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use truename::topology::{Endpoint, IdentityPolicy, Profile};
+use truename::topology::{Endpoint, IdentityPolicy, Profile, Typed};
 use truename::{Config, Credentials, Error, Tls};
 use truename_lab::Lab;
 
@@ -211,7 +211,7 @@ fn seed(text: &str, profile: Option<&'static Profile>) -> Result<Endpoint, Failu
     let usual = profile.or_else(|| Profile::detect(text)).and_then(|profile| profile.default_seed_port);
     Endpoint::parse(text, Some(usual.unwrap_or(6379))).map_err(|error| {
         Failure::usage(
-            format!("HOST: {error}"),
+            format!("HOST: {}", error.problem()),
             "write HOST[:PORT] such as cache.example.net:10000 or [::1]:6379, several separated by commas, or a URL \
              such as rediss://cache.example.net:10000",
         )
@@ -228,6 +228,13 @@ fn credentials_of(url: &str) -> Option<&str> {
 /// Reads the password from where the options say, if they say anything.
 pub(crate) fn password(args: &PasswordArgs) -> Result<Option<String>, Failure> {
     if let Some(name) = &args.password_env {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if !name.bytes().all(is_name) {
+            return Err(Failure::config(
+                "--password-env takes the name of a variable, never the password itself",
+                "put the password into a variable and give its name: read -rs NAME; export NAME",
+            ));
+        }
         let value = std::env::var(name).map_err(|error| {
             Failure::config(
                 format!("--password-env {name}: {error}"),
@@ -242,7 +249,7 @@ pub(crate) fn password(args: &PasswordArgs) -> Result<Option<String>, Failure> {
 fn read_password(path: &Path) -> Result<String, Failure> {
     let fail = |why: String| {
         Failure::config(
-            format!("--password-file {}: {why}", path.display()),
+            format!("--password-file {}: {why}", Typed(&path.to_string_lossy())),
             "give a file whose first line is the password, or `-` for standard input",
         )
     };
@@ -298,7 +305,12 @@ mod tests {
         for (line, exit, what) in [
             ("a.test -a pw", 2, "can be read by every user"),
             ("a.test --password=pw", 2, "can be read by every user"),
-            ("http://a.test", 2, "http://"),
+            ("http://a.test", 2, "`http`"),
+            ("bob:pw@a.test", 2, "HOST:"),
+            ("bob:pw@a.test:1", 2, "HOST:"),
+            ("a.test,:pw@b.test:1", 2, "HOST:"),
+            ("bob:pw", 2, "HOST:"),
+            ("bob:pw@a.test://", 2, "not a scheme"),
             ("rediss://", 2, "no host"),
             ("rediss://a.test --plain", 2, "contradicts"),
             ("rediss://a.test?cacert=x --cacert y", 2, "cannot read"),

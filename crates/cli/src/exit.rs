@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use truename::error::{Cause, Error, RouteError};
 
+use crate::args::typed;
+
 /// How the process ends. The discriminant is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -166,7 +168,8 @@ impl From<&Error> for Exit {
 }
 
 /// Prints what the parser has to say (help, version or an error) and tells how to end.
-pub(crate) fn of_parser(answer: &clap::Error) -> Exit {
+pub(crate) fn of_parser(mut answer: clap::Error) -> Exit {
+    typed::withhold(&mut answer);
     // There is nobody left to tell when this fails.
     let _ = answer.print();
     if answer.use_stderr() { Exit::Usage } else { Exit::Ok }

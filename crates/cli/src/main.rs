@@ -18,6 +18,6 @@ use clap::Parser;
 fn main() -> ExitCode {
     match args::Cli::try_parse() {
         Ok(cli) => commands::run(cli).into(),
-        Err(answer) => exit::of_parser(&answer).into(),
+        Err(answer) => exit::of_parser(answer).into(),
     }
 }

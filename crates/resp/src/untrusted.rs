@@ -28,6 +28,11 @@ impl<'a> Untrusted<'a> {
     /// How many characters of the text are shown unless [`up_to`](Self::up_to) says otherwise.
     pub const LENGTH: usize = 256;
 
+    /// Whether a character is shown as it is.
+    pub fn is_harmless(character: char) -> bool {
+        matches!(character, ' '..='~') || (!character.is_ascii() && character.escape_debug().len() == 1)
+    }
+
     /// The same text, of which at most so many characters are shown. [`usize::MAX`] shows all of it.
     pub const fn up_to(self, characters: usize) -> UntrustedUpTo<'a> {
         UntrustedUpTo { text: self.0, characters }

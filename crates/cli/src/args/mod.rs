@@ -4,10 +4,12 @@
 //! - [`OutputArgs`]: how to show results, for every command
 //! - [`connect`]: how to reach a cluster, for every command that connects
 //! - [`lab`]: the lab and the demo
+//! - [`typed`]: what an error may repeat of the command line
 //! - [`value`]: the readers of single values, with what a wrong one should have looked like
 
 pub(crate) mod connect;
 pub(crate) mod lab;
+pub(crate) mod typed;
 pub(crate) mod value;
 
 use std::ffi::OsString;

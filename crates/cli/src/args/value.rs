@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use truename::topology::{DialRule, IdentityName, Profile};
+use truename::topology::{DialRule, IdentityName, Profile, Typed};
 
 /// One `--resolve`: the address of a host name, for one port or for all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,20 +19,22 @@ pub(crate) fn resolve(text: &str) -> Result<ResolveEntry, String> {
     const FORM: &str = "write HOST:ADDR or HOST:PORT:ADDR, such as cache.example.net:127.0.0.1, \
                         cache.example.net:10000:127.0.0.1 or cache.example.net:[::1]";
     let fail = |why: String| format!("{why}; {FORM}");
+    // A part of a URL with a password is as secret as the whole.
+    let shown = |part: &str| Typed(if text.contains('@') { text } else { part }).to_string();
     let (host, rest) = text.split_once(':').ok_or_else(|| fail("there is no address".to_owned()))?;
     if host.is_empty() || host.contains(['[', '/', '@']) {
-        return Err(fail(format!("`{host}` is not a host name")));
+        return Err(fail(format!("{} is not a host name", shown(host))));
     }
     let entry = |port, address| ResolveEntry { host: host.to_owned(), port, address };
     if let Some(address) = address(rest) {
         return Ok(entry(None, address));
     }
     let Some((port, last)) = rest.split_once(':') else {
-        return Err(fail(format!("`{rest}` is not an IP address")));
+        return Err(fail(format!("{} is not an IP address", shown(rest))));
     };
     let port = port.parse().ok().filter(|&port| port != 0);
     let port = port.ok_or_else(|| fail("the part in the middle is not a port".to_owned()))?;
-    let address = address(last).ok_or_else(|| fail(format!("`{last}` is not an IP address")))?;
+    let address = address(last).ok_or_else(|| fail(format!("{} is not an IP address", shown(last))))?;
     Ok(entry(Some(port), address))
 }
 

@@ -5,7 +5,7 @@
 //! | part | meaning |
 //! |---|---|
 //! | `rediss://`, `valkeys://` | TLS with the system's roots; `redis://` and `valkey://` are plaintext |
-//! | `user:password@` | credentials, percent-encoded; `:password@` for the default user |
+//! | `user:password@` | credentials, percent-encoded, above all `/`, `?` and `#`; `:password@` for the default user |
 //! | `host:port,...` | seeds; IPv6 in brackets; a missing port is the provider's, else 6379 |
 //! | `?timeout=2s` | how long a command may take: `ms`, `s` or `m` |
 //! | `connect_timeout=5s` | how long connecting may take in all |
@@ -20,13 +20,16 @@
 //! | `protocol=2` | RESP2 without asking |
 //! | `lanes=2` | connections per node |
 //!
-//! A database number other than 0 is refused: a cluster has only database 0.
+//! A database number other than 0 is refused: a cluster has only database 0. A literal `@` in an option is written `%40`.
+//!
+//! What must stay true: no error repeats text that holds or precedes an `@`, or that could be a password whose `@` is
+//! missing.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profile};
+use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profile, Typed};
 
 use super::{Config, Credentials, Protocol};
 use crate::error::Error;
@@ -51,12 +54,15 @@ pub(super) fn parse(text: &str) -> Result<Config, Error> {
         "rediss" | "valkeys" => true,
         "redis" | "valkey" => false,
         other => {
+            let shown =
+                if rest.contains('@') { "what is before `://`".to_owned() } else { Typed(other).to_string() };
             return Err(Error::config_with_remedy(
-                format!("`{other}://` is not a scheme of this client"),
+                format!("{shown} is not a scheme of this client"),
                 "use rediss:// for TLS or redis:// for plaintext",
             ));
         }
     };
+    refuse_stray_marks(rest)?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if !matches!(path, "" | "0") {
@@ -82,8 +88,8 @@ pub(super) fn parse(text: &str) -> Result<Config, Error> {
     if let Some(profile) = profile {
         config = config.profile(profile);
     }
-    for host in hosts.split(',') {
-        config.seeds.push(parse_seed(host, profile)?);
+    for (position, host) in hosts.split(',').enumerate() {
+        config.seeds.push(parse_seed(host, position + 1, profile)?);
     }
     for (key, value) in pairs(query) {
         config = apply(config, &key, &value)?;
@@ -98,14 +104,34 @@ pub(super) fn parse(text: &str) -> Result<Config, Error> {
     }
 }
 
-/// Reads `host`, `host:port` or `[v6]:port`; a missing port is the provider's habit.
-pub(crate) fn parse_seed(text: &str, profile: Option<&'static Profile>) -> Result<Endpoint, Error> {
+/// Refuses what would put a part of the password into another part of the URL, where errors repeat it.
+fn refuse_stray_marks(rest: &str) -> Result<(), Error> {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    if rest.rfind('@').is_some_and(|at| at > end) {
+        return Err(Error::config_with_remedy(
+            "the URL has a `/`, `?` or `#` before its last `@`",
+            "in a user name or password write %2F, %3F and %23 for them; a literal `@` in an option is written %40",
+        ));
+    }
+    if rest.contains('#') {
+        return Err(Error::config_with_remedy(
+            "the URL has a `#`, which means nothing here",
+            "write %23 for it",
+        ));
+    }
+    Ok(())
+}
+
+/// Reads `host`, `host:port` or `[v6]:port`; a missing port is the provider's habit. The text is not repeated: without
+/// its host, `rediss://user:password` looks like a host and a port.
+fn parse_seed(text: &str, position: usize, profile: Option<&'static Profile>) -> Result<Endpoint, Error> {
     if text.is_empty() {
         return Err(Error::config_with_remedy("the URL names no host", FORM));
     }
     let guessed = profile.or_else(|| Profile::detect(text)).and_then(|profile| profile.default_seed_port);
-    Endpoint::parse(text, Some(guessed.unwrap_or(6379)))
-        .map_err(|error| Error::config_with_remedy(format!("`{text}` is not a host and port: {error}"), FORM))
+    Endpoint::parse(text, Some(guessed.unwrap_or(6379))).map_err(|error| {
+        Error::config_with_remedy(format!("host {position} of the URL: {}", error.problem()), FORM)
+    })
 }
 
 fn parse_credentials(text: &str) -> Result<Credentials, Error> {
@@ -161,9 +187,9 @@ fn apply(config: Config, key: &str, value: &str) -> Result<Config, Error> {
         }
         "cacert" => with_tls(config, key, |tls| tls.ca_file(value))?,
         "cert" | "key" => config,
-        other => {
+        _ => {
             return Err(Error::config_with_remedy(
-                format!("`{other}` is not an option of the URL"),
+                "what precedes a `=` after the `?` is not an option of the URL",
                 "the options are timeout, connect_timeout, stall_timeout, refresh, profile, map, verify_as, \
                  read_from, cacert, cert, key, name, protocol and lanes",
             ));
@@ -208,7 +234,7 @@ fn named_profile(name: &str) -> Result<&'static Profile, Error> {
 }
 
 fn bad_value(key: &str, value: &str, expected: &str) -> Error {
-    Error::config(format!("`{value}` is not a value of `{key}`: it must be {expected}"))
+    Error::config(format!("{} is not a value of `{key}`: it must be {expected}", Typed(value)))
 }
 
 #[cfg(test)]
@@ -264,7 +290,15 @@ mod tests {
             ("http://host", "not a scheme"),
             ("redis://", "no host"),
             ("redis://a,,b", "no host"),
-            ("redis://host:99999", "host:99999"),
+            ("redis://host:99999", "host 1 of the URL: the port must be"),
+            ("redis://a,b:c", "host 2 of the URL: the port must be"),
+            ("rediss://bob:sesame", "the port must be"),
+            ("rediss://:ses?ame@host", "before its last `@`"),
+            ("rediss://:sesame#@host", "before its last `@`"),
+            ("rediss://:sesame/1@host", "before its last `@`"),
+            ("rediss://host?name=a@sesame", "%40"),
+            ("rediss://host#sesame", "%23"),
+            ("bob:sesame://x@host", "not a scheme"),
             ("redis://user@host", "without a password"),
             ("redis://:sesame@host/3", "only database 0"),
             ("rediss://:sesame@host?timeout=fast", "250ms"),

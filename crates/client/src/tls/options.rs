@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
-use truename_topology::Pin;
+use truename_topology::{Pin, Typed};
 
 use super::certificate::{UtcMinute, now_utc};
 use super::exposed::warn_if_exposed;
@@ -264,6 +264,7 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 fn read(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
-    std::fs::read(path)
-        .map_err(|error| Error::config(format!("cannot read {what} {}: {error}", path.display())))
+    std::fs::read(path).map_err(|error| {
+        Error::config(format!("cannot read {what} {}: {error}", Typed(&path.to_string_lossy())))
+    })
 }
