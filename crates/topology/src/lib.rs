@@ -27,7 +27,7 @@
 //!
 //! ```
 //! use truename_resp::Reply;
-//! use truename_topology::{AddressPolicy, DialPlan, Endpoint, Slot, SlotMap, parse_slots};
+//! use truename_topology::{AddressPolicy, Boundary, Endpoint, Scope, Slot, SlotMap, parse_slots};
 //!
 //! // A managed cluster announces private addresses ...
 //! let node = Reply::Array(vec![Reply::Bulk("10.0.0.4".into()), Reply::Integer(8501)]);
@@ -36,9 +36,10 @@
 //! let map = SlotMap::from_view(&parse_slots(&Reply::Array(vec![entry]), seed.host())?);
 //!
 //! // ... and a rule says where they are reached. Who must answer there needs no rule.
-//! let policy = AddressPolicy::new().with_rule("ip=seed".parse()?);
+//! let scope = Scope::new().with_seed(seed.host(), None);
+//! let policy = AddressPolicy::new().with_rule("ip=seed".parse()?).with_scope(scope);
 //! let owner = map.primary(Slot::of_key(b"city")).expect("the one node owns every slot");
-//! let plan = policy.plan_node(owner, &seed)?;
+//! let plan = policy.plan_node(owner, &seed, Boundary::Scope)?;
 //! assert_eq!(plan.dial.first().to_string(), "cache.westus3.redis.azure.net:8501");
 //! assert_eq!(plan.sni.as_deref(), Some("cache.westus3.redis.azure.net"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -59,8 +60,9 @@ pub mod typed;
 pub mod view;
 
 pub use address::{
-    AddressPolicy, DialAddress, DialPlan, DialRule, DialTo, HostMatch, Identity, IdentityName,
+    AddressPolicy, Boundary, DialAddress, DialPlan, DialRule, DialTo, HostMatch, Identity, IdentityName,
     IdentityPolicy, IdentitySource, NodePlan, Pin, PinError, PlanError, PortRule, Profile, ProfileTraits,
+    Scope, Trust,
 };
 pub use diff::{MovedSlots, TopologyDiff};
 pub use endpoint::{Endpoint, EndpointError};

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use truename_resp::{ErrorReply, Reply};
 use truename_topology::view::{SkipReason, Skipped};
 use truename_topology::{
-    AddressPolicy, AnnouncedNode, DialAddress, DialPlan, DialRule, Endpoint, Identity, IdentityName, NodeId,
-    Redirect, Role, ShardView, Slot, SlotMap, SlotRange, TopologyDiff, View, parse_nodes, parse_redirect,
-    parse_slots,
+    AddressPolicy, AnnouncedNode, Boundary, DialAddress, DialPlan, DialRule, Endpoint, Identity,
+    IdentityName, IdentityPolicy, NodeId, PlanError, Redirect, Role, ShardView, Slot, SlotMap, SlotRange,
+    TopologyDiff, Trust, View, parse_nodes, parse_redirect, parse_slots,
 };
 
 /// C0, DEL, C1, line separators and everything that changes the direction of text.
@@ -83,17 +83,22 @@ fn shown(text: &str) -> Vec<String> {
     let errors = [
         Endpoint::parse(text, None).err().map(|error| format!("{error} {error:?}")),
         IdentityName::parse(text).err().map(|error| format!("{error} {error:?}")),
+        text.parse::<Trust>().err().map(|error| format!("{error} {error:?}")),
+        text.parse::<IdentityPolicy>().err().map(|error| format!("{error} {error:?}")),
+        PlanError::OutOfScope { endpoint: endpoint.clone() }.to_string().into(),
         text.parse::<DialRule>().err().map(|error| format!("{error} {error:?}")),
     ];
     shown.extend(errors.into_iter().flatten());
     for rule in ["*=seed:-1", "*={host}:{port}"] {
         let policy = AddressPolicy::new().with_rule(rule.parse().expect("a rule"));
-        match policy.plan_node(&node, &seed) {
-            Ok(plan) => {
-                shown.push(plan.dial.to_string());
-                shown.extend(plan.identities.iter().map(Identity::to_string));
+        for boundary in [Boundary::Scope, Boundary::Lifted] {
+            match policy.plan_node(&node, &seed, boundary) {
+                Ok(plan) => {
+                    shown.push(plan.dial.to_string());
+                    shown.extend(plan.identities.iter().map(Identity::to_string));
+                }
+                Err(error) => shown.push(format!("{error} {error:?}")),
             }
-            Err(error) => shown.push(format!("{error} {error:?}")),
         }
     }
     for error in ["MOVED 1 ", "MOVED ", "ASK 16384 "] {

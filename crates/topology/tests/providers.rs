@@ -3,13 +3,12 @@
 mod common;
 
 use common::endpoint;
-use truename_topology::{
-    AddressPolicy, AnnouncedNode, Endpoint, IdentityName, IdentityPolicy, NodePlan, PlanError, Profile, Role,
-};
+use truename_topology::{AnnouncedNode, Boundary, NodePlan, Profile, Role, Scope};
 
 const AMR: &str = "my.westeurope.redis.azure.net:10000";
 const ACRE: &str = "my.westus3.redisenterprise.cache.azure.net:10000";
 const EC: &str = "clustercfg.my.ozh0ii.euc1.cache.amazonaws.com:6379";
+const EC_INFIX: &str = "my.ozh0ii.clustercfg.euc1.cache.amazonaws.com:6379";
 const SERVERLESS: &str = "my-abc123.serverless.use1.cache.amazonaws.com:6379";
 const MEMORYDB: &str = "clustercfg.my.abc123.memorydb.us-east-1.amazonaws.com:6379";
 const CLOUD: &str = "redis-12000.c1.us-east-1-2.ec2.cloud.rlrcp.com:12000";
@@ -26,32 +25,40 @@ struct Row {
     seed: &'static str,
     announced: &'static str,
     hostname: &'static str,
+    /// What users of the provider have: public authorities, or a private one, or plaintext.
+    boundary: Boundary,
     dial: &'static str,
     sni: Option<&'static str>,
     names: &'static [&'static str],
 }
 
 const fn row(profile: &'static str, seed: &'static str, announced: &'static str) -> Row {
-    Row { profile, rules: &[], seed, announced, hostname: "", dial: "", sni: None, names: &[] }
+    let boundary = Boundary::Scope;
+    Row { profile, rules: &[], seed, announced, hostname: "", boundary, dial: "", sni: None, names: &[] }
+}
+
+/// The same for a provider whose certificates a private authority signs, or without TLS.
+const fn private(profile: &'static str, seed: &'static str, announced: &'static str) -> Row {
+    Row { boundary: Boundary::Lifted, ..row(profile, seed, announced) }
 }
 
 const ROWS: &[Row] = &[
     Row {
         dial: "my.westeurope.redis.azure.net:8501",
         sni: Some("my.westeurope.redis.azure.net"),
-        names: &["10.0.0.4 (announced address)", "my.westeurope.redis.azure.net (seed)"],
+        names: &["my.westeurope.redis.azure.net (seed)"],
         ..row("azure-managed", AMR, "10.0.0.4:8501")
     },
     Row {
         dial: "my.westus3.redisenterprise.cache.azure.net:8502",
         sni: Some("my.westus3.redisenterprise.cache.azure.net"),
-        names: &["10.0.0.4 (announced address)", "my.westus3.redisenterprise.cache.azure.net (seed)"],
+        names: &["my.westus3.redisenterprise.cache.azure.net (seed)"],
         ..row("azure-enterprise", ACRE, "10.0.0.4:8502")
     },
     Row {
         dial: "my.redis.cache.windows.net:15001",
         sni: Some("my.redis.cache.windows.net"),
-        names: &["52.1.2.3 (announced address)", "my.redis.cache.windows.net (seed)"],
+        names: &["my.redis.cache.windows.net (seed)"],
         ..row("azure-premium", "my.redis.cache.windows.net:6380", "52.1.2.3:15001")
     },
     // A tunnel to a private endpoint: the user's rule comes before the profile's.
@@ -59,7 +66,7 @@ const ROWS: &[Row] = &[
         rules: &["ip:8500-8599=127.0.0.1:+10000"],
         dial: "127.0.0.1:18501",
         sni: Some("my.westeurope.redis.azure.net"),
-        names: &["10.0.0.4 (announced address)", "my.westeurope.redis.azure.net (seed)"],
+        names: &["my.westeurope.redis.azure.net (seed)"],
         ..row("azure-managed", AMR, "10.0.0.4:8501")
     },
     // With encryption in transit: names.
@@ -71,6 +78,16 @@ const ROWS: &[Row] = &[
             "clustercfg.my.ozh0ii.euc1.cache.amazonaws.com (seed)",
         ],
         ..row("elasticache", EC, "my-0001-001.my.ozh0ii.euc1.cache.amazonaws.com:6379")
+    },
+    // The form of endpoint with `clustercfg` inside: nodes do not lie under the seed's parent.
+    Row {
+        dial: "my-0001-001.ozh0ii.0001.euc1.cache.amazonaws.com:6379, else my.ozh0ii.clustercfg.euc1.cache.amazonaws.com:6379",
+        sni: Some("my-0001-001.ozh0ii.0001.euc1.cache.amazonaws.com"),
+        names: &[
+            "my-0001-001.ozh0ii.0001.euc1.cache.amazonaws.com (announced address)",
+            "my.ozh0ii.clustercfg.euc1.cache.amazonaws.com (seed)",
+        ],
+        ..row("elasticache", EC_INFIX, "my-0001-001.ozh0ii.0001.euc1.cache.amazonaws.com:6379")
     },
     // The same from outside of the VPC, through a tunnel.
     Row {
@@ -88,7 +105,7 @@ const ROWS: &[Row] = &[
         dial: "172.31.0.9:6379, else clustercfg.my.ozh0ii.euc1.cache.amazonaws.com:6379",
         sni: Some("clustercfg.my.ozh0ii.euc1.cache.amazonaws.com"),
         names: &["172.31.0.9 (announced address)", "clustercfg.my.ozh0ii.euc1.cache.amazonaws.com (seed)"],
-        ..row("elasticache", EC, "172.31.0.9:6379")
+        ..private("elasticache", EC, "172.31.0.9:6379")
     },
     Row {
         dial: "my-abc123.serverless.use1.cache.amazonaws.com:6380",
@@ -111,20 +128,20 @@ const ROWS: &[Row] = &[
         dial: "10.128.0.12:11000",
         sni: None,
         names: &["10.128.0.12 (announced address)", "10.128.0.9 (seed)"],
-        ..row("gcp", "10.128.0.9:6379", "10.128.0.12:11000")
+        ..private("gcp", "10.128.0.9:6379", "10.128.0.12:11000")
     },
     // Different machines: the announced address and never the seed's host.
     Row {
         dial: "10.8.0.3:12000",
         sni: Some("redis-12000.c1.us-east-1-2.ec2.cloud.rlrcp.com"),
-        names: &["10.8.0.3 (announced address)", "redis-12000.c1.us-east-1-2.ec2.cloud.rlrcp.com (seed)"],
+        names: &["redis-12000.c1.us-east-1-2.ec2.cloud.rlrcp.com (seed)"],
         ..row("redis-cloud", CLOUD, "10.8.0.3:12000")
     },
     Row {
         dial: "10.8.0.3:12000",
         sni: Some("redis-12000.cluster.example.net"),
         names: &["10.8.0.3 (announced address)", "redis-12000.cluster.example.net (seed)"],
-        ..row("redis-enterprise", SOFTWARE, "10.8.0.3:12000")
+        ..private("redis-enterprise", SOFTWARE, "10.8.0.3:12000")
     },
     // `oss_cluster_api_preferred_endpoint_type hostname`.
     Row {
@@ -147,13 +164,13 @@ const ROWS: &[Row] = &[
         dial: "192.168.1.20:6379, else r-bp1abc.redis.rds.aliyuncs.com:6379",
         sni: Some("r-bp1abc.redis.rds.aliyuncs.com"),
         names: &["192.168.1.20 (announced address)", "r-bp1abc.redis.rds.aliyuncs.com (seed)"],
-        ..row("alibaba", ALIBABA, "192.168.1.20:6379")
+        ..private("alibaba", ALIBABA, "192.168.1.20:6379")
     },
     Row {
         dial: "10.233.79.29:6379, else redis.cache.svc.cluster.local:6379",
         sni: Some("redis.cache.svc.cluster.local"),
         names: &["10.233.79.29 (announced address)", "redis.cache.svc.cluster.local (seed)"],
-        ..row("kubernetes", K8S, "10.233.79.29:6379")
+        ..private("kubernetes", K8S, "10.233.79.29:6379")
     },
     // A pod that announces its short name, and a host name beside it.
     Row {
@@ -166,14 +183,14 @@ const ROWS: &[Row] = &[
             "redis-0.redis-headless.cache.svc.cluster.local (announced host name)",
             "redis.cache.svc.cluster.local (seed)",
         ],
-        ..row("kubernetes", K8S, "redis-0:6379")
+        ..private("kubernetes", K8S, "redis-0:6379")
     },
     // Containers with equal published ports need no rule.
     Row {
         dial: "172.18.0.2:7001, else 127.0.0.1:7001",
         sni: None,
         names: &["172.18.0.2 (announced address)", "127.0.0.1 (seed)"],
-        ..row("local-nat", "127.0.0.1:7000", "172.18.0.2:7001")
+        ..private("local-nat", "127.0.0.1:7000", "172.18.0.2:7001")
     },
     // Shifted ports need one.
     Row {
@@ -181,7 +198,7 @@ const ROWS: &[Row] = &[
         dial: "localhost:17001",
         sni: Some("localhost"),
         names: &["172.18.0.2 (announced address)", "localhost (seed)"],
-        ..row("local-nat", "localhost:17000", "172.18.0.2:7001")
+        ..private("local-nat", "localhost:17000", "172.18.0.2:7001")
     },
     // unknown-endpoint: the parsers have put the host that answered in its place.
     Row {
@@ -196,12 +213,48 @@ const ROWS: &[Row] = &[
         hostname: "node-1.example.net",
         dial: "10.0.0.5:6379, else cluster.example.net:6379",
         sni: Some("node-1.example.net"),
-        names: &[
-            "10.0.0.5 (announced address)",
-            "node-1.example.net (announced host name)",
-            "cluster.example.net (seed)",
-        ],
+        names: &["node-1.example.net (announced host name)", "cluster.example.net (seed)"],
         ..row("", "cluster.example.net:6379", "10.0.0.5:6379")
+    },
+    // Out of scope: names that anybody can have a certificate for. What is left is the seed's host, or nothing.
+    Row {
+        dial: "my.westeurope.redis.azure.net:8501",
+        sni: Some("my.westeurope.redis.azure.net"),
+        names: &["my.westeurope.redis.azure.net (seed)"],
+        ..row("azure-managed", AMR, "evil.westeurope.redis.azure.net:8501")
+    },
+    Row {
+        dial: "my-abc123.serverless.use1.cache.amazonaws.com:6379",
+        sni: Some("my-abc123.serverless.use1.cache.amazonaws.com"),
+        names: &["my-abc123.serverless.use1.cache.amazonaws.com (seed)"],
+        ..row("elasticache-serverless", SERVERLESS, "evil-abc123.serverless.use1.cache.amazonaws.com:6379")
+    },
+    Row {
+        dial: "clustercfg.my.ozh0ii.euc1.cache.amazonaws.com:6379",
+        sni: Some("clustercfg.my.ozh0ii.euc1.cache.amazonaws.com"),
+        names: &["clustercfg.my.ozh0ii.euc1.cache.amazonaws.com (seed)"],
+        ..row("elasticache", EC, "evil-0001-001.evil.abc123.euc1.cache.amazonaws.com:6379")
+    },
+    Row {
+        dial: "amaaaa-p.redis.us-ashburn-1.oci.oraclecloud.com:6379",
+        sni: Some("amaaaa-p.redis.us-ashburn-1.oci.oraclecloud.com"),
+        names: &["amaaaa-p.redis.us-ashburn-1.oci.oraclecloud.com (seed)"],
+        ..row("oci", OCI, "evil-1-1.redis.us-ashburn-1.oci.oraclecloud.com:6379")
+    },
+    Row {
+        rules: &["*.local=announced", "*={host}.redis-headless.cache.svc.cluster.local"],
+        dial: "redis-0.redis-headless.cache.svc.cluster.local:6379",
+        sni: Some("redis.cache.svc.cluster.local"),
+        names: &["redis.cache.svc.cluster.local (seed)"],
+        ..row("kubernetes", K8S, "redis-0:6379")
+    },
+    // Metadata out of scope is ignored.
+    Row {
+        hostname: "evil.attacker.example",
+        dial: "node-1.example.net:6379, else cluster.example.net:6379",
+        sni: Some("node-1.example.net"),
+        names: &["node-1.example.net (announced address)", "cluster.example.net (seed)"],
+        ..row("", "cluster.example.net:6379", "node-1.example.net:6379")
     },
 ];
 
@@ -217,11 +270,11 @@ fn announced(address: &str, hostname: &str) -> AnnouncedNode {
 fn every_provider() {
     for row in ROWS {
         let own = row.rules.iter().map(|rule| rule.parse().unwrap());
-        let mut policy = AddressPolicy::new().with_rules(own);
-        if let Some(profile) = Profile::named(row.profile) {
-            policy = policy.with_rules(profile.dial.iter().cloned()).with_identity(profile.identity.clone());
-        }
-        let plan = policy.plan_node(&announced(row.announced, row.hostname), &endpoint(row.seed)).unwrap();
+        let profile = Profile::named(row.profile);
+        let policy = profile.map(Profile::policy).unwrap_or_default().with_rules(own);
+        let seed = endpoint(row.seed);
+        let policy = policy.with_scope(Scope::new().with_seed(seed.host(), profile));
+        let plan = policy.plan_node(&announced(row.announced, row.hostname), &seed, row.boundary).unwrap();
         let context = format!("{} {}", row.profile, row.announced);
         assert_eq!(plan.dial.to_string(), row.dial, "{context}");
         assert_eq!(plan.sni.as_deref(), row.sni, "{context}");
@@ -246,7 +299,7 @@ fn seeds_are_dialled_as_configured_and_prove_their_configured_host() {
     for row in ROWS {
         let policy = Profile::named(row.profile).map(Profile::policy).unwrap_or_default();
         let seed = endpoint(row.seed);
-        let plan = policy.plan_seed(&seed).unwrap();
+        let plan = policy.plan_seed(&seed, Boundary::Scope).unwrap();
         assert_eq!(
             (plan.dial.first().to_string(), plan.dial.fallback()),
             (row.seed.to_owned(), None),
@@ -256,151 +309,5 @@ fn seeds_are_dialled_as_configured_and_prove_their_configured_host() {
         assert_eq!(names(&plan), [format!("{} (seed)", seed.host())], "{}", row.profile);
         let sni = seed.ip().is_none().then_some(seed.host());
         assert_eq!(plan.sni.as_deref(), sni, "{}", row.profile);
-    }
-}
-
-/// Policy, announced address, hostname metadata, SNI, acceptable names; the seed is `seed.example.net`.
-type PolicyRow = (IdentityPolicy, &'static str, &'static str, Option<&'static str>, &'static [&'static str]);
-
-#[test]
-fn every_identity_policy() {
-    let fixed = || IdentityPolicy::Fixed(IdentityName::parse("cache.example.net").unwrap());
-    let fixed_ip = || IdentityPolicy::Fixed(IdentityName::parse("192.0.2.1").unwrap());
-    let custom: IdentityPolicy = IdentityPolicy::Custom(std::sync::Arc::new(|node, seed| {
-        assert_eq!(seed.host(), "seed.example.net");
-        vec![IdentityName::parse(&format!("n{}.example.net", node.endpoint.port())).unwrap()]
-    }));
-    let rows: Vec<PolicyRow> = vec![
-        (
-            IdentityPolicy::AnyOf,
-            "10.0.0.4:1",
-            "",
-            Some("seed.example.net"),
-            &["10.0.0.4 (announced address)", "seed.example.net (seed)"],
-        ),
-        (
-            IdentityPolicy::AnyOf,
-            "Seed.Example.NET:1",
-            "",
-            Some("seed.example.net"),
-            &["seed.example.net (announced address)"],
-        ),
-        (
-            IdentityPolicy::AnyOf,
-            "a.example.net:1",
-            "b.example.net",
-            Some("a.example.net"),
-            &[
-                "a.example.net (announced address)",
-                "b.example.net (announced host name)",
-                "seed.example.net (seed)",
-            ],
-        ),
-        // What no certificate can carry is no identity; the node can still prove the seed's name.
-        (IdentityPolicy::AnyOf, "bücher:1", "", Some("seed.example.net"), &["seed.example.net (seed)"]),
-        // Only the address is acceptable, but a name is known and therefore sent.
-        (
-            IdentityPolicy::Announced,
-            "10.0.0.4:1",
-            "",
-            Some("seed.example.net"),
-            &["10.0.0.4 (announced address)"],
-        ),
-        (
-            IdentityPolicy::Announced,
-            "10.0.0.4:1",
-            "b.example.net",
-            Some("b.example.net"),
-            &["10.0.0.4 (announced address)", "b.example.net (announced host name)"],
-        ),
-        (IdentityPolicy::Seed, "a.example.net:1", "", Some("seed.example.net"), &["seed.example.net (seed)"]),
-        (fixed(), "10.0.0.4:1", "", Some("cache.example.net"), &["cache.example.net (fixed name)"]),
-        // A fixed name never overrides a name that the node announces.
-        (
-            fixed(),
-            "a.example.net:1",
-            "",
-            Some("cache.example.net"),
-            &["cache.example.net (fixed name)", "a.example.net (announced address)"],
-        ),
-        (
-            fixed(),
-            "10.0.0.4:1",
-            "b.example.net",
-            Some("cache.example.net"),
-            &["cache.example.net (fixed name)", "b.example.net (announced host name)"],
-        ),
-        (fixed(), "cache.example.net:1", "", Some("cache.example.net"), &["cache.example.net (fixed name)"]),
-        (fixed_ip(), "10.0.0.4:1", "", Some("seed.example.net"), &["192.0.2.1 (fixed name)"]),
-        (custom, "10.0.0.4:7", "", Some("n7.example.net"), &["n7.example.net (custom rule)"]),
-    ];
-    let seed = endpoint("seed.example.net:6379");
-    for (policy, address, hostname, sni, expected) in rows {
-        let context = format!("{policy:?} {address} {hostname}");
-        let node = AnnouncedNode::new(Endpoint::parse(address, None).unwrap(), Role::Primary)
-            .with_hostname(hostname);
-        let plan = AddressPolicy::new().with_identity(policy).plan_node(&node, &seed).unwrap();
-        assert_eq!(names(&plan), expected, "{context}");
-        assert_eq!(plan.sni.as_deref(), sni, "{context}");
-    }
-}
-
-#[test]
-fn every_identity_policy_for_seeds() {
-    let fixed = || IdentityPolicy::Fixed(IdentityName::parse("cache.example.net").unwrap());
-    for (policy, seed, sni, expected) in [
-        (IdentityPolicy::AnyOf, "10.0.0.1:1", None, vec!["10.0.0.1 (seed)"]),
-        (IdentityPolicy::Announced, "s.example.net:1", Some("s.example.net"), vec!["s.example.net (seed)"]),
-        (IdentityPolicy::Seed, "s.example.net:1", Some("s.example.net"), vec!["s.example.net (seed)"]),
-        (fixed(), "10.0.0.1:1", Some("cache.example.net"), vec!["cache.example.net (fixed name)"]),
-        (
-            fixed(),
-            "s.example.net:1",
-            Some("cache.example.net"),
-            vec!["cache.example.net (fixed name)", "s.example.net (seed)"],
-        ),
-    ] {
-        let plan = AddressPolicy::new().with_identity(policy.clone()).plan_seed(&endpoint(seed)).unwrap();
-        assert_eq!(names(&plan), expected, "{policy:?} {seed}");
-        assert_eq!(plan.sni.as_deref(), sni, "{policy:?} {seed}");
-    }
-}
-
-#[test]
-fn nobody_is_trusted_without_a_name() {
-    let nobody = IdentityPolicy::Custom(std::sync::Arc::new(|_, _| Vec::new()));
-    let node = announced("10.0.0.4:8501", "");
-    let planned = AddressPolicy::new().with_identity(nobody).plan_node(&node, &endpoint("s:1"));
-    assert_eq!(planned, Err(PlanError::NoIdentity { endpoint: node.endpoint }));
-}
-
-#[test]
-fn the_closure_is_asked_before_the_rules() {
-    let policy =
-        AddressPolicy::new().with_rule("*=ruled.example.net".parse().unwrap()).with_map(|node, seed| {
-            (node.endpoint.port() == 1).then(|| truename_topology::DialAddress::new(seed.host(), 99))
-        });
-    let seed = endpoint("s:5");
-    for (address, dialled) in [("10.0.0.4:1", "s:99"), ("10.0.0.4:2", "ruled.example.net:2")] {
-        let plan = policy.plan_node(&announced(address, ""), &seed).unwrap();
-        assert_eq!(plan.dial.to_string(), dialled);
-    }
-    assert!(format!("{policy:?}").contains("closure"));
-}
-
-#[test]
-fn the_first_rule_that_matches_wins() {
-    let rules = ["10.0.0.4:8501=first:1", "10.0.0.0/8=second:2", "ip=third:3"];
-    let policy = AddressPolicy::new().with_rules(rules.iter().map(|rule| rule.parse().unwrap()));
-    for (address, dialled) in [
-        ("10.0.0.4:8501", "first:1"),
-        ("10.0.0.4:8502", "second:2"),
-        ("192.168.0.1:1", "third:3"),
-        ("node-1:6379", "node-1:6379, else s:6379"),
-    ] {
-        assert_eq!(
-            policy.plan_node(&announced(address, ""), &endpoint("s:5")).unwrap().dial.to_string(),
-            dialled
-        );
     }
 }

@@ -1,4 +1,4 @@
-//! [`IdentityName`]: a name that a certificate can prove, and [`IdentityPolicy`]: which ones will do.
+//! [`IdentityName`]: a name that a certificate can prove, and [`Identity`]: one that will do, with the reason.
 //!
 //! The rules, and why they are sound, are in the [module above](super).
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use truename_resp::Untrusted;
 
-use crate::{AnnouncedNode, Endpoint, Typed};
+use crate::Typed;
 
 /// A host name or an IP address, as it appears among a certificate's subject alternative names.
 ///
@@ -134,7 +134,7 @@ impl fmt::Display for Identity {
 /// Why a name is trusted for a node. Where several reasons give the same name, the first one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IdentitySource {
-    /// The user set it for all nodes.
+    /// The user set it for all nodes: to be verified beside others, or alone.
     Fixed,
     /// The host of the node's announced endpoint.
     Announced,
@@ -155,72 +155,6 @@ impl fmt::Display for IdentitySource {
             Self::Seed => "seed",
             Self::Custom => "custom rule",
         })
-    }
-}
-
-/// The user's own answer to "who must answer?", for one node and the seed that led to it.
-pub type CustomIdentity = dyn Fn(&AnnouncedNode, &Endpoint) -> Vec<IdentityName> + Send + Sync;
-
-/// Which names will do for a node; at least one of them has to be proved.
-#[derive(Clone, Default)]
-#[non_exhaustive]
-pub enum IdentityPolicy {
-    /// The announced host or IP, the `hostname` metadata, or the seed's host.
-    #[default]
-    AnyOf,
-    /// Only what the node itself announces. Seeds have to prove their configured host.
-    Announced,
-    /// Only the seed's host, whatever a node announces.
-    Seed,
-    /// This name, beside any name that the node announces.
-    Fixed(IdentityName),
-    /// What the closure returns; nothing else will do. For a seed it is given a node announced as the seed.
-    Custom(Arc<CustomIdentity>),
-}
-
-impl IdentityPolicy {
-    /// The identities that will do for a node, without repetitions.
-    pub(super) fn identities(&self, node: &AnnouncedNode, seed: &Endpoint) -> Vec<Identity> {
-        use IdentitySource as Source;
-        let named = |text: &str| IdentityName::parse(text).ok();
-        let announced = || named(node.endpoint.host()).map(|name| (name, Source::Announced));
-        let hostname = || named(node.hostname.as_deref()?).map(|name| (name, Source::Hostname));
-        let seed_host = || named(seed.host()).map(|name| (name, Source::Seed));
-        let names_only = |found: &(IdentityName, Source)| found.0.as_dns().is_some();
-        let found: Vec<(IdentityName, Source)> = match self {
-            Self::AnyOf => [announced(), hostname(), seed_host()].into_iter().flatten().collect(),
-            Self::Announced => [announced(), hostname()].into_iter().flatten().collect(),
-            Self::Seed => seed_host().into_iter().collect(),
-            Self::Fixed(name) => {
-                let fixed = Some((name.clone(), Source::Fixed));
-                [fixed, announced().filter(names_only), hostname().filter(names_only)]
-                    .into_iter()
-                    .flatten()
-                    .collect()
-            }
-            Self::Custom(choose) => {
-                choose(node, seed).into_iter().map(|name| (name, Source::Custom)).collect()
-            }
-        };
-        let mut identities: Vec<Identity> = Vec::with_capacity(found.len());
-        for (name, source) in found {
-            if identities.iter().all(|known| known.name != name) {
-                identities.push(Identity { name, source });
-            }
-        }
-        identities
-    }
-}
-
-impl fmt::Debug for IdentityPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AnyOf => f.write_str("AnyOf"),
-            Self::Announced => f.write_str("Announced"),
-            Self::Seed => f.write_str("Seed"),
-            Self::Fixed(name) => f.debug_tuple("Fixed").field(name).finish(),
-            Self::Custom(_) => f.write_str("Custom(..)"),
-        }
     }
 }
 

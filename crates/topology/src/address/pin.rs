@@ -62,7 +62,7 @@ impl fmt::Debug for Pin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AddressPolicy, AnnouncedNode, DialRule, Endpoint, Role};
+    use crate::{AddressPolicy, AnnouncedNode, Boundary, DialRule, Endpoint, Role};
 
     #[test]
     fn only_the_rule_that_dials_a_node_brings_its_pins() {
@@ -75,7 +75,7 @@ mod tests {
         for (host, pins) in [("10.0.0.1", &[one][..]), ("10.0.0.2", &[other, one]), ("node.example.net", &[])]
         {
             let node = AnnouncedNode::new(Endpoint::new(host, 6379), Role::Primary);
-            assert_eq!(policy.plan_node(&node, &seed).unwrap().pins, pins, "{host}");
+            assert_eq!(policy.plan_node(&node, &seed, Boundary::Lifted).unwrap().pins, pins, "{host}");
         }
     }
 

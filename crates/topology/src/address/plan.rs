@@ -37,20 +37,23 @@ pub enum DialPlan {
         /// node, so it counts only if the node's id is confirmed.
         fallback: Option<DialAddress>,
     },
+    /// No rule applies, and the announced name is out of [scope](super::Scope), so that it is not dialled: only the
+    /// seed's host with the announced port is. Like any such detour it counts only if the node's id is confirmed.
+    Detour(DialAddress),
 }
 
 impl DialPlan {
     /// The address to try first.
     pub fn first(&self) -> &DialAddress {
         match self {
-            Self::Ruled(address) | Self::Auto { announced: address, .. } => address,
+            Self::Ruled(address) | Self::Auto { announced: address, .. } | Self::Detour(address) => address,
         }
     }
 
     /// The address to try beside the first one, if that does not answer.
     pub fn fallback(&self) -> Option<&DialAddress> {
         match self {
-            Self::Ruled(_) => None,
+            Self::Ruled(_) | Self::Detour(_) => None,
             Self::Auto { fallback, .. } => fallback.as_ref(),
         }
     }
@@ -82,6 +85,16 @@ pub enum PlanError {
         endpoint: Endpoint,
         /// The template.
         template: Arc<str>,
+    },
+    /// What the node announces is out of [scope](super::Scope), and no rule, map or detour leads to it: it is not dialled,
+    /// or there is no name in scope that it could prove.
+    #[error(
+        "{endpoint} is out of scope: neither a seed, nor under a seed's parent domain, nor trusted; under public \
+         authorities anybody can have a certificate for such a name"
+    )]
+    OutOfScope {
+        /// The announced endpoint.
+        endpoint: Endpoint,
     },
     /// There is no name that the node could prove, so nothing that answers could be trusted.
     #[error("no name is known that {endpoint} could prove; set one, for example the name in its certificate")]

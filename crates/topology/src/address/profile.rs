@@ -29,6 +29,12 @@ pub struct Profile {
     pub traits: ProfileTraits,
     /// What a person should know, a sentence each.
     pub hints: &'static [&'static str],
+    /// Whether only the seed's own name counts of what lies under its parent domain, since other customers have
+    /// certificates there.
+    pub narrows_scope: bool,
+    /// The names of the nodes of a seed's cluster where they do not lie under its parent domain, or not alone there:
+    /// a pattern in which `#` stands for a number. `None` for a seed that gives none.
+    pub siblings: Option<fn(&str) -> Option<String>>,
 }
 
 /// Known differences of a provider's servers from open-source ones. The default is none: whatever is not
@@ -71,10 +77,9 @@ impl Profile {
         matching.max_by_key(|(pattern, _)| pattern.split('.').count()).map(|(_, profile)| profile)
     }
 
-    /// The policy of the profile. Rules of the user belong before its rules:
-    /// `AddressPolicy::new().with_rules(own).with_rules(profile.dial.iter().cloned())`.
+    /// The policy of the profile, without rules of a user.
     pub fn policy(&self) -> AddressPolicy {
-        AddressPolicy::new().with_rules(self.dial.iter().cloned()).with_identity(self.identity.clone())
+        AddressPolicy::new().with_profile(self)
     }
 }
 
@@ -159,7 +164,7 @@ mod tests {
                 "{}",
                 profile.name
             );
-            assert_eq!(profile.policy().rules(), profile.dial, "{}", profile.name);
+            assert!(profile.policy().rules().eq(profile.dial), "{}", profile.name);
         }
         assert!(Profile::named("Azure-Managed").is_some() && Profile::named("nowhere").is_none());
     }

@@ -26,6 +26,34 @@ const OPEN_SOURCE: ProfileTraits = ProfileTraits {
 const REDIS_ENTERPRISE: ProfileTraits =
     ProfileTraits { rejects_cluster_myid: true, rejects_readonly: true, rejects_asking: true, ..OPEN_SOURCE };
 
+/// The nodes of `my.abc123.clustercfg.use1.cache.amazonaws.com` are `my-0001-001.abc123.0001.use1.cache.amazonaws.com`
+/// and so on (AWS documentation, "Finding connection endpoints"), and each of them can be a seed. In the other form of
+/// endpoint, which begins with `clustercfg.`, nodes lie under the seed's parent.
+fn elasticache_infix(seed: &str) -> Option<String> {
+    let mut labels = seed.splitn(4, '.');
+    let (first, hash, infix, rest) = (labels.next()?, labels.next()?, labels.next()?, labels.next()?);
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let cluster = if infix == "clustercfg" {
+        first
+    } else if is_number(infix) {
+        let (rest, node) = first.rsplit_once('-')?;
+        let (cluster, shard) = rest.rsplit_once('-')?;
+        (is_number(node) && is_number(shard)).then_some(cluster)?
+    } else {
+        return None;
+    };
+    (!cluster.is_empty()).then(|| format!("{cluster}-#-#.{hash}.#.{rest}"))
+}
+
+/// Nodes are `ID-SHARD-NODE.redis.REGION.oci.oraclecloud.com` (OCI documentation, "Getting an OCI Cache Sharded
+/// Cluster's Connection Details"), and each of them can be a seed. Inference: other endpoints of a cluster, such as
+/// `ID-p`, begin with the same ID.
+fn oci_nodes(seed: &str) -> Option<String> {
+    let (first, rest) = seed.split_once('.')?;
+    let id = first.split('-').next().filter(|id| !id.is_empty())?;
+    rest.starts_with("redis.").then(|| format!("{id}-#-#.{rest}"))
+}
+
 pub(super) static PROFILES: [Profile; 13] = [
     Profile {
         name: "azure-managed",
@@ -49,6 +77,9 @@ pub(super) static PROFILES: [Profile; 13] = [
             "With the Enterprise cluster policy, CLUSTER commands are blocked: connect to it as to a single server.",
             "Connect by the public name; a name with `privatelink` in it is not in the certificate.",
         ],
+        // The certificate is the region's: every customer's cache proves every name there.
+        narrows_scope: true,
+        siblings: None,
     },
     Profile {
         name: "azure-enterprise",
@@ -65,6 +96,9 @@ pub(super) static PROFILES: [Profile; 13] = [
             "The certificate carries DNS names only, so every node is verified by the seed's name.",
             "With the Enterprise cluster policy, CLUSTER commands are blocked: connect to it as to a single server.",
         ],
+        // As for azure-managed.
+        narrows_scope: true,
+        siblings: None,
     },
     Profile {
         name: "azure-premium",
@@ -86,6 +120,9 @@ pub(super) static PROFILES: [Profile; 13] = [
             "Nodes share the seed's IP address, on ports 15000 and up with TLS and 13000 and up without.",
             "The certificate is for *.redis.cache.windows.net, so every node is verified by the seed's name.",
         ],
+        // One certificate for every customer's cache.
+        narrows_scope: true,
+        siblings: None,
     },
     Profile {
         name: "elasticache",
@@ -106,6 +143,8 @@ pub(super) static PROFILES: [Profile; 13] = [
             "From outside of the VPC a tunnel needs a rule, such as `*.cache.amazonaws.com=127.0.0.1`.",
             "Turning encryption on gives the cluster a new endpoint name, and the old one disappears.",
         ],
+        narrows_scope: false,
+        siblings: Some(elasticache_infix),
     },
     Profile {
         name: "elasticache-serverless",
@@ -118,6 +157,9 @@ pub(super) static PROFILES: [Profile; 13] = [
         identity: IdentityPolicy::AnyOf,
         traits: OPEN_SOURCE,
         hints: &["One host name for everything: port 6379 is the primary, port 6380 the replica."],
+        // Every customer's endpoint lies under the same parent; all nodes have the seed's own name.
+        narrows_scope: true,
+        siblings: None,
     },
     Profile {
         name: "memorydb",
@@ -130,6 +172,8 @@ pub(super) static PROFILES: [Profile; 13] = [
         identity: IdentityPolicy::AnyOf,
         traits: OPEN_SOURCE,
         hints: &["Clusters are reached from within their VPC; from outside a tunnel and a rule are needed."],
+        narrows_scope: false,
+        siblings: None,
     },
     Profile {
         name: "gcp",
@@ -148,6 +192,8 @@ pub(super) static PROFILES: [Profile; 13] = [
             "Open ports 11000-13047 beside the seed's 6379.",
             "The certificates are signed by a private authority: give its bundle, the system's roots never suffice.",
         ],
+        narrows_scope: false,
+        siblings: None,
     },
     Profile {
         name: "redis-cloud",
@@ -167,6 +213,9 @@ pub(super) static PROFILES: [Profile; 13] = [
             "The authority's file redis_ca.pem holds several certificates, and all of them are needed.",
             "The certificates are for names of Redis Cloud, not for those of a private link.",
         ],
+        // Databases of several customers share a cluster, and `db.redis.io` is everybody's.
+        narrows_scope: true,
+        siblings: None,
     },
     Profile {
         name: "redis-enterprise",
@@ -183,6 +232,8 @@ pub(super) static PROFILES: [Profile; 13] = [
              `oss_cluster_api_preferred_endpoint_type hostname` makes them announce names.",
             "The default certificate is self-signed.",
         ],
+        narrows_scope: false,
+        siblings: None,
     },
     Profile {
         name: "oci",
@@ -195,6 +246,9 @@ pub(super) static PROFILES: [Profile; 13] = [
         identity: IdentityPolicy::AnyOf,
         traits: OPEN_SOURCE,
         hints: &["Nodes announce host names; do not connect by IP address."],
+        // Every customer's nodes of a region lie under the same parent.
+        narrows_scope: true,
+        siblings: Some(oci_nodes),
     },
     Profile {
         name: "alibaba",
@@ -210,6 +264,9 @@ pub(super) static PROFILES: [Profile; 13] = [
             "In proxy mode the instance is no cluster: connect to it as to a single server.",
             "The authority is private: give ApsaraDB-CA-Chain.pem.",
         ],
+        // Every customer's instance lies under the same parent.
+        narrows_scope: true,
+        siblings: None,
     },
     Profile {
         name: "kubernetes",
@@ -226,6 +283,8 @@ pub(super) static PROFILES: [Profile; 13] = [
             "Pods that announce IP addresses are verified by the seed's name if the certificate carries it; \
              `cluster-announce-hostname` with `cluster-preferred-endpoint-type hostname` is the cure at the server.",
         ],
+        narrows_scope: false,
+        siblings: None,
     },
     Profile {
         name: "local-nat",
@@ -242,5 +301,7 @@ pub(super) static PROFILES: [Profile; 13] = [
              `172.16.0.0/12=seed:+10000`, or one rule for each node.",
             "`cluster-announce-ip` and `cluster-announce-port` are the cure at the server.",
         ],
+        narrows_scope: false,
+        siblings: None,
     },
 ];
