@@ -168,7 +168,14 @@ fn with_rest(mut config: Config, args: &ConnectArgs) -> Config {
         config = config.resolve(&entry.host, entry.port, entry.address);
     }
     if let Some(name) = &args.verify_as {
-        config = config.identity(IdentityPolicy::Fixed(name.clone()));
+        config = config.verify_as(name.clone());
+    }
+    let only = args.verify_only.clone().map(IdentityPolicy::Only);
+    if let Some(identity) = only.or_else(|| args.identity.clone()) {
+        config = config.identity(identity);
+    }
+    for trust in &args.trust {
+        config = config.trust(trust.clone());
     }
     if args.danger_plaintext_credentials {
         config = config.danger_plaintext_credentials();

@@ -43,6 +43,7 @@ pub(crate) enum Exit {
     Loading = 42,
     WrongNode = 43,
     BadTopology = 44,
+    OutOfScope = 45,
     Interrupted = 50,
     Config = 60,
     Lab = 61,
@@ -86,6 +87,7 @@ const TABLE: &[(Exit, &str)] = &[
     (Exit::Loading, "the server is loading its data set"),
     (Exit::WrongNode, "another node answered than the announced one"),
     (Exit::BadTopology, "the reported topology cannot be used"),
+    (Exit::OutOfScope, "the cluster announces a name that nothing vouches for"),
     (Exit::Interrupted, "no reply came; the command may have been executed"),
     (Exit::Config, "the configuration cannot work"),
     (Exit::Lab, "the lab could not be started or changed"),
@@ -110,6 +112,7 @@ impl From<&Cause> for Exit {
     fn from(cause: &Cause) -> Self {
         match cause {
             Cause::Unplannable(_) | Cause::PlaintextCredentials { .. } => Self::Config,
+            Cause::OutOfScope(_) => Self::OutOfScope,
             Cause::NameNotFound(_) => Self::NameNotFound,
             Cause::Refused => Self::Refused,
             Cause::Unreachable(_) => Self::Unreachable,
@@ -195,7 +198,7 @@ mod tests {
     fn the_table_is_in_order_and_has_every_code_once() {
         let codes: Vec<u8> = TABLE.iter().map(|(exit, _)| exit.code()).collect();
         assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
-        assert_eq!(codes.len(), 32);
+        assert_eq!(codes.len(), 33);
     }
 
     #[test]
@@ -230,6 +233,7 @@ mod tests {
             (Cause::Loading, 42),
             (Cause::WrongNode { announced: text(), answered: None }, 43),
             (Cause::BadTopology(text()), 44),
+            (Cause::OutOfScope(text()), 45),
             (Cause::Unplannable(text()), 60),
             (Cause::PlaintextCredentials { provider: "a cloud" }, 60),
         ] {

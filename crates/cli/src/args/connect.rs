@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use truename::topology::{DialRule, IdentityName, Profile};
+use truename::topology::{DialRule, IdentityName, IdentityPolicy, Profile, Trust};
 
 use super::value::{self, ResolveEntry};
 
@@ -33,6 +33,25 @@ pub(crate) struct ConnectArgs {
     /// A further name that every node may prove, such as cache.example.net
     #[arg(long, value_name = "NAME", value_parser = value::identity, help_heading = "TLS")]
     pub(crate) verify_as: Option<IdentityName>,
+    /// The one name that every node has to prove; short for --identity only:NAME
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = value::identity,
+        conflicts_with_all = ["identity", "verify_as"],
+        help_heading = "TLS"
+    )]
+    pub(crate) verify_only: Option<IdentityName>,
+    /// Which names will do: any (what a node announces, or the seed's), announced, seed, or only:NAME
+    #[arg(long, value_name = "POLICY", value_parser = value::identity_policy, help_heading = "TLS")]
+    pub(crate) identity: Option<IdentityPolicy>,
+    /// A name, *.suffix, address or network that the cluster may announce beside its seeds' domain; may be repeated
+    ///
+    /// Under public authorities a name counts only if it is a seed's, lies under a seed's parent domain, or belongs to
+    /// the seed's cluster by the provider's rules; other names are not dialled. Not needed with --cacert and an
+    /// authority of your own.
+    #[arg(long, value_name = "NAME", value_parser = value::trust, help_heading = "TLS")]
+    pub(crate) trust: Vec<Trust>,
     /// DANGER: accept any name of a trusted authority
     #[arg(long, help_heading = "TLS")]
     pub(crate) danger_accept_invalid_hostnames: bool,

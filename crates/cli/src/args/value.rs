@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use truename::topology::{DialRule, IdentityName, Profile, Typed};
+use truename::topology::{DialRule, IdentityName, IdentityPolicy, Profile, Trust, Typed};
 
 /// One `--resolve`: the address of a host name, for one port or for all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,16 @@ pub(crate) fn rule(text: &str) -> Result<DialRule, String> {
 /// Reads a name that a certificate can prove.
 pub(crate) fn identity(text: &str) -> Result<IdentityName, String> {
     IdentityName::parse(text).map_err(|error| error.to_string())
+}
+
+/// Reads which names will do.
+pub(crate) fn identity_policy(text: &str) -> Result<IdentityPolicy, String> {
+    IdentityPolicy::from_str(text).map_err(|error| error.to_string())
+}
+
+/// Reads what a cluster may announce.
+pub(crate) fn trust(text: &str) -> Result<Trust, String> {
+    Trust::from_str(text).map_err(|error| error.to_string())
 }
 
 /// Reads a time such as `250ms`, `2s` or `1m`.
@@ -114,6 +124,8 @@ mod tests {
     fn other_wrong_values_show_a_right_one() {
         assert!(rule("10.0.0.4").unwrap_err().contains("for example"));
         assert!(identity("*.example.net").unwrap_err().contains("cache.example.net"));
+        assert!(identity_policy("all").unwrap_err().contains("only:NAME"));
+        assert!(trust("*").unwrap_err().contains("*.example.net"));
         assert!(duration("5").unwrap_err().contains("250ms"));
         assert!(profile("azur").unwrap_err().contains("azure-managed"));
         assert!(lab_profile("azur").unwrap_err().contains("per-node-certs"));

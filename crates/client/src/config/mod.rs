@@ -8,6 +8,7 @@
 
 mod address_map;
 mod credentials;
+mod identity;
 pub(crate) mod plaintext;
 mod resolver;
 pub mod url;
@@ -16,7 +17,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use truename_topology::{AddressPolicy, DialRule, Endpoint, IdentityPolicy, Profile};
+use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profile, Trust};
 
 pub use address_map::NodeAddressMap;
 pub use credentials::Credentials;
@@ -60,6 +61,8 @@ pub struct Config {
     pub(crate) rules: Vec<DialRule>,
     pub(crate) map: Option<NodeAddressMap>,
     pub(crate) identity: Option<IdentityPolicy>,
+    pub(crate) verify_as: Option<IdentityName>,
+    pub(crate) trust: Vec<Trust>,
     pub(crate) profile: Option<&'static Profile>,
     pub(crate) resolver: Resolver,
     pub(crate) protocol: Protocol,
@@ -116,6 +119,8 @@ impl Config {
             rules: Vec::new(),
             map: None,
             identity: None,
+            verify_as: None,
+            trust: Vec::new(),
             profile: None,
             resolver: Resolver::default(),
             protocol: Protocol::default(),
@@ -190,7 +195,7 @@ impl Config {
     /// `true` is what this client does anyway: every certificate is checked, chain and name.
     ///
     /// There is no `false`. A certificate that names the cluster's host but not the announced address is
-    /// accepted with no option at all; for other names set [`Config::identity`]. If you must, the ways to check
+    /// accepted with no option at all; for other names set [`Config::verify_as`] or [`Config::trust`]. If you must, the ways to check
     /// less are [`Tls::danger_accept_invalid_hostnames`] and [`Tls::danger_accept_invalid_certificates`].
     ///
     /// # Errors
@@ -249,13 +254,6 @@ impl Config {
     #[must_use]
     pub fn node_address_map(mut self, map: impl Into<NodeAddressMap>) -> Self {
         self.map = Some(map.into());
-        self
-    }
-
-    /// Which names a node may prove. The default is [`IdentityPolicy::AnyOf`].
-    #[must_use]
-    pub fn identity(mut self, identity: IdentityPolicy) -> Self {
-        self.identity = Some(identity);
         self
     }
 
@@ -372,21 +370,8 @@ impl Config {
         self.profile.or_else(|| self.seeds.first().and_then(|seed| Profile::detect(seed.host())))
     }
 
-    /// Where to dial and who must answer, with the profile's habits below the user's own rules.
-    pub(crate) fn address_policy(&self) -> AddressPolicy {
-        let profile = self.effective_profile().map(Profile::policy).unwrap_or_default();
-        let identity = self.identity.clone().unwrap_or_else(|| profile.identity().clone());
-        let policy = AddressPolicy::new()
-            .with_rules(self.rules.iter().cloned())
-            .with_rules(profile.rules().iter().cloned())
-            .with_identity(identity);
-        match self.map.clone() {
-            Some(map) => policy.with_map(move |node, seed| (map.0)(node, seed)),
-            None => policy,
-        }
-    }
-
     pub(crate) fn validate(&self) -> Result<(), Error> {
+        self.validate_identity()?;
         if self.seeds.is_empty() {
             return Err(Error::config_with_remedy("no seed is given", "add one with Config::seed"));
         }

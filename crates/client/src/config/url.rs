@@ -13,7 +13,10 @@
 //! | `refresh=60s` | how often the topology is asked for |
 //! | `profile=azure-managed` | the provider's habits |
 //! | `map=RULE` | a dial rule; may be repeated |
-//! | `verify_as=NAME` | a name that every node may prove |
+//! | `verify_as=NAME` | a further name that every node may prove |
+//! | `verify_only=NAME` | the one name that every node has to prove; short for `identity=only:NAME` |
+//! | `identity=POLICY` | which names will do: `any`, `announced`, `seed` or `only:NAME` |
+//! | `trust=NAME` | a name, `*.suffix`, address or network that the cluster may announce; may be repeated |
 //! | `cacert=FILE`, `cert=FILE`, `key=FILE` | CA bundle and client certificate, read at once |
 //! | `name=NAME` | the connections' name in `CLIENT LIST` |
 //! | `read_from=PREFERENCE` | `primary`, `replica`, `prefer-replica`, `nearest` or `zone:NAME` |
@@ -29,7 +32,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profile, Typed};
+use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profile, Trust, Typed};
 
 use super::{Config, Credentials, Protocol};
 use crate::error::Error;
@@ -183,15 +186,30 @@ fn apply(config: Config, key: &str, value: &str) -> Result<Config, Error> {
         }
         "verify_as" => {
             let name = IdentityName::parse(value).map_err(|error| Error::config(error.to_string()))?;
-            config.identity(IdentityPolicy::Fixed(name))
+            config.verify_as(name)
         }
+        "identity" | "verify_only" if config.identity.is_some() => {
+            return Err(Error::config_with_remedy(
+                "the URL says twice which names will do",
+                "leave one out of `identity` and `verify_only`",
+            ));
+        }
+        "identity" => {
+            let policy = IdentityPolicy::from_str(value).map_err(|error| Error::config(error.to_string()))?;
+            config.identity(policy)
+        }
+        "verify_only" => {
+            let name = IdentityName::parse(value).map_err(|error| Error::config(error.to_string()))?;
+            config.identity(IdentityPolicy::Only(name))
+        }
+        "trust" => config.trust(Trust::from_str(value).map_err(|error| Error::config(error.to_string()))?),
         "cacert" => with_tls(config, key, |tls| tls.ca_file(value))?,
         "cert" | "key" => config,
         _ => {
             return Err(Error::config_with_remedy(
                 "what precedes a `=` after the `?` is not an option of the URL",
                 "the options are timeout, connect_timeout, stall_timeout, refresh, profile, map, verify_as, \
-                 read_from, cacert, cert, key, name, protocol and lanes",
+                 verify_only, identity, trust, read_from, cacert, cert, key, name, protocol and lanes",
             ));
         }
     })

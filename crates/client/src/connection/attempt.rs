@@ -134,6 +134,12 @@ impl Attempt<'_> {
 
     async fn tls(&mut self, tcp: TcpStream) -> Step<Transport> {
         let context = self.env.tls.as_ref().expect("called for TLS only").load_full();
+        if context.boundary() != self.plan.boundary {
+            return Err((
+                Phase::Tls,
+                Cause::TlsFailed("the trusted roots were replaced meanwhile".to_owned()),
+            ));
+        }
         let name = server_name(self.plan)
             .ok_or_else(|| (Phase::Plan, Cause::Unplannable("no name to verify".to_owned())))?;
         let silence = self.env.timing.stall;

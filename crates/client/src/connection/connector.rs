@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::time::Instant;
-use truename_topology::{AddressPolicy, DialAddress, DialPlan, NodePlan};
+use truename_topology::{AddressPolicy, Boundary, DialAddress, DialPlan, NodePlan, PlanError};
 
 use super::attempt::{Connected, Explain, dial};
 use super::environment::Environment;
@@ -92,31 +92,29 @@ impl Connector {
 
     /// Where the target would be dialled and which names it may prove.
     pub(crate) fn plan(&self, target: &Target) -> Result<NodePlan, Box<NodeFailure>> {
+        let boundary = self.boundary();
         let planned = panics::catch("the address map or identity policy", || {
             if target.is_seed {
-                self.policy.plan_seed(&target.seed)
+                self.policy.plan_seed(&target.seed, boundary)
             } else {
-                self.policy.plan_node(&target.node, &target.seed)
+                self.policy.plan_node(&target.node, &target.seed, boundary)
             }
         });
         let plan = match planned {
-            Ok(plan) => plan.map_err(|error| Cause::Unplannable(error.to_string())),
-            Err(panicked) => Err(Cause::Panicked(panicked.to_string())),
+            Ok(plan) => plan,
+            Err(panicked) => return Err(Box::new(undialled(target, Cause::Panicked(panicked.to_string())))),
         };
-        plan.map_err(|cause| {
-            Box::new(NodeFailure {
-                node: target.node.endpoint.clone(),
-                is_seed: target.is_seed,
-                dialled: None,
-                peer: None,
-                phase: Phase::Plan,
-                cause,
-                acceptable: Vec::new(),
-                certificate: None,
-                remedy: None,
-                elapsed: Duration::ZERO,
+        plan.map_err(|error| {
+            Box::new(match error {
+                PlanError::OutOfScope { .. } => out_of_scope(target),
+                error => undialled(target, Cause::Unplannable(error.to_string())),
             })
         })
+    }
+
+    /// What bounds announced names now: the scope, unless the user's own authority does, or nothing is checked anyway.
+    fn boundary(&self) -> Boundary {
+        self.env.tls.as_ref().map_or(Boundary::Lifted, |tls| tls.load().boundary())
     }
 
     /// Connects within the time of one node, and no later than `deadline`.
@@ -130,17 +128,26 @@ impl Connector {
         deadline: Instant,
     ) -> Result<Connected, Vec<NodeFailure>> {
         let deadline = deadline.min(Instant::now() + self.env.timing.node_connect);
-        let plan = self.plan(target).map_err(|failure| vec![*failure])?;
-        let ways = self.ways(target, &plan, known.lock().as_ref());
-        let connected = self.race(target, &plan, &ways, explain, deadline).await?;
-        known.lock().clone_from(&connected.facts.dialled);
-        Ok(connected)
+        loop {
+            let plan = self.plan(target).map_err(|failure| vec![*failure])?;
+            let ways = self.ways(target, &plan, known.lock().as_ref());
+            match self.race(target, &plan, &ways, explain, deadline).await {
+                Ok(connected) => {
+                    known.lock().clone_from(&connected.facts.dialled);
+                    return Ok(connected);
+                }
+                // The roots were replaced meanwhile, and with them what counts: the plan was for others.
+                Err(_) if plan.boundary != self.boundary() => {}
+                Err(failures) => return Err(with_scope(failures, target, &plan)),
+            }
+        }
     }
 
     /// The addresses to dial, best first.
     fn ways(&self, target: &Target, plan: &NodePlan, known: Option<&DialAddress>) -> Vec<DialAddress> {
         let mut ways = match &plan.dial {
             DialPlan::Ruled(address) => vec![address.clone()],
+            DialPlan::Detour(address) => target.expected.iter().map(|_| address.clone()).collect(),
             DialPlan::Auto { announced, fallback } => {
                 // Over plaintext only the node id can tell whether the detour leads to the right node.
                 let provable = self.env.tls.is_some() || target.expected.is_some();
@@ -228,6 +235,35 @@ impl Connector {
                 Err(failure) => failures.push(failure),
             }
         }
-        Err(failures)
+        Err(with_scope(failures, target, &plan))
+    }
+}
+
+/// The failures of a node's ways, and why its announced name was not among them.
+fn with_scope(mut failures: Vec<NodeFailure>, target: &Target, plan: &NodePlan) -> Vec<NodeFailure> {
+    if matches!(plan.dial, DialPlan::Detour(_)) {
+        failures.push(out_of_scope(target));
+    }
+    failures
+}
+
+/// The failure of a node whose announced name is out of scope.
+fn out_of_scope(target: &Target) -> NodeFailure {
+    undialled(target, Cause::OutOfScope(target.node.endpoint.host().to_owned()))
+}
+
+/// A failure before anything was dialled.
+fn undialled(target: &Target, cause: Cause) -> NodeFailure {
+    NodeFailure {
+        node: target.node.endpoint.clone(),
+        is_seed: target.is_seed,
+        dialled: None,
+        peer: None,
+        phase: Phase::Plan,
+        remedy: remedy::before_dialling(&cause),
+        cause,
+        acceptable: Vec::new(),
+        certificate: None,
+        elapsed: Duration::ZERO,
     }
 }

@@ -1,12 +1,28 @@
 //! What would fix a failed attempt, in one sentence that names the option.
 
 use truename_resp::Untrusted;
-use truename_topology::NodePlan;
+use truename_topology::{IdentityName, NodePlan};
 
 use super::Target;
 use super::facts::ConnectionFacts;
 use crate::config::plaintext::REMEDY;
 use crate::error::{Cause, Phase};
+
+/// The advice for a node that was not dialled.
+pub(super) fn before_dialling(cause: &Cause) -> Option<String> {
+    let Cause::OutOfScope(announced) = cause else { return None };
+    let name = typeable(announced, "NAME");
+    Some(format!(
+        "if {name} belongs to your cluster, allow it with --trust {name} (Config::trust); or dial another host in its \
+         place with --map '{name}=HOST' (Config::dial_rule)"
+    ))
+}
+
+/// What peers chose and people are to type: only what is a name or an address, for everything else means something to a
+/// shell.
+fn typeable<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
+    if IdentityName::parse(text).is_ok() { text } else { otherwise }
+}
 
 /// The advice for a failure; `None` where nothing better than the cause can be said.
 pub(super) fn advise(
@@ -24,9 +40,8 @@ pub(super) fn advise(
         }
         Cause::NameNotFound(_) => format!(
             "the cluster announces a name that this machine cannot look up: pin it with --resolve \
-             {}:ADDR (Config::resolve), or dial another host with --map '{}=HOST' (Config::dial_rule)",
-            node.host(),
-            node.host()
+             {0}:ADDR (Config::resolve), or dial another host with --map '{0}=HOST' (Config::dial_rule)",
+            typeable(node.host(), "NAME")
         ),
         Cause::TimedOut if phase == Phase::Resolve => format!(
             "the name service does not answer: check it, or pin the name with --resolve {}:ADDR \
@@ -126,15 +141,26 @@ fn name_mismatch(target: &Target, plan: &NodePlan, facts: &ConnectionFacts) -> S
         );
     }
     let presented = facts.certificate.as_ref().map(|certificate| certificate.names()).unwrap_or_default();
+    let covers = |name: &&IdentityName| match name {
+        IdentityName::Dns(name) => facts.certificate.as_ref().is_some_and(|found| found.covers(name)),
+        IdentityName::Ip(ip) => presented.iter().any(|name| *name == format!("IP {ip}")),
+    };
+    if let Some(name) = plan.out_of_scope.iter().find(covers) {
+        return format!(
+            "the certificate covers {name}, which the cluster announces and which is out of scope: if it belongs to \
+             your cluster, allow it with --trust {name} (Config::trust)"
+        );
+    }
     let exact = presented.iter().find(|name| !name.starts_with("*.") && !name.starts_with("IP "));
     match (exact, presented.first()) {
         (Some(name), _) => format!(
-            "if {name} is your cluster, connect by that name, or add it as acceptable with --verify-as {name} \
-             (Config::identity)"
+            "if {0} is your cluster, connect by that name, or add it as acceptable with --verify-as {0} \
+             (Config::verify_as)",
+            typeable(name, "NAME")
         ),
         (None, Some(pattern)) => format!(
             "if {pattern} covers your cluster, connect by a name that it covers, or add that name as \
-             acceptable with --verify-as NAME (Config::identity)"
+             acceptable with --verify-as NAME (Config::verify_as)"
         ),
         (None, None) => format!(
             "the certificate needs a subjectAltName: a common name alone does not count; issue one for {}",

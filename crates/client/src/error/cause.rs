@@ -63,6 +63,9 @@ impl fmt::Display for Phase {
 pub enum Cause {
     /// No rule could tell where to dial.
     Unplannable(String),
+    /// The cluster announces this name or address, and nothing vouches for it; it was not dialled. See
+    /// [`Config::trust`](crate::Config::trust).
+    OutOfScope(String),
     /// The host name does not resolve.
     NameNotFound(String),
     /// Nothing listens on the port.
@@ -143,6 +146,7 @@ impl Cause {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unplannable(_) => "unplannable",
+            Self::OutOfScope(_) => "out-of-scope",
             Self::NameNotFound(_) => "name-not-found",
             Self::Refused => "refused",
             Self::Unreachable(_) => "unreachable",
@@ -217,6 +221,12 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unplannable(why) => write!(f, "no address to dial: {}", shown(why)),
+            Self::OutOfScope(name) => write!(
+                f,
+                "the cluster announces {}, which is out of scope: neither a seed nor under a seed's parent domain, \
+                 and not trusted",
+                Untrusted(name)
+            ),
             Self::NameNotFound(why) => write!(f, "the host name does not resolve ({})", shown(why)),
             Self::Refused => write!(f, "connection refused"),
             Self::Unreachable(why) => write!(f, "no route to the address ({})", shown(why)),

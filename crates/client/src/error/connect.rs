@@ -101,9 +101,11 @@ impl ConnectError {
         Self { failures, elapsed }
     }
 
-    /// The failure that says most: the one that got furthest, the latest of those.
+    /// The failure that says most: a name out of scope, whatever became of the detour in its place; otherwise the one
+    /// that got furthest, the latest of those.
     pub fn decisive(&self) -> Option<&NodeFailure> {
-        self.failures.iter().max_by_key(|failure| failure.phase)
+        let weight = |failure: &&NodeFailure| (matches!(failure.cause, Cause::OutOfScope(_)), failure.phase);
+        self.failures.iter().max_by_key(weight)
     }
 }
 

@@ -74,11 +74,14 @@ fn causes(text: &str) -> Vec<Cause> {
 fn failures(text: &str) -> Vec<NodeFailure> {
     let certificate = Arc::new(certificate(text));
     let identity = |name: IdentityName| {
-        let policy = IdentityPolicy::Fixed(name);
+        let policy = IdentityPolicy::Only(name);
         let node =
             truename_topology::AnnouncedNode::new(Endpoint::new(text, 1), truename_topology::Role::Primary);
-        let plan =
-            truename_topology::AddressPolicy::new().with_identity(policy).plan_node(&node, &node.endpoint);
+        let plan = truename_topology::AddressPolicy::new().with_identity(policy).plan_node(
+            &node,
+            &node.endpoint,
+            truename_topology::Boundary::Lifted,
+        );
         plan.expect("a name").identities
     };
     let acceptable: Vec<Identity> = identity(IdentityName::Dns(text.into()));

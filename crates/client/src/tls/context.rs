@@ -18,7 +18,7 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, ClientConnection, PeerIncompatible, RootCertStore,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use truename_topology::{Identity, IdentityName, NodePlan, Pin};
+use truename_topology::{Boundary, Identity, IdentityName, NodePlan, Pin};
 
 use super::certificate::{Certificate, now_utc};
 use super::options::Tls;
@@ -77,6 +77,14 @@ impl TlsContext {
     /// within the user's own house.
     pub(crate) fn roots_are_private(&self) -> bool {
         self.roots_are_private
+    }
+
+    /// What bounds the names that a cluster announces under these options.
+    pub(crate) fn boundary(&self) -> Boundary {
+        match self.roots_are_private() || self.options.is_weakened() {
+            true => Boundary::Lifted,
+            false => Boundary::Scope,
+        }
     }
 
     /// Tells these options from any others of the process.

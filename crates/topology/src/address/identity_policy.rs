@@ -74,6 +74,15 @@ impl IdentityPolicy {
         identities
     }
 
+    /// What a node announces that is an identity in scope.
+    pub(super) fn announced(&self, node: &AnnouncedNode) -> Vec<IdentityName> {
+        if !matches!(self, Self::AnyOf | Self::Announced) {
+            return Vec::new();
+        }
+        let hosts = [Some(node.endpoint.host()), node.hostname.as_deref()];
+        hosts.into_iter().flatten().filter_map(|host| IdentityName::parse(host).ok()).collect()
+    }
+
     /// Whether the user names beside it what else will do. Where one name alone counts, or a closure decides, there is
     /// nothing beside it.
     pub fn takes_further_names(&self) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use truename_resp::Untrusted;
 
-use super::{DialAddress, Identity, Pin};
+use super::{Boundary, DialAddress, Identity, IdentityName, Pin};
 use crate::Endpoint;
 
 /// Where to dial, what to send as SNI, and who must answer.
@@ -21,6 +21,10 @@ pub struct NodePlan {
     pub identities: Vec<Identity>,
     /// The pins of the rule that says where to dial: the public key must be one of them, unless there are none.
     pub pins: Vec<Pin>,
+    /// What the node announces and would be an identity if it were in [scope](super::Scope).
+    pub out_of_scope: Vec<IdentityName>,
+    /// What bounded announced names when the plan was made. It is no plan for a connection that is bounded otherwise.
+    pub boundary: Boundary,
 }
 
 /// Where to dial.

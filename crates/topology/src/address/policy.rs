@@ -118,17 +118,18 @@ impl AddressPolicy {
     ) -> Result<NodePlan, PlanError> {
         let counts = |name: &IdentityName| self.counts(name, seed, boundary);
         let identities = self.identity.identities(node, seed, self.verify_as.as_ref(), counts);
+        let mut out_of_scope = self.identity.announced(node);
+        out_of_scope.retain(|name| !counts(name));
         if identities.is_empty() {
             let endpoint = node.endpoint.clone();
-            let out_of_scope = IdentityName::parse(endpoint.host()).is_ok_and(|name| !counts(&name));
-            return Err(match out_of_scope {
-                true => PlanError::OutOfScope { endpoint },
-                false => PlanError::NoIdentity { endpoint },
+            return Err(match out_of_scope.is_empty() {
+                true => PlanError::NoIdentity { endpoint },
+                false => PlanError::OutOfScope { endpoint },
             });
         }
         let (dial, pins) = self.dial(node, seed, counts)?;
         let sni = sni(&identities, node, seed, counts);
-        Ok(NodePlan { dial, sni, identities, pins })
+        Ok(NodePlan { dial, sni, identities, pins, out_of_scope, boundary })
     }
 
     /// The plan for a seed: that of a node announced as the seed is configured.
