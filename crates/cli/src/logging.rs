@@ -4,6 +4,8 @@ use std::io;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::render::Harmless;
+
 /// Begins to log: `-v` says what happens, `-vv` why, `-vvv` everything. Without any of them `RUST_LOG` decides.
 pub(crate) fn start(verbose: u8, colour: bool) {
     let filter = match verbose {
@@ -15,5 +17,9 @@ pub(crate) fn start(verbose: u8, colour: bool) {
         2 => EnvFilter::new("truename=debug,truename_lab=debug"),
         _ => EnvFilter::new("trace"),
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || Harmless::new(io::stderr(), colour))
+        .with_ansi(colour)
+        .init();
 }

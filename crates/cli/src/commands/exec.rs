@@ -24,16 +24,16 @@ pub(crate) async fn run(target: &Target, args: &ExecArgs, output: &mut Output) -
         Ok(found) => output.bytes(&reply::raw(&found))?,
         Err(Error::Server(error)) if !output.is_json() => {
             // As `redis-cli` puts it; the node is what it does not say.
-            eprintln!("(error) {} (from {})", error.reply.message(), error.node);
+            output.progress(&format!("(error) {} (from {})", error.reply, error.node));
             return Ok(Exit::Problem);
         }
         Err(Error::Route(error))
             if matches!(*error, RouteError::SeveralNodes { .. }) && !output.is_json() =>
         {
             let name = args.command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
-            eprintln!(
+            output.progress(&format!(
                 "truename: {name} concerns every node of the cluster; say which one with --node-of KEY or --any-node"
-            );
+            ));
             return Ok(Exit::Usage);
         }
         Err(error) => return Err(error.into()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use truename::error::{NodeFailure, Phase};
 use truename::topology::{Identity, IdentitySource, Profile};
-use truename::{Certificate, Error, UtcMinute};
+use truename::{Certificate, Error, Untrusted, UtcMinute};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -117,6 +117,22 @@ pub(crate) fn profile(profile: &Profile) -> Value {
     json!({ "name": profile.name, "title": profile.title, "hints": profile.hints })
 }
 
+/// A document in which every character that could do harm on a terminal is a `\u` escape. JSON escapes C0 only; what it
+/// leaves as it is occurs in strings alone, so the document keeps its meaning.
+pub(crate) fn ascii_where_harmful(document: &str) -> String {
+    let mut escaped = String::with_capacity(document.len());
+    for character in document.chars() {
+        if Untrusted::is_harmless(character) {
+            escaped.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    escaped
+}
+
 /// Milliseconds, to the microsecond.
 pub(crate) fn ms(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
@@ -126,4 +142,19 @@ pub(crate) fn ms(duration: Duration) -> f64 {
 pub(crate) fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_keep_the_meaning_of_a_document() {
+        let text = "a\u{1b}[2J\u{7f}\u{9b}\u{202e}\u{2028}\u{e0041}é🙂\n\"\\";
+        let document = json!({ "text": text, text: [text] });
+        let written = ascii_where_harmful(&document.to_string());
+        assert!(written.contains("\\u202e") && written.contains("é🙂"), "{written}");
+        assert!(written.chars().all(Untrusted::is_harmless), "{written}");
+        assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), document);
+    }
 }

@@ -3,22 +3,27 @@
 //! - [`Report`] is what a command found out; it knows both forms.
 //! - [`Output`] is standard output: it picks the form and writes it.
 //! - [`human`], [`json`], [`table`], [`reply`] are what the forms are made of.
+//! - [`Harmless`] is what everything for people goes through, on both streams.
 //!
 //! What stays true: results go to standard output and nothing else does; a JSON document is one line; every
-//! complete result is flushed, so a reader sees it at once.
+//! complete result is flushed, so a reader sees it at once. No control character leaves this module but our own line
+//! breaks and colours, and no character that turns text around: not in text, not in JSON, where they are `\u` escapes.
+//! Excepted is the one thing that is data: the reply that `exec` writes to a pipe.
 
+mod harmless;
 pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod reply;
 pub(crate) mod table;
 
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, StderrLock, StdoutLock, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use serde_json::Value;
 
 use crate::args::{ColorWhen, OutputArgs};
 use crate::failure::Failure;
+pub(crate) use harmless::Harmless;
 pub(crate) use human::{Page, Paint};
 
 /// What a command found out, in both forms.
@@ -79,7 +84,7 @@ impl Output {
 
     /// Writes a JSON document.
     pub(crate) fn document(&mut self, document: &Value) -> Result<(), Failure> {
-        writeln!(self.out, "{document}")?;
+        writeln!(self.out, "{}", json::ascii_where_harmful(&document.to_string()))?;
         Ok(self.out.flush()?)
     }
 
@@ -97,18 +102,19 @@ impl Output {
         if self.is_json {
             return Ok(());
         }
-        write(&mut Page::new(&mut self.out, self.paint, self.width))?;
+        let mut harmless = Harmless::new(&mut self.out, self.paint.is_enabled());
+        write(&mut Page::new(&mut harmless, self.paint, self.width))?;
         Ok(self.out.flush()?)
     }
 
     /// Warns on standard error.
     pub(crate) fn warn(&self, text: &str) {
-        complain(&self.paint_errors.warning("warning:"), text);
+        self.complain(&self.paint_errors.warning("warning:"), text);
     }
 
     /// Tells on standard error how far something got. There is nobody left to tell when that fails.
     pub(crate) fn progress(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let _ = writeln!(self.errors(), "{text}");
     }
 
     /// Tells a failure: on standard error for people, on standard output for programs.
@@ -120,13 +126,17 @@ impl Output {
         if self.is_json && self.document(&json::failure(failure)).is_ok() {
             return;
         }
-        complain(&self.paint_errors.error("error:"), &failure.to_string());
+        self.complain(&self.paint_errors.error("error:"), &failure.to_string());
     }
-}
 
-/// One message on standard error. There is nobody left to tell when that fails.
-fn complain(label: &str, text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{label} {text}");
+    /// One message on standard error. There is nobody left to tell when that fails.
+    fn complain(&self, label: &str, text: &str) {
+        let _ = writeln!(self.errors(), "{label} {text}");
+    }
+
+    fn errors(&self) -> Harmless<StderrLock<'static>> {
+        Harmless::new(io::stderr().lock(), self.paint_errors.is_enabled())
+    }
 }
 
 fn is_coloured(when: ColorWhen, detected: ColorChoice) -> bool {

@@ -1,7 +1,9 @@
 //! Replies as `redis-cli` shows them: with types for people, bare for pipes; and as JSON.
+//!
+//! A reply is data that others wrote: for people nothing of it is left that a terminal could obey. For pipes it is as it came.
 
 use serde_json::{Map, Value, json};
-use truename::Reply;
+use truename::{Reply, Untrusted};
 
 /// The reply with types, numbered and indented.
 pub(crate) fn typed(reply: &Reply) -> String {
@@ -25,11 +27,11 @@ fn write_typed(text: &mut String, reply: &Reply, indent: usize) {
         Reply::Integer(value) => text.push_str(&format!("(integer) {value}")),
         Reply::Boolean(value) => text.push_str(if *value { "(true)" } else { "(false)" }),
         Reply::Double(value) => text.push_str(&format!("(double) {value}")),
-        Reply::BigNumber(digits) => text.push_str(&format!("(big number) {}", lossy(digits))),
-        Reply::Simple(bytes) => text.push_str(&lossy(bytes)),
-        Reply::Error(error) => text.push_str(&format!("(error) {}", lossy(error.as_bytes()))),
+        Reply::BigNumber(digits) => text.push_str(&format!("(big number) {}", line(digits))),
+        Reply::Simple(bytes) => text.push_str(&line(bytes)),
+        Reply::Error(error) => text.push_str(&format!("(error) {}", line(error.as_bytes()))),
         Reply::Bulk(bytes) => text.push_str(&quoted(bytes)),
-        Reply::Verbatim(verbatim) => text.push_str(&lossy(&verbatim.text)),
+        Reply::Verbatim(verbatim) => text.push_str(&lines(&verbatim.text)),
         Reply::Array(items) => write_items(text, items, ')', "(empty array)", indent),
         Reply::Set(items) => write_items(text, items, '~', "(empty set)", indent),
         Reply::Map(pairs) => write_pairs(text, pairs, indent),
@@ -133,8 +135,15 @@ fn map_json(pairs: &[(Reply, Reply)]) -> Value {
     }
 }
 
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+/// A text of one line, whole, with everything escaped that a terminal could take for a command.
+fn line(bytes: &[u8]) -> String {
+    Untrusted(&String::from_utf8_lossy(bytes)).up_to(usize::MAX).to_string()
+}
+
+/// A text of several lines, such as that of `INFO`, each as [`line`] has it.
+fn lines(bytes: &[u8]) -> String {
+    let lines = bytes.split(|&byte| byte == b'\n');
+    lines.map(|text| line(text.strip_suffix(b"\r").unwrap_or(text))).collect::<Vec<_>>().join("\n")
 }
 
 /// In double quotes, with everything escaped that a terminal could take for a command.
@@ -206,6 +215,25 @@ mod tests {
             assert_eq!(String::from_utf8(raw(&reply)).unwrap(), format!("{pipe}\n"));
             assert_eq!(json(&reply), program);
         }
+    }
+
+    #[test]
+    fn for_people_no_type_of_reply_keeps_a_command_for_the_terminal() {
+        let text = "a\u{1b}[2J\r\u{9b}1m\u{202e}b";
+        let replies = [
+            Reply::Simple(text.into()),
+            Reply::Error(ErrorReply::new(text)),
+            Reply::BigNumber(text.into()),
+            bulk(text),
+            Reply::Verbatim(Verbatim { format: *b"txt", text: text.into() }),
+            Reply::Map(vec![(Reply::Simple(text.into()), bulk(text))]),
+        ];
+        for reply in replies {
+            let shown = typed(&reply);
+            assert!(shown.trim_end_matches('\n').chars().all(Untrusted::is_harmless), "{shown:?}");
+        }
+        let info = Verbatim { format: *b"txt", text: "# Server\r\nversion:7\r\n".into() };
+        assert_eq!(typed(&Reply::Verbatim(info)), "# Server\nversion:7\n\n");
     }
 
     #[test]

@@ -84,8 +84,7 @@ pub(super) fn name(row: &NodeReport) -> Cell {
 }
 
 fn names(certificate: &Certificate) -> String {
-    let names = certificate.names();
-    if names.is_empty() { "no names".to_owned() } else { names.join(", ") }
+    if certificate.names().is_empty() { "no names".to_owned() } else { certificate.names_line() }
 }
 
 /// How many certificates were sent, and who signed the first.
