@@ -3,13 +3,14 @@
 //! Leaves carry both extended key usages by default: on the cluster bus a node is client and server at once, and a
 //! leaf without `clientAuth` keeps a TLS cluster from ever forming, even with `tls-auth-clients no`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams,
+    SerialNumber, date_time_ymd,
 };
 
 use crate::LabError;
@@ -36,6 +37,8 @@ pub struct CertificateSpec {
     pub server_auth: bool,
     /// Carries the extended key usage of a client.
     pub client_auth: bool,
+    /// Valid for so long from when it is issued, to the second; otherwise for months.
+    pub expires_in: Option<Duration>,
 }
 
 impl CertificateSpec {
@@ -47,7 +50,15 @@ impl CertificateSpec {
             unknown_ca: false,
             server_auth: true,
             client_auth: true,
+            expires_in: None,
         }
+    }
+
+    /// How long it is valid from when it is issued, which is when its lab starts.
+    #[must_use]
+    pub const fn expires_in(mut self, time: Duration) -> Self {
+        self.expires_in = Some(time);
+        self
     }
 
     /// Whether it ended yesterday.
@@ -80,7 +91,7 @@ impl CertificateSpec {
 
     /// Whether the other nodes would refuse it on the cluster bus, where only the chain is checked, never a name.
     pub(crate) const fn breaks_the_bus(&self) -> bool {
-        self.expired || self.unknown_ca || !self.server_auth
+        self.expired || self.unknown_ca || !self.server_auth || self.expires_in.is_some()
     }
 
     /// The same certificate without what [breaks the bus](Self::breaks_the_bus).
@@ -91,6 +102,7 @@ impl CertificateSpec {
             unknown_ca: false,
             server_auth: true,
             client_auth: true,
+            expires_in: None,
         }
     }
 }
@@ -106,7 +118,8 @@ pub(crate) struct Leaf {
 pub(crate) struct Authority {
     trusted: CertifiedIssuer<'static, KeyPair>,
     stranger: CertifiedIssuer<'static, KeyPair>,
-    issued: Mutex<HashSet<Vec<u8>>>,
+    /// Serial numbers by certificate.
+    issued: Mutex<HashMap<Vec<u8>, SerialNumber>>,
 }
 
 impl Authority {
@@ -125,17 +138,49 @@ impl Authority {
 
     pub(crate) fn issue(&self, spec: &CertificateSpec) -> Result<Leaf, LabError> {
         let names = || spec.names.join(", ");
-        let params = leaf_params(spec).map_err(failed(names()))?;
+        let mut params = leaf_params(spec).map_err(failed(names()))?;
+        // Without the highest bit, which would make it negative.
+        let serial = SerialNumber::from(fastrand::u64(..) >> 1);
+        params.serial_number = Some(serial.clone());
         let key = KeyPair::generate().map_err(failed(names()))?;
         let signer = if spec.unknown_ca { &self.stranger } else { &self.trusted };
         let certificate = params.signed_by(&key, signer).map_err(failed(names()))?;
-        self.issued.lock().unwrap_or_else(PoisonError::into_inner).insert(certificate.der().to_vec());
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner).insert(certificate.der().to_vec(), serial);
         Ok(Leaf { pem: certificate.pem(), key_pem: key.serialize_pem() })
     }
 
     /// Whether this authority made exactly this certificate, be it sound or faulty.
     pub(crate) fn has_issued(&self, der: &[u8]) -> bool {
-        self.issued.lock().unwrap_or_else(PoisonError::into_inner).contains(der)
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner).contains_key(der)
+    }
+
+    /// A list that revokes those of these certificates that this authority issued. An outdated one was to be replaced
+    /// yesterday.
+    pub(crate) fn revocation_list(
+        &self,
+        revoked: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        outdated: bool,
+    ) -> Result<String, LabError> {
+        let issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = date_time_ymd(1970, 1, 1)
+            + SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let serials = revoked.into_iter().filter_map(|der| issued.get(der.as_ref()).cloned());
+        let revoked_certs = serials.map(|serial_number| RevokedCertParams {
+            serial_number,
+            revocation_time: now - 2 * DAY,
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: now - 2 * DAY,
+            next_update: if outdated { now - DAY } else { now + DAY },
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked_certs.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let what = || "the revocation list".to_owned();
+        params.signed_by(&self.trusted).map_err(failed(what()))?.pem().map_err(failed(what()))
     }
 }
 
@@ -149,6 +194,10 @@ fn issuer(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, LabError> {
 
 fn leaf_params(spec: &CertificateSpec) -> Result<CertificateParams, rcgen::Error> {
     let mut params = dated("truename lab node", if spec.expired { 1 } else { VALID_DAYS });
+    if let Some(time) = spec.expires_in {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs((now + time).as_secs());
+    }
     params.subject_alt_names = CertificateParams::new(spec.names.clone())?.subject_alt_names;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     let usages = [
@@ -191,6 +240,17 @@ mod tests {
 
     /// What a client that trusts the lab's authority says to a node's certificate.
     fn verdict(authority: &Authority, spec: &CertificateSpec, name: &str) -> Result<(), String> {
+        verdict_after(Duration::ZERO, authority, spec, name)
+    }
+
+    /// The same, so long from now.
+    fn verdict_after(
+        time: Duration,
+        authority: &Authority,
+        spec: &CertificateSpec,
+        name: &str,
+    ) -> Result<(), String> {
+        let then = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + time;
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(ring::default_provider());
@@ -201,7 +261,7 @@ mod tests {
         assert!(authority.has_issued(&der));
         let name = ServerName::try_from(name.to_owned()).unwrap();
         verifier
-            .verify_server_cert(&der, &[], &name, &[], UnixTime::now())
+            .verify_server_cert(&der, &[], &name, &[], UnixTime::since_unix_epoch(then))
             .map(drop)
             .map_err(|error| format!("{error:?}"))
     }
@@ -229,6 +289,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_certificate_may_end_at_a_second() {
+        let authority = Authority::new().unwrap();
+        let spec = CertificateSpec::new(["a.lab.test"]).expires_in(Duration::from_secs(2));
+        assert!(spec.breaks_the_bus() && spec.sound().expires_in.is_none());
+        assert_eq!(verdict(&authority, &spec, "a.lab.test"), Ok(()));
+        let over = verdict_after(Duration::from_secs(3), &authority, &spec, "a.lab.test").unwrap_err();
+        assert!(over.contains("Expired"), "{over}");
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub(super) fn advise(
         }
         Cause::RevocationUnknown => format!(
             "add the list of the authority that issued the certificate with --crl FILE (Tls::crl_file){}",
-            facts.certificate.as_ref().map_or_else(String::new, |c| format!("; its name is {}", Untrusted(&c.issuer)))
+            facts.certificate.as_ref().map_or_else(String::new, |c| format!("; its name is {}", c.issuer))
         ),
         Cause::PinMismatch { presented } => format!(
             "ask whoever runs the server which key it has, by another way than this connection: pin {presented} beside \

@@ -35,7 +35,7 @@ pub(super) async fn shake_hands(
         return Ok(stream);
     }
     let Err(rejection) = context.judge(plan, &context.presented(session)) else { return Ok(stream) };
-    tracing::debug!(%rejection, "a TLS session is not resumed");
+    tracing::debug!(code = rejection.cause().code(), "a TLS session is not resumed");
     let peer = tcp.peer_addr()?;
     drop(stream);
     let config = context.fresh_config_for(plan).map_err(io::Error::other)?;

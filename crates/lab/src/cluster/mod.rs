@@ -19,6 +19,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use tempfile::TempDir;
 use truename_resp::Reply;
 
@@ -103,6 +105,20 @@ impl Lab {
     #[must_use]
     pub fn ca_pem(&self) -> Option<&str> {
         self.tls.as_ref().map(|tls| tls.ca_pem.as_str())
+    }
+
+    /// A revocation list of the lab's authority, as PEM text: it has the certificates of these nodes. An outdated list should
+    /// have been replaced by a newer one yesterday. `None` without TLS.
+    ///
+    /// # Errors
+    /// When the list cannot be made.
+    pub fn revocation_list(&self, revoked: &[usize], outdated: bool) -> Result<Option<String>, LabError> {
+        let Some(tls) = &self.tls else { return Ok(None) };
+        let directory = |index: &usize| self.dir.path().join(format!("node-{}-{index}", self.generation));
+        let files =
+            revoked.iter().map(directory).flat_map(|dir| [dir.join("node.crt"), dir.join("faulty.crt")]);
+        let certificates = files.filter_map(|file| CertificateDer::from_pem_file(file).ok());
+        tls.authority.revocation_list(certificates, outdated).map(Some)
     }
 
     /// The PEM files of a client certificate and its key, for servers that
