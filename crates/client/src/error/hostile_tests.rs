@@ -55,6 +55,7 @@ fn causes(text: &str) -> Vec<Cause> {
     let own = || text.to_owned();
     vec![
         Cause::Unplannable(own()),
+        Cause::OutOfScope(own()),
         Cause::NameNotFound(own()),
         Cause::Unreachable(own()),
         Cause::NoLocalAddress(own()),
