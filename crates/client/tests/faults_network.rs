@@ -256,40 +256,12 @@ async fn f18_what_never_left_is_sent_again_and_executed_once() {
 }
 
 #[tokio::test]
-async fn b5_what_was_given_up_is_never_sent_twice_nor_executed_late() {
-    let _company = in_company().await;
-    for may_kill in [true, false] {
-        let lab = proxied_server().await;
-        let right = if may_kill { "+client|kill" } else { "-client|kill" };
-        lab.command(0, &["ACL", "SETUSER", "default", right]).await.expect("OK");
-        let client = Client::connect(&hasty(&lab).stall_timeout(SECOND / 4)).await.expect("connected");
-        let proxy = lab.proxy(0);
-        let set = |value: i64| client.execute::<()>(cmd("SET").arg("order").arg(value));
-        set(0).await.expect("OK");
-        proxy.hold_open(2 * SECOND);
-        // SET is repeatable, but its first copy is still on its way and could overtake the second, and the next write.
-        let error = set(1).await.expect_err("no reply came");
-        assert!(matches!(error, Error::Interrupted(_)) && error.may_have_executed(), "{error:?}");
-        set(2).await.expect("OK, on a new connection");
-        proxy.hold_open(2 * SECOND);
-        // A read that arrives late changes nothing.
-        assert_eq!(client.execute::<i64>(cmd("GET").arg("order")).await.expect("sent again"), 2);
-        eventually("the old connections are over", 5 * SECOND, || async { proxy.traffic().open == 1 }).await;
-        let statistics = lab.command(0, &["INFO", "commandstats"]).await.expect("INFO");
-        let statistics = statistics.as_str().expect("text");
-        // What was held back is executed late only where the old connection may not be dropped.
-        let (sets, gets) = if may_kill { (2, 1) } else { (3, 2) };
-        assert!(statistics.contains(&format!("cmdstat_set:calls={sets},")), "{right}: {statistics}");
-        assert!(statistics.contains(&format!("cmdstat_get:calls={gets},")), "{right}: {statistics}");
-    }
-}
-
-#[tokio::test]
 async fn b4_replies_lost_after_execution_are_reported_and_never_repeated() {
     let _company = in_company().await;
-    for ending in [Ending::Close, Ending::Silence] {
+    for (ending, timeout) in [(Ending::Close, 2 * SECOND), (Ending::Silence, SECOND)] {
         let lab = proxied_lab(Profile::Plain).await;
-        let client = Client::connect(&hasty(&lab).stall_timeout(SECOND / 4)).await.expect("connected");
+        let hasty = hasty(&lab).stall_timeout(SECOND / 4).command_timeout(timeout);
+        let client = Client::connect(&hasty).await.expect("connected");
         let cut = Cut::new(CutPoint::AfterReplies(GREETING + 4), ending);
         lab.proxies().iter().for_each(|proxy| {
             proxy.cut_every(Some(cut));

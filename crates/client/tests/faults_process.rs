@@ -8,9 +8,11 @@ use std::time::Duration;
 use support::history::History;
 use support::pace::Pace;
 use support::process::{Role, idle_cpu, open_sockets};
-use support::{alone, config, eventually, in_company, key_of, proxied_lab, split_keys, spread_keys};
+use support::{
+    alone, config, eventually, in_company, key_of, proxied_lab, proxied_server, split_keys, spread_keys,
+};
 use tokio::time::{Instant, sleep};
-use truename::{Client, Config, cmd};
+use truename::{Client, Config, Error, cmd};
 use truename_lab::{Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -267,4 +269,39 @@ async fn frozen_client() {
     // Commands that had not left yet are past their deadlines.
     let most = if timeout > FREEZE { 0 } else { WRITERS as u64 };
     assert!(outcome.failed <= most, "{outcome:?}");
+}
+
+#[tokio::test]
+async fn b5_what_was_given_up_is_never_sent_twice_nor_executed_late() {
+    let _company = in_company().await;
+    for may_kill in [true, false] {
+        let lab = proxied_server().await;
+        let right = if may_kill { "+client|kill" } else { "-client|kill" };
+        lab.command(0, &["ACL", "SETUSER", "default", right]).await.expect("OK");
+        let client = Client::connect(&hasty(&lab).stall_timeout(SECOND / 4)).await.expect("connected");
+        let proxy = lab.proxy(0);
+        let set = |value: i64| client.execute::<()>(cmd("SET").arg("order").arg(value));
+        set(0).await.expect("OK");
+        // Nothing answers on other connections either.
+        let freeze = || (proxy.hold_open(2 * SECOND), lab.node(0).stop());
+        freeze();
+        // SET is repeatable, but its first copy is still on its way and could overtake the second, and the next write.
+        let error = set(1).await.expect_err("no reply came");
+        assert!(matches!(error, Error::Interrupted(_)) && error.may_have_executed(), "{error:?}");
+        lab.node(0).cont();
+        set(2).await.expect("OK, on a new connection");
+        freeze();
+        // A read that arrives late changes nothing; but the oldest command may be what the server is busy with.
+        let get = || client.execute::<i64>(cmd("GET").arg("order"));
+        let oldest = async { (get().await, lab.node(0).cont()).0 };
+        let (oldest, behind) = tokio::join!(oldest, get());
+        assert!(oldest.is_err() && behind.expect("sent again") == 2);
+        eventually("the old connections are over", 5 * SECOND, || async { proxy.traffic().open == 1 }).await;
+        let statistics = lab.command(0, &["INFO", "commandstats"]).await.expect("INFO");
+        let statistics = statistics.as_str().expect("text");
+        // What was held back is executed late only where the old connection may not be dropped.
+        let (sets, gets) = if may_kill { (2, 1) } else { (3, 3) };
+        assert!(statistics.contains(&format!("cmdstat_set:calls={sets},")), "{right}: {statistics}");
+        assert!(statistics.contains(&format!("cmdstat_get:calls={gets},")), "{right}: {statistics}");
+    }
 }

@@ -36,7 +36,7 @@ pub(crate) use topology::Topology;
 
 use crate::clock;
 use crate::config::{Config, Timing};
-use crate::connection::{Connector, LaneOptions, Room};
+use crate::connection::{Connector, Habit, LaneOptions, Room};
 use crate::error::{Cause, Error, NodeFailure};
 use crate::event::Events;
 use crate::router::ReadFrom;
@@ -92,7 +92,7 @@ impl Cluster {
             options: LaneOptions::new(
                 Room { commands: config.max_in_flight, bytes: config.max_queued_bytes },
                 config.limits.keepalive,
-                config.limits.stall,
+                Habit { stall: config.limits.stall, usual: config.limits.command },
             ),
         };
         let (topology, is_single) = match &opinion.answer {

@@ -55,7 +55,7 @@ impl NodeFactory {
             known: Arc::default(),
             facts: Arc::default(),
         };
-        let lanes = (0..self.lanes).map(|_| seed.spawn()).collect();
+        let lanes = (0..self.lanes).map(|_| seed.spawn(self.options)).collect();
         Arc::new(Node { lanes, exclusive: ExclusivePool::default(), renewed: Mutex::default(), seed })
     }
 }
@@ -72,7 +72,7 @@ struct LaneSeed {
 }
 
 impl LaneSeed {
-    fn spawn(&self) -> Lane {
+    fn spawn(&self, options: LaneOptions) -> Lane {
         let observer = NodeObserver {
             node: self.target.node.endpoint.clone(),
             facts: self.facts.clone(),
@@ -80,13 +80,13 @@ impl LaneSeed {
             connector: self.factory.connector.clone(),
             lost: Mutex::default(),
         };
-        let NodeFactory { runtime, connector, options, .. } = &self.factory;
+        let NodeFactory { runtime, connector, .. } = &self.factory;
         spawn_lane(
             runtime,
             connector.clone(),
             self.target.clone(),
             self.known.clone(),
-            *options,
+            options,
             observer,
             self.meter.clone(),
         )
@@ -126,7 +126,7 @@ impl Node {
 
     /// A connection for one command that waits on the server.
     pub(crate) fn exclusive(&self) -> ExclusiveLane<'_> {
-        self.exclusive.borrow(|| self.seed.spawn())
+        self.exclusive.borrow(|| self.seed.spawn(self.seed.factory.options.for_blocking()))
     }
 
     /// Asks for connections before they are needed.

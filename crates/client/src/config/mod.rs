@@ -11,6 +11,7 @@ mod credentials;
 mod identity;
 pub(crate) mod plaintext;
 mod resolver;
+mod timing;
 pub mod url;
 
 use std::net::IpAddr;
@@ -24,6 +25,7 @@ pub use credentials::Credentials;
 pub(crate) use plaintext::PlaintextGuard;
 pub use resolver::{Lookup, Resolve};
 pub(crate) use resolver::{Pinned, Resolver};
+pub(crate) use timing::Timing;
 
 use crate::error::Error;
 use crate::router::ReadFrom;
@@ -78,30 +80,6 @@ pub struct Config {
 /// The longest time that makes sense to wait. Longer ones, which stand for "never", are taken as this one: sums of times
 /// must not overflow.
 pub(crate) const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// Every duration that the client observes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Timing {
-    pub(crate) connect: Duration,
-    pub(crate) node_connect: Duration,
-    pub(crate) command: Duration,
-    pub(crate) stall: Duration,
-    pub(crate) keepalive: Duration,
-    pub(crate) refresh: Duration,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            node_connect: Duration::from_secs(3),
-            command: Duration::from_secs(5),
-            stall: Duration::from_secs(2),
-            keepalive: Duration::from_secs(10),
-            refresh: Duration::from_secs(60),
-        }
-    }
-}
 
 impl Default for Config {
     fn default() -> Self {
@@ -308,17 +286,26 @@ impl Config {
 
     /// How long a command may take in all: waiting for room, redirects, retries, backoff and the reply. The
     /// default is 5 s.
+    ///
+    /// A longer one than 2 s says that commands may be slow: it is then the stall time, too, unless
+    /// [`Config::stall_timeout`] sets that.
     #[must_use]
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.command = timeout.min(FOREVER);
+        self.limits.set_command(timeout.min(FOREVER));
         self
     }
 
     /// How long a server may be silent while it owes a reply, before its connection is given up. The default is
-    /// 2 s; a command with a longer deadline of its own extends it while it runs.
+    /// 2 s, or the [`Config::command_timeout`] that was set if that is longer; a command with a longer deadline of its
+    /// own ([`Command::timeout`](crate::Command::timeout)) extends it while it runs.
+    ///
+    /// Before that, the node is asked on another connection. While it answers there, with whatever reply, it is paused
+    /// or busy, and its connection is kept until the oldest command is past its deadline by this time. Else the
+    /// connection is given up. The oldest command on it is not sent again, not even a read: it may be what the server
+    /// is busy with. Reads behind it are sent again once.
     #[must_use]
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.stall = timeout.min(FOREVER);
+        self.limits.set_stall(timeout.min(FOREVER));
         self
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 use super::lane::{Phase, Shared};
-use super::pipeline::Stalled;
+use super::pipeline::Concern;
 
 /// An alarm that rings this much too late tells that the process was not running: stopped, suspended, starved.
 const LATE: Duration = Duration::from_millis(100);
@@ -33,16 +33,16 @@ impl Alarm {
         cx: &mut Context<'_>,
         shared: &Shared,
         wake: &mut Vec<Waker>,
-    ) -> Option<Stalled> {
+    ) -> Option<Concern> {
         while self.poll_due(cx, shared).is_ready() {
-            let stalled = {
+            let concern = {
                 let mut state = shared.lock();
                 let open = matches!(state.phase, Phase::Open);
                 state.pipeline.check(Instant::now(), open, wake)
             };
             wake.drain(..).for_each(Waker::wake);
-            if stalled.is_some() {
-                return stalled;
+            if concern.is_some() {
+                return concern;
             }
         }
         None

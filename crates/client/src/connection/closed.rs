@@ -20,6 +20,8 @@ pub(crate) enum CloseCause {
     PeerClosed,
     /// The server was silent for this long while a command was outstanding.
     Stalled(Duration),
+    /// The oldest reply had been overdue for this long.
+    Overdue(Duration),
     /// The server broke the protocol.
     Protocol(String),
     /// It had nothing in flight any more and is made anew, as [`Lane::renew`](super::Lane::renew) asked. Fails nothing.
@@ -52,6 +54,7 @@ impl CloseCause {
             Self::Io(error) => is_closed(error),
             Self::Connect(_)
             | Self::Stalled(_)
+            | Self::Overdue(_)
             | Self::Protocol(_)
             | Self::Renewed
             | Self::TrustChanged(_)
@@ -66,7 +69,7 @@ impl CloseCause {
     /// is then under suspicion, and those behind it are sent again once at most: they may meet its like again.
     pub(crate) fn may_be_a_commands_doing(&self) -> bool {
         match self {
-            Self::Stalled(_) | Self::Protocol(_) => true,
+            Self::Stalled(_) | Self::Overdue(_) | Self::Protocol(_) => true,
             Self::Io(error) => error.kind() == io::ErrorKind::TimedOut,
             Self::Connect(_)
             | Self::PeerClosed
@@ -86,6 +89,7 @@ impl CloseCause {
             Self::Io(_)
             | Self::PeerClosed
             | Self::Stalled(_)
+            | Self::Overdue(_)
             | Self::Protocol(_)
             | Self::Renewed
             | Self::TrustChanged(_)
@@ -108,6 +112,11 @@ impl fmt::Display for CloseCause {
             Self::Stalled(silence) => {
                 write!(f, "the server was silent for {} ms and was given up", silence.as_millis())
             }
+            Self::Overdue(late) => write!(
+                f,
+                "a reply was not complete {} ms after its time was up, and the connection was given up",
+                late.as_millis()
+            ),
             Self::Protocol(what) => write!(f, "the server broke the protocol: {}", Untrusted(what)),
             Self::Renewed => write!(f, "the connection is made anew, as its node asked for that"),
             Self::TrustChanged(cause) => {

@@ -25,14 +25,16 @@ use truename_resp::{Decoder, Frame, Push, Reply};
 use super::alarm::Alarm;
 use super::closed::CloseCause;
 use super::coalesce::Coalescing;
+use super::inquiry::{Inquirer, Inquiry};
 use super::lane::Shared;
-use super::pipeline::{Stalled, Unsolicited};
+use super::pipeline::{Concern, Habit, Unsolicited};
+use super::transport::Endure;
 use super::trust::Trust;
 use super::waiter::Terms;
 use crate::observe::NodeMeter;
 
 /// Rounds of reading and writing before other tasks get their turn.
-const ROUNDS_PER_POLL: usize = 16;
+pub(super) const ROUNDS_PER_POLL: usize = 16;
 /// Spare room below which the read buffer is extended.
 const READ_SPARE: usize = 4 * 1024;
 /// How much the read buffer is extended by.
@@ -47,8 +49,26 @@ const WRITE_KEEP: usize = 256 * 1024;
 pub(crate) struct DriverOptions {
     /// An idle connection is asked for a sign of life this often.
     pub(crate) keepalive: Duration,
-    /// How long the answer to that may take.
-    pub(crate) patience: Duration,
+    /// What to expect of the server.
+    pub(crate) habit: Habit,
+    /// Whether the transport bears with an unresponsive peer for as long as a command does.
+    pub(crate) bears: bool,
+}
+
+/// Bytes that the transport accepted and the pipeline has not been told of. It is told at the latest when the driver is
+/// dropped, wherever it was: what left is not `Unsent`.
+#[derive(Debug)]
+struct Accepted {
+    bytes: usize,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Accepted {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.shared.lock().pipeline.accept(self.bytes);
+        }
+    }
 }
 
 /// Reads and writes one connection until it ends; resolves to why.
@@ -59,8 +79,7 @@ pub(crate) struct Driver<S> {
     decoder: Decoder,
     inbound: BytesMut,
     outbound: BytesMut,
-    /// Bytes that the transport accepted and the pipeline has not been told of.
-    accepted: usize,
+    accepted: Accepted,
     needs_flush: bool,
     coalescing: Coalescing,
     retired: bool,
@@ -71,6 +90,10 @@ pub(crate) struct Driver<S> {
     replies: Vec<Reply>,
     wake: Vec<Waker>,
     alarm: Alarm,
+    inquirer: Option<Inquirer>,
+    inquiry: Inquiry,
+    /// How long the transport bears with a peer that acknowledges nothing.
+    endures: Duration,
     keepalive: Pin<Box<Sleep>>,
     last_heard: Instant,
     options: DriverOptions,
@@ -80,7 +103,7 @@ pub(crate) struct Driver<S> {
     trust: Arc<Trust>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
     /// Takes over a connection whose handshake is complete. `decoder` and `inbound` go on where it stopped.
     pub(crate) fn new(
         stream: S,
@@ -93,11 +116,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let now = Instant::now();
         Self {
             stream,
-            shared,
             decoder,
             inbound,
             outbound: BytesMut::new(),
-            accepted: 0,
+            accepted: Accepted { bytes: 0, shared: shared.clone() },
             needs_flush: false,
             coalescing: Coalescing::new(),
             retired: false,
@@ -105,7 +127,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             next_check: None,
             replies: Vec::new(),
             wake: Vec::new(),
+            shared,
             alarm: Alarm::new(),
+            inquirer: None,
+            inquiry: Inquiry::default(),
+            endures: options.habit.stall,
             keepalive: Box::pin(tokio::time::sleep_until(now + options.keepalive)),
             last_heard: now,
             options,
@@ -118,6 +144,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Ends when this trust is withdrawn.
     pub(crate) fn trusting(mut self, trust: Arc<Trust>) -> Self {
         self.trust = trust;
+        self
+    }
+
+    /// Has a server that is silent asked on another connection before it is given up.
+    pub(crate) fn asking(mut self, inquirer: Inquirer) -> Self {
+        self.inquirer = Some(inquirer);
         self
     }
 
@@ -177,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn take_output(&mut self) -> bool {
         let mut state = self.shared.lock();
         state.unpark_task();
-        state.pipeline.accept(std::mem::take(&mut self.accepted));
+        state.pipeline.accept(std::mem::take(&mut self.accepted.bytes));
         self.retired = state.is_retired();
         if state.is_renewing() {
             self.drained = state.pipeline.is_drained();
@@ -191,9 +223,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return false;
         }
         state.pipeline.take_output(&mut self.outbound);
+        let longest = state.pipeline.longest_patience().max(self.options.habit.stall);
         // A drained buffer frees room for callers who wait for it.
         state.pipeline.grant(&mut self.wake);
         drop(state);
+        if longest != self.endures && self.options.bears {
+            self.endure(longest);
+        }
         self.wake.drain(..).for_each(Waker::wake);
         true
     }
@@ -206,13 +242,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(CloseCause::PeerClosed)),
                 Poll::Ready(Ok(count)) => {
                     self.outbound.advance(count);
-                    self.accepted += count;
+                    self.accepted.bytes += count;
                     self.needs_flush = true;
                     wrote = true;
                 }
                 Poll::Ready(Err(error)) => {
                     // TLS sends record by record and tells of an error only: any part may have left.
-                    self.accepted += self.outbound.len();
+                    self.accepted.bytes += self.outbound.len();
                     return Poll::Ready(Err(CloseCause::of(error)));
                 }
                 Poll::Pending => break,
@@ -243,8 +279,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if due <= now && state.pipeline.outstanding() == 0 {
                 let terms = Terms {
                     submitted: now,
-                    deadline: now + self.options.patience,
-                    patience: self.options.patience,
+                    deadline: now + self.options.habit.stall,
+                    patience: self.options.habit.stall,
                     preamble: 0,
                 };
                 let ticket = state.pipeline.submit(terms, Waker::noop(), |out| {
@@ -270,12 +306,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn poll_checks(&mut self, cx: &mut Context<'_>) -> Option<CloseCause> {
-        if self.accepted > 0 {
+        if self.accepted.bytes > 0 {
             // A long write that goes on is a sign of life.
-            self.shared.lock().pipeline.accept(std::mem::take(&mut self.accepted));
+            self.shared.lock().pipeline.accept(std::mem::take(&mut self.accepted.bytes));
         }
-        let stalled = self.alarm.poll_checks(cx, &self.shared, &mut self.wake);
-        stalled.map(|Stalled(silence)| CloseCause::Stalled(silence))
+        let cause = loop {
+            match self.alarm.poll_checks(cx, &self.shared, &mut self.wake) {
+                None => break None,
+                Some(Concern::Ask) => self.ask(),
+                Some(Concern::Stalled(silence)) => break Some(CloseCause::Stalled(silence)),
+                Some(Concern::Overdue(late)) => break Some(CloseCause::Overdue(late)),
+            }
+        };
+        if self.inquiry.is_under_way() {
+            let _ = self.inquiry.poll(cx);
+        }
+        cause
+    }
+
+    #[cold]
+    fn ask(&mut self) {
+        if let (Some(inquirer), false) = (&self.inquirer, self.inquiry.is_under_way()) {
+            self.inquiry = inquirer.start(self.shared.clone());
+        }
+    }
+
+    /// Has the transport bear with the peer for as long as what is outstanding does, and no longer.
+    #[cold]
+    fn endure(&mut self, longest: Duration) {
+        self.endures = longest;
+        self.stream.endure(longest);
     }
 
     fn poll_rounds(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
@@ -323,14 +383,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Future for Driver<S> {
     type Output = CloseCause;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseCause> {
         let this = self.get_mut();
         let cause = ready!(this.poll_rounds(cx));
         // What was accepted in this very round decides between `Unsent` and `Lost`.
-        this.shared.lock().pipeline.accept(std::mem::take(&mut this.accepted));
+        this.shared.lock().pipeline.accept(std::mem::take(&mut this.accepted.bytes));
         Poll::Ready(cause)
     }
 }

@@ -3,11 +3,13 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, WriteHalf, duplex, join};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, Join, ReadBuf, WriteHalf, duplex, join,
+};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use truename_resp::{Decoder, Limits, Reply, encode};
@@ -16,11 +18,15 @@ use truename_topology::Endpoint;
 use super::closed::CloseCause;
 use super::driver::{Driver, DriverOptions};
 use super::lane::Lane;
-use super::pipeline::Room;
+use super::pipeline::{Habit, Room};
+use super::transport::Endure;
 use super::waiter::{Failure, Terms};
 use crate::observe::NodeMeter;
 
 const STALL: Duration = Duration::from_secs(2);
+/// For calls that set no time themselves.
+const USUAL: Duration = Duration::from_secs(5);
+const HABIT: Habit = Habit { stall: STALL, usual: USUAL };
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// A lane whose driver talks to the other end of an in-memory stream.
@@ -38,11 +44,11 @@ fn scripted(capacity: usize) -> Scripted {
 /// The same over a stream of the test's own making.
 fn scripted_over<S>(client: S, node: DuplexStream) -> Scripted
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Endure + Unpin + Send + 'static,
 {
-    let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 });
+    let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 }, HABIT);
     shared.enter_open(Instant::now());
-    let options = DriverOptions { keepalive: KEEPALIVE, patience: STALL };
+    let options = DriverOptions { keepalive: KEEPALIVE, habit: HABIT, bears: true };
     let meter = Arc::new(NodeMeter::new(&Endpoint::new("scripted", 1)));
     let decoder = Decoder::new(Limits::default());
     let driver = Driver::new(client, shared.clone(), decoder, BytesMut::new(), options, meter);
@@ -55,13 +61,16 @@ where
 }
 
 fn call(lane: &Arc<Lane>, args: &[&[u8]]) -> JoinHandle<Result<Reply, Failure>> {
+    call_within(lane, args, Duration::from_secs(60))
+}
+
+fn call_within(lane: &Arc<Lane>, args: &[&[u8]], timeout: Duration) -> JoinHandle<Result<Reply, Failure>> {
     let mut encoded = BytesMut::new();
     encode::put_command(&mut encoded, args.iter().copied());
     let lane = lane.clone();
     tokio::spawn(async move {
         let now = Instant::now();
-        let terms =
-            Terms { submitted: now, deadline: now + Duration::from_secs(60), patience: STALL, preamble: 0 };
+        let terms = Terms { submitted: now, deadline: now + timeout, patience: STALL, preamble: 0 };
         lane.submit(terms, |out: &mut BytesMut| out.extend_from_slice(&encoded)).await
     })
 }
@@ -152,6 +161,10 @@ impl AsyncWrite for FailsHalfway {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
+}
+
+impl<R, W> Endure for Join<R, W> {
+    fn endure(&self, _: Duration) {}
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,4 +263,89 @@ async fn an_idle_connection_is_made_anew_at_once() {
     tokio::task::yield_now().await;
     peer.lane.renew();
     assert!(matches!(*peer.driver.await.expect("no panic"), CloseCause::Renewed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_drips_past_its_deadline_ends_the_connection() {
+    let started = Instant::now();
+    let mut peer = scripted(1024);
+    let get = call_within(&peer.lane, &[b"GET", b"k"], Duration::from_secs(1));
+    expect(&mut peer.node, b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n").await;
+    peer.node.write_all(b"$1000000\r\n").await.expect("written");
+    while peer.node.write_all(b"x").await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(started.elapsed() < Duration::from_secs(60), "it drips for ever");
+    }
+    assert!(matches!(get.await.expect("no panic"), Err(Failure::TimedOut { submitted: true })));
+    let cause = peer.driver.await.expect("no panic");
+    assert!(matches!(*cause, CloseCause::Overdue(_)), "{cause}");
+    assert!(started.elapsed() < USUAL + STALL + Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
+/// Takes everything it is given, always has a push to read, and runs something at one of the reads.
+struct Chatty<F> {
+    reads: usize,
+    at_read: F,
+}
+
+impl<F: FnMut(usize) + Unpin> AsyncRead for Chatty<F> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.reads += 1;
+        let reads = self.reads;
+        (self.at_read)(reads);
+        buf.put_slice(b">1\r\n+chatter\r\n");
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<F: Unpin> AsyncWrite for Chatty<F> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<F> Endure for Chatty<F> {
+    fn endure(&self, _: Duration) {}
+}
+
+/// What the last round before a pause wrote was noted at the next round only, and there is none after a drop.
+#[tokio::test(start_paused = true)]
+async fn what_was_written_right_before_the_driver_is_dropped_is_lost_not_unsent() {
+    for round in 1..=super::driver::ROUNDS_PER_POLL {
+        let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 }, HABIT);
+        shared.enter_open(Instant::now());
+        let now = Instant::now();
+        let terms = Terms { submitted: now, deadline: now + USUAL, patience: STALL, preamble: 0 };
+        let mut incr = Box::pin(async move {
+            lane.submit(terms, |out: &mut BytesMut| out.extend_from_slice(b"*1\r\n$4\r\nINCR\r\n")).await
+        });
+        let mut poll_incr = move || incr.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let options = DriverOptions { keepalive: KEEPALIVE, habit: HABIT, bears: true };
+        let meter = Arc::new(NodeMeter::new(&Endpoint::new("scripted", 1)));
+        let at_read = |reads| {
+            if reads == round {
+                assert!(poll_incr().is_pending());
+            }
+        };
+        let stream = Chatty { reads: 0, at_read };
+        let decoder = Decoder::new(Limits::default());
+        let mut driver = Driver::new(stream, shared.clone(), decoder, BytesMut::new(), options, meter);
+        assert!(Pin::new(&mut driver).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(driver);
+        shared.enter_down(Arc::new(CloseCause::Abandoned));
+        let Poll::Ready(Err(failure)) = poll_incr() else { panic!("it was failed") };
+        assert!(matches!(failure, Failure::Lost(_)), "round {round}: {failure:?}");
+    }
 }

@@ -20,7 +20,7 @@ use truename_resp::Reply;
 
 use super::closed::CloseCause;
 use super::overdue::Watch;
-use super::pipeline::{Pipeline, Progress, Room};
+use super::pipeline::{Habit, Pipeline, Progress, Room};
 use super::waiter::{Failure, Terms, Ticket};
 
 /// Where a lane is in its life.
@@ -151,10 +151,10 @@ pub(crate) struct Lane {
 
 impl Lane {
     /// A lane without a connection, and what its task needs. The current runtime is the one that the task will run on.
-    pub(crate) fn new(room: Room) -> (Self, Arc<Shared>) {
+    pub(crate) fn new(room: Room, habit: Habit) -> (Self, Arc<Shared>) {
         let shared = Arc::new(Shared {
             state: Mutex::new(LaneState {
-                pipeline: Pipeline::new(room),
+                pipeline: Pipeline::new(room, habit),
                 phase: Phase::Idle,
                 renewing: false,
                 task: None,
@@ -305,6 +305,12 @@ impl<E: Fn(&mut BytesMut)> Future for Submission<'_, E> {
                 this.ticket = None;
                 Poll::Ready(outcome)
             }
+            // A task that was not polled in all that time must not send what its caller no longer waits for.
+            Poll::Ready(Progress::Encode) if this.terms.deadline <= Instant::now() => {
+                drop(state);
+                this.give_up();
+                Poll::Ready(Err(Failure::TimedOut { submitted: false }))
+            }
             Poll::Ready(Progress::Encode) => {
                 state.pipeline.submit_granted(ticket, cx.waker(), &this.encode);
                 let is_unwatched = state.watch.misses(this.terms.deadline);
@@ -322,13 +328,23 @@ impl<E: Fn(&mut BytesMut)> Future for Submission<'_, E> {
     }
 }
 
-impl<E> Drop for Submission<'_, E> {
-    fn drop(&mut self) {
+impl<E> Submission<'_, E> {
+    fn give_up(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             let mut wake = Vec::new();
-            self.lane.shared.lock().pipeline.abandon(ticket, &mut wake);
-            wake.into_iter().for_each(Waker::wake);
+            let task = {
+                let mut state = self.lane.shared.lock();
+                let is_due_sooner = state.pipeline.abandon(ticket, &mut wake);
+                if is_due_sooner { state.unpark_task() } else { None }
+            };
+            task.into_iter().chain(wake).for_each(Waker::wake);
         }
+    }
+}
+
+impl<E> Drop for Submission<'_, E> {
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 

@@ -19,6 +19,7 @@
 //! | [`driver`] | the one future that reads and writes the socket |
 //! | [`coalesce`] | when the driver writes: whom it waits for |
 //! | [`alarm`] | the one timer of a lane |
+//! | [`inquiry`] | whether a node that is silent on a lane answers on another connection |
 //! | [`overdue`] | deadlines while nobody drives the lane's runtime |
 //! | [`task`] | a lane's life: connect, drive, back off, again |
 //! | [`backoff`], [`closed`] | how long to wait before trying again; why there is no connection |
@@ -42,6 +43,7 @@ mod facts;
 mod fence;
 mod greeting;
 mod identity;
+mod inquiry;
 mod io_cause;
 mod lane;
 mod overdue;
@@ -51,7 +53,11 @@ mod pipeline;
 mod pipeline_tests;
 mod probing;
 mod remedy;
+#[cfg(test)]
+mod room_tests;
 mod secured;
+#[cfg(test)]
+mod silence_tests;
 mod sni;
 mod target;
 mod task;
@@ -71,7 +77,7 @@ pub(crate) use environment::Environment;
 pub use facts::ConnectionFacts;
 pub use greeting::Greeting;
 pub(crate) use lane::{Lane, Phase as LanePhase, terms};
-pub(crate) use pipeline::Room;
+pub(crate) use pipeline::{Habit, Room};
 pub(crate) use target::Target;
 pub(crate) use task::{LaneObserver, LaneOptions, spawn_lane};
 pub(crate) use transport::Transport;

@@ -3,12 +3,18 @@
 //! Invariants:
 //! - Bytes and in-flight entry are appended by one call, so byte order *is* reply order.
 //! - A waiter is freed only when neither the FIFO nor a ticket refers to it; a generation guards the index.
-//! - Whoever waits for room is granted it as soon as there is some: nobody is parked while nothing is outstanding.
+//! - Whoever waits for room is granted it as soon as there is some, and nobody waits for long while room is held for a
+//!   future that is not polled ([`room`]).
 //! - A reply completes the head of the FIFO and nothing else. A reply with an empty FIFO is a protocol error.
 //! - On close a waiter fails as [`Failure::Unsent`] exactly when the transport has not taken its last byte:
 //!   a server that holds an incomplete command cannot have run it.
 //!
-//! No socket, task or clock lives here; time is an argument.
+//! No socket, task or clock lives here; time is an argument. Deadlines and silence are looked at in [`checks`], by the
+//! rule of [`silence`].
+
+mod checks;
+mod room;
+mod silence;
 
 mod rouse;
 
@@ -23,6 +29,10 @@ use truename_resp::Reply;
 
 use super::closed::CloseCause;
 use super::waiter::{Failure, State, Terms, Ticket, Waiter, Waiters};
+pub(crate) use checks::Concern;
+#[cfg(test)]
+pub(crate) use room::GRANT_TIME;
+pub(crate) use silence::Habit;
 
 /// Bounds of what may be outstanding at a time.
 #[derive(Debug, Clone, Copy)]
@@ -34,10 +44,6 @@ pub(crate) struct Room {
 /// A reply for which nobody can be waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unsolicited;
-
-/// The oldest command has met silence for this long, which is longer than it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stalled(pub(crate) Duration);
 
 /// What a polled ticket is told.
 #[derive(Debug)]
@@ -59,19 +65,29 @@ pub(crate) struct Pipeline {
     in_flight: VecDeque<u32>,
     parked: VecDeque<u32>,
     granted: usize,
+    invited: usize,
     /// Bytes of the latest command: an estimate for those that were granted room and are not encoded yet.
     latest_bytes: usize,
     waiters: Waiters,
     room: Room,
+    habit: Habit,
+    /// [`Habit::lead`] of that.
+    lead: Duration,
     last_heard: Option<Instant>,
+    /// When another connection to the node was asked for the sake of this silence, and when it answered last.
+    asked: Option<Instant>,
+    answered: Option<Instant>,
+    /// The longest patience of what is outstanding, or a longer one of what was outstanding since the latest check.
+    longest_patience: Duration,
     /// What the transport had accepted at the latest check, and the end of a command that it had accepted in part.
     accepted_at_check: u64,
     unfinished_at_check: Option<u64>,
+    checked_at: Option<Instant>,
     next_check: Option<Instant>,
 }
 
 impl Pipeline {
-    pub(crate) fn new(room: Room) -> Self {
+    pub(crate) fn new(room: Room, habit: Habit) -> Self {
         Self {
             out: BytesMut::new(),
             taken: 0,
@@ -79,12 +95,19 @@ impl Pipeline {
             in_flight: VecDeque::new(),
             parked: VecDeque::new(),
             granted: 0,
+            invited: 0,
             latest_bytes: 0,
             waiters: Waiters::default(),
             room,
+            habit,
+            lead: habit.lead(),
             last_heard: None,
+            asked: None,
+            answered: None,
+            longest_patience: Duration::ZERO,
             accepted_at_check: 0,
             unfinished_at_check: None,
+            checked_at: None,
             next_check: None,
         }
     }
@@ -116,13 +139,6 @@ impl Pipeline {
         self.next_check
     }
 
-    #[inline]
-    fn has_room(&self) -> bool {
-        // A value larger than the byte bound passes when nothing else is queued.
-        self.in_flight.len() + self.granted < self.room.commands
-            && (self.out.is_empty() || self.out.len() + self.granted * self.latest_bytes < self.room.bytes)
-    }
-
     /// Encodes a command, or parks the caller until there is room.
     #[inline]
     pub(crate) fn submit(
@@ -141,32 +157,6 @@ impl Pipeline {
         ticket
     }
 
-    #[cold]
-    fn park(&mut self, terms: Terms, waker: &Waker) -> Ticket {
-        let ticket = self.waiters.allocate(terms, State::Parked(waker.clone()), None);
-        self.parked.push_back(ticket.index);
-        ticket
-    }
-
-    /// Encodes a command whose ticket was told [`Progress::Encode`].
-    pub(crate) fn submit_granted(
-        &mut self,
-        ticket: Ticket,
-        waker: &Waker,
-        encode: impl FnOnce(&mut BytesMut),
-    ) {
-        debug_assert!(matches!(self.waiters.of(ticket).state, State::Granted));
-        self.granted -= 1;
-        let (start, end) = self.append(encode);
-        let waiter = self.waiters.at(ticket.index);
-        waiter.start = start;
-        waiter.end = end;
-        waiter.in_flight = true;
-        waiter.state = State::Waiting(waker.clone());
-        let terms = waiter.terms;
-        self.await_reply(ticket.index, terms);
-    }
-
     /// Encodes a command; tells the stream offsets of its first byte and of the byte after its last. The caller queues
     /// its waiter at once.
     #[inline]
@@ -181,7 +171,10 @@ impl Pipeline {
     #[inline]
     fn await_reply(&mut self, index: u32, terms: Terms) {
         self.in_flight.push_back(index);
-        self.check_by(terms.submitted + terms.patience);
+        if terms.patience > self.longest_patience {
+            self.longest_patience = terms.patience;
+        }
+        self.check_by(terms.submitted + terms.patience.saturating_sub(self.lead));
     }
 
     /// Asks what became of a ticket; leaves the waker when there is nothing to tell yet.
@@ -193,14 +186,7 @@ impl Pipeline {
                 current.clone_from(waker);
                 Poll::Pending
             }
-            // Others who were granted room with it may have filled it.
-            State::Granted if self.out.len() >= self.room.bytes => {
-                waiter.state = State::Parked(waker.clone());
-                self.granted -= 1;
-                self.parked.push_front(ticket.index);
-                Poll::Pending
-            }
-            State::Granted => Poll::Ready(Progress::Encode),
+            State::Granted(_) | State::Invited => self.poll_room(ticket, waker),
             State::Done(_) => {
                 let State::Done(outcome) = self.waiters.redeem(ticket.index) else {
                     unreachable!("matched above")
@@ -211,20 +197,34 @@ impl Pipeline {
         }
     }
 
-    /// Gives a ticket up. An outstanding reply is read and discarded in its turn.
-    pub(crate) fn abandon(&mut self, ticket: Ticket, wake: &mut Vec<Waker>) {
+    /// Gives a ticket up. An outstanding reply is read and discarded in its turn, with no more than the usual patience.
+    /// True when [`Self::next_check`] is earlier than it was.
+    pub(crate) fn abandon(&mut self, ticket: Ticket, wake: &mut Vec<Waker>) -> bool {
         let index = ticket.index;
+        let checked_by = self.next_check;
         let waiter = self.waiters.of(ticket);
         match std::mem::replace(&mut waiter.state, State::Settled) {
-            State::Granted => {
+            State::Granted(_) => {
                 self.granted -= 1;
                 self.waiters.release(index);
                 self.grant(wake);
+            }
+            State::Invited => {
+                self.invited -= 1;
+                self.waiters.release(index);
+            }
+            State::Waiting(_) if waiter.terms.patience > self.habit.stall => {
+                waiter.terms.patience = self.habit.stall;
+                let submitted = waiter.terms.submitted;
+                self.waiters.release(index);
+                let by = self.lately(submitted) + self.lead;
+                self.check_by(by);
             }
             // It is passed over when its turn comes: looking for it would take longer the more wait.
             State::Parked(_) => waiter.held = false,
             _ => self.waiters.release(index),
         }
+        self.next_check != checked_by
     }
 
     /// Moves everything encoded so far into `into`, which must be empty: the two buffers swap places.
@@ -271,103 +271,11 @@ impl Pipeline {
         Ok(Some(submitted))
     }
 
-    /// Hands freed room to parked callers, oldest first.
-    #[inline]
-    pub(crate) fn grant(&mut self, wake: &mut Vec<Waker>) {
-        if !self.parked.is_empty() {
-            self.grant_parked(wake);
-        }
-    }
-
-    #[cold]
-    fn grant_parked(&mut self, wake: &mut Vec<Waker>) {
-        let granted_before = self.granted;
-        while self.has_room() {
-            let spoken_for = self.out.len() + (self.granted - granted_before) * self.latest_bytes;
-            if self.granted > granted_before && spoken_for >= self.room.bytes {
-                return;
-            }
-            let Some(index) = self.parked.pop_front() else { return };
-            let waiter = self.waiters.at(index);
-            match std::mem::replace(&mut waiter.state, State::Granted) {
-                State::Parked(waker) => {
-                    wake.push(waker);
-                    self.granted += 1;
-                }
-                _ => {
-                    waiter.state = State::Settled;
-                    self.waiters.reclaim(index);
-                }
-            }
-        }
-    }
-
-    /// Fails what is past its deadline, and tells whether the server has been silent for too long.
-    ///
-    /// Scans all that is outstanding, so it runs at [`Self::next_check`] only: once per time-out period while
-    /// the server keeps up, because a deadline that was met is noticed lazily.
-    pub(crate) fn check(&mut self, now: Instant, open: bool, wake: &mut Vec<Waker>) -> Option<Stalled> {
-        self.next_check = None;
-        let mut earliest: Option<Instant> = None;
-        let mut note = |at: Instant| earliest = Some(earliest.map_or(at, |known: Instant| known.min(at)));
-        for &index in self.in_flight.iter().chain(&self.parked) {
-            let waiter = self.waiters.at(index);
-            let pending = matches!(waiter.state, State::Waiting(_) | State::Parked(_));
-            if pending && waiter.terms.deadline <= now {
-                let submitted = waiter.in_flight && open;
-                let failed = State::Done(Err(Failure::TimedOut { submitted }));
-                if let State::Waiting(waker) | State::Parked(waker) =
-                    std::mem::replace(&mut waiter.state, failed)
-                {
-                    wake.push(waker);
-                }
-            } else if pending {
-                note(waiter.terms.deadline);
-            }
-        }
-        self.drop_settled_parked();
-        let mut stalled = None;
-        if let (true, Some(&head)) = (open, self.in_flight.front()) {
-            let Waiter { terms, end, .. } = *self.waiters.at(head);
-            // A server that takes the rest of a long command is alive, though it owes no reply yet.
-            let is_unfinished = end > self.accepted;
-            if self.accepted > self.accepted_at_check
-                && (is_unfinished || self.unfinished_at_check == Some(end))
-            {
-                self.last_heard = Some(now);
-            }
-            self.unfinished_at_check = is_unfinished.then_some(end);
-            let since = self.last_heard.map_or(terms.submitted, |heard| heard.max(terms.submitted));
-            let silence_ends = since + terms.patience;
-            if silence_ends <= now {
-                stalled = Some(Stalled(now - since));
-            } else {
-                note(silence_ends);
-            }
-        }
-        self.accepted_at_check = self.accepted;
-        self.next_check = earliest;
-        self.grant(wake);
-        stalled
-    }
-
-    fn drop_settled_parked(&mut self) {
-        let waiters = &mut self.waiters;
-        self.parked.retain(|&index| {
-            let waiter = waiters.at(index);
-            let waits = matches!(waiter.state, State::Parked(_));
-            if !waits && !waiter.held {
-                waiters.reclaim(index);
-            }
-            waits
-        });
-    }
-
     /// A transport is about to take over: drops the bytes of commands that nobody waits for any more, and grants the
     /// room that they took.
     pub(crate) fn open(&mut self, now: Instant, wake: &mut Vec<Waker>) {
         debug_assert_eq!(self.taken, self.accepted, "opened while bytes are under way");
-        self.last_heard = Some(now);
+        (self.last_heard, self.asked, self.answered) = (Some(now), None, None);
         let queued = std::mem::take(&mut self.out);
         let base = self.taken;
         let entries = std::mem::take(&mut self.in_flight);
@@ -379,8 +287,8 @@ impl Pipeline {
                 self.out.extend_from_slice(&queued[range]);
                 waiter.end = base + self.out.len() as u64;
                 self.in_flight.push_back(index);
-                let silence_ends = now + waiter.terms.patience;
-                self.check_by(silence_ends);
+                let ask_at = now + waiter.terms.patience.saturating_sub(self.lead);
+                self.check_by(ask_at);
             } else {
                 waiter.in_flight = false;
                 if !waiter.held {
@@ -407,12 +315,14 @@ impl Pipeline {
         while let Some(index) = self.parked.pop_front() {
             self.fail(index, Failure::Unsent(cause.clone()), wake);
         }
-        if self.granted > 0 {
+        if self.granted + self.invited > 0 {
             // They were woken to encode and are in no queue; when they look they are told.
-            for waiter in self.waiters.all().filter(|waiter| matches!(waiter.state, State::Granted)) {
+            let were_woken =
+                |waiter: &&mut Waiter| matches!(waiter.state, State::Granted(_) | State::Invited);
+            for waiter in self.waiters.all().filter(were_woken) {
                 waiter.state = State::Done(Err(Failure::Unsent(cause.clone())));
             }
-            self.granted = 0;
+            (self.granted, self.invited) = (0, 0);
         }
         self.out.clear();
         self.accepted = self.taken;
@@ -439,13 +349,6 @@ impl Pipeline {
         if self.next_check.is_none_or(|known| at < known) {
             self.next_check = Some(at);
         }
-    }
-
-    /// Whether somebody waits for room that is there, and nobody else is about to use it.
-    #[cfg(test)]
-    pub(crate) fn is_wedged(&mut self) -> bool {
-        let waits = self.parked.iter().any(|index| matches!(self.waiters.at(*index).state, State::Parked(_)));
-        waits && self.granted == 0 && self.has_room()
     }
 
     /// Waiters in use; returns to zero when every ticket is spent and every reply has come.

@@ -12,11 +12,13 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::closed::CloseCause;
-use super::pipeline::{Pipeline, Progress, Room};
+use super::pipeline::{Habit, Pipeline, Progress, Room};
 use super::waiter::{Failure, Terms, Ticket};
 
 /// Every command is this long, so that the model knows its bytes.
 const LEN: usize = 8;
+
+const HABIT: Habit = Habit { stall: Duration::from_secs(2), usual: Duration::from_secs(5) };
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -94,7 +96,7 @@ struct Model {
 impl Model {
     fn new() -> Self {
         Self {
-            pipeline: Pipeline::new(Room { commands: 12, bytes: 64 }),
+            pipeline: Pipeline::new(Room { commands: 12, bytes: 64 }, HABIT),
             is_open: true,
             now: Instant::now(),
             checked: Instant::now(),
@@ -293,24 +295,7 @@ fn terms(now: Instant, preamble: u8) -> Terms {
 }
 
 fn roomy() -> Pipeline {
-    Pipeline::new(Room { commands: 100, bytes: 1 << 20 })
-}
-
-#[test]
-fn silence_is_measured_from_the_last_sign_of_life() {
-    let start = Instant::now();
-    let at = |ms| start + Duration::from_millis(ms);
-    let mut wake = Vec::new();
-    let mut pipeline = roomy();
-    pipeline.open(start, &mut wake);
-    let _first = pipeline.submit(terms(start, 0), Waker::noop(), |out| out.extend_from_slice(b"a"));
-    let _second = pipeline.submit(terms(start, 0), Waker::noop(), |out| out.extend_from_slice(b"b"));
-    assert_eq!(pipeline.next_check(), Some(at(2000)));
-    pipeline.heard(at(1500));
-    pipeline.complete(Reply::Nil, &mut wake).expect("outstanding");
-    assert!(pipeline.check(at(2000), true, &mut wake).is_none());
-    assert_eq!(pipeline.next_check(), Some(at(3500)));
-    assert!(pipeline.check(at(3500), true, &mut wake).is_some());
+    Pipeline::new(Room { commands: 100, bytes: 1 << 20 }, HABIT)
 }
 
 #[test]
@@ -348,7 +333,7 @@ fn a_reply_to_nobody_is_noticed() {
 fn room_that_dead_commands_took_is_granted_when_the_connection_is_up() {
     let start = Instant::now();
     let mut wake = Vec::new();
-    let mut pipeline = Pipeline::new(Room { commands: 2, bytes: 1 << 20 });
+    let mut pipeline = Pipeline::new(Room { commands: 2, bytes: 1 << 20 }, HABIT);
     let short = Terms { deadline: start + Duration::from_millis(10), ..terms(start, 0) };
     let [first, second] =
         [0, 1].map(|_| pipeline.submit(short, Waker::noop(), |out| out.extend_from_slice(b"late")));
@@ -366,7 +351,7 @@ fn room_that_dead_commands_took_is_granted_when_the_connection_is_up() {
 fn callers_who_wait_for_room_do_not_exceed_the_bound_together() {
     let start = Instant::now();
     let mut wake = Vec::new();
-    let mut pipeline = Pipeline::new(Room { commands: 1000, bytes: 100 });
+    let mut pipeline = Pipeline::new(Room { commands: 1000, bytes: 100 }, HABIT);
     pipeline.open(start, &mut wake);
     let value = [0; 60];
     let encode = |pipeline: &mut Pipeline| {
@@ -388,19 +373,4 @@ fn callers_who_wait_for_room_do_not_exceed_the_bound_together() {
         }
     }
     assert_eq!(pipeline.outstanding(), tickets.len());
-}
-
-#[test]
-fn a_long_command_that_the_server_goes_on_taking_is_no_silence() {
-    let start = Instant::now();
-    let at = |ms| start + Duration::from_millis(ms);
-    let mut wake = Vec::new();
-    let mut pipeline = roomy();
-    pipeline.open(start, &mut wake);
-    let _long = pipeline.submit(terms(start, 0), Waker::noop(), |out| out.extend_from_slice(&[0; 100]));
-    pipeline.take_output(&mut BytesMut::new());
-    for (ms, bytes, stalled) in [(2000, 40, false), (4000, 40, false), (6000, 20, false), (8000, 0, true)] {
-        pipeline.accept(bytes);
-        assert_eq!(pipeline.check(at(ms), true, &mut wake).is_some(), stalled, "after {ms} ms");
-    }
 }

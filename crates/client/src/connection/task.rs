@@ -23,8 +23,9 @@ use super::connector::Connector;
 use super::driver::{Driver, DriverOptions};
 use super::facts::ConnectionFacts;
 use super::fence::Fence;
+use super::inquiry::Inquirer;
 use super::lane::{Lane, Phase, Shared};
-use super::pipeline::Room;
+use super::pipeline::{Habit, Room};
 use super::target::Target;
 use crate::error::NodeFailure;
 use crate::observe::NodeMeter;
@@ -45,8 +46,14 @@ pub(crate) struct LaneOptions {
 }
 
 impl LaneOptions {
-    pub(crate) fn new(room: Room, keepalive: Duration, patience: Duration) -> Self {
-        Self { room, driver: DriverOptions { keepalive, patience } }
+    pub(crate) fn new(room: Room, keepalive: Duration, habit: Habit) -> Self {
+        Self { room, driver: DriverOptions { keepalive, habit, bears: true } }
+    }
+
+    /// For connections on which commands block: the server takes what it is sent at once all the same, so their patience
+    /// is not the transport's.
+    pub(crate) fn for_blocking(self) -> Self {
+        Self { driver: DriverOptions { bears: false, ..self.driver }, ..self }
     }
 }
 
@@ -69,7 +76,7 @@ pub(crate) fn spawn_lane(
     meter: Arc<NodeMeter>,
 ) -> Lane {
     let _entered = runtime.enter();
-    let (lane, shared) = Lane::new(options.room);
+    let (lane, shared) = Lane::new(options.room, options.driver.habit);
     let alarm = Alarm::new();
     let task = LaneTask { shared, connector, target, known, options, observer, meter, alarm, fence: None };
     runtime.spawn(task.run());
@@ -212,6 +219,12 @@ impl<O: LaneObserver> LaneTask<O> {
         self.meter.connected();
         self.observer.connected(&facts);
         let (stream, decoder, inbound) = connected.wire.into_parts();
+        let inquirer = Inquirer {
+            connector: self.connector.clone(),
+            target: self.target.clone(),
+            known: self.known.clone(),
+            interval: self.options.driver.habit.lead(),
+        };
         let mut driver = Driver::new(
             stream,
             self.shared.clone(),
@@ -220,7 +233,8 @@ impl<O: LaneObserver> LaneTask<O> {
             self.options.driver,
             self.meter.clone(),
         )
-        .trusting(listed.trust.clone());
+        .trusting(listed.trust.clone())
+        .asking(inquirer);
         self.shared.enter_open(Instant::now());
         let cause = (&mut driver).await;
         self.fence = Fence::against(&facts, &cause);

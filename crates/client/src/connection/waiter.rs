@@ -50,8 +50,10 @@ pub(super) enum State {
     Free,
     /// Waiting for room; not encoded yet.
     Parked(Waker),
-    /// Room is held; the caller encodes at its next poll.
-    Granted,
+    /// Room is held since then; the caller encodes at its next poll.
+    Granted(Instant),
+    /// In no queue: it was woken to take room if there is some at its next poll.
+    Invited,
     /// Encoded; the reply is outstanding.
     Waiting(Waker),
     /// Settled; the caller has not looked yet.

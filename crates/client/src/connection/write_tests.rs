@@ -16,13 +16,15 @@ use truename_topology::Endpoint;
 
 use super::driver::{Driver, DriverOptions};
 use super::lane::{Lane, Submission, terms};
-use super::pipeline::Room;
+use super::pipeline::{Habit, Room};
+use super::transport::Endure;
 use super::waiter::Failure;
 use crate::observe::NodeMeter;
 
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 const PONG: &[u8] = b"+PONG\r\n";
 const PATIENCE: Duration = Duration::from_secs(60);
+const HABIT: Habit = Habit { stall: PATIENCE, usual: PATIENCE };
 const CALLERS: usize = 64;
 
 /// What was asked of a stream.
@@ -65,6 +67,10 @@ impl AsyncWrite for Counted {
     }
 }
 
+impl Endure for Counted {
+    fn endure(&self, _: Duration) {}
+}
+
 /// Counts how often the driver was to have a turn.
 #[derive(Debug, Default)]
 struct Wakes(AtomicUsize);
@@ -87,11 +93,11 @@ impl ByHand {
     /// The driver has had its first turn and waits for work.
     fn new() -> (Lane, Self) {
         let (client, node) = duplex(1 << 20);
-        let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 });
+        let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 }, HABIT);
         shared.enter_open(Instant::now());
         let calls = Arc::new(Calls::default());
         let stream = Counted(client, calls.clone());
-        let options = DriverOptions { keepalive: PATIENCE, patience: PATIENCE };
+        let options = DriverOptions { keepalive: PATIENCE, habit: HABIT, bears: true };
         let meter = Arc::new(NodeMeter::new(&Endpoint::new("scripted", 1)));
         let decoder = Decoder::new(Limits::default());
         let driver = Driver::new(stream, shared, decoder, BytesMut::new(), options, meter);

@@ -1,0 +1,165 @@
+//! Asking on another connection whether a node that is silent on a lane is dead, or paused or busy.
+//!
+//! Any reply will do, also `BUSY`, `LOADING` or a refused greeting: whoever says so is alive, and will come to what it
+//! was sent before. The connection passes the same checks as every other one, so no stranger's answer counts. It is
+//! kept while the silence lasts and asked again from time to time, so that a pause costs a node one handshake.
+//!
+//! Nothing here runs while servers answer.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep, timeout};
+use truename_topology::DialAddress;
+
+use super::attempt::Explain;
+use super::connector::Connector;
+use super::lane::Shared;
+use super::target::Target;
+use super::transport::Transport;
+use super::wire::Wire;
+use crate::error::{Cause, NodeFailure};
+
+/// The pause after a question that found nobody, such as one to a port that is closed.
+const PAUSE: Duration = Duration::from_millis(100);
+/// More than an attempt to connect keeps back of its time.
+const EXPLAINING: Duration = Duration::from_secs(1);
+
+/// Whom to ask, and how often.
+#[derive(Debug, Clone)]
+pub(super) struct Inquirer {
+    pub(super) connector: Arc<Connector>,
+    pub(super) target: Arc<Target>,
+    pub(super) known: Arc<Mutex<Option<DialAddress>>>,
+    /// How long an answer may take, and how long after it the next question comes.
+    pub(super) interval: Duration,
+}
+
+impl Inquirer {
+    /// Asks until the lane's server is heard again, and notes every answer in the lane.
+    pub(super) fn start(&self, shared: Arc<Shared>) -> Inquiry {
+        let inquirer = self.clone();
+        Inquiry(Some(Box::pin(async move {
+            let mut wire = None;
+            loop {
+                let answered = inquirer.ask(&mut wire).await;
+                {
+                    let mut state = shared.lock();
+                    if !state.pipeline.is_silent() {
+                        return;
+                    }
+                    if answered {
+                        state.pipeline.answered_elsewhere(Instant::now());
+                    }
+                }
+                sleep(if answered { inquirer.interval } else { PAUSE.min(inquirer.interval) }).await;
+            }
+        })))
+    }
+
+    async fn ask(&self, wire: &mut Option<Wire<Transport>>) -> bool {
+        if let Some(mut kept) = wire.take()
+            && let Ok(Ok(_)) = timeout(self.interval, kept.round_trip(&[&[b"PING"]])).await
+        {
+            *wire = Some(kept);
+            return true;
+        }
+        // An attempt keeps time back to explain itself, of which there is none here.
+        let deadline = Instant::now() + self.interval + EXPLAINING;
+        let connecting = self.connector.connect(&self.target, &self.known, Explain::Briefly, deadline);
+        match timeout(self.interval, connecting).await {
+            Ok(Ok(connected)) => {
+                *wire = Some(connected.wire);
+                true
+            }
+            Ok(Err(failures)) => failures.iter().any(is_reply),
+            Err(_) => false,
+        }
+    }
+}
+
+/// Whether the failure is a reply of the node itself.
+fn is_reply(failure: &NodeFailure) -> bool {
+    matches!(
+        failure.cause,
+        Cause::AuthRequired
+            | Cause::WrongCredentials
+            | Cause::NoPermission(_)
+            | Cause::ServerRefused(_)
+            | Cause::Loading
+            | Cause::BadTopology(_)
+    )
+}
+
+/// A question under way, if any.
+#[derive(Default)]
+pub(super) struct Inquiry(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Inquiry {
+    pub(super) fn is_under_way(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Goes on asking. `Ready` when there is nothing left to ask.
+    #[cold]
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(asking) = &mut self.0 else { return Poll::Ready(()) };
+        let ended = asking.as_mut().poll(cx);
+        if ended.is_ready() {
+            self.0 = None;
+        }
+        ended
+    }
+}
+
+impl fmt::Debug for Inquiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Inquiry").field(&self.is_under_way()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use truename_topology::Endpoint;
+
+    use super::*;
+    use crate::error::Phase;
+
+    #[test]
+    fn what_counts_as_a_sign_of_life() {
+        let stranger = Cause::WrongNode { announced: "a".to_owned(), answered: Some("b".to_owned()) };
+        let rows = [
+            (Cause::Loading, true),
+            (Cause::ServerRefused("BUSY Redis is busy running a script".to_owned()), true),
+            (Cause::ServerRefused("ERR max number of clients reached".to_owned()), true),
+            (Cause::WrongCredentials, true),
+            (Cause::AuthRequired, true),
+            (Cause::TimedOut, false),
+            (Cause::Refused, false),
+            (Cause::ClosedByPeer, false),
+            (Cause::NotRedis("HTTP".to_owned()), false),
+            (Cause::NameMismatch, false),
+            (stranger, false),
+        ];
+        for (cause, counts) in rows {
+            let failure = NodeFailure {
+                node: Endpoint::new("node", 1),
+                is_seed: false,
+                dialled: None,
+                peer: None,
+                phase: Phase::Hello,
+                cause,
+                acceptable: Vec::new(),
+                certificate: None,
+                remedy: None,
+                elapsed: Duration::ZERO,
+            };
+            assert_eq!(is_reply(&failure), counts, "{failure:?}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What a pipeline looks at from time to time: deadlines, room that nobody takes up, and the server's silence.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Pipeline;
+use super::silence::{Outlook, Silence};
+use crate::connection::waiter::{Failure, State, Terms, Waiter};
+
+/// More unanswered bytes than these may fill the server's receive window, so that a paused server takes no more of them.
+const WINDOW: u64 = 16 * 1024;
+
+/// What a check found out about the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Concern {
+    /// It has been silent for so long that another connection should be asked whether it answers there.
+    Ask,
+    /// It has been silent on every connection for this long, which is longer than it may.
+    Stalled(Duration),
+    /// The oldest reply has been overdue for this long.
+    Overdue(Duration),
+}
+
+impl Pipeline {
+    /// Fails what is past its deadline, and tells whether the server has been silent for too long.
+    ///
+    /// Scans all that is outstanding, so it runs at [`Self::next_check`] only: once per time-out period while
+    /// the server keeps up, because a deadline that was met is noticed lazily.
+    pub(crate) fn check(&mut self, now: Instant, open: bool, wake: &mut Vec<Waker>) -> Option<Concern> {
+        self.checked_at = Some(now);
+        self.next_check = None;
+        self.longest_patience = Duration::ZERO;
+        for position in 0..self.in_flight.len() + self.parked.len() {
+            let queued = self.in_flight.get(position);
+            let index = queued.unwrap_or_else(|| &self.parked[position - self.in_flight.len()]);
+            let waiter = self.waiters.at(*index);
+            let pending = matches!(waiter.state, State::Waiting(_) | State::Parked(_));
+            let deadline = waiter.terms.deadline;
+            if pending && deadline <= now {
+                time_out(waiter, open, wake);
+                // What it asked for beyond the usual goes with it.
+                waiter.terms.patience = waiter.terms.patience.min(self.habit.stall);
+            }
+            self.longest_patience = self.longest_patience.max(waiter.terms.patience);
+            if pending && deadline > now {
+                self.check_by(deadline);
+            }
+        }
+        self.drop_settled_parked();
+        self.check_invited(now, wake);
+        self.pass_on_late_grants(now, wake);
+        let concern = if open { self.check_silence(now) } else { None };
+        self.accepted_at_check = self.accepted;
+        self.grant(wake);
+        concern
+    }
+
+    fn check_silence(&mut self, now: Instant) -> Option<Concern> {
+        let &head = self.in_flight.front()?;
+        let Waiter { terms, end, .. } = *self.waiters.at(head);
+        // A server that takes the rest of a long command is alive, though it owes no reply yet.
+        let is_unfinished = end > self.accepted;
+        if self.accepted > self.accepted_at_check && (is_unfinished || self.unfinished_at_check == Some(end))
+        {
+            self.last_heard = Some(now);
+        }
+        self.unfinished_at_check = is_unfinished.then_some(end);
+        let silence = self.silence(terms);
+        match silence.outlook(now) {
+            Outlook::Bearable(until) => {
+                self.check_by(until);
+                None
+            }
+            Outlook::Ask { asked, until } => {
+                self.asked = Some(asked);
+                self.check_by(until);
+                Some(Concern::Ask)
+            }
+            Outlook::Stalled(silence) => Some(Concern::Stalled(silence)),
+            Outlook::Overdue(late) => Some(Concern::Overdue(late)),
+        }
+    }
+
+    fn silence(&self, terms: Terms) -> Silence {
+        Silence {
+            since: self.last_heard.map_or(terms.submitted, |heard| heard.max(terms.submitted)),
+            answered: self.answered,
+            asked: self.asked,
+            patience: terms.patience,
+            deadline: terms.deadline.max(terms.submitted + self.habit.usual),
+            habit: self.habit,
+        }
+    }
+
+    /// Notes that the server answered on another connection: it is paused or busy, not dead.
+    pub(crate) fn answered_elsewhere(&mut self, now: Instant) {
+        self.answered = Some(now);
+        let Some(&head) = self.in_flight.front() else { return };
+        if self.accepted - self.waiters.at(head).start.min(self.accepted) < WINDOW {
+            return;
+        }
+        // The system cannot tell a server that takes no more from a path that is dead, and must not give it up.
+        for position in 0..self.in_flight.len() {
+            let deadline = self.waiters.at(self.in_flight[position]).terms.deadline;
+            self.longest_patience = self.longest_patience.max(deadline.saturating_duration_since(now));
+        }
+    }
+
+    /// Whether the server still owes a reply, and was not heard since another connection was asked.
+    pub(crate) fn is_silent(&self) -> bool {
+        let asked = self.asked.or(self.answered);
+        let unheard = asked.is_some_and(|at| self.last_heard.is_none_or(|heard| heard < at));
+        unheard && !self.in_flight.is_empty()
+    }
+
+    /// How long the transport must bear with a peer that acknowledges nothing, for the sake of what is outstanding.
+    pub(crate) fn longest_patience(&self) -> Duration {
+        self.longest_patience
+    }
+
+    /// A time that is not later than now, where it costs nothing to know one.
+    pub(super) fn lately(&self, otherwise: Instant) -> Instant {
+        self.last_heard.max(self.checked_at).unwrap_or(otherwise)
+    }
+
+    fn drop_settled_parked(&mut self) {
+        let waiters = &mut self.waiters;
+        self.parked.retain(|&index| {
+            let waiter = waiters.at(index);
+            let waits = matches!(waiter.state, State::Parked(_));
+            if !waits && !waiter.held {
+                waiters.reclaim(index);
+            }
+            waits
+        });
+    }
+}
+
+/// Tells a waiter that its time is up. Who waits is woken.
+pub(super) fn time_out(waiter: &mut Waiter, open: bool, wake: &mut Vec<Waker>) {
+    let submitted = waiter.in_flight && open;
+    let failed = State::Done(Err(Failure::TimedOut { submitted }));
+    if let State::Waiting(waker) | State::Parked(waker) = std::mem::replace(&mut waiter.state, failed) {
+        wake.push(waker);
+    }
+}

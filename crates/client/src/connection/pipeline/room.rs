@@ -1,0 +1,182 @@
+//! Room in a pipeline: who waits for it, who was granted some, and who does not take it up.
+//!
+//! Room is granted to one future at a time, oldest first, and held for it until its next poll. A future may not be
+//! polled for long, such as those in a `buffered` stream whose consumer awaits something else. So a grant that was not
+//! taken up for [`GRANT_TIME`] is void, and everybody who waits is invited: woken, to take room at the next poll or to
+//! queue again. Who sleeps is passed over that way, and who does not gets room at once; no grant has a timer of its own.
+
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::checks::time_out;
+use super::{Pipeline, Progress};
+use crate::connection::waiter::{State, Terms, Ticket};
+
+/// How long room is held for a future that does not come for it while others wait.
+pub(crate) const GRANT_TIME: Duration = Duration::from_millis(50);
+
+impl Pipeline {
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        // A value larger than the byte bound passes when nothing else is queued.
+        self.in_flight.len() + self.granted < self.room.commands
+            && (self.out.is_empty() || self.out.len() + self.granted * self.latest_bytes < self.room.bytes)
+    }
+
+    #[cold]
+    pub(super) fn park(&mut self, terms: Terms, waker: &Waker) -> Ticket {
+        let ticket = self.waiters.allocate(terms, State::Parked(waker.clone()), None);
+        self.parked.push_back(ticket.index);
+        if self.granted > 0 {
+            self.check_by(terms.submitted + GRANT_TIME);
+        }
+        ticket
+    }
+
+    /// Encodes a command whose ticket was told [`Progress::Encode`].
+    pub(crate) fn submit_granted(
+        &mut self,
+        ticket: Ticket,
+        waker: &Waker,
+        encode: impl FnOnce(&mut BytesMut),
+    ) {
+        debug_assert!(matches!(self.waiters.of(ticket).state, State::Granted(_)));
+        self.granted -= 1;
+        let (start, end) = self.append(encode);
+        let waiter = self.waiters.at(ticket.index);
+        waiter.start = start;
+        waiter.end = end;
+        waiter.in_flight = true;
+        waiter.state = State::Waiting(waker.clone());
+        let terms = waiter.terms;
+        self.check_by(terms.deadline);
+        self.await_reply(ticket.index, terms);
+    }
+
+    /// A ticket with granted room, or one that was invited to take some, is polled.
+    #[cold]
+    pub(super) fn poll_room(&mut self, ticket: Ticket, waker: &Waker) -> Poll<Progress> {
+        let waiter = self.waiters.of(ticket);
+        if let State::Invited = waiter.state {
+            self.invited -= 1;
+            if self.has_room() {
+                let waiter = self.waiters.of(ticket);
+                waiter.state = State::Granted(waiter.terms.submitted);
+                self.granted += 1;
+                return Poll::Ready(Progress::Encode);
+            }
+            self.waiters.of(ticket).state = State::Parked(waker.clone());
+            self.parked.push_back(ticket.index);
+            return Poll::Pending;
+        }
+        // Others who were granted room with it may have filled it.
+        if self.out.len() >= self.room.bytes {
+            waiter.state = State::Parked(waker.clone());
+            self.granted -= 1;
+            self.parked.push_front(ticket.index);
+            return Poll::Pending;
+        }
+        Poll::Ready(Progress::Encode)
+    }
+
+    /// Hands freed room to parked callers, oldest first.
+    #[inline]
+    pub(crate) fn grant(&mut self, wake: &mut Vec<Waker>) {
+        if !self.parked.is_empty() {
+            self.grant_parked(wake);
+        }
+    }
+
+    #[cold]
+    fn grant_parked(&mut self, wake: &mut Vec<Waker>) {
+        let granted_before = self.granted;
+        while self.has_room() {
+            let spoken_for = self.out.len() + (self.granted - granted_before) * self.latest_bytes;
+            if self.granted > granted_before && spoken_for >= self.room.bytes {
+                break;
+            }
+            let Some(index) = self.parked.pop_front() else { break };
+            let submitted = self.waiters.at(index).terms.submitted;
+            let at = self.lately(submitted);
+            let waiter = self.waiters.at(index);
+            match std::mem::replace(&mut waiter.state, State::Granted(at)) {
+                State::Parked(waker) => {
+                    wake.push(waker);
+                    self.granted += 1;
+                }
+                _ => {
+                    waiter.state = State::Settled;
+                    self.waiters.reclaim(index);
+                }
+            }
+        }
+        if let (true, Some(&next)) = (self.granted > 0, self.parked.front()) {
+            let submitted = self.waiters.at(next).terms.submitted;
+            self.check_by(self.lately(submitted) + GRANT_TIME);
+        }
+    }
+
+    /// Takes room back from those who let it lie while others wait, and invites everybody who waits.
+    pub(super) fn pass_on_late_grants(&mut self, now: Instant, wake: &mut Vec<Waker>) {
+        if self.granted == 0 || self.parked.is_empty() {
+            return;
+        }
+        let granted_before = self.granted;
+        for waiter in self.waiters.all() {
+            if matches!(waiter.state, State::Granted(at) if at + GRANT_TIME <= now) {
+                waiter.state = State::Invited;
+                self.granted -= 1;
+                self.invited += 1;
+            }
+        }
+        if self.granted == granted_before {
+            self.check_by(now + GRANT_TIME);
+            return;
+        }
+        for index in std::mem::take(&mut self.parked) {
+            let deadline = self.waiters.at(index).terms.deadline;
+            self.check_by(deadline);
+            let waiter = self.waiters.at(index);
+            match std::mem::replace(&mut waiter.state, State::Invited) {
+                State::Parked(waker) => {
+                    wake.push(waker);
+                    self.invited += 1;
+                }
+                _ => {
+                    waiter.state = State::Settled;
+                    self.waiters.reclaim(index);
+                }
+            }
+        }
+    }
+
+    /// The deadlines of those who were invited hold as well: they are in no queue.
+    pub(super) fn check_invited(&mut self, now: Instant, wake: &mut Vec<Waker>) {
+        if self.invited == 0 {
+            return;
+        }
+        let mut earliest = None;
+        for waiter in self.waiters.all().filter(|waiter| matches!(waiter.state, State::Invited)) {
+            let deadline = waiter.terms.deadline;
+            if deadline <= now {
+                time_out(waiter, false, wake);
+                self.invited -= 1;
+            } else {
+                earliest = Some(earliest.map_or(deadline, |known: Instant| known.min(deadline)));
+            }
+        }
+        if let Some(earliest) = earliest {
+            self.check_by(earliest);
+        }
+    }
+
+    /// Whether somebody waits for room that is there, and nobody else is about to use it.
+    #[cfg(test)]
+    pub(crate) fn is_wedged(&mut self) -> bool {
+        let waits = self.parked.iter().any(|index| matches!(self.waiters.at(*index).state, State::Parked(_)));
+        waits && self.granted == 0 && self.has_room()
+    }
+}
