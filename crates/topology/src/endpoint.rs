@@ -72,11 +72,9 @@ impl Endpoint {
     /// An empty host (NULL on the wire) and the unspecified addresses mean "the host that answered".
     /// `None` for `?`, by which a server says that it does not know.
     pub(crate) fn announced(host: &str, port: u16, answered_by: &str) -> Option<Self> {
-        let unspecified = || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
         match host {
             "?" => None,
-            "" => Some(Self::new(answered_by, port)),
-            _ if unspecified() => Some(Self::new(answered_by, port)),
+            _ if !says_host(host) => Some(Self::new(answered_by, port)),
             _ => Some(Self::new(host, port)),
         }
     }
@@ -167,6 +165,11 @@ pub(crate) fn is_plausible_host(host: &str) -> bool {
 /// Whether a server may announce this as a host: also nothing, and `?`.
 pub(crate) fn is_announced_host(host: &str) -> bool {
     matches!(host, "" | "?") || is_plausible_host(host)
+}
+
+/// Whether an announced host says which one it is: nothing and the unspecified addresses mean "the host that answered".
+pub(crate) fn says_host(host: &str) -> bool {
+    !host.is_empty() && !host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified())
 }
 
 /// Splits the text of an address into host and, if it has one, port digits.

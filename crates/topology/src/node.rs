@@ -107,6 +107,9 @@ pub struct AnnouncedNode {
     pub availability_zone: Option<Arc<str>>,
     /// Health in the eyes of the node that answered.
     pub health: Health,
+    /// The endpoint's host is that of the node that answered, because none was announced (NULL, empty, unspecified).
+    /// Views that were asked for under different names then differ in the host and mean the same.
+    pub assumed_host: bool,
 }
 
 impl AnnouncedNode {
@@ -120,7 +123,15 @@ impl AnnouncedNode {
             role,
             availability_zone: None,
             health: Health::Unknown,
+            assumed_host: false,
         }
+    }
+
+    /// Sets whether the endpoint's host was put in for one that was not announced.
+    #[must_use]
+    pub fn with_assumed_host(mut self, assumed: bool) -> Self {
+        self.assumed_host = assumed;
+        self
     }
 
     /// Sets the node id.

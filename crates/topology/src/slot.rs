@@ -104,6 +104,16 @@ impl SlotRange {
         (self.first.0..self.last.0 + 1).map(Slot)
     }
 
+    /// Whether `next` begins where this one ends.
+    pub(crate) fn is_followed_by(self, next: Self) -> bool {
+        self.last.0 + 1 == next.first.0
+    }
+
+    /// Everything from the start of this one to the end of `next`.
+    pub(crate) fn up_to(self, next: Self) -> Self {
+        Self { first: self.first, last: next.last }
+    }
+
     /// From two numbers as the server writes them; `None` unless both are slots in order.
     pub(crate) fn from_wire(first: i64, last: i64) -> Option<Self> {
         let slot = |value: i64| u16::try_from(value).ok().and_then(Slot::new);

@@ -6,7 +6,8 @@
 //! What always holds:
 //! - every entry of the table is the index of a shard, or the mark for "no owner";
 //! - every endpoint is in `nodes` once, and a node's `role` is `Primary` exactly if it is some shard's primary;
-//! - no two shards have the same primary.
+//! - no two shards have the same primary;
+//! - there are at most [`SlotMap::MAX_NODES`] nodes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +15,7 @@ use std::fmt;
 use crate::slot::runs;
 use crate::{AnnouncedNode, Endpoint, Role, Slot, SlotRange, TopologyDiff, View};
 
-/// A table entry without an owner: never a valid index, because there are fewer shards than that.
+/// A table entry without an owner: never a valid index, because there are never as many shards.
 const UNASSIGNED: u16 = u16::MAX;
 
 /// Index of a node in [`SlotMap::nodes`]. Valid for the map that gave it and for those made from it by
@@ -70,6 +71,10 @@ pub struct SlotMap {
 }
 
 impl SlotMap {
+    /// The most nodes of a map, those that only redirects named included. Twice what servers are tested with, and few
+    /// enough that a hostile cluster cannot have a client open connections without end.
+    pub const MAX_NODES: usize = 2000;
+
     /// A map without nodes.
     pub fn empty() -> Self {
         Self {
@@ -156,27 +161,30 @@ impl SlotMap {
         runs(Slot::all().map(|slot| (slot, self.shard_ix(slot))))
     }
 
-    /// The map after `MOVED slot to`: what is known until a refresh tells the whole story.
+    /// The map after `MOVED slot to`: what is known until a refresh tells the whole story. That slot changes hands and
+    /// nothing else: one answer of one node is no reason to move a whole shard, not even after a failover.
     ///
     /// Indexes of this map stay valid in the new one.
     ///
-    /// | `to` is | reading | effect |
-    /// |---|---|---|
-    /// | the owner already | the hint is stale | none |
-    /// | another primary | a slot was migrated | that slot changes hands |
-    /// | a replica of the owner | a failover, which takes over every slot of a shard at once | the replica and its primary swap roles |
-    /// | a replica of another shard | it was promoted, but nothing says where its former shard's slots went | it leaves that shard and owns this slot in a new one |
-    /// | unknown | a node was added | it owns this slot in a new shard |
+    /// | `to` is | effect |
+    /// |---|---|
+    /// | the owner already | none: the hint is stale |
+    /// | another primary | it owns this slot |
+    /// | a replica | it owns this slot in a shard of its own, and goes on being a replica of its shard for the others |
+    /// | unknown | it is added and owns this slot, unless there are [`SlotMap::MAX_NODES`] already |
     #[must_use]
     pub fn with_moved(&self, slot: Slot, to: &Endpoint) -> Self {
+        self.with_all_moved([(slot, to)])
+    }
+
+    /// [`SlotMap::with_moved`] for several slots.
+    #[must_use]
+    pub fn with_all_moved<'e>(&self, moved: impl IntoIterator<Item = (Slot, &'e Endpoint)>) -> Self {
         let mut map = self.clone();
-        let failed_over = self.shard_ix(slot).zip(self.node_at(to)).filter(|(owner, node)| {
-            let is_replica = self.nodes[node.index()].role == Role::Replica;
-            is_replica && self.shards[owner.index()].replicas.contains(node)
-        });
-        match failed_over {
-            Some((shard, replica)) => map.promote(replica, shard),
-            None => map.give(slot, Some(&AnnouncedNode::new(to.clone(), Role::Primary))),
+        for (slot, to) in moved {
+            if let Some(shard) = map.shard_led_by(to) {
+                map.assign(slot, shard);
+            }
         }
         map
     }
@@ -184,21 +192,6 @@ impl SlotMap {
     /// What changed from this map to `newer`.
     pub fn diff(&self, newer: &Self) -> TopologyDiff {
         TopologyDiff::between(self, newer)
-    }
-
-    /// Gives a slot to a primary, which is added if it is unknown.
-    pub(crate) fn give(&mut self, slot: Slot, owner: Option<&AnnouncedNode>) {
-        match owner {
-            Some(node) => {
-                if let Some(shard) = self.shard_of(node) {
-                    self.assign(slot, shard);
-                }
-            }
-            None => {
-                self.assigned -= usize::from(self.table[slot.index()] != UNASSIGNED);
-                self.table[slot.index()] = UNASSIGNED;
-            }
-        }
     }
 
     fn assign(&mut self, slot: Slot, shard: ShardIx) {
@@ -219,11 +212,7 @@ impl SlotMap {
                 shard.replicas.retain(|&replica| replica != node);
             }
         }
-        // There are never more shards than nodes, so the index fits.
-        let next = ShardIx(self.shards.len() as u16);
-        self.nodes[node.index()].role = Role::Primary;
-        self.shards.push(Shard { primary: node, replicas: Vec::new() });
-        Some(next)
+        Some(self.lead(node))
     }
 
     fn add_replica(&mut self, shard: ShardIx, replica: &AnnouncedNode) {
@@ -235,16 +224,20 @@ impl SlotMap {
         }
     }
 
-    /// Makes a replica the primary of its shard, and the primary its replica.
-    fn promote(&mut self, replica: NodeIx, shard: ShardIx) {
-        for other in &mut self.shards {
-            other.replicas.retain(|&node| node != replica);
-        }
-        let shard = &mut self.shards[shard.index()];
-        let former = std::mem::replace(&mut shard.primary, replica);
-        shard.replicas.push(former);
-        self.nodes[replica.index()].role = Role::Primary;
-        self.nodes[former.index()].role = Role::Replica;
+    /// The shard of which a node that a redirect named is the primary, made if there is none. `None` if there are too many
+    /// nodes already.
+    fn shard_led_by(&mut self, endpoint: &Endpoint) -> Option<ShardIx> {
+        let node = self.intern(&AnnouncedNode::new(endpoint.clone(), Role::Primary))?;
+        let led = self.shards.iter().position(|shard| shard.primary == node);
+        Some(led.map_or_else(|| self.lead(node), |shard| ShardIx(shard as u16)))
+    }
+
+    /// Adds a shard with this primary. There are never more shards than nodes, so the index fits.
+    fn lead(&mut self, primary: NodeIx) -> ShardIx {
+        let shard = ShardIx(self.shards.len() as u16);
+        self.nodes[primary.index()].role = Role::Primary;
+        self.shards.push(Shard { primary, replicas: Vec::new() });
+        shard
     }
 
     /// The index of a node; a new one is a replica until it becomes some shard's primary.
@@ -252,7 +245,8 @@ impl SlotMap {
         if let Some(known) = self.node_at(&node.endpoint) {
             return Some(known);
         }
-        let ix = u16::try_from(self.nodes.len()).ok().filter(|&ix| ix != u16::MAX).map(NodeIx)?;
+        let ix =
+            Some(self.nodes.len()).filter(|&count| count < Self::MAX_NODES).map(|ix| NodeIx(ix as u16))?;
         self.nodes.push(AnnouncedNode { role: Role::Replica, ..node.clone() });
         self.by_endpoint.insert(node.endpoint.clone(), ix);
         Some(ix)

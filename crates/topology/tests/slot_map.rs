@@ -86,8 +86,8 @@ fn moved() {
     let cases: [Case; 5] = [
         ("stale hint", "a:1", ["a:1", "a:1"], 3, 7),
         ("migration", "b:1", ["b:1", "a:1"], 3, 7),
-        ("failover", "a:2", ["a:2", "a:2"], 3, 7),
-        ("promoted elsewhere", "b:2", ["b:2", "a:1"], 4, 7),
+        ("a replica", "a:2", ["a:2", "a:1"], 4, 7),
+        ("a replica of another shard", "b:2", ["b:2", "a:1"], 4, 7),
         ("new node", "new:1", ["new:1", "a:1"], 4, 8),
     ];
     let map = three_shards();
@@ -105,22 +105,33 @@ fn moved() {
 }
 
 #[test]
-fn a_failover_swaps_the_roles() {
+fn a_replica_that_a_redirect_names_gets_one_slot_and_stays_a_replica() {
     let map = three_shards().with_moved(slot(5461), &endpoint("b:3"));
+    check(&map);
+    assert_eq!([5461, 5462, 10922].map(|value| owner(&map, value).unwrap()), ["b:3", "b:1", "b:1"]);
     let shard = map.shard(slot(10922)).unwrap();
     let name = |ix: &truename_topology::NodeIx| map.nodes()[ix.index()].endpoint.to_string();
-    assert_eq!(name(&shard.primary()), "b:3");
-    assert_eq!(shard.replicas().iter().map(name).collect::<Vec<_>>(), ["b:2", "b:1"]);
+    assert_eq!(name(&shard.primary()), "b:1");
+    assert_eq!(shard.replicas().iter().map(name).collect::<Vec<_>>(), ["b:2", "b:3"]);
     let back = map.with_moved(slot(5461), &endpoint("b:1"));
-    assert_eq!(owner(&back, 10922).as_deref(), Some("b:1"), "and back again");
+    assert_eq!(owner(&back, 5461).as_deref(), Some("b:1"), "and back again");
     check(&back);
 }
 
 #[test]
-fn a_replica_promoted_elsewhere_leaves_its_shard() {
-    let map = three_shards().with_moved(slot(0), &endpoint("b:2"));
-    let replicas = map.shard(slot(5461)).unwrap().replicas().len();
-    assert_eq!(replicas, 1, "b:2 must not be read as a replica of b:1 any more");
+fn redirects_add_nodes_up_to_a_bound() {
+    let ports = 1..=u16::try_from(SlotMap::MAX_NODES).unwrap() + 10;
+    let targets: Vec<(Slot, Endpoint)> =
+        ports.map(|port| (slot(port), Endpoint::new("many", port))).collect();
+    let map = three_shards().with_all_moved(targets.iter().map(|(slot, to)| (*slot, to)));
+    check(&map);
+    assert_eq!(map.nodes().len(), SlotMap::MAX_NODES);
+    assert_eq!(owner(&map, 1).as_deref(), Some("many:1"));
+    assert_eq!(
+        owner(&map, 2010).as_deref(),
+        Some("a:1"),
+        "a slot stays where it was if there is no room for its owner"
+    );
 }
 
 #[test]
@@ -136,10 +147,7 @@ fn diff_in_words() {
     assert_eq!(before.diff(&before).to_string(), "no change");
     for (after, words) in [
         (before.with_moved(slot(100), &endpoint("b:1")), "slot 100: a:1 -> b:1"),
-        (
-            before.with_moved(slot(100), &endpoint("a:2")),
-            "a:1 is now replica; a:2 is now primary; slots 0-5460: a:1 -> a:2",
-        ),
+        (before.with_moved(slot(100), &endpoint("a:2")), "a:2 is now primary; slot 100: a:1 -> a:2"),
         (before.with_moved(slot(0), &endpoint("d:1")), "+ primary d:1; slot 0: a:1 -> d:1"),
     ] {
         assert_eq!(before.diff(&after).to_string(), words);

@@ -19,7 +19,7 @@ use std::net::IpAddr;
 
 use truename_resp::Reply;
 
-use crate::endpoint::is_announced_host;
+use crate::endpoint::{is_announced_host, says_host};
 use crate::view::{SkipReason, Skipped};
 use crate::{AnnouncedNode, Endpoint, Health, NodeId, Role, Slot, View, ViewError};
 
@@ -49,7 +49,8 @@ impl Said<'_> {
         let endpoint = self.endpoint(answered_by).map_err(|why| self.skipped(why))?;
         let mut node = AnnouncedNode::new(endpoint, self.role)
             .with_availability_zone(self.zone.unwrap_or_default())
-            .with_health(self.health);
+            .with_health(self.health)
+            .with_assumed_host(self.host.is_some_and(|host| !says_host(host)));
         node.id = self.node_id();
         // `cluster-announce-ip` takes a host name too, so an "ip" that is none is a host name.
         match (self.ip.unwrap_or_default().parse::<IpAddr>(), self.hostname.unwrap_or_default()) {

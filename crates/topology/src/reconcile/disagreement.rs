@@ -1,0 +1,141 @@
+//! [`Disagreement`]: what views did not agree on, in words.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::{AnnouncedNode, Endpoint, NodeId, SlotRange};
+
+/// Something that the views did not agree on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Disagreement {
+    /// A view describes another cluster and was not believed.
+    Foreign {
+        /// Index of the view.
+        view: usize,
+    },
+    /// Every seed describes the same other cluster, which replaces the known one.
+    Replaced,
+    /// A view names no owner for any slot and was not counted.
+    Empty {
+        /// Index of the view.
+        view: usize,
+    },
+    /// Views name different owners.
+    Owner {
+        /// The slots.
+        range: SlotRange,
+        /// The owner that was adopted.
+        adopted: Option<Endpoint>,
+        /// Every owner that was named, with the indexes of the views that named it, ascending.
+        claims: Vec<(Option<Endpoint>, Vec<usize>)>,
+    },
+    /// Views announce a node differently, or too few of them announce what is not known yet.
+    Address {
+        /// The node's id, where it is told.
+        node: Option<NodeId>,
+        /// What was adopted or kept; `None` for a node that is unknown as yet.
+        adopted: Option<AnnouncedAs>,
+        /// Everything that was said, with the indexes of the views that said it, ascending.
+        claims: Vec<(AnnouncedAs, Vec<usize>)>,
+    },
+    /// Views do not agree on whether a node follows a primary.
+    Replica {
+        /// The primary.
+        primary: Endpoint,
+        /// The node in question, as the first view announces it.
+        replica: Endpoint,
+        /// Whether it counts as a replica.
+        adopted: bool,
+        /// The indexes of the views that name it, ascending.
+        named_by: Vec<usize>,
+        /// How many views were counted.
+        views: usize,
+    },
+    /// Views do not agree on whether there is a primary that owns no slot.
+    Primary {
+        /// The primary.
+        primary: Endpoint,
+        /// Whether it counts as one.
+        adopted: bool,
+        /// The indexes of the views that name it, ascending.
+        named_by: Vec<usize>,
+        /// How many views were counted.
+        views: usize,
+    },
+}
+
+/// A node's address and names, as announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AnnouncedAs {
+    /// The address.
+    pub endpoint: Endpoint,
+    /// The host name beside it.
+    pub hostname: Option<Arc<str>>,
+    /// The IP address beside it.
+    pub ip: Option<IpAddr>,
+}
+
+impl AnnouncedAs {
+    pub(super) fn of(node: &AnnouncedNode) -> Self {
+        Self { endpoint: node.endpoint.clone(), hostname: node.hostname.clone(), ip: node.ip }
+    }
+}
+
+impl fmt::Display for AnnouncedAs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.endpoint)?;
+        self.hostname.iter().try_for_each(|hostname| write!(f, " ({hostname})"))?;
+        self.ip.iter().try_for_each(|ip| write!(f, " ({ip})"))
+    }
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign { view } => write!(f, "view {view} describes another cluster"),
+            Self::Replaced => f.write_str("every seed describes the same new cluster"),
+            Self::Empty { view } => write!(f, "view {view} names no owner for any slot"),
+            Self::Owner { range, adopted, claims } => {
+                write!(f, "slots {range}: {} adopted; claimed by", or_nobody(adopted.as_ref()))?;
+                list(f, claims.iter().map(|(owner, views)| (or_nobody(owner.as_ref()), views.len())))
+            }
+            Self::Address { node, adopted, claims } => {
+                match node {
+                    Some(id) => write!(f, "node {id}: ")?,
+                    None => f.write_str("a node without an id: ")?,
+                }
+                match adopted {
+                    Some(adopted) => write!(f, "{adopted} is used; announced as")?,
+                    None => f.write_str("not used yet; announced as")?,
+                }
+                list(f, claims.iter().map(|(claim, views)| (claim.to_string(), views.len())))
+            }
+            Self::Primary { primary, adopted, named_by, views } => {
+                let verdict = if *adopted { "is used" } else { "is not used" };
+                let named = named_by.len();
+                write!(f, "{primary} {verdict} as a primary without slots; {named} of {views} views name it")
+            }
+            Self::Replica { primary, replica, adopted, named_by, views } => {
+                let verdict = if *adopted { "is used" } else { "is not used" };
+                let named = named_by.len();
+                write!(f, "{replica} {verdict} as a replica of {primary}; {named} of {views} views name it")
+            }
+        }
+    }
+}
+
+fn or_nobody(owner: Option<&Endpoint>) -> String {
+    owner.map_or_else(|| "nobody".to_owned(), Endpoint::to_string)
+}
+
+/// ` a (1 of the views), b (2 of the views)`.
+fn list(f: &mut fmt::Formatter<'_>, claims: impl Iterator<Item = (String, usize)>) -> fmt::Result {
+    for (position, (claim, views)) in claims.enumerate() {
+        let comma = if position == 0 { "" } else { "," };
+        write!(f, "{comma} {claim} ({views} of the views)")?;
+    }
+    Ok(())
+}
