@@ -131,7 +131,10 @@ impl Lie {
         let evil = |id: &str| Member::new(id.to_owned(), "evil", None, false);
         let last = lie.0.len() - 1;
         match self {
-            Self::Addresses => lie = truth.moved_to("evil"),
+            Self::Addresses => {
+                lie = truth.moved_to("evil");
+                lie.members().for_each(|member| member.assumed = false);
+            }
             Self::OneAddress => lie.0[last].1[0].address = "evil:1".to_owned(),
             Self::PutInHosts => lie.members().for_each(|member| {
                 member.address = "evil:1234".to_owned();
