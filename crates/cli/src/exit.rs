@@ -157,13 +157,14 @@ impl From<&Error> for Exit {
             Error::Route(error) => match **error {
                 RouteError::ConnectionState { .. }
                 | RouteError::SeveralNodes { .. }
+                | RouteError::Administrative { .. }
                 | RouteError::EmptyCommand => Self::Usage,
                 _ => Self::BadTopology,
             },
             Error::Server(_) => Self::Problem,
             Error::Protocol(_) => Self::NotRedis,
             Error::Interrupted(_) => Self::Interrupted,
-            Error::Timeout(error) if error.submitted => Self::Interrupted,
+            Error::Timeout(error) if error.execution.may_have_happened() => Self::Interrupted,
             Error::Timeout(_) => Self::TimedOut,
             _ => Self::Internal,
         }

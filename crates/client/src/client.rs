@@ -21,7 +21,8 @@ use crate::tls::Tls;
 /// - A command is sent when its future is first polled, on the connection of its key's node.
 /// - Commands of one slot that are submitted one after the other are executed in that order, as long as none of
 ///   them is redirected or sent again.
-/// - A command is sent again only if it was not executed, or if executing it twice is as good as once.
+/// - A command is sent again only if it was not executed, if it changes nothing, or if the user said so
+///   ([`Command::repeatable`], [`Config::repeat_writes_of_unknown_fate`]).
 /// - Every call ends within its deadline ([`Config::command_timeout`] or [`Command::timeout`]).
 /// - Dropping a call's future does not take the command back, and never changes the result of another call.
 #[derive(Debug, Clone)]

@@ -27,19 +27,26 @@ pub(crate) async fn run(target: &Target, args: &ExecArgs, output: &mut Output) -
             output.progress(&format!("(error) {} (from {})", error.reply, error.node));
             return Ok(Exit::Problem);
         }
-        Err(Error::Route(error))
-            if matches!(*error, RouteError::SeveralNodes { .. }) && !output.is_json() =>
-        {
+        Err(Error::Route(error)) if !output.is_json() && unplaced(&error).is_some() => {
             let name = args.command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
-            output.progress(&format!(
-                "truename: {name} concerns every node of the cluster; say which one with --node-of KEY or --any-node"
-            ));
+            let why = unplaced(&error).unwrap_or_default();
+            output
+                .progress(&format!("truename: {name} {why}; say which one with --node-of KEY or --any-node"));
             return Ok(Exit::Usage);
         }
         Err(error) => return Err(error.into()),
     }
     client.close();
     Ok(Exit::Ok)
+}
+
+/// What is wrong with a command that does not say which node it is for.
+fn unplaced(error: &RouteError) -> Option<&'static str> {
+    match error {
+        RouteError::SeveralNodes { .. } => Some("concerns every node of the cluster"),
+        RouteError::Administrative { .. } => Some("acts on the node that it is sent to"),
+        _ => None,
+    }
 }
 
 fn command(args: &ExecArgs) -> Command<'_> {

@@ -8,6 +8,7 @@
 //! | [`worker`] | the only writer of the snapshot |
 //! | [`hint`] | what the engine tells the worker, merged; and the events |
 //! | [`discover`] | asking nodes for their views |
+//! | [`inquiry`] | asking one node what it thinks of a slot |
 //!
 //! Invariants: callers never wait for a refresh; seeds are kept for ever; the topology is asked for on
 //! connections of its own; a view is adopted only after `reconcile` agreed.
@@ -15,6 +16,7 @@
 mod discover;
 mod exclusive;
 mod hint;
+mod inquiry;
 mod node;
 mod topology;
 mod worker;
@@ -62,6 +64,9 @@ pub(crate) struct Cluster {
     is_single: bool,
     pub(crate) timing: Timing,
     pub(crate) read_from: ReadFrom,
+    inquiries: inquiry::Inquiries,
+    /// Whether the user said that writes of unknown fate are sent again.
+    pub(crate) repeats_writes: bool,
 }
 
 impl Cluster {
@@ -110,6 +115,8 @@ impl Cluster {
             is_single,
             timing: config.limits,
             read_from: config.read_from.clone(),
+            inquiries: inquiry::Inquiries::default(),
+            repeats_writes: config.repeats_writes,
         });
         cluster.warm_up(started, deadline).await?;
         if cluster.read_from.uses_replicas() {

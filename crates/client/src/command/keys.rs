@@ -3,6 +3,8 @@
 //! Every rule but the fast path comes down to spans: a first index, a last index, a step. As in the server, a span
 //! that does not fit the arguments has no keys at all; the server rejects such a command wherever it is sent.
 
+use truename_topology::Slot;
+
 use super::spec::{KeyRule, Spec};
 
 /// The arguments of one command. Index 0 is its name, index 1 the subcommand if it has subcommands.
@@ -33,6 +35,23 @@ impl<T: AsRef<[u8]>> Arguments for [T] {
 #[inline]
 pub fn first_key<'a, A: Arguments + ?Sized>(spec: &Spec, args: &'a A) -> Option<&'a [u8]> {
     if matches!(spec.keys, KeyRule::First) { args.at(1) } else { first_by_rule(&spec.keys, args) }
+}
+
+/// The slot that decides where the command goes; `None` if nothing in it does.
+#[inline]
+pub(crate) fn own_slot<A: Arguments + ?Sized>(spec: &Spec, args: &A) -> Option<Slot> {
+    match spec.keys {
+        KeyRule::First => args.at(1).map(Slot::of_key),
+        KeyRule::None => None,
+        ref rule => slot_by_rule(rule, args),
+    }
+}
+
+fn slot_by_rule<A: Arguments + ?Sized>(rule: &KeyRule, args: &A) -> Option<Slot> {
+    match *rule {
+        KeyRule::SlotNumber { at } => Slot::new(str::from_utf8(args.at(at.into())?).ok()?.parse().ok()?),
+        _ => first_by_rule(rule, args).map(Slot::of_key),
+    }
 }
 
 /// Calls `f` with the index of every key, in the order of the command's key rule.
@@ -66,7 +85,7 @@ impl Span {
     fn of<A: Arguments + ?Sized>(rule: &KeyRule, args: &A) -> Option<Self> {
         let len = args.len();
         let span = match *rule {
-            KeyRule::None | KeyRule::Several(_) => return None,
+            KeyRule::None | KeyRule::Several(_) | KeyRule::SlotNumber { .. } => return None,
             KeyRule::First => Self::one(1),
             KeyRule::Range { first, last, step } => {
                 let end = if last < 0 { len } else { 0 };
@@ -81,6 +100,7 @@ impl Span {
             KeyRule::GeoStore => Self::one(geo_store(args)?),
             KeyRule::SortStore => Self::one(sort_store(args)?),
             KeyRule::Migrate => migrate(args)?,
+            KeyRule::Debug => debug(args)?,
         };
         (span.first <= span.last && span.last < len).then_some(span)
     }
@@ -140,6 +160,18 @@ fn migrate<A: Arguments + ?Sized>(args: &A) -> Option<Span> {
     Some(Span { first: index + 1, last: args.len() - 1, step: 1 })
 }
 
+/// Subcommands of `DEBUG` with a key, which is argument 2. The server neither describes them nor redirects them: it looks
+/// among its own keys (`debug.c`, 7.0).
+const DEBUG_OF_KEY: &[&str] =
+    &["OBJECT", "SDSLEN", "LISTPACK", "ZIPLIST", "QUICKLIST", "HTSTATS-KEY", "DUMP"];
+
+fn debug<A: Arguments + ?Sized>(args: &A) -> Option<Span> {
+    if is(args, 1, "DIGEST-VALUE") {
+        return Some(Span { first: 2, last: args.len().checked_sub(1)?, step: 1 });
+    }
+    DEBUG_OF_KEY.iter().any(|word| is(args, 1, word)).then_some(Span::one(2))
+}
+
 /// What a walk over options makes of a word: its operand is the one looked for, or it is passed with its operands.
 enum Step {
     Found,
@@ -164,7 +196,9 @@ fn last_operand<A: Arguments + ?Sized>(args: &A, from: usize, step: impl Fn(usiz
 
 #[cfg(test)]
 mod tests {
-    use super::{first_key, keys};
+    use truename_topology::Slot;
+
+    use super::{first_key, keys, own_slot};
     use crate::command::spec::lookup;
 
     fn found(line: &str) -> Vec<String> {
@@ -175,6 +209,24 @@ mod tests {
         let first = first_key(spec, args.as_slice()).map(|key| String::from_utf8(key.to_vec()).unwrap());
         assert_eq!(first.as_ref(), found.first(), "{line}");
         found
+    }
+
+    #[test]
+    fn a_slot_as_an_argument_is_the_slot() {
+        for (line, expected) in [
+            ("CLUSTER COUNTKEYSINSLOT 3999", Some(3999)),
+            ("cluster getkeysinslot 0 10", Some(0)),
+            ("CLUSTER COUNTKEYSINSLOT 16384", None),
+            ("CLUSTER COUNTKEYSINSLOT many", None),
+            ("CLUSTER COUNTKEYSINSLOT", None),
+            ("CLUSTER KEYSLOT foo", None),
+            ("GET foo", Some(12182)),
+            ("DEBUG OBJECT foo", Some(12182)),
+        ] {
+            let args: Vec<&str> = line.split(' ').collect();
+            let spec = lookup(args[0].as_bytes(), args.get(1).map(|word| word.as_bytes())).expect("known");
+            assert_eq!(own_slot(spec, args.as_slice()).map(Slot::value), expected, "{line}");
+        }
     }
 
     #[test]
@@ -214,6 +266,11 @@ mod tests {
             ("MIGRATE host 1 '' 0 10 COPY", ""),
             ("SPUBLISH channel message", "channel"),
             ("SUNSUBSCRIBE", ""),
+            ("DEBUG OBJECT k fast", "k"),
+            ("debug digest-value a b", "a b"),
+            ("DEBUG OBJECT", ""),
+            ("DEBUG SLEEP 1", ""),
+            ("CLUSTER GETKEYSINSLOT 3999 10", ""),
         ] {
             assert_eq!(found(line).join(" "), expected, "{line}");
         }

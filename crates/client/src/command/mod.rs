@@ -2,6 +2,7 @@
 //!
 //! - [`Command`] and [`cmd`] build one; arguments are borrowed where they can be.
 //! - `spec` says where its keys are, whether it may be repeated, and what it does to its connection.
+//! - `learned` is what a server says of a command that the table lacks.
 //! - `table` is generated from real servers; see `tools/command-table`.
 //!
 //! A command is encoded straight into the buffer of the lane that it is sent on, and again when it is sent
@@ -9,6 +10,7 @@
 
 mod arg;
 mod keys;
+mod learned;
 mod spec;
 mod table;
 
@@ -22,7 +24,10 @@ use truename_topology::Slot;
 
 use arg::Arg;
 pub use arg::ToArg;
+use keys::own_slot;
 pub use keys::{Arguments, first_key, keys};
+pub(crate) use learned::Learned;
+pub(crate) use spec::Refusal;
 pub use spec::{BlockTime, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec, lookup};
 
 /// Arguments that a command holds without allocating.
@@ -51,6 +56,15 @@ enum RouteBy {
     Spec,
     Slot(Slot),
     AnyNode,
+}
+
+/// Whether a command is sent again when nobody knows whether it was executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    Never,
+    /// Once the server itself ended the connection, so that the first copy cannot be executed later than the second.
+    IfServerEnded,
+    Always,
 }
 
 /// Starts a command.
@@ -93,11 +107,11 @@ impl<'a> Command<'a> {
         self
     }
 
-    /// Says whether executing the command twice is as good as once, instead of what the command table says.
+    /// Says whether the command may be sent again when the connection was lost before its reply came.
     ///
-    /// Only a repeatable command is sent again when the connection was lost before its reply. Said here, that also
-    /// holds for a write on a connection that the client gave up because the server was silent. Its first copy may
-    /// then be executed later than the second one, and later than commands that follow.
+    /// Without this only a command that changes nothing is. A write that is executed twice undoes what others wrote in
+    /// between and were told is written. Where the client gave the connection up because the server was silent, the first
+    /// copy may even be executed later than the second one, and later than commands that follow.
     #[must_use]
     pub fn repeatable(mut self, repeatable: bool) -> Self {
         self.repeatable = Some(repeatable);
@@ -140,27 +154,36 @@ impl<'a> Command<'a> {
     }
 
     /// The slot that decides where the command goes; `None` sends it to any node.
-    ///
-    /// An unknown command is taken to have its key where most commands have it: first.
     #[inline]
     pub(crate) fn slot(&self, spec: Option<&Spec>) -> Option<Slot> {
         match self.route {
             RouteBy::Slot(slot) => Some(slot),
             RouteBy::AnyNode => None,
             RouteBy::Spec => match spec {
-                Some(spec) => first_key(spec, self).map(Slot::of_key),
-                None => self.at(1).map(Slot::of_key),
+                Some(spec) => own_slot(spec, self),
+                None => self.guessed_slot(),
             },
         }
     }
 
-    pub(crate) fn may_repeat(&self, spec: Option<&Spec>) -> bool {
-        self.repeatable.unwrap_or_else(|| spec.is_some_and(|spec| spec.repeatable(self)))
+    /// The slot of the command's own keys, wherever the caller sends it.
+    pub(crate) fn own_slot(&self, spec: &Spec) -> Option<Slot> {
+        own_slot(spec, self)
     }
 
-    /// Whether the caller said so, whatever the command table says.
-    pub(crate) fn is_said_repeatable(&self) -> bool {
-        self.repeatable == Some(true)
+    /// An unknown command is taken to have its key where most commands have it: first.
+    pub(crate) fn guessed_slot(&self) -> Option<Slot> {
+        self.at(1).map(Slot::of_key)
+    }
+
+    /// Whether it is sent again when its fate is unknown. `writes_too` is the client's setting.
+    pub(crate) fn repeat(&self, spec: Option<&Spec>, writes_too: bool) -> Repeat {
+        match (self.repeatable, spec) {
+            (Some(true), _) => Repeat::Always,
+            (None, Some(spec)) if spec.changes_nothing(self) => Repeat::Always,
+            (None, Some(spec)) if writes_too && spec.repeatable(self) => Repeat::IfServerEnded,
+            _ => Repeat::Never,
+        }
     }
 
     pub(crate) fn encode(&self, out: &mut BytesMut) {
@@ -186,5 +209,34 @@ impl fmt::Debug for Command<'_> {
             .field("name", &self.name())
             .field("arguments", &(self.args.len() - 1))
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_is_sent_again_only_where_somebody_said_so() {
+        use Repeat::{Always, IfServerEnded, Never};
+        let set = || cmd("SET").arg("k").arg("v");
+        let get = || cmd("GET").arg("k");
+        for (command, by_default, with_the_option) in [
+            (get(), Always, Always),
+            (get().repeatable(false), Never, Never),
+            (set(), Never, IfServerEnded),
+            (set().repeatable(true), Always, Always),
+            (set().repeatable(false), Never, Never),
+            (set().arg("NX"), Never, Never),
+            (cmd("INCR").arg("k"), Never, Never),
+            (cmd("INCR").arg("k").repeatable(true), Always, Always),
+            (cmd("EVAL").arg("s").arg(0), Never, Never),
+            (cmd("JSON.GET").arg("k"), Never, Never),
+            (cmd("JSON.GET").arg("k").repeatable(true), Always, Always),
+        ] {
+            let spec = command.spec();
+            assert_eq!(command.repeat(spec, false), by_default, "{command:?}");
+            assert_eq!(command.repeat(spec, true), with_the_option, "{command:?}");
+        }
     }
 }

@@ -2,23 +2,27 @@
 //!
 //! Servers describe most of that themselves; [`super::table`] is generated from their answers. What they do not
 //! say is decided here, once per command and with the reason beside it:
-//! `repeat` (may it run twice?), `stateful` (does it change its connection?), `blocking` (how long may it wait?).
+//! `repeat` (may it run twice?), `stateful` (does it change its connection?), `blocking` (how long may it wait?), `compound`
+//! (does its error prove anything?), `routing` (where does it go that has no key?).
 //! `index` joins all of it into one static table at compile time and finds a command in it.
 //!
 //! What must stay true: a lookup allocates nothing, and a command that no list mentions is never repeated.
 
 mod blocking;
+mod compound;
 mod index;
 mod repeat;
+mod routing;
 mod stateful;
 #[cfg(test)]
 mod tests;
 
 pub use blocking::BlockTime;
 pub use index::lookup;
+pub(crate) use routing::Refusal;
 
 use blocking::Wait;
-use repeat::Proviso;
+use repeat::RepeatCondition;
 
 /// One command as the client sees it.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +37,10 @@ pub struct Spec {
     pub request: RequestPolicy,
     /// How the replies of several nodes become one.
     pub response: ResponsePolicy,
-    proviso: Proviso,
+    /// When it changes nothing.
+    read: RepeatCondition,
+    /// When it changes something, but the second time nothing more.
+    write: RepeatCondition,
     wait: Wait,
 }
 
@@ -58,6 +65,10 @@ impl Flags {
     pub const REPEATABLE: Self = Self(1 << 6);
     /// Changes, or depends on, the state of its connection: never to be sent on a shared lane.
     pub const STATEFUL: Self = Self(1 << 7);
+    /// Runs what somebody else wrote: no error of it proves that it was refused. So does every command without a row.
+    pub const COMPOUND: Self = Self(1 << 8);
+    /// One of those that the router looks at twice.
+    const UNUSUAL: Self = Self(1 << 9);
 
     /// The set as bits, for the generated table.
     pub const fn bits(self) -> u16 {
@@ -120,6 +131,13 @@ pub enum KeyRule {
     SortStore,
     /// Argument 3 of `MIGRATE`, or, if that is empty, everything after `KEYS`.
     Migrate,
+    /// Argument 2 of `DEBUG`, for those of its subcommands that look at keys.
+    Debug,
+    /// No key, but argument `at` is a slot, and its owner is meant.
+    SlotNumber {
+        /// Index of the slot.
+        at: u8,
+    },
     /// The keys of several rules, in order.
     Several(&'static [Self]),
 }
@@ -174,22 +192,13 @@ pub(super) const fn row(name: &'static str, flags: u16, keys: KeyRule) -> Spec {
         keys,
         request: RequestPolicy::Single,
         response: ResponsePolicy::Default,
-        proviso: Proviso::Always,
+        read: RepeatCondition::Never,
+        write: RepeatCondition::Never,
         wait: Wait::Never,
     }
 }
 
 impl Spec {
-    /// Whether one node's answer would be a part that looks like the whole: `DBSIZE`, `FLUSHALL`, `SCAN`.
-    ///
-    /// `PING` is asked of any node; commands with keys go to the node of their keys.
-    #[inline]
-    pub(crate) fn concerns_many_nodes(&self) -> bool {
-        matches!(self.request, RequestPolicy::AllNodes | RequestPolicy::AllShards | RequestPolicy::Special)
-            && self.keys == KeyRule::None
-            && self.name != "PING"
-    }
-
     /// The same row for a command that concerns several nodes.
     pub(super) const fn fan(mut self, request: RequestPolicy, response: ResponsePolicy) -> Self {
         self.request = request;

@@ -75,6 +75,7 @@ pub struct Config {
     pub(crate) max_queued_bytes: usize,
     pub(crate) read_from: ReadFrom,
     pub(crate) plaintext_credentials_allowed: bool,
+    pub(crate) repeats_writes: bool,
 }
 
 /// The longest time that makes sense to wait. Longer ones, which stand for "never", are taken as this one: sums of times
@@ -109,6 +110,7 @@ impl Config {
             max_queued_bytes: 32 * 1024 * 1024,
             read_from: ReadFrom::Primary,
             plaintext_credentials_allowed: false,
+            repeats_writes: false,
         }
     }
 
@@ -349,6 +351,17 @@ impl Config {
     #[must_use]
     pub fn read_from(mut self, read_from: ReadFrom) -> Self {
         self.read_from = read_from;
+        self
+    }
+
+    /// Sends writes again whose fate is unknown, where executing one twice leaves the state and the reply of once: `SET`,
+    /// `EXPIRE`, `SUNIONSTORE` and their like, and only where the server ended the connection. The default is not to.
+    ///
+    /// The risk: what others wrote between the two executions, and were told is written, is overwritten.
+    /// [`Command::repeatable`](crate::Command::repeatable) decides for one command.
+    #[must_use]
+    pub fn repeat_writes_of_unknown_fate(mut self, repeat: bool) -> Self {
+        self.repeats_writes = repeat;
         self
     }
 

@@ -104,7 +104,8 @@ fn failures(text: &str) -> Vec<NodeFailure> {
 /// Every error that this text can be part of.
 fn errors(text: &str) -> Vec<Error> {
     let node = Endpoint::new(text, 1);
-    let lost = |cause: &CloseCause| InterruptedError::new(node.clone(), None, cause, 1);
+    let lost =
+        |cause: &CloseCause| InterruptedError::new(node.clone(), None, InterruptedError::no_reply(cause), 1);
     let connect = Error::connect(failures(text), Duration::ZERO);
     let io = CloseCause::Io(io::Error::other(text.to_owned()));
     vec![
@@ -117,7 +118,7 @@ fn errors(text: &str) -> Vec<Error> {
         Error::Protocol(Box::new(ProtocolError { what: text.to_owned(), node: node.clone() })),
         Error::Timeout(Box::new(TimeoutError {
             after: Duration::ZERO,
-            submitted: false,
+            execution: Execution::NotSent,
             node: Some(node),
             slot: None,
             attempts: 1,

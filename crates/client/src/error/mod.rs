@@ -5,10 +5,10 @@
 //! | `Config` | the caller's configuration | no |
 //! | `Connect` | network, certificate, credentials | no |
 //! | `Route` | the command or the topology | no |
-//! | `Server` | the server said no | as the server says |
+//! | `Server` | the server said no | yes or unknown, unless it says [`Execution::Refused`] |
 //! | `Protocol` | the peer broke RESP | unknown |
 //! | `Interrupted` | the connection, at the wrong moment | unknown |
-//! | `Timeout` | time ran out | unknown once it was submitted |
+//! | `Timeout` | time ran out | unknown if its reply was still to come |
 //! | `Type` | the reply has another type than was asked for | yes |
 //! | `Closed` | the client was closed | no |
 //!
@@ -17,6 +17,7 @@
 
 mod cause;
 mod connect;
+mod execution;
 #[cfg(test)]
 mod hostile_tests;
 mod route;
@@ -29,6 +30,7 @@ use truename_topology::{Endpoint, Slot};
 
 pub use cause::{Cause, Phase};
 pub use connect::{ConnectError, NodeFailure};
+pub use execution::Execution;
 pub use route::RouteError;
 
 use crate::connection::CloseCause;
@@ -70,9 +72,9 @@ impl Error {
     pub fn may_have_executed(&self) -> bool {
         match self {
             Self::Config(_) | Self::Connect(_) | Self::Route(_) | Self::Closed => false,
-            Self::Server(error) => !error.is_refusal(),
+            Self::Server(error) => error.execution.may_have_happened(),
             Self::Protocol(_) | Self::Interrupted(_) | Self::Type(_) => true,
-            Self::Timeout(error) => error.submitted,
+            Self::Timeout(error) => error.execution.may_have_happened(),
         }
     }
 
@@ -82,9 +84,9 @@ impl Error {
             Self::Config(_) | Self::Type(_) | Self::Closed => false,
             Self::Connect(error) => error.failures.iter().any(|failure| failure.cause.is_transient()),
             Self::Route(error) => matches!(**error, RouteError::Unassigned { .. }),
-            Self::Server(error) => error.is_refusal(),
+            Self::Server(error) => error.execution.is_retryable(),
             Self::Protocol(_) | Self::Interrupted(_) => false,
-            Self::Timeout(error) => !error.submitted,
+            Self::Timeout(error) => error.execution.is_retryable(),
         }
     }
 
@@ -201,6 +203,8 @@ pub struct ServerError {
     pub slot: Option<Slot>,
     /// How often the command was tried.
     pub attempts: u32,
+    /// What the reply proves about the execution of the command.
+    pub execution: Execution,
 }
 
 impl ServerError {
@@ -209,9 +213,9 @@ impl ServerError {
         self.reply.code()
     }
 
-    /// Whether the error proves that the command was not executed.
+    /// Whether the error proves that the command was not executed. Its code alone does not: scripts choose theirs.
     pub fn is_refusal(&self) -> bool {
-        crate::router::is_refusal(self.code())
+        !self.execution.may_have_happened()
     }
 }
 
@@ -237,7 +241,8 @@ impl fmt::Display for ProtocolError {
     }
 }
 
-/// A command whose fate is unknown: it was sent, and the connection was lost before its reply.
+/// A command whose fate is unknown: it was sent, and the connection was lost before its reply, or an earlier attempt may
+/// have been executed although the last one was not.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct InterruptedError {
@@ -245,15 +250,20 @@ pub struct InterruptedError {
     pub node: Endpoint,
     /// The slot of the command's key.
     pub slot: Option<Slot>,
-    /// What ended the connection.
+    /// Why it is unknown.
     pub cause: String,
     /// How often the command was tried.
     pub attempts: u32,
 }
 
 impl InterruptedError {
-    pub(crate) fn new(node: Endpoint, slot: Option<Slot>, cause: &CloseCause, attempts: u32) -> Self {
-        Self { node, slot, cause: cause.to_string(), attempts }
+    pub(crate) fn new(node: Endpoint, slot: Option<Slot>, cause: String, attempts: u32) -> Self {
+        Self { node, slot, cause, attempts }
+    }
+
+    /// Why nobody knows, where the connection ended.
+    pub(crate) fn no_reply(cause: &CloseCause) -> String {
+        format!("no reply came: {cause}")
     }
 
     /// Adds what became of the attempts after the one whose fate is unknown.
@@ -265,12 +275,7 @@ impl InterruptedError {
 
 impl fmt::Display for InterruptedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the command was sent to {} and may have been executed, but no reply came: {}",
-            self.node,
-            shown(&self.cause)
-        )
+        write!(f, "the command was sent to {} and may have been executed: {}", self.node, shown(&self.cause))
     }
 }
 
@@ -280,8 +285,8 @@ impl fmt::Display for InterruptedError {
 pub struct TimeoutError {
     /// The time that the command had.
     pub after: Duration,
-    /// Whether the command was handed to a connection, so that it may have been executed.
-    pub submitted: bool,
+    /// What is known about the execution of the command.
+    pub execution: Execution,
     /// The node that it was for last.
     pub node: Option<Endpoint>,
     /// The slot of the command's key.
@@ -298,10 +303,12 @@ impl fmt::Display for TimeoutError {
         if let Some(node) = &self.node {
             write!(f, " from {node}")?;
         }
-        f.write_str(if self.submitted {
-            "; the command may have been executed"
-        } else {
-            "; the command was not sent"
+        f.write_str(match self.execution {
+            Execution::Possible => "; the command may have been executed",
+            Execution::NotSent => "; the command was not sent",
+            Execution::Refused | Execution::RefusedForNow => {
+                "; the command was sent, refused and not executed"
+            }
         })?;
         if let Some(cause) = &self.last_cause {
             write!(f, " (the attempt before failed: {})", shown(cause))?;
@@ -366,45 +373,53 @@ mod tests {
     #[test]
     fn the_documented_answers_to_may_have_executed() {
         let node = Endpoint::new("10.0.0.4", 8501);
-        let timeout = |submitted| {
+        let timeout = |execution| {
             Error::Timeout(Box::new(TimeoutError {
                 after: Duration::from_secs(1),
-                submitted,
+                execution,
                 node: None,
                 slot: None,
                 attempts: 1,
                 last_cause: None,
             }))
         };
-        let server = |text: &'static str| {
+        let server = |text: &'static str, execution| {
             Error::Server(Box::new(ServerError {
                 reply: ErrorReply::new(text),
                 node: node.clone(),
                 slot: None,
                 attempts: 1,
+                execution,
             }))
         };
         let interrupted = Error::Interrupted(Box::new(InterruptedError::new(
             node.clone(),
             None,
-            &CloseCause::PeerClosed,
+            InterruptedError::no_reply(&CloseCause::PeerClosed),
             1,
         )));
+        // Executed? Worth another try?
         let rows = [
-            (Error::config("x"), false),
-            (Error::connect(Vec::new(), Duration::ZERO), false),
-            (Error::Route(Box::new(RouteError::NoNodes)), false),
-            (Error::Closed, false),
-            (timeout(false), false),
-            (timeout(true), true),
-            (interrupted, true),
-            (server("MOVED 1 a:1"), false),
-            (server("CLUSTERDOWN Hash slot not served"), false),
-            (server("WRONGTYPE Operation against a key"), true),
-            (Error::from(TypeError::new("an integer", "nil")), true),
+            (Error::config("x"), false, false),
+            (Error::connect(Vec::new(), Duration::ZERO), false, false),
+            (Error::Route(Box::new(RouteError::NoNodes)), false, false),
+            (Error::Closed, false, false),
+            (timeout(Execution::NotSent), false, true),
+            (timeout(Execution::RefusedForNow), false, true),
+            (timeout(Execution::Possible), true, false),
+            (interrupted, true, false),
+            // The code proves nothing.
+            (server("MOVED 1 a:1", Execution::Possible), true, false),
+            (server("MOVED 1 a:1", Execution::RefusedForNow), false, true),
+            (server("NOSCRIPT No matching script.", Execution::Refused), false, false),
+            (server("WRONGTYPE Operation against a key", Execution::Possible), true, false),
+            (Error::from(TypeError::new("an integer", "nil")), true, false),
         ];
-        for (error, executed) in rows {
+        for (error, executed, retryable) in rows {
+            assert_eq!(error.is_retryable(), retryable, "{error}");
             assert_eq!(error.may_have_executed(), executed, "{error}");
         }
+        assert!(timeout(Execution::NotSent).to_string().contains("was not sent"));
+        assert!(!timeout(Execution::RefusedForNow).to_string().contains("not sent"));
     }
 }

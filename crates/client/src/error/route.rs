@@ -35,6 +35,11 @@ pub enum RouteError {
     },
     /// The command has no name.
     EmptyCommand,
+    /// The command acts on the node that executes it, and nothing says which one is meant.
+    Administrative {
+        /// The command's name.
+        command: String,
+    },
 }
 
 impl RouteError {
@@ -70,6 +75,11 @@ impl fmt::Display for RouteError {
                 "{} concerns every node of a cluster, and a call goes to one; say which with \
                  Command::route_by_key or Command::route_to_any",
                 Untrusted(command)
+            ),
+            Self::Administrative { command } => write!(
+                f,
+                "{command} acts on the node that it is sent to, and that would be any primary of the cluster; say which with \
+                 Command::route_by_key or Command::route_to_any"
             ),
             Self::EmptyCommand => write!(f, "the command has no name"),
         }

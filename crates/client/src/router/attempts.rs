@@ -2,16 +2,19 @@
 //!
 //! Invariant: once an attempt may have been executed, no error of a later one says that the command was not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use truename_resp::Reply;
+use truename_resp::ErrorReply;
 use truename_topology::{Endpoint, Slot};
 
 use crate::clock;
 use crate::cluster::Node;
-use crate::connection::{Backoff, CloseCause, Failure};
-use crate::error::{Error, InterruptedError, ProtocolError, RouteError, ServerError, TimeoutError};
+use crate::connection::{Backoff, CloseCause};
+use crate::error::{
+    Error, Execution, InterruptedError, ProtocolError, RouteError, ServerError, TimeoutError,
+};
 
 /// Redirects in a row before the route is thought over.
 const REDIRECTS_IN_A_ROW: u32 = 5;
@@ -25,6 +28,8 @@ pub(super) struct Attempts {
     started: Instant,
     timeout: Duration,
     count: u32,
+    /// The slot that decides where the command goes; `None` for any node.
+    pub(super) slot: Option<Slot>,
     /// Made when an attempt was not the last one: most calls never need it, and calls in flight should be small.
     trail: Option<Box<Trail>>,
 }
@@ -37,24 +42,26 @@ struct Trail {
     backoff: Backoff,
     node: Option<Endpoint>,
     last: Option<Last>,
-    /// An attempt may have been executed: whom it went to, and why no reply came.
-    lost: Option<(Endpoint, std::sync::Arc<CloseCause>)>,
+    /// An attempt may have been executed: whom it went to, and why nobody knows.
+    unknown: Option<(Endpoint, String)>,
     /// A node refused the command for now.
     was_refused: bool,
     /// It was lost on a connection that some command may have brought down.
     was_bystander: bool,
+    /// Nodes that answered a compound command with the text of a redirect.
+    doubted: Vec<Endpoint>,
 }
 
 /// What the last attempt met.
 #[derive(Debug)]
 enum Last {
-    Closed(std::sync::Arc<CloseCause>),
+    Closed(Arc<CloseCause>),
     Refused(String),
 }
 
 impl Attempts {
-    pub(super) fn new(started: Instant, timeout: Duration) -> Self {
-        Self { started, timeout, count: 0, trail: None }
+    pub(super) fn new(started: Instant, timeout: Duration, slot: Option<Slot>) -> Self {
+        Self { started, timeout, count: 0, slot, trail: None }
     }
 
     fn trail(&mut self) -> &mut Trail {
@@ -65,9 +72,10 @@ impl Attempts {
                 backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
                 node: None,
                 last: None,
-                lost: None,
+                unknown: None,
                 was_refused: false,
                 was_bystander: false,
+                doubted: Vec::new(),
             })
         })
     }
@@ -82,23 +90,42 @@ impl Attempts {
         if self.count == 1 { self.started } else { Instant::now() }
     }
 
-    /// Notes where an attempt went that was not the last one, and what it met.
-    pub(super) fn note(&mut self, node: &Node, outcome: &Result<Reply, Failure>) {
+    /// A node refused the command, or sent it elsewhere.
+    pub(super) fn note_refused(&mut self, node: &Node, text: impl Into<String>) {
         let trail = self.trail();
         trail.node = Some(node.endpoint().clone());
-        match outcome {
-            Ok(reply) => {
-                trail.last = reply.as_error().map(|error| Last::Refused(error.message().to_owned()));
-                trail.was_refused = true;
-            }
-            Err(Failure::Unsent(cause)) => trail.last = Some(Last::Closed(cause.clone())),
-            Err(Failure::Lost(cause) | Failure::LostAtHead(cause)) => {
-                trail.was_bystander |= cause.may_be_a_commands_doing();
-                trail.last = Some(Last::Closed(cause.clone()));
-                trail.lost = Some((node.endpoint().clone(), cause.clone()));
-            }
-            Err(Failure::TimedOut { .. }) => {}
+        trail.last = Some(Last::Refused(text.into()));
+        trail.was_refused = true;
+    }
+
+    /// A node's connection ended. `is_lost`: the command was on it, and its fate is unknown.
+    pub(super) fn note_closed(&mut self, node: &Node, cause: &Arc<CloseCause>, is_lost: bool) {
+        let trail = self.trail();
+        trail.node = Some(node.endpoint().clone());
+        trail.last = Some(Last::Closed(cause.clone()));
+        if is_lost {
+            trail.was_bystander |= cause.may_be_a_commands_doing();
+            trail.unknown = Some((node.endpoint().clone(), InterruptedError::no_reply(cause)));
         }
+    }
+
+    /// A node answered a compound command with the text of a redirect, after executing it or not. False if it did so before.
+    pub(super) fn note_doubt(&mut self, node: &Node, error: &ErrorReply) -> bool {
+        let trail = self.trail();
+        trail.node = Some(node.endpoint().clone());
+        trail.last = Some(Last::Refused(error.message().to_owned()));
+        let why = format!("its answer can have been made by what it ran: {}", error.message());
+        trail.unknown = Some((node.endpoint().clone(), why));
+        let is_first = !trail.doubted.contains(node.endpoint());
+        if is_first {
+            trail.doubted.push(node.endpoint().clone());
+        }
+        is_first
+    }
+
+    /// The command's time is over while this node had it, or before it could have it.
+    pub(super) fn note_node(&mut self, node: &Node) {
+        self.trail().node = Some(node.endpoint().clone());
     }
 
     /// Whether a node answered with a refusal or a redirect.
@@ -112,45 +139,30 @@ impl Attempts {
     }
 
     /// The error as the caller gets it: none may deny what an earlier attempt may have done.
-    pub(super) fn admit(&self, error: Error, slot: Option<Slot>) -> Error {
-        match self.trail.as_ref().and_then(|trail| trail.lost.as_ref()) {
-            Some((node, cause)) if !error.may_have_executed() => {
-                let interrupted = InterruptedError::new(node.clone(), slot, cause, self.count);
+    pub(super) fn admit(&self, error: Error) -> Error {
+        match self.trail.as_ref().and_then(|trail| trail.unknown.as_ref()) {
+            Some((node, why)) if !error.may_have_executed() => {
+                let interrupted = InterruptedError::new(node.clone(), self.slot, why.clone(), self.count);
                 Error::Interrupted(Box::new(interrupted.followed_by(&error)))
             }
             _ => error,
         }
     }
 
-    /// The answer as the caller gets it.
-    #[inline]
-    pub(super) fn answer(
-        &self,
-        outcome: Result<Reply, Failure>,
-        node: &Node,
-        slot: Option<Slot>,
-    ) -> Result<Reply, Error> {
-        match outcome {
-            Ok(reply) if reply.as_error().is_none() => Ok(reply),
-            outcome => Err(self.admit(self.refusal(outcome, node, slot), slot)),
-        }
-    }
-
-    #[cold]
-    fn refusal(&self, outcome: Result<Reply, Failure>, node: &Node, slot: Option<Slot>) -> Error {
-        match outcome.as_ref().ok().and_then(Reply::as_error) {
-            Some(error) => Error::Server(Box::new(ServerError {
-                reply: error.clone(),
-                node: node.endpoint().clone(),
-                slot,
-                attempts: self.count,
-            })),
-            None => self.timed_out(&outcome, slot),
-        }
+    /// The error reply as the caller gets it.
+    pub(super) fn answer(&self, reply: ErrorReply, execution: Execution, node: &Node) -> Error {
+        Error::Server(Box::new(ServerError {
+            reply,
+            node: node.endpoint().clone(),
+            slot: self.slot,
+            attempts: self.count,
+            execution,
+        }))
     }
 
     /// Counts a redirect. True when it is time to think the route over.
-    pub(super) fn redirect(&mut self, slot: Option<Slot>) -> Result<bool, Error> {
+    pub(super) fn redirect(&mut self) -> Result<bool, Error> {
+        let slot = self.slot;
         let trail = self.trail();
         trail.redirects += 1;
         trail.redirects_in_a_row += 1;
@@ -162,53 +174,45 @@ impl Attempts {
     }
 
     /// Waits a little, or fails when there is no time left to wait.
-    pub(super) async fn back_off(&mut self, slot: Option<Slot>) -> Result<(), Error> {
+    pub(super) async fn back_off(&mut self) -> Result<(), Error> {
         let trail = self.trail();
         trail.redirects_in_a_row = 0;
         let until = Instant::now() + trail.backoff.next_delay();
         if until >= self.deadline() {
             clock::sleep_until(self.deadline()).await;
-            return Err(self.timed_out(&Err(Failure::TimedOut { submitted: false }), slot));
+            return Err(self.timed_out(false));
         }
         clock::sleep_until(until).await;
         Ok(())
     }
 
     /// Waits before a command is sent again that a lane gave back, unless it was only routed too early.
-    pub(super) async fn pause_before_resend(
-        &mut self,
-        outcome: &Result<Reply, Failure>,
-        slot: Option<Slot>,
-    ) -> Result<(), Error> {
-        if let Err(Failure::Unsent(cause) | Failure::Lost(cause)) = outcome {
-            if matches!(**cause, CloseCause::Recalled) {
-                return Ok(());
-            }
-            // A certificate or password that is wrong now will be wrong in a moment: say so at once.
-            if !cause.is_transient() && self.count > 1 {
-                return Err(self.timed_out(&Err(Failure::TimedOut { submitted: false }), slot));
-            }
+    pub(super) async fn pause_before_resend(&mut self, cause: &CloseCause) -> Result<(), Error> {
+        if matches!(cause, CloseCause::Recalled) {
+            return Ok(());
         }
-        self.back_off(slot).await
+        // A certificate or password that is wrong now will be wrong in a moment: say so at once.
+        if !cause.is_transient() && self.count > 1 {
+            return Err(self.timed_out(false));
+        }
+        self.back_off().await
     }
 
-    pub(super) fn interrupted(&self, outcome: &Result<Reply, Failure>, slot: Option<Slot>) -> Error {
-        let node = self.node();
-        match outcome {
-            Err(Failure::Lost(cause) | Failure::LostAtHead(cause) | Failure::Unsent(cause)) => match &**cause
-            {
-                CloseCause::Protocol(what) => {
-                    Error::Protocol(Box::new(ProtocolError { what: what.clone(), node }))
-                }
-                cause => Error::Interrupted(Box::new(InterruptedError::new(node, slot, cause, self.count))),
-            },
-            _ => self.timed_out(outcome, slot),
+    pub(super) fn interrupted(&self, cause: &CloseCause, node: &Node) -> Error {
+        let node = node.endpoint().clone();
+        match cause {
+            CloseCause::Protocol(what) => {
+                Error::Protocol(Box::new(ProtocolError { what: what.clone(), node }))
+            }
+            cause => {
+                let why = InterruptedError::no_reply(cause);
+                Error::Interrupted(Box::new(InterruptedError::new(node, self.slot, why, self.count)))
+            }
         }
     }
 
     /// Time is up: says what stood in the way.
-    pub(super) fn timed_out(&self, outcome: &Result<Reply, Failure>, slot: Option<Slot>) -> Error {
-        let submitted = matches!(outcome, Err(Failure::TimedOut { submitted: true }));
+    pub(super) fn timed_out(&self, submitted: bool) -> Error {
         let trail = self.trail.as_deref();
         let last_cause = match trail.and_then(|trail| trail.last.as_ref()) {
             Some(Last::Closed(cause)) => match &**cause {
@@ -222,9 +226,13 @@ impl Attempts {
         };
         Error::Timeout(Box::new(TimeoutError {
             after: self.timeout,
-            submitted,
+            execution: match submitted {
+                true => Execution::Possible,
+                false if self.was_refused() => Execution::RefusedForNow,
+                false => Execution::NotSent,
+            },
             node: trail.and_then(|trail| trail.node.clone()),
-            slot,
+            slot: self.slot,
             attempts: self.count,
             last_cause,
         }))

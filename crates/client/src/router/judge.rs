@@ -1,174 +1,303 @@
-//! What to do about the outcome of one attempt: a pure decision, one row per case.
+//! What to do about an attempt that brought no value: a pure decision, one row per case.
 //!
 //! | outcome | verdict | may it be sent again? |
 //! |---|---|---|
-//! | a reply | [`Verdict::Done`] | - |
-//! | `MOVED` | [`Verdict::Moved`] | yes: refused |
-//! | `ASK` | [`Verdict::Ask`] | yes: refused |
-//! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN` | [`Verdict::Wait`] | yes: refused |
-//! | `READONLY` to a write | [`Verdict::Wait`] | yes: refused |
+//! | `MOVED` of the command's own slot to another node | [`Verdict::Moved`] | yes: refused |
+//! | `ASK`, likewise | [`Verdict::Ask`] | yes: refused |
+//! | either of them to the node that answered | [`Verdict::Reconnect`] | yes: refused |
+//! | either of them of another slot, or to nowhere | [`Verdict::Wait`] | yes: refused |
+//! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN`, `READONLY` | [`Verdict::Wait`] | yes: refused |
+//! | the text of a redirect out of a compound command | [`Verdict::Doubt`] | once per node, if the node confirms it |
+//! | another error | [`Verdict::Answer`] | - |
 //! | `Unsent` | [`Verdict::Resend`] | yes: never executed |
-//! | `Lost`, ended by the server | [`Verdict::Resend`] or [`Verdict::Interrupted`] | if repeatable |
-//! | `Lost`, given up by us | [`Verdict::Resend`] or [`Verdict::Interrupted`] | if repeatable and harmless when late, once |
+//! | `Lost`, ended by the server | [`Verdict::Resend`] or [`Verdict::Interrupted`] | as [`Repeat`] says |
+//! | `Lost`, given up by us | [`Verdict::Resend`] or [`Verdict::Interrupted`] | as [`Repeat`] says, once |
 //! | `LostAtHead` | [`Verdict::Interrupted`] | no: it may be what the connection ended of |
 //! | time is up | [`Verdict::TimedOut`] | - |
-//! | another error | [`Verdict::Done`] | - |
 //!
 //! What was sent on a connection that *we* gave up may be executed at any later time: a server that was frozen reads
 //! it when it thaws. A write that was sent again by then would be overtaken by its own first copy, and so would
 //! every write that followed it and was acknowledged. So a write is then reported, not repeated.
 //!
-//! A script or transaction that ran partly can end in an error that looks like a refusal (scripts pass the codes
-//! of inner errors on, server 7.0), so of those only redirects count: servers check the keys before they run it.
+//! An error out of a compound command (a script, a function, whatever the command table lacks) proves nothing: it can have
+//! any text, and was made while the command ran. One exception: scripts that a server does not have do not run, and there is
+//! one text for that.
+//!
+//! What must stay true: no reply of a compound command leads to a node that only the reply names.
 
-use truename_resp::Reply;
-use truename_topology::{Redirect, RedirectError, parse_redirect};
+use std::sync::Arc;
 
-use crate::connection::Failure;
+use truename_resp::{ErrorReply, Reply};
+use truename_topology::{Endpoint, Redirect, RedirectError, Slot, parse_redirect};
+
+use crate::command::Repeat;
+use crate::connection::{CloseCause, Failure};
+use crate::error::Execution;
+
+/// What the server says of a script that it does not know (`server.c`, 7.0; the same in Valkey 9.1).
+const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
+
+/// An attempt that brought no value.
+#[derive(Debug, Clone)]
+pub(crate) enum Setback {
+    Error(ErrorReply),
+    Failure(Failure),
+}
+
+impl Setback {
+    /// Sorts an outcome: a value is the answer.
+    #[inline]
+    pub(crate) fn or_value(outcome: Result<Reply, Failure>) -> Result<Reply, Self> {
+        match outcome {
+            Ok(Reply::Error(error)) => Err(Self::Error(error)),
+            Ok(Reply::Attributed(attributed)) => Self::or_value(Ok(attributed.reply)),
+            Ok(value) => Ok(value),
+            Err(failure) => Err(Self::Failure(failure)),
+        }
+    }
+}
 
 /// What the judge must know of a command.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Habits {
-    /// Executing it twice is as good as once.
-    pub(crate) repeatable: bool,
-    /// It does no harm when it is executed after commands that were sent later: it changes nothing.
-    pub(crate) harmless_late: bool,
-    /// It runs other commands: a script, a function, a transaction.
+pub(crate) struct RetryTraits {
+    /// Whether it is sent again when nobody knows whether it was executed.
+    pub(crate) repeat: Repeat,
+    /// It runs what somebody else wrote: its errors prove nothing.
     pub(crate) compound: bool,
+    /// It names a script by its digest, so the server may not have it.
+    pub(crate) names_script: bool,
+    /// The slot of its own keys.
+    pub(crate) slot: Option<Slot>,
+    /// Nobody knows where its keys are.
+    pub(crate) slot_is_guessed: bool,
     /// It was lost before on a connection that some command may have brought down.
     pub(crate) was_bystander: bool,
 }
 
 /// What happens next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Verdict {
-    /// The outcome is the answer.
-    Done,
+    /// The error is the answer.
+    Answer { error: ErrorReply, execution: Execution },
     /// The slot lives elsewhere for good: note it, and send again there.
     Moved(Redirect),
     /// This key lives elsewhere for now: send again there behind `ASKING`.
     Ask(Redirect),
+    /// The node sends the command to itself, which is how managed services ask for a new connection.
+    Reconnect(ErrorReply),
     /// The server refused for now: back off and route again.
-    Wait,
-    /// It was never executed, or may be executed again: route again.
-    Resend,
+    Wait(ErrorReply),
+    /// It looks like a redirect and may be anything: see what the node itself says of the slot.
+    Doubt { error: ErrorReply, hint: Hint },
+    /// It was never executed, or may be executed again: route again. `is_lost`: its fate is unknown.
+    Resend { cause: Arc<CloseCause>, is_lost: bool },
     /// It may have been executed: the caller must decide.
-    Interrupted,
+    Interrupted(Arc<CloseCause>),
     /// Time is up.
-    TimedOut,
+    TimedOut { submitted: bool },
 }
 
-/// Decides about one outcome. `answered_by` is the host of the node that answered.
-pub(crate) fn judge(
-    outcome: &Result<Reply, Failure>,
-    habits: impl Fn() -> Habits,
-    answered_by: &str,
-) -> Verdict {
-    match outcome {
-        Ok(reply) => match reply.as_error() {
-            None => Verdict::Done,
-            Some(error) => judge_error(error.message(), error.code(), habits, answered_by),
-        },
-        Err(Failure::Unsent(_)) => Verdict::Resend,
-        Err(Failure::Lost(cause)) => {
-            let Habits { repeatable, harmless_late, was_bystander, .. } = habits();
-            let is_spent = was_bystander && cause.may_be_a_commands_doing();
-            let may_repeat = repeatable && !is_spent && (harmless_late || cause.is_by_server());
-            if may_repeat { Verdict::Resend } else { Verdict::Interrupted }
-        }
-        Err(Failure::LostAtHead(_)) => Verdict::Interrupted,
-        Err(Failure::TimedOut { .. }) => Verdict::TimedOut,
-    }
+/// What a redirect claims that proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hint {
+    pub(crate) slot: Slot,
+    pub(crate) is_ask: bool,
+    /// Compared with what the topology says, and never used by itself.
+    pub(crate) to: Option<Endpoint>,
 }
 
+/// Decides about one setback. `answered_by` is the node that answered.
 #[cold]
-fn judge_error(text: &str, code: &str, habits: impl Fn() -> Habits, answered_by: &str) -> Verdict {
-    match parse_redirect(text, answered_by) {
-        Some(Ok(moved @ Redirect::Moved { .. })) => return Verdict::Moved(moved),
-        Some(Ok(ask @ Redirect::Ask { .. })) => return Verdict::Ask(ask),
-        // The node knows that it is not the owner and not who is: that is a topology in motion.
-        Some(Err(RedirectError::UnknownEndpoint { .. })) => return Verdict::Wait,
-        Some(Err(_)) | None => {}
+pub(crate) fn judge(setback: Setback, traits: RetryTraits, answered_by: &Endpoint) -> Verdict {
+    match setback {
+        Setback::Error(error) if traits.compound => judge_compound(error, traits, answered_by),
+        Setback::Error(error) => judge_error(error, traits.slot, answered_by),
+        Setback::Failure(Failure::Unsent(cause)) => Verdict::Resend { cause, is_lost: false },
+        Setback::Failure(Failure::Lost(cause)) => {
+            let is_spent = traits.was_bystander && cause.may_be_a_commands_doing();
+            let may_repeat = match traits.repeat {
+                Repeat::Never => false,
+                Repeat::IfServerEnded => cause.is_by_server(),
+                Repeat::Always => true,
+            };
+            if may_repeat && !is_spent {
+                Verdict::Resend { cause, is_lost: true }
+            } else {
+                Verdict::Interrupted(cause)
+            }
+        }
+        Setback::Failure(Failure::LostAtHead(cause)) => Verdict::Interrupted(cause),
+        Setback::Failure(Failure::TimedOut { submitted }) => Verdict::TimedOut { submitted },
     }
-    if is_refusal(code) && !habits().compound { Verdict::Wait } else { Verdict::Done }
 }
 
-/// Whether an error with this code proves that the command was not executed, unless the command is compound.
-pub(crate) fn is_refusal(code: &str) -> bool {
+fn judge_error(error: ErrorReply, own: Option<Slot>, answered_by: &Endpoint) -> Verdict {
+    match parse_redirect(error.message(), answered_by.host()) {
+        Some(Ok(redirect)) if Some(redirect.slot()) != own => Verdict::Wait(error),
+        Some(Ok(redirect)) if redirect.to() == answered_by => Verdict::Reconnect(error),
+        Some(Ok(moved @ Redirect::Moved { .. })) => Verdict::Moved(moved),
+        Some(Ok(ask @ Redirect::Ask { .. })) => Verdict::Ask(ask),
+        // The node knows that it is not the owner and not who is: that is a topology in motion.
+        Some(Err(_)) => Verdict::Wait(error),
+        None if is_refusal(error.code()) => Verdict::Wait(error),
+        None => Verdict::Answer { error, execution: Execution::Possible },
+    }
+}
+
+fn judge_compound(error: ErrorReply, traits: RetryTraits, answered_by: &Endpoint) -> Verdict {
+    if traits.names_script && error.message() == NO_SCRIPT {
+        return Verdict::Answer { error, execution: Execution::Refused };
+    }
+    let is_ask = error.code() == "ASK";
+    let hint = match parse_redirect(error.message(), answered_by.host()) {
+        Some(Ok(redirect)) => Hint { slot: redirect.slot(), is_ask, to: Some(redirect.to().clone()) },
+        Some(Err(RedirectError::UnknownEndpoint { slot })) => Hint { slot, is_ask, to: None },
+        Some(Err(_)) | None => return Verdict::Answer { error, execution: Execution::Possible },
+    };
+    if traits.slot_is_guessed || traits.slot == Some(hint.slot) {
+        Verdict::Doubt { error, hint }
+    } else {
+        Verdict::Answer { error, execution: Execution::Possible }
+    }
+}
+
+/// Whether an error with this code is a refusal, unless the command is compound.
+pub(super) fn is_refusal(code: &str) -> bool {
     matches!(code, "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "READONLY")
 }
 
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::Arc;
     use std::time::Duration;
 
-    use truename_resp::ErrorReply;
-    use truename_topology::{Endpoint, Slot};
-
     use super::*;
-    use crate::connection::CloseCause;
 
-    const PLAIN: Habits =
-        Habits { repeatable: false, harmless_late: false, compound: false, was_bystander: false };
-    const REPEATABLE: Habits = Habits { repeatable: true, ..PLAIN };
-    const READ: Habits = Habits { harmless_late: true, ..REPEATABLE };
-    const BYSTANDER: Habits = Habits { was_bystander: true, ..READ };
-    const SCRIPT: Habits = Habits { compound: true, ..PLAIN };
+    const OWN: u16 = 3999;
 
-    fn error(text: &'static str) -> Result<Reply, Failure> {
-        Ok(Reply::Error(ErrorReply::new(text)))
+    fn slot(value: u16) -> Slot {
+        Slot::new(value).expect("in range")
+    }
+
+    fn plain() -> RetryTraits {
+        RetryTraits {
+            repeat: Repeat::Never,
+            compound: false,
+            names_script: false,
+            slot: Some(slot(OWN)),
+            slot_is_guessed: false,
+            was_bystander: false,
+        }
+    }
+
+    fn script() -> RetryTraits {
+        RetryTraits { compound: true, ..plain() }
+    }
+
+    fn repeat(repeat: Repeat) -> RetryTraits {
+        RetryTraits { repeat, ..plain() }
+    }
+
+    /// The verdict in short.
+    fn verdict(setback: Setback, traits: RetryTraits) -> String {
+        let answered_by = Endpoint::new("answerer", 8501);
+        match judge(setback, traits, &answered_by) {
+            Verdict::Answer { execution, .. } => format!("answer {execution:?}"),
+            Verdict::Moved(redirect) => format!("follow {redirect}"),
+            Verdict::Ask(redirect) => format!("follow {redirect}"),
+            Verdict::Reconnect(_) => "reconnect".into(),
+            Verdict::Wait(_) => "wait".into(),
+            Verdict::Doubt { hint, .. } => format!("doubt {} {}", hint.slot, hint.is_ask),
+            Verdict::Resend { is_lost, .. } => format!("resend {is_lost}"),
+            Verdict::Interrupted(_) => "interrupted".into(),
+            Verdict::TimedOut { submitted } => format!("timed out {submitted}"),
+        }
     }
 
     #[test]
-    fn every_row_of_the_table() {
-        let slot = Slot::new(3999).expect("in range");
-        let to = Endpoint::new("10.0.0.5", 8502);
-        let same_host = Endpoint::new("answerer", 8502);
-        let cause = || Arc::new(CloseCause::PeerClosed);
+    fn every_error() {
+        let guess = RetryTraits { slot_is_guessed: true, ..script() };
+        let by_digest = RetryTraits { names_script: true, ..script() };
+        let keyless = |traits| RetryTraits { slot: None, ..traits };
+        for (text, traits, expected) in [
+            ("MOVED 3999 10.0.0.5:8502", plain(), "follow MOVED 3999 10.0.0.5:8502"),
+            ("MOVED 3999 :8502", plain(), "follow MOVED 3999 answerer:8502"),
+            ("ASK 3999 10.0.0.5:8502", plain(), "follow ASK 3999 10.0.0.5:8502"),
+            // Of another slot, or to where it comes from, or nowhere.
+            ("MOVED 4000 10.0.0.5:8502", plain(), "wait"),
+            ("ASK 4000 10.0.0.5:8502", plain(), "wait"),
+            ("MOVED 3999 10.0.0.5:8502", keyless(plain()), "wait"),
+            ("MOVED 3999 answerer:8501", plain(), "reconnect"),
+            ("MOVED 3999 :8501", plain(), "reconnect"),
+            ("ASK 3999 answerer:8501", plain(), "reconnect"),
+            ("MOVED 4000 answerer:8501", plain(), "wait"),
+            ("MOVED 3999 ?:8502", plain(), "wait"),
+            ("MOVED 99999 a:1", plain(), "wait"),
+            ("TRYAGAIN Multiple keys request during rehashing of slot", plain(), "wait"),
+            ("CLUSTERDOWN The cluster is down", plain(), "wait"),
+            ("LOADING Redis is loading the dataset in memory", plain(), "wait"),
+            ("MASTERDOWN Link with MASTER is down", plain(), "wait"),
+            ("READONLY You can't write against a read only replica.", plain(), "wait"),
+            ("WRONGTYPE Operation against a key", plain(), "answer Possible"),
+            (NO_SCRIPT, plain(), "answer Possible"),
+            // Compound commands: any text may be theirs.
+            ("MOVED 3999 10.0.0.5:8502", script(), "doubt 3999 false"),
+            ("ASK 3999 10.0.0.5:8502", script(), "doubt 3999 true"),
+            ("MOVED 3999 ?:8502", script(), "doubt 3999 false"),
+            ("MOVED 3999 answerer:8501", script(), "doubt 3999 false"),
+            ("MOVED 5061 evil:1", script(), "answer Possible"),
+            ("MOVED 5061 evil:1", guess, "doubt 5061 false"),
+            ("MOVED 5061 evil:1", keyless(script()), "answer Possible"),
+            ("MOVED x evil:1", script(), "answer Possible"),
+            ("TRYAGAIN later", script(), "answer Possible"),
+            ("READONLY You can't write ... script: 1, on @user_script:1.", script(), "answer Possible"),
+            ("LOADING", script(), "answer Possible"),
+            ("CLUSTERDOWN", guess, "answer Possible"),
+            ("MASTERDOWN", script(), "answer Possible"),
+            (NO_SCRIPT, by_digest, "answer Refused"),
+            (NO_SCRIPT, script(), "answer Possible"),
+            ("NOSCRIPT of my own", by_digest, "answer Possible"),
+        ] {
+            assert_eq!(verdict(Setback::Error(ErrorReply::new(text)), traits), expected, "{text} {traits:?}");
+        }
+    }
+
+    #[test]
+    fn every_failure() {
+        use Failure::{Lost, LostAtHead, TimedOut, Unsent};
+        use Repeat::{Always, IfServerEnded, Never};
+        let closed = || Arc::new(CloseCause::PeerClosed);
         let io = |kind: io::ErrorKind| Arc::new(CloseCause::Io(kind.into()));
         let given_up = || Arc::new(CloseCause::Stalled(Duration::from_secs(2)));
-        let rows: Vec<(Result<Reply, Failure>, Habits, Verdict)> = vec![
-            (Ok(Reply::Nil), PLAIN, Verdict::Done),
-            (
-                error("MOVED 3999 10.0.0.5:8502"),
-                PLAIN,
-                Verdict::Moved(Redirect::Moved { slot, to: to.clone() }),
-            ),
-            (error("MOVED 3999 :8502"), PLAIN, Verdict::Moved(Redirect::Moved { slot, to: same_host })),
-            (error("MOVED 3999 ?:8502"), PLAIN, Verdict::Wait),
-            (
-                error("MOVED 3999 10.0.0.5:8502"),
-                SCRIPT,
-                Verdict::Moved(Redirect::Moved { slot, to: to.clone() }),
-            ),
-            (error("ASK 3999 10.0.0.5:8502"), PLAIN, Verdict::Ask(Redirect::Ask { slot, to })),
-            (error("TRYAGAIN Multiple keys request during rehashing of slot"), PLAIN, Verdict::Wait),
-            (error("CLUSTERDOWN The cluster is down"), PLAIN, Verdict::Wait),
-            (error("LOADING Redis is loading the dataset in memory"), PLAIN, Verdict::Wait),
-            (error("MASTERDOWN Link with MASTER is down"), PLAIN, Verdict::Wait),
-            (error("READONLY You can't write against a read only replica."), PLAIN, Verdict::Wait),
-            (error("READONLY You can't write ... script: 1, on @user_script:1."), SCRIPT, Verdict::Done),
-            (error("WRONGTYPE Operation against a key"), REPEATABLE, Verdict::Done),
-            (Err(Failure::Unsent(cause())), PLAIN, Verdict::Resend),
-            (Err(Failure::Lost(cause())), PLAIN, Verdict::Interrupted),
-            (Err(Failure::Lost(cause())), REPEATABLE, Verdict::Resend),
-            (Err(Failure::Lost(io(io::ErrorKind::ConnectionReset))), REPEATABLE, Verdict::Resend),
+        for (failure, repeats, expected) in [
+            (Unsent(closed()), Never, "resend false"),
+            (Unsent(given_up()), Never, "resend false"),
+            (Lost(closed()), Never, "interrupted"),
+            (Lost(closed()), IfServerEnded, "resend true"),
+            (Lost(closed()), Always, "resend true"),
+            (Lost(io(io::ErrorKind::ConnectionReset)), IfServerEnded, "resend true"),
             // The system's own patience with a silent peer.
-            (Err(Failure::Lost(io(io::ErrorKind::TimedOut))), REPEATABLE, Verdict::Interrupted),
-            (Err(Failure::Lost(given_up())), REPEATABLE, Verdict::Interrupted),
-            (Err(Failure::Lost(given_up())), READ, Verdict::Resend),
-            // What one slow command, or one reply too large, costs all others on its connection, it costs them once.
-            (Err(Failure::Lost(given_up())), BYSTANDER, Verdict::Interrupted),
-            (Err(Failure::Lost(cause())), BYSTANDER, Verdict::Resend),
-            (Err(Failure::LostAtHead(given_up())), READ, Verdict::Interrupted),
-            (Err(Failure::Lost(Arc::new(CloseCause::Retired))), REPEATABLE, Verdict::Interrupted),
-            (Err(Failure::Unsent(given_up())), PLAIN, Verdict::Resend),
-            (Err(Failure::TimedOut { submitted: true }), REPEATABLE, Verdict::TimedOut),
-        ];
-        for (outcome, habits, verdict) in rows {
-            assert_eq!(judge(&outcome, || habits, "answerer"), verdict, "{outcome:?}");
+            (Lost(io(io::ErrorKind::TimedOut)), IfServerEnded, "interrupted"),
+            (Lost(given_up()), IfServerEnded, "interrupted"),
+            (Lost(given_up()), Always, "resend true"),
+            (Lost(Arc::new(CloseCause::Retired)), IfServerEnded, "interrupted"),
+            (LostAtHead(given_up()), Always, "interrupted"),
+            (TimedOut { submitted: true }, Always, "timed out true"),
+            (TimedOut { submitted: false }, Always, "timed out false"),
+        ] {
+            let text = format!("{failure:?} {repeats:?}");
+            assert_eq!(verdict(Setback::Failure(failure), repeat(repeats)), expected, "{text}");
         }
+        // What one slow command, or one reply too large, costs all others on its connection, it costs them once.
+        let bystander = RetryTraits { was_bystander: true, ..repeat(Always) };
+        assert_eq!(verdict(Setback::Failure(Lost(given_up())), bystander), "interrupted");
+        assert_eq!(verdict(Setback::Failure(Lost(closed())), bystander), "resend true");
+    }
+
+    #[test]
+    fn a_value_is_the_answer() {
+        assert_eq!(Setback::or_value(Ok(Reply::Nil)).expect("a value"), Reply::Nil);
+        let error = Setback::or_value(Ok(Reply::Error(ErrorReply::new("ERR x"))));
+        assert!(matches!(error, Err(Setback::Error(error)) if error.code() == "ERR"));
     }
 }

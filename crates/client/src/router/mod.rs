@@ -1,15 +1,28 @@
 //! The request path: from a command to its final outcome, on the caller's own task.
 //!
+//! | part | what it is |
+//! |---|---|
+//! | [`request`] | a command with what is known of it |
+//! | [`directory`] | what servers said of commands that the table lacks |
+//! | [`judge`] | what an outcome means: a pure decision |
+//! | [`follow`] | acting on it |
+//! | [`attempts`] | the trail of one command |
+//! | [`read_from`] | which node of a shard serves reads |
+//!
 //! [`Router::execute`] is the loop; it decides nothing. Where a command goes is `Router::resolve`, by an immutable
-//! snapshot; what an outcome means is [`judge`]. Nothing here waits for another command, another node or the
-//! topology worker, except for a node that only a redirect has named so far.
+//! snapshot. Nothing here waits for another command, another node or the topology worker, except for a node that only a
+//! redirect has named so far, and after an answer that proves nothing.
 //!
 //! Invariants: everything happens inside the command's own deadline; a command whose fate is unknown is sent
-//! again only if it is repeatable; `ASKING` and its command are one unit on one lane.
+//! again only if it changes nothing or somebody said so; `ASKING` and its command are one unit on one lane; no reply of a
+//! compound command leads to a node that only the reply names.
 
 mod attempts;
+mod directory;
+mod follow;
 mod judge;
 mod read_from;
+mod request;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,67 +30,21 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::Instant;
 use truename_resp::Reply;
-use truename_topology::{Endpoint, Redirect, Slot};
+use truename_topology::Slot;
 
 use attempts::Attempts;
-pub(crate) use judge::is_refusal;
-use judge::{Habits, Verdict, judge};
+use directory::{Directory, Says};
+use judge::Setback;
 pub use read_from::ReadFrom;
+use request::Request;
 
 use crate::cluster::{Cluster, Node, Topology};
-use crate::command::{BlockTime, Command, Flags, Spec};
-use crate::config::FOREVER;
-use crate::connection::{CloseCause, Failure, Lane, terms};
+use crate::command::Command;
+use crate::connection::{Failure, Lane, terms};
 use crate::error::{Error, RouteError};
-use crate::event::Event;
 use crate::from_reply::FromReply;
-use crate::observe;
 
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
-
-/// A command with what the table knows of it.
-#[derive(Clone, Copy)]
-struct Request<'r, 'a> {
-    command: &'r Command<'a>,
-    spec: Option<&'static Spec>,
-    slot: Option<Slot>,
-    /// How long the server may hold the reply back; such a command gets a connection of its own.
-    blocks: Option<Duration>,
-}
-
-impl<'r, 'a> Request<'r, 'a> {
-    #[inline]
-    fn new(command: &'r Command<'a>, is_single: bool) -> Result<Self, Error> {
-        let spec = command.spec();
-        if spec.is_some_and(|spec| spec.flags.contains(Flags::STATEFUL)) {
-            let command = command.name().to_owned();
-            return Err(Error::Route(Box::new(RouteError::ConnectionState { command })));
-        }
-        if spec.is_some_and(Spec::concerns_many_nodes) && !command.is_routed() && !is_single {
-            let command = command.name().to_owned();
-            return Err(Error::Route(Box::new(RouteError::SeveralNodes { command })));
-        }
-        Ok(Self { command, spec, slot: command.slot(spec), blocks: blocking_time(command, spec) })
-    }
-
-    fn is_read(&self) -> bool {
-        self.blocks.is_none() && self.spec.is_some_and(|spec| spec.flags.contains(Flags::READONLY))
-    }
-
-    fn habits(&self, attempts: &Attempts) -> Habits {
-        let name = self.spec.map_or("", |spec| spec.name);
-        Habits {
-            repeatable: self.command.may_repeat(self.spec),
-            harmless_late: self.command.is_said_repeatable()
-                || self.spec.is_some_and(|spec| spec.flags.contains(Flags::READONLY)),
-            compound: matches!(
-                name,
-                "EVAL" | "EVALSHA" | "EVAL_RO" | "EVALSHA_RO" | "FCALL" | "FCALL_RO" | "EXEC"
-            ),
-            was_bystander: attempts.was_bystander(),
-        }
-    }
-}
 
 /// Where the next attempt goes.
 struct Destination {
@@ -89,11 +56,12 @@ struct Destination {
 #[derive(Debug)]
 pub(crate) struct Router {
     cluster: Arc<Cluster>,
+    directory: Directory,
 }
 
 impl Router {
     pub(crate) fn new(cluster: Arc<Cluster>) -> Self {
-        Self { cluster }
+        Self { cluster, directory: Directory::default() }
     }
 
     pub(crate) fn cluster(&self) -> &Arc<Cluster> {
@@ -112,11 +80,19 @@ impl Router {
         command: Command<'_>,
     ) -> impl Future<Output = Result<T, Error>> {
         async move {
-            let request = Request::new(&command, self.cluster.is_single())?;
-            let (timeout, patience) = self.times(&request);
-            let mut attempts = Attempts::new(Instant::now(), timeout);
+            let (mut request, slot) = Request::new(&command, self.cluster.is_single())?;
+            let (timeout, mut patience) = self.times(&request);
+            let mut attempts = Attempts::new(Instant::now(), timeout, slot);
             // What is rare is boxed: thousands of calls in flight should be small, and these paths are long.
-            let mut destination = match self.choose(&request, true) {
+            if request.spec.is_none() {
+                if !self.recall(&mut request, &mut attempts)? {
+                    Box::pin(self.ask_about(&mut request, &mut attempts)).await?;
+                }
+                if request.blocks.is_some() {
+                    patience = patience.max(timeout);
+                }
+            }
+            let mut destination = match self.choose(&request, &attempts) {
                 Some(node) => Destination { node, asking: false },
                 None => Box::pin(self.resolve(&request, &mut attempts)).await?,
             };
@@ -124,21 +100,43 @@ impl Router {
                 let Destination { node, asking } = destination;
                 let now = attempts.begin();
                 let exclusive = request.blocks.map(|_| node.exclusive());
-                let lane = exclusive.as_deref().unwrap_or_else(|| node.lane(request.slot));
+                let lane = exclusive.as_deref().unwrap_or_else(|| node.lane(attempts.slot));
                 let outcome = submit(lane, &command, asking, (now, attempts.deadline(), patience)).await;
                 if let (Some(exclusive), Ok(_)) = (exclusive, &outcome) {
                     exclusive.give_back();
                 }
-                let verdict = judge(&outcome, || request.habits(&attempts), node.endpoint().host());
-                if verdict == Verdict::Done {
-                    return match attempts.answer(outcome, &node, request.slot) {
-                        Ok(reply) => Ok(T::from_reply(reply)?),
-                        Err(error) => Err(self.note_error(error)),
-                    };
+                let setback = match Setback::or_value(outcome) {
+                    Ok(value) => return Ok(T::from_reply(value)?),
+                    Err(setback) => setback,
+                };
+                destination = Box::pin(self.follow(setback, node, &mut request, &mut attempts)).await?;
+            }
+        }
+    }
+
+    /// Uses what is known already of a command that the table lacks. False if a server must be asked.
+    #[cold]
+    fn recall(&self, request: &mut Request<'_, '_>, attempts: &mut Attempts) -> Result<bool, Error> {
+        let Some(says) = self.directory.known(request.command) else { return Ok(false) };
+        if let Says::Described(learned) = says {
+            request.learn(&learned, self.cluster.is_single(), attempts)?;
+        }
+        Ok(true)
+    }
+
+    /// Asks a server about a command that the table lacks.
+    #[cold]
+    async fn ask_about(&self, request: &mut Request<'_, '_>, attempts: &mut Attempts) -> Result<(), Error> {
+        loop {
+            // With no node there is nobody to ask, and the command meets that by itself.
+            let Some(node) = any_primary(&self.cluster.topology()) else { return Ok(()) };
+            let says = self.directory.ask(request.command, &node, attempts.deadline()).await;
+            match says {
+                Some(Says::Described(learned)) => {
+                    return request.learn(&learned, self.cluster.is_single(), attempts);
                 }
-                attempts.note(&node, &outcome);
-                self.note_demotion(&node, &outcome);
-                destination = Box::pin(self.follow(verdict, outcome, &request, &mut attempts)).await?;
+                Some(Says::NoSuchCommand | Says::Nothing) => return Ok(()),
+                None => attempts.back_off().await?,
             }
         }
     }
@@ -156,80 +154,6 @@ impl Router {
         )
     }
 
-    /// An error reply that ends a script may tell as much about the topology as one that is waited for.
-    #[cold]
-    fn note_error(&self, error: Error) -> Error {
-        if matches!(&error, Error::Server(error) if error.is_refusal()) {
-            self.cluster.signals.refresh();
-        }
-        error
-    }
-
-    /// The name of a single server leads to a primary; where it answers as a replica, it may lead elsewhere by now.
-    #[cold]
-    fn note_demotion(&self, node: &Node, outcome: &Result<Reply, Failure>) {
-        let code = outcome.as_ref().ok().and_then(Reply::as_error).map(|error| error.code());
-        if self.cluster.is_single() && matches!(code, Some("READONLY" | "MASTERDOWN")) {
-            node.reconnect_after_drain();
-        }
-    }
-
-    /// Everything but the plain answer.
-    #[cold]
-    async fn follow(
-        &self,
-        verdict: Verdict,
-        outcome: Result<Reply, Failure>,
-        request: &Request<'_, '_>,
-        attempts: &mut Attempts,
-    ) -> Result<Destination, Error> {
-        let followed = self.act_on(verdict, outcome, request, attempts).await;
-        followed.map_err(|error| attempts.admit(error, request.slot))
-    }
-
-    async fn act_on(
-        &self,
-        verdict: Verdict,
-        outcome: Result<Reply, Failure>,
-        request: &Request<'_, '_>,
-        attempts: &mut Attempts,
-    ) -> Result<Destination, Error> {
-        match verdict {
-            Verdict::Moved(redirect) => {
-                observe::redirected("moved");
-                self.note_redirect(&redirect, attempts);
-                self.cluster.signals.moved(redirect.slot(), redirect.to());
-                self.redirected(redirect.to(), false, request, attempts).await
-            }
-            Verdict::Ask(redirect) => {
-                observe::redirected("ask");
-                self.note_redirect(&redirect, attempts);
-                if let Redirect::Ask { to, .. } = &redirect
-                    && self.cluster.topology().node_at(to).is_none()
-                {
-                    self.cluster.signals.asked(to);
-                }
-                self.redirected(redirect.to(), true, request, attempts).await
-            }
-            Verdict::Wait => {
-                observe::resent("refused");
-                self.cluster.signals.refresh();
-                attempts.back_off(request.slot).await?;
-                self.resolve(request, attempts).await
-            }
-            Verdict::Resend => {
-                observe::resent("unanswered");
-                if !was_recalled(&outcome) {
-                    self.cluster.signals.refresh();
-                }
-                attempts.pause_before_resend(&outcome, request.slot).await?;
-                self.resolve(request, attempts).await
-            }
-            Verdict::Interrupted => Err(attempts.interrupted(&outcome, request.slot)),
-            Verdict::TimedOut | Verdict::Done => Err(attempts.timed_out(&outcome, request.slot)),
-        }
-    }
-
     fn node_of<'t>(
         &self,
         topology: &'t Topology,
@@ -245,39 +169,13 @@ impl Router {
         read_from.choose(topology, topology.map().shard(slot)?)
     }
 
-    fn note_redirect(&self, redirect: &Redirect, attempts: &Attempts) {
-        let from = attempts.node();
-        self.cluster.signals.emit(|| Event::Redirected { from, redirect: redirect.clone() });
-    }
-
-    /// Follows a redirect, unless it goes round in circles: then backs off and routes anew.
-    async fn redirected(
-        &self,
-        to: &Endpoint,
-        asking: bool,
-        request: &Request<'_, '_>,
-        attempts: &mut Attempts,
-    ) -> Result<Destination, Error> {
-        if attempts.redirect(request.slot)? {
-            attempts.back_off(request.slot).await?;
-            return self.resolve(request, attempts).await;
-        }
-        match self.cluster.node_soon(to, attempts.deadline()).await {
-            Some(node) => Ok(Destination { node, asking }),
-            None => {
-                attempts.back_off(request.slot).await?;
-                self.resolve(request, attempts).await
-            }
-        }
-    }
-
     /// Chooses the node by the current snapshot; `None` while the slot has no owner. Once a replica refused, as it does
     /// while it loads or lost its primary, preferences that allow for the primary mean the primary.
     #[inline]
-    fn choose(&self, request: &Request<'_, '_>, replicas_serve: bool) -> Option<Arc<Node>> {
+    fn choose(&self, request: &Request<'_, '_>, attempts: &Attempts) -> Option<Arc<Node>> {
         let topology = self.cluster.topology();
-        match request.slot {
-            Some(slot) => self.node_of(&topology, slot, request, replicas_serve).cloned(),
+        match attempts.slot {
+            Some(slot) => self.node_of(&topology, slot, request, !attempts.was_refused()).cloned(),
             None => any_primary(&topology),
         }
     }
@@ -289,7 +187,7 @@ impl Router {
         attempts: &mut Attempts,
     ) -> Result<Destination, Error> {
         loop {
-            if let Some(node) = self.choose(request, !attempts.was_refused()) {
+            if let Some(node) = self.choose(request, attempts) {
                 return Ok(Destination { node, asking: false });
             }
             if self.cluster.is_closed() {
@@ -299,8 +197,8 @@ impl Router {
                 return Err(Error::Route(Box::new(RouteError::NoNodes)));
             }
             self.cluster.signals.refresh();
-            if let Err(error) = attempts.back_off(request.slot).await {
-                return Err(match request.slot {
+            if let Err(error) = attempts.back_off().await {
+                return Err(match attempts.slot {
                     Some(slot) => Error::Route(Box::new(RouteError::Unassigned { slot })),
                     None => error,
                 });
@@ -321,28 +219,6 @@ fn submit<'a>(
             out.extend_from_slice(ASKING);
         }
         command.encode(out);
-    })
-}
-
-/// Whether the command was given back because there is a newer topology to route it by.
-fn was_recalled(outcome: &Result<Reply, Failure>) -> bool {
-    matches!(outcome, Err(Failure::Unsent(cause)) if matches!(**cause, CloseCause::Recalled))
-}
-
-/// How long the server may hold the reply back; `None` for commands that it answers at once.
-#[inline]
-fn blocking_time(command: &Command<'_>, spec: Option<&'static Spec>) -> Option<Duration> {
-    spec.filter(|spec| spec.flags.contains(Flags::BLOCKING)).and_then(|spec| time_blocked(command, spec))
-}
-
-fn time_blocked(command: &Command<'_>, spec: &'static Spec) -> Option<Duration> {
-    if !spec.blocks(command) {
-        return None;
-    }
-    Some(match spec.block_time(command) {
-        Some(BlockTime::AtMost(time)) => time.min(FOREVER),
-        Some(BlockTime::Forever) => FOREVER,
-        None => Duration::ZERO,
     })
 }
 

@@ -3,7 +3,7 @@
 //! Top-level names are found by a small hash table that is computed at compile time, subcommands by a walk over the
 //! rows behind their container: sorted by name, they stand there without a gap.
 
-use super::{Flags, Spec, blocking, repeat, stateful};
+use super::{Flags, Spec, blocking, compound, repeat, routing, stateful};
 use crate::command::table::COMMANDS;
 use std::cmp::Ordering;
 
@@ -147,6 +147,8 @@ const fn curated() -> [Spec; COMMANDS.len()] {
     repeat::mark(&mut table);
     stateful::mark(&mut table);
     blocking::mark(&mut table);
+    compound::mark(&mut table);
+    routing::mark(&mut table);
     table
 }
 

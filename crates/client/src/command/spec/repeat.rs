@@ -5,16 +5,21 @@
 //! would answer that there was nothing to delete. What other clients write between the two executions is not
 //! considered; a repeated `SET` may overwrite it, as a late one would.
 //!
+//! Most repeatable commands change nothing. Those are sent again; a write only where the user said so, for this call or for
+//! the client, as what others wrote and were acknowledged in between would be undone.
+//!
 //! Servers do not say this of their commands, so it is decided here. A command that is in no list is not
 //! repeatable, nor is one with an option that its list does not know.
 
 use super::{Flags, Spec, index::row_of};
 use crate::command::keys::{Arguments, keys};
 
-/// Under which condition a repeatable command is repeatable.
+/// Under which condition a command is repeatable.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Proviso {
-    /// None.
+pub(super) enum RepeatCondition {
+    /// Under none.
+    Never,
+    /// Under any.
     Always,
     /// From that argument on there is nothing but these options.
     Plain(usize, Options),
@@ -24,6 +29,8 @@ pub(super) enum Proviso {
     Lasting(Options),
     /// The first key is named once, so that no key is both source and destination.
     Apart,
+    /// There is one key, so nothing is stored.
+    OneKey,
     /// No argument is `$`, which means "from now on" and is a later now the second time.
     Anchored,
 }
@@ -111,50 +118,59 @@ const READS: &[&str] = &[
     "PUBSUB SHARDNUMSUB",
 ];
 
-/// Everything else. Left out on purpose, among others:
+/// Commands that change nothing under a condition.
+const CONDITIONAL_READS: &[(RepeatCondition, &[&str])] = &[
+    // Without options they only read. `ACL LOG` with an argument may be RESET.
+    (RepeatCondition::Plain(2, &[]), &["ACL LOG", "GETEX"]),
+    (RepeatCondition::Plain(2, FIELDS_ONLY), &["HGETEX"]),
+    // A read as long as it neither sets nor increments.
+    (RepeatCondition::Plain(2, &[("GET", 2)]), &["BITFIELD"]),
+    // Without a destination they only read.
+    (RepeatCondition::OneKey, &["GEORADIUS", "GEORADIUSBYMEMBER", "SORT"]),
+    // A read, but of what comes after the call if an ID is `$`.
+    (RepeatCondition::Anchored, &["XREAD"]),
+];
+
+/// Writes that leave the same state and give the same reply the second time. Left out on purpose, among others:
 /// replies that count what changed (`DEL`, `SADD`, `HSET`, `ZADD`, `PERSIST`, `XACK`) or return what was
 /// (`GETSET`, `SETBIT`, `GETDEL`); conditions that the first execution voids (`SETNX`, `RENAME`, `XGROUP CREATE`);
 /// positions in lists, which others' pushes move (`LSET`, `LTRIM`); times of day, which may be past and then delete
 /// (`EXPIREAT`, `HEXPIREAT`); commands that destroy what others wrote since (`FLUSHALL`); scripts and functions,
 /// unless read-only; `MSETEX`, whose options follow a variable number of pairs.
-const OTHERS: &[(Proviso, &[&str])] = &[
+const WRITES: &[(RepeatCondition, &[&str])] = &[
     // Overwrite with the same value, and answer OK or the same length.
-    (Proviso::Always, &["HMSET", "MSET", "PSETEX", "SETEX", "SETRANGE"]),
+    (RepeatCondition::Always, &["HMSET", "MSET", "PSETEX", "SETEX", "SETRANGE"]),
     // A union with what is already in it.
-    (Proviso::Always, &["PFMERGE"]),
+    (RepeatCondition::Always, &["PFMERGE"]),
     // Named by its content: the same digest again.
-    (Proviso::Always, &["SCRIPT LOAD"]),
+    (RepeatCondition::Always, &["SCRIPT LOAD"]),
     // Overwrites unless NX, XX, GET or a comparison makes the reply depend on what was there.
-    (Proviso::Plain(3, ALL_TIMES), &["SET"]),
+    (RepeatCondition::Plain(3, ALL_TIMES), &["SET"]),
     // The same for fields: FNX and FXX are conditions.
     (
-        Proviso::Plain(
+        RepeatCondition::Plain(
             2,
             &[("EX", 1), ("PX", 1), ("EXAT", 1), ("PXAT", 1), ("KEEPTTL", 0), ("FIELDS", REST)],
         ),
         &["HSETEX"],
     ),
-    // Reads; EXAT and PXAT in the past would delete the key.
-    (Proviso::Plain(2, &[("EX", 1), ("PX", 1), ("PERSIST", 0)]), &["GETEX"]),
+    // EXAT and PXAT in the past would delete the key.
+    (RepeatCondition::Plain(2, &[("EX", 1), ("PX", 1), ("PERSIST", 0)]), &["GETEX"]),
     // The same for fields, where Valkey deletes for EX 0 and PX 0 as well.
-    (Proviso::Plain(2, &[("PERSIST", 0), ("FIELDS", REST)]), &["HGETEX"]),
-    // A read as long as it neither sets nor increments.
-    (Proviso::Plain(2, &[("GET", 2)]), &["BITFIELD"]),
-    // With an argument it may be RESET.
-    (Proviso::Plain(2, &[]), &["ACL LOG"]),
+    (RepeatCondition::Plain(2, &[("PERSIST", 0), ("FIELDS", REST)]), &["HGETEX"]),
     // Sets the same time to live again; zero or less deletes, and NX, GT and LT compare with what was set.
-    (Proviso::Lasting(&[]), &["EXPIRE", "PEXPIRE"]),
-    (Proviso::Lasting(FIELDS_ONLY), &["HEXPIRE", "HPEXPIRE"]),
+    (RepeatCondition::Lasting(&[]), &["EXPIRE", "PEXPIRE"]),
+    (RepeatCondition::Lasting(FIELDS_ONLY), &["HEXPIRE", "HPEXPIRE"]),
     // Overwrite with REPLACE, fail the second time without.
-    (Proviso::Replacing(3, &[("REPLACE", 0), ("DB", 1)]), &["COPY"]),
+    (RepeatCondition::Replacing(3, &[("REPLACE", 0), ("DB", 1)]), &["COPY"]),
     (
-        Proviso::Replacing(4, &[("REPLACE", 0), ("ABSTTL", 0), ("IDLETIME", 1), ("FREQ", 1)]),
+        RepeatCondition::Replacing(4, &[("REPLACE", 0), ("ABSTTL", 0), ("IDLETIME", 1), ("FREQ", 1)]),
         &["RESTORE", "RESTORE-ASKING"],
     ),
-    (Proviso::Replacing(2, &[("REPLACE", REST)]), &["FUNCTION LOAD"]),
-    // Store what they read from other keys, and answer how much that is. Without a destination they only read.
+    (RepeatCondition::Replacing(2, &[("REPLACE", REST)]), &["FUNCTION LOAD"]),
+    // Store what they read from other keys, and answer how much that is.
     (
-        Proviso::Apart,
+        RepeatCondition::Apart,
         &[
             "BITOP",
             "GEORADIUS",
@@ -170,57 +186,82 @@ const OTHERS: &[(Proviso, &[&str])] = &[
             "ZUNIONSTORE",
         ],
     ),
-    // A read, but of what comes after the call if an ID is `$`.
-    (Proviso::Anchored, &["XREAD"]),
 ];
 
-/// Sets the flag and the condition of every repeatable command.
+/// Sets the flag and the conditions of every repeatable command.
 pub(super) const fn mark(table: &mut [Spec]) {
     let mut row = 0;
     while row < table.len() {
         if table[row].flags.contains(Flags::READONLY) {
-            allow(&mut table[row], Proviso::Always);
+            table[row].read = RepeatCondition::Always;
         }
         row += 1;
     }
     let mut i = 0;
     while i < READS.len() {
-        let row = row_of(table, READS[i]);
-        allow(&mut table[row], Proviso::Always);
+        table[row_of(table, READS[i])].read = RepeatCondition::Always;
         i += 1;
     }
     let mut group = 0;
-    while group < OTHERS.len() {
-        let (proviso, names) = OTHERS[group];
+    while group < CONDITIONAL_READS.len() {
+        let (condition, names) = CONDITIONAL_READS[group];
         let mut i = 0;
         while i < names.len() {
-            let row = row_of(table, names[i]);
-            allow(&mut table[row], proviso);
+            table[row_of(table, names[i])].read = condition;
             i += 1;
         }
         group += 1;
     }
-}
-
-const fn allow(spec: &mut Spec, proviso: Proviso) {
-    spec.flags = spec.flags.with(Flags::REPEATABLE);
-    spec.proviso = proviso;
+    group = 0;
+    while group < WRITES.len() {
+        let (condition, names) = WRITES[group];
+        let mut i = 0;
+        while i < names.len() {
+            table[row_of(table, names[i])].write = condition;
+            i += 1;
+        }
+        group += 1;
+    }
+    row = 0;
+    while row < table.len() {
+        let never = (&table[row].read, &table[row].write);
+        if !matches!(never, (RepeatCondition::Never, RepeatCondition::Never)) {
+            table[row].flags = table[row].flags.with(Flags::REPEATABLE);
+        }
+        row += 1;
+    }
 }
 
 impl Spec {
+    /// Whether the command with these arguments changes nothing, so that it does no harm twice, nor late.
+    pub fn changes_nothing<A: Arguments + ?Sized>(&self, args: &A) -> bool {
+        self.read.holds(self, args)
+    }
+
     /// Whether the command with these arguments may be executed twice with the effect and the reply of once.
     pub fn repeatable<A: Arguments + ?Sized>(&self, args: &A) -> bool {
-        self.flags.contains(Flags::REPEATABLE)
-            && match self.proviso {
-                Proviso::Always => true,
-                Proviso::Plain(from, options) => only(args, from, options),
-                Proviso::Replacing(from, options) => {
-                    only(args, from, options) && words(args, from).any(|word| is(word, "REPLACE"))
-                }
-                Proviso::Lasting(options) => positive(args.at(2)) && only(args, 3, options),
-                Proviso::Apart => first_key_is_named_once(self, args),
-                Proviso::Anchored => words(args, 1).all(|word| word != b"$"),
+        self.read.holds(self, args) || self.write.holds(self, args)
+    }
+}
+
+impl RepeatCondition {
+    fn holds<A: Arguments + ?Sized>(self, spec: &Spec, args: &A) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Always => true,
+            Self::Plain(from, options) => only(args, from, options),
+            Self::Replacing(from, options) => {
+                only(args, from, options) && words(args, from).any(|word| is(word, "REPLACE"))
             }
+            Self::Lasting(options) => positive(args.at(2)) && only(args, 3, options),
+            Self::Apart => first_key_is_named_once(spec, args),
+            Self::OneKey => {
+                let mut count = 0;
+                keys(spec, args, &mut |_| count += 1);
+                count == 1
+            }
+            Self::Anchored => words(args, 1).all(|word| word != b"$"),
+        }
     }
 }
 

@@ -89,6 +89,96 @@ fn repeatable_is_judged_by_command_and_options() {
     }
 }
 
+#[test]
+fn what_changes_nothing_is_judged_by_command_and_options() {
+    for (expected, lines) in [(true, READS), (false, NO_READS)] {
+        for line in lines {
+            let (spec, args) = parsed(line);
+            assert_eq!(spec.changes_nothing(args.as_slice()), expected, "{line}");
+            assert!(!expected || spec.repeatable(args.as_slice()), "{line}");
+        }
+    }
+}
+
+const READS: &[&str] = &[
+    "GET k",
+    "PING",
+    "INFO",
+    "SCAN 0",
+    "EVAL_RO s 0",
+    "FCALL_RO f 0",
+    "GETEX k",
+    "HGETEX k FIELDS 1 f",
+    "BITFIELD k GET u8 0",
+    "SORT k",
+    "SORT k BY store",
+    "GEORADIUS k 1 2 3 m",
+    "XREAD STREAMS a 0",
+    "ACL LOG",
+];
+
+/// Repeatable or not, they change something, or what they read is another thing the second time.
+const NO_READS: &[&str] = &[
+    "SET k v",
+    "SETEX k 1 v",
+    "MSET a 1",
+    "EXPIRE k 10",
+    "GETEX k EX 10",
+    "GETEX k PERSIST",
+    "HGETEX k PERSIST FIELDS 1 f",
+    "BITFIELD k SET u8 0 1",
+    "SORT k STORE d",
+    "GEORADIUS k 1 2 3 m STORE d",
+    "SUNIONSTORE d a",
+    "SCRIPT LOAD x",
+    "XREAD STREAMS a $",
+    "ACL LOG RESET",
+    "INCR k",
+    "EVAL s 0",
+];
+
+#[test]
+fn what_must_not_be_sent_as_it_is() {
+    use super::Refusal::{Administrative, ConnectionState, SeveralNodes};
+    for (line, not_placed, placed) in [
+        ("GET k", None, None),
+        ("PING", None, None),
+        ("INFO", Some(SeveralNodes), None),
+        ("FLUSHALL", Some(SeveralNodes), None),
+        ("CONFIG SET a b", Some(SeveralNodes), None),
+        ("MULTI", Some(ConnectionState), Some(ConnectionState)),
+        ("CLIENT REPLY OFF", Some(ConnectionState), Some(ConnectionState)),
+        ("SHUTDOWN", Some(Administrative), None),
+        ("BGSAVE", Some(Administrative), None),
+        ("CLUSTER RESET", Some(Administrative), None),
+        ("CLUSTER FAILOVER", Some(Administrative), None),
+        ("CLIENT PAUSE 100", Some(Administrative), None),
+        ("CONFIG GET x", Some(Administrative), None),
+        ("DEBUG SLEEP 1", Some(Administrative), None),
+        ("REPLICAOF NO ONE", Some(Administrative), None),
+        ("CLUSTER KEYSLOT k", None, None),
+        ("CLIENT ID", None, None),
+    ] {
+        let (spec, _) = parsed(line);
+        assert_eq!(spec.refusal(false), not_placed, "{line}");
+        assert_eq!(spec.refusal(true), placed, "{line}");
+        assert!(spec.is_unusual() || not_placed.is_none(), "{line}");
+    }
+}
+
+#[test]
+fn what_runs_others_code_is_compound() {
+    for (line, expected) in [
+        ("EVAL s 0", true),
+        ("fcall_ro f 0", true),
+        ("DEBUG ERROR x", true),
+        ("EXEC", false),
+        ("SET k v", false),
+    ] {
+        assert_eq!(parsed(line).0.flags.contains(Flags::COMPOUND), expected, "{line}");
+    }
+}
+
 const REPEATABLE: &[&str] = &[
     "GET k",
     "get k",

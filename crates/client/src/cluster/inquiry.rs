@@ -1,0 +1,204 @@
+//! Asking one node what it thinks of a slot: what it says about itself, not what a reply of a script says in its name.
+//!
+//! What must stay true: however many callers want to know, a node is asked once at a time and not more often than every
+//! [`PAUSE`]; an answer counts for a caller only if it was asked for after the caller's own doubt arose.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use truename_resp::encode;
+use truename_topology::view::{Direction, View};
+use truename_topology::{Endpoint, NodeId, Slot, parse_nodes};
+
+use super::{Cluster, Node};
+use crate::clock;
+use crate::connection::terms;
+
+/// The least time between two questions to one node.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long one question may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How long a newer map is waited for where a node does not say what it thinks.
+const NEWER_MAP_WITHIN: Duration = Duration::from_secs(1);
+/// Nodes whose answers are kept at a time.
+const MOST: usize = 64;
+
+type Question = Shared<BoxFuture<'static, Option<Arc<View>>>>;
+
+/// Questions that are under way, and the latest answers.
+#[derive(Debug, Default)]
+pub(crate) struct Inquiries {
+    asked: Mutex<HashMap<Endpoint, (Instant, Question)>>,
+}
+
+impl Inquiries {
+    /// The node's own view (`CLUSTER NODES`), not older than this call; `None` if the node does not tell it in time.
+    pub(crate) async fn own_view(&self, node: &Arc<Node>, deadline: Instant) -> Option<Arc<View>> {
+        let since = Instant::now();
+        let question = loop {
+            let known = self.asked.lock().get(node.endpoint()).cloned();
+            match known {
+                Some((at, question)) if at >= since => break question,
+                Some((at, _)) if at.elapsed() < PAUSE => {
+                    clock::timeout_at(deadline, clock::sleep_until(at + PAUSE)).await?;
+                }
+                _ => break self.ask(node, since),
+            }
+        };
+        clock::timeout_at(deadline, question).await?
+    }
+
+    /// Asks, unless somebody else did so just now.
+    fn ask(&self, node: &Arc<Node>, since: Instant) -> Question {
+        let mut asked = self.asked.lock();
+        match asked.get(node.endpoint()) {
+            Some((at, question)) if *at >= since => question.clone(),
+            _ => {
+                if asked.len() >= MOST {
+                    asked.retain(|_, (at, _)| at.elapsed() < PAUSE);
+                }
+                let question = question(node.clone()).boxed().shared();
+                asked.insert(node.endpoint().clone(), (Instant::now(), question.clone()));
+                question
+            }
+        }
+    }
+}
+
+async fn question(node: Arc<Node>) -> Option<Arc<View>> {
+    let now = Instant::now();
+    let terms = terms(now, now + ANSWER_WITHIN, ANSWER_WITHIN, 0);
+    let asked = node.lane(None).submit(terms, |out| {
+        encode::put_command(out, [b"CLUSTER".as_slice(), b"NODES"].into_iter());
+    });
+    let reply = asked.await.ok()?;
+    parse_nodes(reply.as_str()?, node.endpoint().host()).ok().map(Arc::new)
+}
+
+/// Where a node sends the commands of a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Whereabouts {
+    /// Nowhere: they are its own.
+    Here,
+    /// To their owner.
+    Owner(NodeId),
+    /// Those whose keys have left it to the node that takes the slot over, behind `ASKING`.
+    Importer(NodeId),
+    /// It does not say.
+    Unknown,
+}
+
+/// What the node's own view says of a slot.
+pub(crate) fn whereabouts(view: &View, slot: Slot) -> Whereabouts {
+    let leaving = |open: &&truename_topology::view::OpenSlot| {
+        open.slot == slot && open.direction == Direction::Migrating
+    };
+    if let Some(open) = view.open_slots.iter().find(leaving) {
+        return Whereabouts::Importer(open.peer.clone());
+    }
+    let owner = view.shards.iter().find(|shard| shard.ranges.iter().any(|range| range.contains(slot)));
+    let owner = owner.and_then(|shard| shard.primary.as_ref()?.id.clone());
+    let myself = view.myself.as_ref().and_then(|node| node.id.as_ref());
+    match (owner, myself) {
+        (Some(owner), Some(myself)) if owner == *myself => Whereabouts::Here,
+        (Some(owner), Some(_)) => Whereabouts::Owner(owner),
+        _ => Whereabouts::Unknown,
+    }
+}
+
+impl Cluster {
+    /// Where to send a command that `node` answered with the text of a redirect, which may be anybody's. What leads there
+    /// is what the node says of itself, or a newer map; `to`, the target that the text names, is only compared with it.
+    /// The answer says whether `ASKING` goes first. `None`: nothing confirms the text.
+    pub(crate) async fn confirm(
+        &self,
+        node: &Arc<Node>,
+        (slot, is_ask, to): (Slot, bool, Option<&Endpoint>),
+        deadline: Instant,
+    ) -> Option<(Arc<Node>, bool)> {
+        let view = self.inquiries.own_view(node, deadline).await;
+        match view.as_ref().map_or(Whereabouts::Unknown, |view| whereabouts(view, slot)) {
+            Whereabouts::Here => None,
+            Whereabouts::Owner(id) => match self.node_with_id(&id) {
+                Some(owner) => Some((owner, false)),
+                None => Some((self.newer_owner(node, slot, deadline).await?, false)),
+            },
+            Whereabouts::Importer(id) if is_ask => match self.node_with_id(&id) {
+                Some(importer) => Some((importer, true)),
+                None => {
+                    let to = to.filter(|to| is_address_of(&id, to, view.as_deref(), node))?;
+                    self.signals.asked(to);
+                    Some((self.node_soon(to, deadline).await?, true))
+                }
+            },
+            Whereabouts::Unknown if !is_ask => Some((self.newer_owner(node, slot, deadline).await?, false)),
+            Whereabouts::Importer(_) | Whereabouts::Unknown => None,
+        }
+    }
+
+    fn node_with_id(&self, id: &NodeId) -> Option<Arc<Node>> {
+        let topology = self.topology();
+        topology.nodes().iter().find(|node| node.target().node.id.as_ref() == Some(id)).cloned()
+    }
+
+    /// Waits a while until the map says that the slot is another node's.
+    async fn newer_owner(&self, node: &Node, slot: Slot, deadline: Instant) -> Option<Arc<Node>> {
+        let deadline = deadline.min(Instant::now() + NEWER_MAP_WITHIN);
+        let mut version = self.version.subscribe();
+        loop {
+            if let Some(owner) =
+                self.topology().primary(slot).filter(|owner| owner.endpoint() != node.endpoint())
+            {
+                return Some(owner.clone());
+            }
+            self.signals.refresh();
+            clock::timeout_at(deadline, version.changed()).await?.ok()?;
+        }
+    }
+}
+
+/// Whether a node that no map has yet is, by the view of the node that sends commands to it, at this address. A view names
+/// addresses, redirects may name hosts, or none, which means the host of the node that redirects.
+fn is_address_of(id: &NodeId, to: &Endpoint, view: Option<&View>, from: &Node) -> bool {
+    let Some(announced) = view.and_then(|view| view.nodes().find(|node| node.id.as_ref() == Some(id))) else {
+        return false;
+    };
+    let is_host = announced.hostname.as_deref() == Some(to.host()) || from.endpoint().host() == to.host();
+    announced.endpoint == *to || is_host && announced.endpoint.port() == to.port()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(mine: &str, other: &str) -> View {
+        let (a, b) = ("a".repeat(40), "b".repeat(40));
+        let text = format!(
+            "{a} 10.0.0.4:1@2 myself,master - 0 0 1 connected {mine}\n{b} 10.0.0.5:1@2 master - 0 0 2 connected {other}\n"
+        );
+        parse_nodes(&text.replace('b', "b"), "host").expect("a view")
+    }
+
+    #[test]
+    fn a_slot_is_where_the_nodes_own_line_says() {
+        let (a, b) = ("a".repeat(40), "b".repeat(40));
+        let slot = Slot::new(7).expect("in range");
+        let leaving = format!("0-9 [7->-{b}]");
+        let coming = format!("10-19 [7-<-{b}]");
+        for (mine, other, expected) in [
+            ("0-9", "10-19", Whereabouts::Here),
+            ("10-19", "0-9", Whereabouts::Owner(NodeId::from(&*b))),
+            (&*leaving, "10-19", Whereabouts::Importer(NodeId::from(&*b))),
+            // What comes is not here yet.
+            (&*coming, "0-9", Whereabouts::Owner(NodeId::from(&*b))),
+            ("10-19", "20", Whereabouts::Unknown),
+        ] {
+            assert_eq!(whereabouts(&view(mine, other), slot), expected, "{mine} {a}");
+        }
+    }
+}

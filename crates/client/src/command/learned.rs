@@ -1,0 +1,274 @@
+//! What a server says of a command that the table lacks: its answer to `COMMAND INFO`, reduced to what routing needs.
+//!
+//! What must stay true: nothing in it makes a command repeatable or turns one of its errors into a refusal. A server
+//! describes a renamed `EVAL` or a module's command as readily as its own, and what those answer is theirs.
+
+use truename_resp::Reply;
+use truename_topology::Slot;
+
+use super::keys::Arguments;
+
+/// Key specifications of one command that are kept.
+const MOST_KEY_SPECS: usize = 8;
+/// Subcommands of one command that are kept.
+const MOST_SUBCOMMANDS: usize = 64;
+
+/// One command as a server describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Learned {
+    /// After a container's name and `|`; empty for a command that is none's.
+    subcommand: Vec<u8>,
+    /// Belongs to a connection of its own: `@connection`, `@transaction` and `@pubsub`.
+    pub(crate) is_stateful: bool,
+    /// May wait on the server.
+    pub(crate) blocks: bool,
+    /// An operator's command.
+    pub(crate) is_administrative: bool,
+    /// One node's answer is a part.
+    pub(crate) is_for_many: bool,
+    /// Its keys depend on the arguments in a way that the specifications do not say.
+    is_vague: bool,
+    keys: Vec<KeySpec>,
+    subcommands: Vec<Self>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct KeySpec {
+    begin: Begin,
+    /// Index of the number of keys, and of the first key, both from where the search begins.
+    numbered: Option<(usize, usize)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Begin {
+    Index(usize),
+    /// After a word, sought from that argument on; backwards from the end where it is negative.
+    Keyword(Vec<u8>, i64),
+}
+
+impl Learned {
+    /// Reads one entry of the reply to `COMMAND INFO`: name, arity, flags, first key, last key, step, categories, tips, key
+    /// specifications, subcommands (7.0; before that the first seven). `None` for anything else.
+    pub(crate) fn parse(entry: &Reply) -> Option<Self> {
+        let mut learned = Self::parse_one(entry)?;
+        let subcommands = entry.as_array()?.get(9).and_then(Reply::as_array).unwrap_or_default();
+        learned.subcommands = subcommands.iter().take(MOST_SUBCOMMANDS).filter_map(Self::parse_one).collect();
+        Some(learned)
+    }
+
+    fn parse_one(entry: &Reply) -> Option<Self> {
+        let fields = entry.as_array()?;
+        let name = fields.first()?.as_bytes()?;
+        let words = |index: usize| fields.get(index).and_then(Reply::as_array).unwrap_or_default();
+        let has = |index: usize, wanted: &[&str]| {
+            words(index).iter().filter_map(Reply::as_str).any(|word| wanted.contains(&word))
+        };
+        let specs = words(8);
+        let mut keys: Vec<KeySpec> = specs.iter().take(MOST_KEY_SPECS).filter_map(KeySpec::parse).collect();
+        let mut is_vague = keys.len() < specs.len();
+        if specs.is_empty() {
+            let first = fields.get(3)?.as_integer()?;
+            is_vague = has(2, &["movablekeys"]);
+            keys.extend(usize::try_from(first).ok().filter(|first| *first > 0).map(KeySpec::at));
+        }
+        Some(Self {
+            subcommand: name.split(|byte| *byte == b'|').nth(1).unwrap_or_default().to_vec(),
+            is_stateful: has(6, &["@connection", "@transaction", "@pubsub"]),
+            blocks: has(2, &["blocking"]) || has(6, &["@blocking"]),
+            is_administrative: has(2, &["admin"]),
+            is_for_many: has(
+                7,
+                &["request_policy:all_nodes", "request_policy:all_shards", "request_policy:special"],
+            ),
+            is_vague,
+            keys,
+            subcommands: Vec::new(),
+        })
+    }
+
+    /// The entry of these arguments: the command's, or that of the subcommand that they name.
+    pub(crate) fn of<A: Arguments + ?Sized>(&self, args: &A) -> &Self {
+        let Some(word) = args.at(1) else { return self };
+        let named = |learned: &&Self| learned.subcommand.eq_ignore_ascii_case(word);
+        self.subcommands.iter().find(named).unwrap_or(self)
+    }
+
+    /// The slot of the command's first key, `Some(None)` if it has none; `None` if that cannot be told.
+    pub(crate) fn slot<A: Arguments + ?Sized>(&self, args: &A) -> Option<Option<Slot>> {
+        match self.keys.iter().find_map(|spec| spec.first_key(args)) {
+            Some(key) => Some(Some(Slot::of_key(key))),
+            None if self.is_vague => None,
+            None => Some(None),
+        }
+    }
+}
+
+impl KeySpec {
+    const fn at(index: usize) -> Self {
+        Self { begin: Begin::Index(index), numbered: None }
+    }
+
+    fn parse(spec: &Reply) -> Option<Self> {
+        let part = |name: &str| {
+            let part = spec.lookup(name)?;
+            Some((part.lookup("type")?.as_str()?, part.lookup("spec")?))
+        };
+        let number = |of: &Reply, name: &str| usize::try_from(of.lookup(name)?.as_integer()?).ok();
+        let begin = match part("begin_search")? {
+            ("index", at) => Begin::Index(number(at, "index")?),
+            ("keyword", at) => Begin::Keyword(
+                at.lookup("keyword")?.as_bytes()?.to_vec(),
+                at.lookup("startfrom")?.as_integer()?,
+            ),
+            _ => return None,
+        };
+        let numbered = match part("find_keys")? {
+            ("range", _) => None,
+            ("keynum", at) => Some((number(at, "keynumidx")?, number(at, "firstkey")?)),
+            _ => return None,
+        };
+        Some(Self { begin, numbered })
+    }
+
+    fn first_key<'a, A: Arguments + ?Sized>(&self, args: &'a A) -> Option<&'a [u8]> {
+        let begin = match &self.begin {
+            Begin::Index(index) => *index,
+            Begin::Keyword(word, from) => position(args, word, *from)? + 1,
+        };
+        let Some((count_at, first)) = self.numbered else { return args.at(begin) };
+        let count: usize = str::from_utf8(args.at(begin.checked_add(count_at)?)?).ok()?.parse().ok()?;
+        if count == 0 { None } else { args.at(begin.checked_add(first)?) }
+    }
+}
+
+fn position<A: Arguments + ?Sized>(args: &A, word: &[u8], from: i64) -> Option<usize> {
+    let is = |index: &usize| args.at(*index).is_some_and(|argument| argument.eq_ignore_ascii_case(word));
+    match usize::try_from(from) {
+        Ok(from) => (from..args.len()).find(is),
+        Err(_) => {
+            let last = args.len().checked_sub(usize::try_from(from.unsigned_abs()).ok()?)?;
+            (1..=last).rev().find(is)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(word: &str) -> Reply {
+        Reply::Bulk(word.to_owned().into())
+    }
+
+    fn list(words: &[&str]) -> Reply {
+        Reply::Array(words.iter().map(|word| text(word)).collect())
+    }
+
+    fn map(pairs: Vec<(&str, Reply)>) -> Reply {
+        Reply::Map(pairs.into_iter().map(|(key, value)| (text(key), value)).collect())
+    }
+
+    fn part(kind: &str, spec: Vec<(&str, Reply)>) -> Reply {
+        map(vec![("type", text(kind)), ("spec", map(spec))])
+    }
+
+    fn at(index: i64) -> Reply {
+        part("index", vec![("index", Reply::Integer(index))])
+    }
+
+    fn range() -> Reply {
+        part("range", vec![("lastkey", Reply::Integer(0))])
+    }
+
+    fn numbered() -> Reply {
+        part("keynum", vec![("keynumidx", Reply::Integer(0)), ("firstkey", Reply::Integer(1))])
+    }
+
+    fn entry(name: &str, flags: &[&str], categories: &[&str], specs: Vec<(Reply, Reply)>) -> Reply {
+        let specs =
+            specs.into_iter().map(|(b, f)| map(vec![("begin_search", b), ("find_keys", f)])).collect();
+        let zero = || Reply::Integer(0);
+        Reply::Array(vec![
+            text(name),
+            Reply::Integer(-2),
+            list(flags),
+            zero(),
+            zero(),
+            zero(),
+            list(categories),
+            list(&[]),
+            Reply::Array(specs),
+            Reply::Array(vec![]),
+        ])
+    }
+
+    fn slot_of(learned: &Learned, line: &str) -> Option<Option<u16>> {
+        let args: Vec<&str> = line.split(' ').collect();
+        learned.slot(args.as_slice()).map(|slot| slot.map(Slot::value))
+    }
+
+    #[test]
+    fn keys_are_where_the_specifications_say() {
+        let keyword =
+            |from| part("keyword", vec![("keyword", text("STREAMS")), ("startfrom", Reply::Integer(from))]);
+        let foo = Some(Some(12182));
+        for (specs, line, expected) in [
+            (vec![(at(1), range())], "JSON.SET foo $ 1", foo),
+            (vec![(at(2), numbered())], "MYEVAL script 1 foo", foo),
+            (vec![(at(2), numbered())], "MYEVAL script 0 foo", Some(None)),
+            (vec![(at(2), numbered())], "MYEVAL script", Some(None)),
+            (vec![(keyword(1), range())], "READ COUNT 2 streams foo 0", foo),
+            (vec![(keyword(-2), range())], "READ STREAMS foo x", foo),
+            (vec![(at(9), range()), (at(1), range())], "X foo", foo),
+            (vec![], "X foo", Some(None)),
+            // Somebody else has to say where its keys are.
+            (vec![(part("unknown", vec![]), range())], "X foo", None),
+        ] {
+            let learned = Learned::parse(&entry("x", &[], &[], specs)).expect("an entry");
+            assert_eq!(slot_of(&learned, line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_a_command_needs_is_in_its_flags_and_categories() {
+        let learned = |flags: &[&str], categories: &[&str]| {
+            Learned::parse(&entry("x", flags, categories, vec![])).expect("an entry")
+        };
+        assert!(learned(&["blocking"], &[]).blocks);
+        assert!(learned(&["admin"], &[]).is_administrative);
+        for category in ["@connection", "@transaction", "@pubsub"] {
+            assert!(learned(&[], &["@slow", category]).is_stateful);
+        }
+        let plain = learned(&["write"], &["@write", "@slow"]);
+        assert!(!plain.is_stateful && !plain.blocks && !plain.is_administrative);
+    }
+
+    #[test]
+    fn old_servers_say_less() {
+        let entry = |flags: &[&str], first: i64| {
+            Reply::Array(vec![
+                text("x"),
+                Reply::Integer(2),
+                list(flags),
+                Reply::Integer(first),
+                Reply::Integer(1),
+                Reply::Integer(1),
+                list(&["@write"]),
+            ])
+        };
+        assert_eq!(slot_of(&Learned::parse(&entry(&[], 1)).unwrap(), "X foo"), Some(Some(12182)));
+        assert_eq!(slot_of(&Learned::parse(&entry(&[], 0)).unwrap(), "X foo"), Some(None));
+        assert_eq!(slot_of(&Learned::parse(&entry(&["movablekeys"], 0)).unwrap(), "X foo"), None);
+        assert_eq!(Learned::parse(&Reply::Nil), None);
+    }
+
+    #[test]
+    fn a_subcommand_has_its_own_entry() {
+        let Reply::Array(mut fields) = entry("x", &[], &[], vec![]) else { unreachable!() };
+        fields[9] = Reply::Array(vec![entry("x|sub", &["blocking"], &[], vec![(at(2), range())])]);
+        let learned = Learned::parse(&Reply::Array(fields)).expect("an entry");
+        assert!(learned.of(["X", "SUB"].as_slice()).blocks);
+        assert!(!learned.of(["X", "other"].as_slice()).blocks);
+        assert!(!learned.of(["X"].as_slice()).blocks);
+    }
+}

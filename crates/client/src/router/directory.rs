@@ -1,0 +1,166 @@
+//! What servers said of commands that the table lacks, asked once per name and client.
+//!
+//! What must stay true: whatever fails here, the command is sent as a guess would have it, never refused for that; answers
+//! are bounded in number, and one that says nothing is not kept for ever.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use tokio::time::Instant;
+use truename_resp::{ErrorReply, Reply, encode};
+
+use super::judge::is_refusal;
+use crate::clock;
+use crate::cluster::Node;
+use crate::command::{Arguments, Command, Learned, lookup};
+use crate::connection::terms;
+
+/// Names that are remembered.
+const MOST: usize = 1024;
+/// Longer names are not asked for.
+const LONGEST_NAME: usize = 128;
+/// For how long a server that does not know a command, or will not say, is not asked again.
+const NOTHING_LASTS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
+/// How long one question may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+type Name = SmallVec<[u8; 32]>;
+type Question = Shared<BoxFuture<'static, Option<Says>>>;
+
+/// What a server says.
+#[derive(Debug, Clone)]
+pub(super) enum Says {
+    /// This.
+    Described(Arc<Learned>),
+    /// It has no such command; others may.
+    NoSuchCommand,
+    /// It does not answer that.
+    Nothing,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    known: Mutex<HashMap<Name, (Says, Instant)>>,
+    asked: Mutex<HashMap<Name, Question>>,
+}
+
+impl Directory {
+    /// What is known of a command; `None` if a server must be asked.
+    pub(super) fn known(&self, command: &Command<'_>) -> Option<Says> {
+        let Some(name) = name_of(command) else { return Some(Says::Nothing) };
+        let known = self.known.lock();
+        let (says, since) = known.get(&name)?;
+        let lasts = match says {
+            Says::Described(_) => return Some(says.clone()),
+            Says::NoSuchCommand => NOTHING_LASTS.0,
+            Says::Nothing => NOTHING_LASTS.1,
+        };
+        (since.elapsed() < lasts).then(|| says.clone())
+    }
+
+    /// Asks a node, together with everybody else who wants to know the same. `None`: ask again later, or another one.
+    pub(super) async fn ask(
+        &self,
+        command: &Command<'_>,
+        node: &Arc<Node>,
+        deadline: Instant,
+    ) -> Option<Says> {
+        let name = name_of(command)?;
+        let question = {
+            let mut asked = self.asked.lock();
+            if asked.len() >= MOST {
+                asked.clear();
+            }
+            let entry = asked.entry(name.clone());
+            entry.or_insert_with(|| question(node.clone(), name.clone()).boxed().shared()).clone()
+        };
+        let answer = clock::timeout_at(deadline, question.clone()).await?;
+        let mut asked = self.asked.lock();
+        if asked.get(&name).is_some_and(|current| current.ptr_eq(&question)) {
+            asked.remove(&name);
+        }
+        drop(asked);
+        let says = answer?;
+        let mut known = self.known.lock();
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(name, (says.clone(), Instant::now()));
+        Some(says)
+    }
+}
+
+/// The name to ask for, in upper case: with its subcommand if only that is unknown.
+fn name_of(command: &Command<'_>) -> Option<Name> {
+    let first = command.at(0)?;
+    let mut name = Name::from_slice(first);
+    if lookup(first, None).is_some() {
+        name.push(b'|');
+        name.extend_from_slice(command.at(1)?);
+    }
+    name.make_ascii_uppercase();
+    (name.len() <= LONGEST_NAME).then_some(name)
+}
+
+async fn question(node: Arc<Node>, name: Name) -> Option<Says> {
+    let now = Instant::now();
+    let terms = terms(now, now + ANSWER_WITHIN, ANSWER_WITHIN, 0);
+    let asked = node.lane(None).submit(terms, |out| {
+        encode::put_command(out, [b"COMMAND".as_slice(), b"INFO", &name].into_iter());
+    });
+    read(&asked.await.ok()?)
+}
+
+/// Reads a reply to `COMMAND INFO` about one command. `None`: the node cannot say at the moment.
+fn read(reply: &Reply) -> Option<Says> {
+    if let Some(error) = reply.as_error() {
+        return (!is_passing(error)).then_some(Says::Nothing);
+    }
+    Some(match reply.as_array() {
+        Some([entry]) if entry.is_nil() => Says::NoSuchCommand,
+        Some([entry]) => {
+            Learned::parse(entry).map_or(Says::Nothing, |learned| Says::Described(Arc::new(learned)))
+        }
+        _ => Says::Nothing,
+    })
+}
+
+fn is_passing(error: &ErrorReply) -> bool {
+    is_refusal(error.code()) || error.code() == "BUSY"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmd;
+
+    #[test]
+    fn names_are_those_that_the_table_lacks() {
+        for (command, expected) in [
+            (cmd("json.set").arg("k"), Some("JSON.SET")),
+            (cmd("client").arg("frob").arg("x"), Some("CLIENT|FROB")),
+            (cmd("NEW").arg("SUB"), Some("NEW")),
+            (cmd("x".repeat(LONGEST_NAME + 1)), None),
+        ] {
+            let name = name_of(&command).map(|name| String::from_utf8(name.to_vec()).expect("text"));
+            assert_eq!(name.as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn answers_that_say_nothing_are_told_from_those_that_say_later() {
+        let error = |text: &'static str| read(&Reply::Error(ErrorReply::new(text)));
+        assert!(error("LOADING Redis is loading the dataset in memory").is_none());
+        assert!(error("BUSY Redis is busy running a script").is_none());
+        assert!(matches!(error("NOPERM this user has no permissions"), Some(Says::Nothing)));
+        assert!(matches!(error("ERR unknown command 'COMMAND'"), Some(Says::Nothing)));
+        assert!(matches!(read(&Reply::Array(vec![Reply::Nil])), Some(Says::NoSuchCommand)));
+        assert!(matches!(read(&Reply::Array(vec![])), Some(Says::Nothing)));
+        assert!(matches!(read(&Reply::Nil), Some(Says::Nothing)));
+    }
+}

@@ -1,0 +1,168 @@
+//! Acting on the judge's verdict: telling the topology worker, waiting, and finding the next node.
+
+use std::sync::Arc;
+
+use truename_resp::ErrorReply;
+use truename_topology::{Endpoint, Redirect};
+
+use super::attempts::Attempts;
+use super::judge::{Hint, Setback, Verdict, is_refusal, judge};
+use super::request::Request;
+use super::{Destination, Router};
+use crate::cluster::Node;
+use crate::connection::CloseCause;
+use crate::error::{Error, Execution};
+use crate::event::Event;
+use crate::observe;
+
+impl Router {
+    /// Everything but a value: where to try next, or the error.
+    #[cold]
+    pub(super) async fn follow(
+        &self,
+        setback: Setback,
+        node: Arc<Node>,
+        request: &mut Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Destination, Error> {
+        let traits = request.traits(self.cluster.repeats_writes, attempts);
+        let verdict = judge(setback, traits, node.endpoint());
+        let followed = self.act_on(verdict, &node, request, attempts).await;
+        followed.map_err(|error| attempts.admit(error))
+    }
+
+    async fn act_on(
+        &self,
+        verdict: Verdict,
+        node: &Arc<Node>,
+        request: &mut Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Destination, Error> {
+        match verdict {
+            Verdict::Answer { error, execution } => {
+                // It proves nothing, but may be true.
+                if is_refusal(error.code()) {
+                    self.cluster.signals.refresh();
+                }
+                Err(attempts.answer(error, execution, node))
+            }
+            Verdict::Moved(redirect) => {
+                observe::redirected("moved");
+                self.note_redirect(&redirect, node, attempts);
+                self.cluster.signals.moved(redirect.slot(), redirect.to());
+                self.redirected(redirect.to(), false, request, attempts).await
+            }
+            Verdict::Ask(redirect) => {
+                observe::redirected("ask");
+                self.note_redirect(&redirect, node, attempts);
+                if self.cluster.topology().node_at(redirect.to()).is_none() {
+                    self.cluster.signals.asked(redirect.to());
+                }
+                self.redirected(redirect.to(), true, request, attempts).await
+            }
+            Verdict::Reconnect(error) => {
+                node.reconnect_after_drain();
+                self.wait(&error, node, request, attempts).await
+            }
+            Verdict::Wait(error) => {
+                self.note_demotion(node, &error);
+                self.wait(&error, node, request, attempts).await
+            }
+            Verdict::Doubt { error, hint } => self.pursue(error, &hint, node, request, attempts).await,
+            Verdict::Resend { cause, is_lost } => {
+                observe::resent("unanswered");
+                attempts.note_closed(node, &cause, is_lost);
+                if !matches!(*cause, CloseCause::Recalled) {
+                    self.cluster.signals.refresh();
+                }
+                attempts.pause_before_resend(&cause).await?;
+                self.resolve(request, attempts).await
+            }
+            Verdict::Interrupted(cause) => Err(attempts.interrupted(&cause, node)),
+            Verdict::TimedOut { submitted } => {
+                attempts.note_node(node);
+                Err(attempts.timed_out(submitted))
+            }
+        }
+    }
+
+    /// Refused for now: another node may be right a moment later, or the same one.
+    async fn wait(
+        &self,
+        error: &ErrorReply,
+        node: &Node,
+        request: &Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Destination, Error> {
+        observe::resent("refused");
+        attempts.note_refused(node, error.message());
+        self.cluster.signals.refresh();
+        attempts.back_off().await?;
+        self.resolve(request, attempts).await
+    }
+
+    /// The name of a single server leads to a primary; where it answers as a replica, it may lead elsewhere by now.
+    fn note_demotion(&self, node: &Node, error: &ErrorReply) {
+        if self.cluster.is_single() && matches!(error.code(), "READONLY" | "MASTERDOWN") {
+            node.reconnect_after_drain();
+        }
+    }
+
+    fn note_redirect(&self, redirect: &Redirect, node: &Node, attempts: &mut Attempts) {
+        attempts.note_refused(node, redirect.to_string());
+        let from = attempts.node();
+        self.cluster.signals.emit(|| Event::Redirected { from, redirect: redirect.clone() });
+    }
+
+    /// Follows a redirect, unless it goes round in circles: then backs off and routes anew.
+    async fn redirected(
+        &self,
+        to: &Endpoint,
+        asking: bool,
+        request: &Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Destination, Error> {
+        if attempts.redirect()? {
+            attempts.back_off().await?;
+            return self.resolve(request, attempts).await;
+        }
+        match self.cluster.node_soon(to, attempts.deadline()).await {
+            Some(node) => Ok(Destination { node, asking }),
+            None => {
+                attempts.back_off().await?;
+                self.resolve(request, attempts).await
+            }
+        }
+    }
+
+    /// A compound command answered with the text of a redirect. If the servers' own views confirm it, the command is sent
+    /// there, once per node; otherwise the text is the command's result.
+    async fn pursue(
+        &self,
+        error: ErrorReply,
+        hint: &Hint,
+        node: &Arc<Node>,
+        request: &mut Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Destination, Error> {
+        self.cluster.signals.refresh();
+        if attempts.note_doubt(node, &error) && attempts.back_off().await.is_ok() {
+            if request.slot_is_guessed {
+                // Where its key is was a guess, and the text may know better. Whose slot that is, the map knows.
+                request.slot_is_guessed = false;
+                if attempts.slot.replace(hint.slot) != Some(hint.slot)
+                    && let Some(owner) = self.choose(request, attempts)
+                    && owner.endpoint() != node.endpoint()
+                {
+                    return Ok(Destination { node: owner, asking: false });
+                }
+            }
+            let claim = (hint.slot, hint.is_ask, hint.to.as_ref());
+            if let Some((node, asking)) = self.cluster.confirm(node, claim, attempts.deadline()).await {
+                observe::redirected(if asking { "ask" } else { "moved" });
+                return Ok(Destination { node, asking });
+            }
+        }
+        Err(attempts.answer(error, Execution::Possible, node))
+    }
+}
