@@ -75,10 +75,37 @@ pub enum DecodeErrorKind {
         /// The limit in force.
         limit: usize,
     },
+    /// More than [`Limits::values`](crate::Limits::values).
+    #[error("reply of more than {limit} values in all")]
+    TooManyValues {
+        /// The limit in force.
+        limit: usize,
+    },
+    /// More than [`Limits::bytes`](crate::Limits::bytes).
+    #[error("reply of more than {limit} bytes in all")]
+    TooManyBytes {
+        /// The limit in force.
+        limit: usize,
+    },
     /// More than [`Limits::line_len`](crate::Limits::line_len).
     #[error("line of more than {limit} bytes")]
     LineTooLong {
         /// The limit in force.
         limit: usize,
     },
+}
+
+impl DecodeErrorKind {
+    /// Whether a limit was passed. The bytes may be good RESP all the same, and the same reply would fail again.
+    pub fn is_limit(&self) -> bool {
+        matches!(
+            self,
+            Self::TooDeep { .. }
+                | Self::TooManyElements { .. }
+                | Self::BulkTooLong { .. }
+                | Self::LineTooLong { .. }
+                | Self::TooManyValues { .. }
+                | Self::TooManyBytes { .. }
+        )
+    }
 }

@@ -29,7 +29,7 @@
 //! - **Work is linear.** A header that was read is not read again, a line that is still incomplete is searched only in
 //!   its new part, a payload is never searched. One byte at a time costs no more than all at once, and gives
 //!   the same frames and the same error.
-//! - **Memory follows what arrived,** never what a header announced. [`Limits`] bound the rest.
+//! - **Memory follows what arrived,** never what a header announced, and [`Limits::memory`] bounds it for one frame in all.
 //! - **No panic, and errors are final.** The first violation poisons the decoder: after it nobody can say where
 //!   the next reply begins, so the connection must be closed.
 //!

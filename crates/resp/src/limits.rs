@@ -5,6 +5,10 @@
 /// They guard against a peer that speaks another protocol, a corrupted stream and a hostile server. Memory follows
 /// the bytes that arrived in any case; the limits say how far it may follow.
 ///
+/// `depth`, `elements`, `bulk_len` and `line_len` bound one aggregate or text, and nesting multiplies them. `values` and
+/// `bytes` are the budget of the whole frame, counted across all nesting as its parts arrive. A frame takes at most
+/// [`memory`](Self::memory) of them, so this is what a connection can be made to hold for one reply.
+///
 /// ```
 /// let limits = truename_resp::Limits::default().with_bulk_len(1 << 20).with_depth(8);
 /// assert_eq!((limits.bulk_len, limits.depth), (1 << 20, 8));
@@ -24,12 +28,39 @@ pub struct Limits {
     /// The longest line in bytes, for simple strings, errors, doubles and big numbers. Default 64 KiB, the limit
     /// the servers put on inline requests.
     pub line_len: usize,
+    /// How many values one frame may hold in all, aggregates included, at every depth together. Default 16 Mi and 64 Ki,
+    /// so that the largest aggregate that `elements` allows fits.
+    pub values: usize,
+    /// How many bytes one frame may take on the wire, headers included. Default 1 GiB.
+    pub bytes: usize,
 }
 
 impl Limits {
     /// The deepest nesting the decoder accepts at all: values are dropped and compared recursively, and that
     /// must fit on a small stack.
     pub const MAX_DEPTH: usize = 512;
+
+    /// The most memory that one value takes beside its text: it is 48 bytes in a vector that was doubled and is being
+    /// moved, or a box of its own for attributes.
+    pub const BYTES_PER_VALUE: usize = 160;
+
+    /// The most memory in bytes that a frame within these limits takes while it arrives: its values and its texts, and
+    /// the texts once more where a streamed string is put together.
+    pub const fn memory(&self) -> usize {
+        self.values.saturating_mul(Self::BYTES_PER_VALUE).saturating_add(self.bytes.saturating_mul(2))
+    }
+
+    /// Sets how many values one frame may hold in all.
+    #[must_use]
+    pub const fn with_values(self, values: usize) -> Self {
+        Self { values, ..self }
+    }
+
+    /// Sets how many bytes one frame may take on the wire.
+    #[must_use]
+    pub const fn with_bytes(self, bytes: usize) -> Self {
+        Self { bytes, ..self }
+    }
 
     /// Sets how many aggregates may be open inside each other.
     #[must_use]
@@ -58,6 +89,13 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 32, elements: 16 << 20, bulk_len: 512 << 20, line_len: 64 << 10 }
+        Self {
+            depth: 32,
+            elements: 16 << 20,
+            bulk_len: 512 << 20,
+            line_len: 64 << 10,
+            values: (16 << 20) + (64 << 10),
+            bytes: 1 << 30,
+        }
     }
 }

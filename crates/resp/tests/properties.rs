@@ -174,6 +174,23 @@ proptest! {
         prop_assert_eq!(decode_dribbled(limits, &input), decode_whole(limits, &input));
     }
 
+    /// Also where the budget of a frame ends, and then within it.
+    #[test]
+    fn a_budget_ends_at_the_same_place_however_the_bytes_are_cut(
+        frames in proptest::collection::vec((frame(), any::<bool>()), 0..6),
+        cuts in proptest::collection::vec(any::<Index>(), 0..12),
+        values in 1..60usize,
+        bytes in 64..800usize,
+    ) {
+        let mut input = Vec::new();
+        frames.iter().for_each(|(frame, streamed)| put_frame(&mut input, frame, *streamed));
+        let limits = Limits::default().with_values(values).with_bytes(bytes);
+        let whole = decode_whole(limits, &input);
+        prop_assert_eq!(&decode_pieces(limits, pieces(&input, &cuts)), &whole);
+        prop_assert_eq!(&decode_dribbled(limits, &input), &whole);
+        prop_assert!(whole.1.is_none_or(|failure| failure.kind.is_limit()));
+    }
+
     /// Compared as text, because a `nan` is not equal to itself.
     #[test]
     fn any_bytes_have_one_outcome_and_no_panic(

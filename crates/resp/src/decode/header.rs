@@ -164,7 +164,12 @@ impl Decoder {
             Form::Bulk | Form::Error | Form::Verbatim => 0,
         };
         let limit = self.limits.bulk_len;
-        if len > limit.saturating_sub(before) { Err(DecodeErrorKind::BulkTooLong { limit }) } else { Ok(()) }
+        if len > limit.saturating_sub(before) {
+            return Err(DecodeErrorKind::BulkTooLong { limit });
+        }
+        // Told here and not behind the payload: that is not waited for in vain, and it makes no difference how bytes are cut.
+        self.budget.bytes(self.offset, len.saturating_add(2), &self.limits)?;
+        if form == Form::Chunk { Ok(()) } else { self.budget.value(&self.limits) }
     }
 
     fn aggregate(&mut self, buf: &mut BytesMut, aggregate: Aggregate) -> Outcome {

@@ -5,11 +5,13 @@
 //! - [`number`] and [`line`]: the parts of a header
 //! - [`payload`]: strings of announced length
 //! - [`stack`]: aggregates that are still open
+//! - [`budget`]: what the frame has used in all
 //!
 //! What must stay true: the decoder consumes whole headers and whole payloads only, so the front of the buffer is
 //! always the start of one; what it consumed it never needs again; and its outcome depends on the bytes alone,
 //! not on how they were cut.
 
+mod budget;
 mod header;
 mod line;
 mod number;
@@ -19,6 +21,7 @@ mod stack;
 
 use bytes::{Buf, BytesMut};
 
+use self::budget::Budget;
 use self::line::Line;
 use self::payload::{Chunks, Form, Payload};
 use self::stack::{Aggregate, Extent, Stack};
@@ -56,6 +59,7 @@ pub struct Decoder {
     /// The streamed string that is open.
     chunks: Option<Chunks>,
     stack: Stack,
+    budget: Budget,
     failure: Option<DecodeError>,
 }
 
@@ -74,16 +78,21 @@ enum Step {
 impl Decoder {
     /// A decoder at the start of a stream.
     pub fn new(limits: Limits) -> Self {
-        let limits = limits.with_depth(limits.depth.min(Limits::MAX_DEPTH));
         Self {
-            limits,
+            limits: effective(limits),
             offset: 0,
             line: Line::default(),
             payload: None,
             chunks: None,
             stack: Stack::default(),
+            budget: Budget::default(),
             failure: None,
         }
+    }
+
+    /// Sets other limits, which hold from the next part of a frame on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = effective(limits);
     }
 
     /// Takes the next frame from the front of `buf`.
@@ -108,10 +117,13 @@ impl Decoder {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
+        if self.is_idle() {
+            self.budget.begin(self.offset);
+        }
         loop {
             let at = self.offset;
             let outcome = match self.quick(buf) {
-                Some(element) => self.stack.accept(element, &self.limits),
+                Some(element) => self.accept(element),
                 None => match self.step(buf) {
                     Ok(Some(step)) => self.settle(step, buf.len()),
                     Ok(None) => return Ok(None),
@@ -155,11 +167,20 @@ impl Decoder {
     #[inline]
     fn settle(&mut self, step: Step, buffered: usize) -> Result<Option<Frame>, DecodeErrorKind> {
         match step {
-            Step::Value(value) => self.stack.accept(value, &self.limits),
+            Step::Value(value) => self.accept(value),
             Step::More => Ok(None),
-            Step::Open(aggregate, extent) => self.stack.open(aggregate, extent, buffered, &self.limits),
+            Step::Open(aggregate, extent) => {
+                self.budget.spend(self.offset, &self.limits)?;
+                self.stack.open(aggregate, extent, buffered, &self.limits)
+            }
             Step::End => self.stack.end(&self.limits),
         }
+    }
+
+    #[inline]
+    fn accept(&mut self, value: Reply) -> Result<Option<Frame>, DecodeErrorKind> {
+        self.budget.spend(self.offset, &self.limits)?;
+        self.stack.accept(value, &self.limits)
     }
 
     #[inline]
@@ -200,6 +221,19 @@ impl Decoder {
     }
 }
 
+/// A single text is bounded by the whole budget too, depth by what the stack of a thread bears, and a number fits always.
+fn effective(limits: Limits) -> Limits {
+    let bytes = limits.bytes.max(64);
+    Limits {
+        depth: limits.depth.min(Limits::MAX_DEPTH),
+        bulk_len: limits.bulk_len.min(bytes),
+        line_len: limits.line_len.min(bytes),
+        values: limits.values.max(1),
+        bytes,
+        ..limits
+    }
+}
+
 impl Default for Decoder {
     /// A decoder with the default [`Limits`].
     fn default() -> Self {
@@ -220,7 +254,8 @@ mod tests {
 
     #[test]
     fn announced_lengths_reserve_nothing() {
-        let limits = Limits::default().with_elements(usize::MAX).with_bulk_len(usize::MAX);
+        let limits =
+            Limits::default().with_elements(usize::MAX).with_bulk_len(usize::MAX).with_bytes(usize::MAX);
         for input in [
             "*1000000000\r\n",
             "~1000000000\r\n",

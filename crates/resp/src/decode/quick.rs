@@ -51,10 +51,10 @@ impl Decoder {
             Length::Streamed => return None,
         };
         let line_end = buf[start..].get(len..)?;
-        if len > self.limits.bulk_len || !line_end.starts_with(b"\r\n") {
+        let whole = start + len + 2;
+        if len > self.limits.bulk_len || whole > self.limits.bytes || !line_end.starts_with(b"\r\n") {
             return None;
         }
-        let whole = start + len + 2;
         self.offset += whole as u64;
         let mut bytes = buf.split_to(whole);
         bytes.advance(start);

@@ -183,6 +183,7 @@ impl Level {
         let full = match self {
             Self::Sequence { items, extent, .. } => {
                 within(Some(items.len() + 1), limits)?;
+                make_room(items, *extent);
                 items.push(value);
                 *extent == Extent::Counted(items.len())
             }
@@ -193,6 +194,7 @@ impl Level {
                     false
                 }
                 Some(key) => {
+                    make_room(pairs, *extent);
                     pairs.push((key, value));
                     *extent == Extent::Counted(pairs.len())
                 }
@@ -224,6 +226,13 @@ impl Level {
             Self::Described { .. } => return Err(DecodeErrorKind::UnexpectedEnd),
         };
         Ok(Some(Frame::Reply(reply)))
+    }
+}
+
+/// A vector that grows from nothing makes room for four at once; many small aggregates would take several times their size.
+fn make_room<T>(items: &mut Vec<T>, extent: Extent) {
+    if let (0, Extent::Counted(count @ 1..4)) = (items.capacity(), extent) {
+        items.reserve_exact(count);
     }
 }
 
