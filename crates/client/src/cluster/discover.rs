@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use parking_lot::Mutex;
 use tokio::time::Instant;
 use truename_resp::{ErrorReply, Reply};
 use truename_topology::{Endpoint, View, parse_slots};
 
-use crate::connection::{ConnectionFacts, Connector, Explain, Target, Transport, Wire, broken, refusal};
+use crate::connection::{
+    ConnectionFacts, Connector, Explain, KnownNode, Target, Transport, Wire, broken, refusal,
+};
 use crate::error::{Cause, NodeFailure, Phase};
 
 /// How long to wait for further views once the first one is there.
@@ -82,7 +83,7 @@ async fn ask(
             return Ok((Opinion::new(answer, source, &asked), asked));
         }
     }
-    let known = Mutex::new(None);
+    let known = KnownNode::default();
     let connected = connector.connect(source, &known, explain, deadline).await?;
     let mut asked = Asked { wire: connected.wire, facts: connected.facts, since: Instant::now() };
     let answered = tokio::time::timeout_at(deadline, slots(&mut asked.wire, source)).await;

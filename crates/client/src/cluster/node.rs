@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use truename_topology::{AnnouncedNode, DialAddress, Endpoint, Slot};
+use truename_topology::{AnnouncedNode, Endpoint, Slot};
 
 use super::exclusive::{ExclusiveLane, ExclusivePool};
 use super::hint::Signals;
 use crate::connection::{
-    CloseCause, ConnectionFacts, Connector, Lane, LaneObserver, LaneOptions, LanePhase, Target, spawn_lane,
+    CloseCause, ConnectionFacts, Connector, KnownNode, Lane, LaneObserver, LaneOptions, LanePhase, Target,
+    spawn_lane,
 };
 use crate::error::NodeFailure;
 use crate::event::{CERTIFICATE_NOTICE_DAYS, Event};
@@ -65,8 +66,8 @@ impl NodeFactory {
 struct LaneSeed {
     factory: NodeFactory,
     target: Arc<Target>,
-    /// The way that worked last time.
-    known: Arc<Mutex<Option<DialAddress>>>,
+    /// What earlier connections learnt.
+    known: Arc<KnownNode>,
     facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
     meter: Arc<NodeMeter>,
 }

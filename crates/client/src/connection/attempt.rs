@@ -13,18 +13,21 @@ use std::sync::Arc;
 use rustls::HandshakeKind;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use truename_topology::{DialAddress, NodePlan};
+use truename_topology::{NodeId, NodePlan};
 
+use super::addresses::{Turns, first_of};
 use super::facts::ConnectionFacts;
+use super::failure::Step;
 use super::greeting;
+use super::identity::Circumstances;
 use super::io_cause::{is_closed, lookup_cause};
-use super::permits::{HANDSHAKE_WORK, HANDSHAKES};
+use super::permits::HANDSHAKE_WORK;
 use super::probing::{self, PROBE_TIME};
 use super::sni::server_name;
 use super::transport::Transport;
+use super::way::{Via, Way};
 use super::wire::Wire;
-use super::{Environment, Target};
-use super::{identity, remedy, secured, tcp};
+use super::{Environment, Target, failure, identity, secured, tcp};
 use crate::error::{Cause, NodeFailure, Phase};
 use crate::tls::{Certificate, TlsContext, classify_tls_error};
 
@@ -45,107 +48,116 @@ pub(crate) struct Connected {
     pub(crate) facts: ConnectionFacts,
 }
 
-/// An attempt's state: the deadline, and what a failure would have to say.
+/// What every attempt to reach a node has in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dialling<'a> {
+    pub(super) env: &'a Environment,
+    pub(super) target: &'a Target,
+    pub(super) plan: &'a NodePlan,
+    /// The node id that must answer.
+    pub(super) expected: Option<&'a NodeId>,
+    pub(super) explain: Explain,
+    pub(super) deadline: Instant,
+}
+
+/// An attempt's state at one address: what was learnt, which is what a failure has to say.
 struct Attempt<'a> {
-    env: &'a Environment,
-    target: &'a Target,
-    plan: &'a NodePlan,
-    explain: Explain,
+    dialling: Dialling<'a>,
+    via: Via,
     started: Instant,
-    deadline: Instant,
     facts: ConnectionFacts,
 }
 
-/// Dials one address. The result passed every check that the target asks for.
-pub(super) async fn dial(
-    env: &Environment,
-    target: &Target,
-    plan: &NodePlan,
-    address: &DialAddress,
-    explain: Explain,
-    deadline: Instant,
-) -> Result<Connected, NodeFailure> {
-    let mut attempt = Attempt {
-        env,
-        target,
-        plan,
-        explain,
-        started: Instant::now(),
-        deadline,
-        facts: ConnectionFacts { dialled: Some(address.clone()), ..ConnectionFacts::default() },
+/// Dials one way: the addresses of its host, one after the other, until one of them passed every check that the target
+/// asks for.
+pub(super) async fn dial(dialling: Dialling<'_>, way: &Way) -> Result<Connected, NodeFailure> {
+    let started = Instant::now();
+    let begin = |peer| {
+        let facts =
+            ConnectionFacts { dialled: Some(way.address.clone()), peer, ..ConnectionFacts::default() };
+        Attempt { dialling, via: way.via, started, facts }
     };
-    match attempt.run(address).await {
-        Ok(wire) => {
-            attempt.facts.elapsed = attempt.started.elapsed();
-            Ok(Connected { wire, facts: attempt.facts })
-        }
-        Err((phase, cause)) => Err(attempt.failure(phase, cause)),
-    }
+    let addresses = begin(None).resolve().await.map_err(|failed| begin(None).failure(failed))?;
+    // A third each, so that there is time for a third address.
+    let turns = Turns::new(dialling.deadline.saturating_duration_since(started) / 3);
+    let turns = &turns;
+    first_of(&addresses, turns, |peer| {
+        let attempt = begin(Some(peer));
+        async move { attempt.finish(peer, turns).await }
+    })
+    .await
 }
 
-type Step<T> = Result<T, (Phase, Cause)>;
-
 impl Attempt<'_> {
-    async fn run(&mut self, address: &DialAddress) -> Step<Wire<Transport>> {
-        if let Some(provider) = self.env.guard.provider(self.target.hosts(address)) {
-            return Err((Phase::Plan, Cause::PlaintextCredentials { provider: provider.title }));
-        }
-        let addresses = self.resolve(address).await?;
-        let tcp = self.tcp(&addresses).await?;
-        let phase = if self.env.tls.is_some() { Phase::Tls } else { Phase::Hello };
-        let permit = self.within(phase, HANDSHAKES.acquire()).await?;
-        let mut shaking = pin!(self.shake_hands(tcp));
-        let shaken = tokio::time::timeout(HANDSHAKE_WORK, &mut shaking).await;
-        drop(permit);
-        match shaken {
-            Ok(shaken) => shaken,
-            Err(_) => shaking.await,
+    async fn finish(mut self, peer: SocketAddr, turns: &Turns) -> Result<Connected, NodeFailure> {
+        match self.run(peer, turns).await {
+            Ok(wire) => {
+                self.facts.elapsed = self.started.elapsed();
+                Ok(Connected { wire, facts: self.facts })
+            }
+            Err(failed) => Err(self.failure(failed)),
         }
     }
 
-    async fn shake_hands(&mut self, tcp: TcpStream) -> Step<Wire<Transport>> {
-        let transport = match &self.env.tls {
+    async fn run(&mut self, peer: SocketAddr, turns: &Turns) -> Step<Wire<Transport>> {
+        let dial = self.dialling.env.permits.dials.acquire();
+        let _permit = tokio::time::timeout_at(self.dialling.deadline, dial)
+            .await
+            .map_err(|_| (Phase::Tcp, Cause::TooManyDials))?;
+        let tcp = self.tcp(peer).await?;
+        self.within(Phase::Hello, turns.claim()).await?;
+        let transport = match &self.dialling.env.tls {
             None => Transport::Tcp(tcp),
             Some(_) => self.tls(tcp).await?,
         };
         let mut wire = Wire::new(transport);
         self.greet(&mut wire).await?;
-        identity::check(self.target, &self.facts, self.env.tls.is_some())
-            .map_err(|cause| (Phase::Identity, cause))?;
+        self.check_identity(&mut wire).await?;
         Ok(wire)
     }
 
     async fn within<T>(&self, phase: Phase, step: impl Future<Output = T>) -> Step<T> {
-        tokio::time::timeout_at(self.deadline, step).await.map_err(|_| (phase, Cause::TimedOut))
+        tokio::time::timeout_at(self.dialling.deadline, step).await.map_err(|_| (phase, Cause::TimedOut))
     }
 
-    async fn resolve(&self, address: &DialAddress) -> Step<Vec<SocketAddr>> {
-        self.within(Phase::Resolve, self.env.resolver.lookup(address.host(), address.port()))
+    async fn resolve(&self) -> Step<Vec<SocketAddr>> {
+        let Dialling { env, target, .. } = self.dialling;
+        let address = self.facts.dialled.as_ref().expect("set when it began");
+        if let Some(provider) = env.guard.provider(target.hosts(address)) {
+            return Err((Phase::Plan, Cause::PlaintextCredentials { provider: provider.title }));
+        }
+        self.within(Phase::Resolve, env.resolver.lookup(address.host(), address.port()))
             .await?
             .map_err(|error| (Phase::Resolve, lookup_cause(&error)))
     }
 
-    async fn tcp(&mut self, addresses: &[SocketAddr]) -> Step<TcpStream> {
-        let silence = self.env.timing.stall;
-        tcp::connect(addresses, &mut self.facts.peer, silence, self.deadline)
-            .await
-            .map_err(|cause| (Phase::Tcp, cause))
+    async fn tcp(&self, peer: SocketAddr) -> Step<TcpStream> {
+        let connecting = tcp::connect(peer, self.dialling.env.timing.stall);
+        self.within(Phase::Tcp, connecting).await?.map_err(|cause| (Phase::Tcp, cause))
     }
 
     async fn tls(&mut self, tcp: TcpStream) -> Step<Transport> {
-        let context = self.env.tls.as_ref().expect("called for TLS only").load_full();
-        if context.boundary() != self.plan.boundary {
+        let Dialling { env, plan, deadline, .. } = self.dialling;
+        let context = env.tls.as_ref().expect("called for TLS only").load_full();
+        if context.boundary() != plan.boundary {
             return Err((
                 Phase::Tls,
                 Cause::TlsFailed("the trusted roots were replaced meanwhile".to_owned()),
             ));
         }
-        let name = server_name(self.plan)
+        let name = server_name(plan)
             .ok_or_else(|| (Phase::Plan, Cause::Unplannable("no name to verify".to_owned())))?;
-        let silence = self.env.timing.stall;
-        let handshake = secured::shake_hands(&context, self.plan, name, tcp, silence, self.deadline);
-        let time_box = self.deadline.checked_sub(PROBE_TIME).unwrap_or(self.deadline);
-        match tokio::time::timeout_at(time_box, handshake).await {
+        let time_box = deadline.checked_sub(PROBE_TIME).unwrap_or(deadline);
+        let permit = self.within(Phase::Tls, env.permits.handshakes.acquire()).await?;
+        let mut handshake = pin!(secured::shake_hands(&context, plan, name, tcp, env.timing.stall, deadline));
+        let work = time_box.min(Instant::now() + HANDSHAKE_WORK);
+        let early = tokio::time::timeout_at(work, &mut handshake).await;
+        drop(permit);
+        let shaken = match early {
+            Ok(shaken) => Ok(shaken),
+            Err(_) => tokio::time::timeout_at(time_box, handshake).await,
+        };
+        match shaken {
             Ok(Ok(stream)) => {
                 self.note_session(&context, &stream);
                 self.judge_again(&context)?;
@@ -163,12 +175,12 @@ impl Attempt<'_> {
 
     /// The TLS options may have been replaced during the handshake: nothing is said to a peer that the new ones refuse.
     fn judge_again(&mut self, accepted_by: &Arc<TlsContext>) -> Step<()> {
-        let in_force = self.env.tls.as_ref().expect("called for TLS only").load_full();
+        let in_force = self.dialling.env.tls.as_ref().expect("called for TLS only").load_full();
         let Some(presented) = self.facts.presented.as_ref().filter(|_| !Arc::ptr_eq(&in_force, accepted_by))
         else {
             return Ok(());
         };
-        in_force.judge(self.plan, presented).map_err(|rejection| (Phase::Tls, rejection.cause()))
+        in_force.judge(self.dialling.plan, presented).map_err(|rejection| (Phase::Tls, rejection.cause()))
     }
 
     fn note_session(&mut self, context: &TlsContext, stream: &tokio_rustls::client::TlsStream<TcpStream>) {
@@ -181,14 +193,14 @@ impl Attempt<'_> {
         if let Some(chain) = session.peer_certificates() {
             self.facts.certificate =
                 chain.first().and_then(|leaf| Certificate::read(leaf, chain.len())).map(Arc::new);
-            self.facts.identity = context.proven(chain, &self.plan.identities).cloned();
+            self.facts.identity = context.proven(chain, &self.dialling.plan.identities).cloned();
         }
     }
 
     async fn explain_tls(&mut self, error: &io::Error) -> Cause {
         match classify_tls_error(error) {
             Some((cause @ Cause::PlaintextPort, _)) => {
-                if self.explain == Explain::Briefly || self.answers_plaintext().await {
+                if self.dialling.explain == Explain::Briefly || self.answers_plaintext().await {
                     return cause;
                 }
                 Cause::TlsFailed("the peer answered with something that is not TLS".to_owned())
@@ -209,7 +221,7 @@ impl Attempt<'_> {
     }
 
     fn peer_to_probe(&self) -> Option<SocketAddr> {
-        self.facts.peer.filter(|_| self.explain == Explain::Fully)
+        self.facts.peer.filter(|_| self.dialling.explain == Explain::Fully)
     }
 
     async fn answers_plaintext(&self) -> bool {
@@ -219,16 +231,17 @@ impl Attempt<'_> {
 
     async fn answers_tls(&self) -> bool {
         let Some(peer) = self.peer_to_probe() else { return false };
-        probing::answers_tls(peer, self.env.probe_tls.clone()).await
+        probing::answers_tls(peer, self.dialling.env.probe_tls.clone()).await
     }
 
     async fn greet(&mut self, wire: &mut Wire<Transport>) -> Step<()> {
-        let time_box = match self.env.tls {
-            Some(_) => self.deadline,
-            None => self.deadline.checked_sub(PROBE_TIME).unwrap_or(self.deadline),
+        let Dialling { env, deadline, .. } = self.dialling;
+        let time_box = match env.tls {
+            Some(_) => deadline,
+            None => deadline.checked_sub(PROBE_TIME).unwrap_or(deadline),
         };
         let asked = Instant::now();
-        let greeted = tokio::time::timeout_at(time_box, greeting::exchange(wire, &self.env.login)).await;
+        let greeted = tokio::time::timeout_at(time_box, greeting::exchange(wire, &env.login)).await;
         let (phase, cause) = match greeted {
             Ok(Ok(greeting)) => {
                 self.facts.greeting = greeting;
@@ -239,25 +252,36 @@ impl Attempt<'_> {
             Err(_) => (Phase::Hello, Cause::TimedOut),
         };
         let silent = matches!(cause, Cause::TimedOut | Cause::ClosedByPeer | Cause::NotRedis(_));
-        if self.env.tls.is_none() && silent && self.answers_tls().await {
+        if env.tls.is_none() && silent && self.answers_tls().await {
             return Err((Phase::Hello, Cause::TlsPort));
         }
         Err((phase, cause))
     }
 
-    fn failure(&self, phase: Phase, cause: Cause) -> NodeFailure {
-        let remedy = remedy::advise(self.target, self.plan, &self.facts, phase, &cause);
-        NodeFailure {
-            node: self.target.node.endpoint.clone(),
-            is_seed: self.target.is_seed,
-            dialled: self.facts.dialled.clone(),
-            peer: self.facts.peer,
-            phase,
-            cause,
-            acceptable: self.plan.identities.clone(),
-            certificate: self.facts.certificate.clone(),
-            remedy,
-            elapsed: self.started.elapsed(),
+    /// Is it the node that was announced? Asks in a second way where an answer is needed and the first one gave none.
+    async fn check_identity(&mut self, wire: &mut Wire<Transport>) -> Step<()> {
+        let Dialling { env, target, expected, .. } = self.dialling;
+        let Some(expected) = expected else { return Ok(()) };
+        let circumstances = Circumstances {
+            via: self.via,
+            is_tls: env.tls.is_some(),
+            is_detour: self.facts.dialled.as_ref().is_some_and(|dialled| target.is_elsewhere(dialled)),
+            has_told: env.proved.contains(expected),
+        };
+        if self.facts.greeting.node_id.is_none() && circumstances.need_proof() {
+            let told = self.within(Phase::Identity, identity::ask_nodes(wire)).await?;
+            self.facts.greeting.node_id = told?;
         }
+        let answered = self.facts.greeting.node_id.as_deref();
+        circumstances.judge(expected.as_str(), answered).map_err(|cause| (Phase::Identity, cause))?;
+        if answered.is_some() {
+            env.proved.add(expected);
+        }
+        Ok(())
+    }
+
+    fn failure(&self, failed: (Phase, Cause)) -> NodeFailure {
+        let Dialling { target, plan, .. } = self.dialling;
+        failure::report(target, Some(plan), &self.facts, failed, self.started.elapsed())
     }
 }

@@ -7,18 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 use tokio::time::Instant;
-use truename_topology::{AddressPolicy, Boundary, DialAddress, DialPlan, NodePlan, PlanError};
+use truename_topology::{AddressPolicy, Boundary, DialPlan, NodePlan, PlanError};
 
-use super::attempt::{Connected, Explain, dial};
+use super::attempt::{Connected, Dialling, Explain, dial};
 use super::environment::Environment;
 use super::facts::ConnectionFacts;
+use super::failure;
 use super::greeting::Login;
+use super::known::{KnownNode, ProvedIds};
+use super::permits::Permits;
 use super::probing::probe_config;
-use super::remedy;
 use super::target::Target;
 use super::trust::LiveConnections;
+use super::way::{Way, ways};
 use crate::config::{Config, PlaintextGuard};
 use crate::error::{Cause, Error, NodeFailure, Phase};
 use crate::panics;
@@ -26,6 +28,9 @@ use crate::tls::{Outdated, TlsContext};
 
 /// Silence after which the second way is tried beside the first.
 const RACE_AFTER: Duration = Duration::from_millis(250);
+
+/// How long the doctor waits before it takes another way than one that led to a wrong node.
+const AFTER_WRONG_NODE: Duration = Duration::from_secs(1);
 
 /// Makes connections for one client.
 #[derive(Debug)]
@@ -57,6 +62,8 @@ impl Connector {
                 },
                 timing: config.limits,
                 guard: PlaintextGuard::of(config),
+                permits: Permits::default(),
+                proved: ProvedIds::default(),
             },
             live: LiveConnections::default(),
             policy: config.address_policy(),
@@ -119,23 +126,19 @@ impl Connector {
 
     /// Connects within the time of one node, and no later than `deadline`.
     ///
-    /// `known` holds the way that worked last time, and is told the one that works now.
+    /// `known` is what earlier connections to the node learnt, and learns from this one.
     pub(crate) async fn connect(
         &self,
         target: &Target,
-        known: &Mutex<Option<DialAddress>>,
+        known: &KnownNode,
         explain: Explain,
         deadline: Instant,
     ) -> Result<Connected, Vec<NodeFailure>> {
         let deadline = deadline.min(Instant::now() + self.env.timing.node_connect);
         loop {
             let plan = self.plan(target).map_err(|failure| vec![*failure])?;
-            let ways = self.ways(target, &plan, known.lock().as_ref());
-            match self.race(target, &plan, &ways, explain, deadline).await {
-                Ok(connected) => {
-                    known.lock().clone_from(&connected.facts.dialled);
-                    return Ok(connected);
-                }
+            match self.follow(target, &plan, known, explain, deadline).await {
+                Ok(connected) => return Ok(connected),
                 // The roots were replaced meanwhile, and with them what counts: the plan was for others.
                 Err(_) if plan.boundary != self.boundary() => {}
                 Err(failures) => return Err(with_scope(failures, target, &plan)),
@@ -143,56 +146,27 @@ impl Connector {
         }
     }
 
-    /// The addresses to dial, best first.
-    fn ways(&self, target: &Target, plan: &NodePlan, known: Option<&DialAddress>) -> Vec<DialAddress> {
-        let mut ways = match &plan.dial {
-            DialPlan::Ruled(address) => vec![address.clone()],
-            DialPlan::Detour(address) => target.expected.iter().map(|_| address.clone()).collect(),
-            DialPlan::Auto { announced, fallback } => {
-                // Over plaintext only the node id can tell whether the detour leads to the right node.
-                let provable = self.env.tls.is_some() || target.expected.is_some();
-                let fallback = fallback.clone().filter(|_| provable);
-                std::iter::once(announced.clone()).chain(fallback).collect()
-            }
-        };
-        if let Some(position) = known.and_then(|known| ways.iter().position(|way| way == known)) {
-            ways.swap(0, position);
-        }
-        ways
-    }
-
-    async fn race(
+    /// Connects by the ways of a plan that are open.
+    async fn follow(
         &self,
         target: &Target,
         plan: &NodePlan,
-        ways: &[DialAddress],
+        known: &KnownNode,
         explain: Explain,
         deadline: Instant,
     ) -> Result<Connected, Vec<NodeFailure>> {
-        let [first, rest @ ..] = ways else { return Err(Vec::new()) };
-        let mut leading = Box::pin(dial(&self.env, target, plan, first, explain, deadline));
-        let Some(second) = rest.first() else {
-            return leading.await.map_err(|failure| vec![failure]);
-        };
-        let early = match tokio::time::timeout(RACE_AFTER, &mut leading).await {
-            Ok(Ok(connected)) => return Ok(connected),
-            Ok(Err(failure)) => Some(failure),
-            Err(_) => None,
-        };
-        let mut trailing = Box::pin(dial(&self.env, target, plan, second, explain, deadline));
-        if let Some(failure) = early {
-            return trailing.await.map_err(|other| vec![failure, other]);
+        let expected = known.expected(target);
+        let ways = ways(&plan.dial, target.expected.is_some(), known.first_way().as_ref());
+        let open = known.open(ways.clone(), Instant::now())?;
+        let dialling =
+            Dialling { env: &self.env, target, plan, expected: expected.as_ref(), explain, deadline };
+        let connected = race(dialling, &open).await.inspect_err(|failures| {
+            known.failed(&ways, failures, Instant::now());
+        })?;
+        if let Some(way) = &connected.facts.dialled {
+            known.reached(way, connected.facts.greeting.node_id.as_deref());
         }
-        tokio::select! {
-            won = &mut leading => match won {
-                Ok(connected) => Ok(connected),
-                Err(failure) => trailing.await.map_err(|other| vec![failure, other]),
-            },
-            won = &mut trailing => match won {
-                Ok(connected) => Ok(connected),
-                Err(failure) => leading.await.map_err(|other| vec![other, failure]),
-            },
-        }
+        Ok(connected)
     }
 
     /// A failure that happened after the connection was made.
@@ -205,19 +179,9 @@ impl Connector {
         since: Instant,
     ) -> NodeFailure {
         let plan = self.plan(target).ok();
-        let remedy = plan.as_ref().and_then(|plan| remedy::advise(target, plan, facts, phase, &cause));
-        NodeFailure {
-            node: target.node.endpoint.clone(),
-            is_seed: target.is_seed,
-            dialled: facts.dialled.clone(),
-            peer: facts.peer,
-            phase,
-            cause,
-            acceptable: Vec::new(),
-            certificate: None,
-            remedy,
-            elapsed: since.elapsed(),
-        }
+        let report = failure::report(target, plan.as_ref(), facts, (phase, cause), since.elapsed());
+        // They were in order.
+        NodeFailure { acceptable: Vec::new(), certificate: None, ..report }
     }
 
     /// A report of one attempt per way, without racing: what the doctor shows.
@@ -227,10 +191,21 @@ impl Connector {
         deadline: Instant,
     ) -> Result<(Connected, Vec<NodeFailure>), Vec<NodeFailure>> {
         let plan = self.plan(target).map_err(|failure| vec![*failure])?;
-        let mut failures = Vec::new();
-        for way in self.ways(target, &plan, None) {
-            let until = deadline.min(Instant::now() + self.env.timing.node_connect);
-            match dial(&self.env, target, &plan, &way, Explain::Fully, until).await {
+        let mut failures: Vec<NodeFailure> = Vec::new();
+        for way in ways(&plan.dial, target.expected.is_some(), None) {
+            if failures.iter().any(|failure| failure.cause.is_wrong_node()) {
+                // As a client does.
+                tokio::time::sleep_until(deadline.min(Instant::now() + AFTER_WRONG_NODE)).await;
+            }
+            let dialling = Dialling {
+                env: &self.env,
+                target,
+                plan: &plan,
+                expected: target.expected.as_ref(),
+                explain: Explain::Fully,
+                deadline: deadline.min(Instant::now() + self.env.timing.node_connect),
+            };
+            match dial(dialling, &way).await {
                 Ok(connected) => return Ok((connected, failures)),
                 Err(failure) => failures.push(failure),
             }
@@ -254,16 +229,35 @@ fn out_of_scope(target: &Target) -> NodeFailure {
 
 /// A failure before anything was dialled.
 fn undialled(target: &Target, cause: Cause) -> NodeFailure {
-    NodeFailure {
-        node: target.node.endpoint.clone(),
-        is_seed: target.is_seed,
-        dialled: None,
-        peer: None,
-        phase: Phase::Plan,
-        remedy: remedy::before_dialling(&cause),
-        cause,
-        acceptable: Vec::new(),
-        certificate: None,
-        elapsed: Duration::ZERO,
+    failure::report(target, None, &ConnectionFacts::default(), (Phase::Plan, cause), Duration::ZERO)
+}
+
+/// Tries the first way, and the second one when that fails or is silent. After a wrong node the other way has to wait for
+/// another attempt: else the password would be with two strangers in a moment.
+async fn race(dialling: Dialling<'_>, ways: &[Way]) -> Result<Connected, Vec<NodeFailure>> {
+    let [first, rest @ ..] = ways else { return Err(Vec::new()) };
+    let mut leading = Box::pin(dial(dialling, first));
+    let Some(second) = rest.first() else {
+        return leading.await.map_err(|failure| vec![failure]);
+    };
+    let early = match tokio::time::timeout(RACE_AFTER, &mut leading).await {
+        Ok(Ok(connected)) => return Ok(connected),
+        Ok(Err(failure)) if failure.cause.is_wrong_node() => return Err(vec![failure]),
+        Ok(Err(failure)) => Some(failure),
+        Err(_) => None,
+    };
+    let mut trailing = Box::pin(dial(dialling, second));
+    if let Some(failure) = early {
+        return trailing.await.map_err(|other| vec![failure, other]);
+    }
+    tokio::select! {
+        won = &mut leading => match won {
+            Ok(connected) => Ok(connected),
+            Err(failure) => trailing.await.map_err(|other| vec![failure, other]),
+        },
+        won = &mut trailing => match won {
+            Ok(connected) => Ok(connected),
+            Err(failure) => leading.await.map_err(|other| vec![other, failure]),
+        },
     }
 }

@@ -185,6 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
         };
         let delivered = {
             let mut state = self.shared.lock();
+            state.pipeline.accept(std::mem::take(&mut self.accepted.bytes));
             state.pipeline.heard(self.last_heard);
             let mut delivered = Ok(());
             for reply in self.replies.drain(..) {

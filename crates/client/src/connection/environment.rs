@@ -6,6 +6,8 @@ use arc_swap::ArcSwap;
 use rustls::ClientConfig;
 
 use super::greeting::Login;
+use super::known::ProvedIds;
+use super::permits::Permits;
 use crate::config::{PlaintextGuard, Resolver, Timing};
 use crate::tls::TlsContext;
 
@@ -21,4 +23,7 @@ pub(crate) struct Environment {
     pub(crate) timing: Timing,
     /// Keeps the credentials of a plaintext client from providers that speak TLS.
     pub(crate) guard: PlaintextGuard,
+    pub(crate) permits: Permits,
+    /// Nodes that told their ids.
+    pub(crate) proved: ProvedIds,
 }

@@ -13,12 +13,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
-use truename_topology::DialAddress;
 
 use super::attempt::Explain;
 use super::connector::Connector;
+use super::known::KnownNode;
 use super::lane::Shared;
 use super::target::Target;
 use super::transport::Transport;
@@ -35,7 +34,7 @@ const EXPLAINING: Duration = Duration::from_secs(1);
 pub(super) struct Inquirer {
     pub(super) connector: Arc<Connector>,
     pub(super) target: Arc<Target>,
-    pub(super) known: Arc<Mutex<Option<DialAddress>>>,
+    pub(super) known: Arc<KnownNode>,
     /// How long an answer may take, and how long after it the next question comes.
     pub(super) interval: Duration,
 }

@@ -9,6 +9,9 @@
 //! | [`trust`] | live connections, judged again when the TLS options change |
 //! | [`probing`] | what else a port speaks |
 //! | [`permits`] | how many connections are brought up at a time |
+//! | [`addresses`] | a host with several addresses: when to go on to the next one |
+//! | [`way`], [`known`] | the ways to a node; what is remembered of it between connections |
+//! | [`failure`] | from a step that failed to the report of its attempt |
 //! | [`target`], [`environment`] | a node to connect to; what every attempt of a client shares |
 //! | [`connector`] | chooses where to dial a node and races the choices |
 //! | [`greeting`] | the first exchange: `HELLO`, login, names, `CLUSTER MYID`, `CLIENT INFO` |
@@ -29,6 +32,7 @@
 //! Invariants: nothing is sent before the peer's certificate was checked; a handshake that meets anything
 //! unexpected ends its connection; a plaintext byte is never sent on a connection of a TLS client.
 
+mod addresses;
 mod alarm;
 mod attempt;
 mod backoff;
@@ -40,11 +44,13 @@ mod driver;
 mod driver_tests;
 mod environment;
 mod facts;
+mod failure;
 mod fence;
 mod greeting;
 mod identity;
 mod inquiry;
 mod io_cause;
+mod known;
 mod lane;
 mod overdue;
 mod permits;
@@ -65,6 +71,7 @@ mod tcp;
 mod transport;
 mod trust;
 mod waiter;
+mod way;
 mod wire;
 #[cfg(test)]
 mod write_tests;
@@ -76,6 +83,7 @@ pub(crate) use connector::Connector;
 pub(crate) use environment::Environment;
 pub use facts::ConnectionFacts;
 pub use greeting::Greeting;
+pub(crate) use known::KnownNode;
 pub(crate) use lane::{Lane, Phase as LanePhase, terms};
 pub(crate) use pipeline::{Habit, Room};
 pub(crate) use target::Target;

@@ -1,11 +1,26 @@
-//! How many connections are brought up at a time.
+//! How many connections one client brings up at a time. Every client has its own permits: what keeps one busy is no
+//! other's trouble.
 
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-/// Connections that this process brings up at a time, by TLS handshake and greeting: after a mass disconnect they must not
-/// starve everything else.
-pub(super) static HANDSHAKES: Semaphore = Semaphore::const_new(64);
+/// TLS handshakes at a time: after a mass disconnect they must not starve everything else.
+const HANDSHAKES: usize = 64;
 /// How long one of them counts. A peer that is silent for longer costs nothing, and must not keep others waiting.
 pub(super) const HANDSHAKE_WORK: Duration = Duration::from_millis(200);
+/// Sockets that are being connected, or greeted, at a time: well below the usual limit of 1,024 descriptors.
+const DIALS: usize = 512;
+
+/// The permits of one client.
+#[derive(Debug)]
+pub(crate) struct Permits {
+    pub(super) handshakes: Semaphore,
+    pub(super) dials: Semaphore,
+}
+
+impl Default for Permits {
+    fn default() -> Self {
+        Self { handshakes: Semaphore::new(HANDSHAKES), dials: Semaphore::new(DIALS) }
+    }
+}

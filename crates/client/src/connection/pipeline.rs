@@ -5,7 +5,8 @@
 //! - A waiter is freed only when neither the FIFO nor a ticket refers to it; a generation guards the index.
 //! - Whoever waits for room is granted it as soon as there is some, and nobody waits for long while room is held for a
 //!   future that is not polled ([`room`]).
-//! - A reply completes the head of the FIFO and nothing else. A reply with an empty FIFO is a protocol error.
+//! - A reply completes the head of the FIFO and nothing else. A reply with an empty FIFO is a protocol error, and so is
+//!   one to a command of which the transport has taken nothing yet.
 //! - On close a waiter fails as [`Failure::Unsent`] exactly when the transport has not taken its last byte:
 //!   a server that holds an incomplete command cannot have run it.
 //!
@@ -253,6 +254,9 @@ impl Pipeline {
     ) -> Result<Option<Instant>, Unsolicited> {
         let &index = self.in_flight.front().ok_or(Unsolicited)?;
         let waiter = self.waiters.at(index);
+        if waiter.start >= self.accepted {
+            return Err(Unsolicited);
+        }
         if waiter.terms.preamble > 0 {
             waiter.terms.preamble -= 1;
             return Ok(None);

@@ -317,6 +317,8 @@ fn a_command_that_timed_out_before_the_connection_came_up_is_never_sent() {
     let mut out = BytesMut::new();
     pipeline.take_output(&mut out);
     assert_eq!(&out[..], b"kept");
+    assert!(pipeline.complete(Reply::Integer(0), &mut wake).is_err(), "a reply to what was not sent");
+    pipeline.accept(out.len());
     pipeline.complete(Reply::Integer(1), &mut wake).expect("outstanding");
     assert!(matches!(pipeline.poll_reply(kept, Waker::noop()), Poll::Ready(Progress::Done(Ok(_)))));
     assert_eq!(pipeline.in_use(), 0);

@@ -1,7 +1,7 @@
 //! What would fix a failed attempt, in one sentence that names the option.
 
 use truename_resp::Untrusted;
-use truename_topology::{IdentityName, NodePlan};
+use truename_topology::{DialPlan, IdentityName, NodePlan};
 
 use super::Target;
 use super::facts::ConnectionFacts;
@@ -115,13 +115,24 @@ pub(super) fn advise(
         Cause::WrongCredentials => "check the user name (--user) and the password".to_owned(),
         Cause::NoPermission(_) => {
             "let the user run what a cluster client needs: ACL SETUSER NAME +hello +client|setinfo \
-             +client|setname +cluster|slots +cluster|shards +cluster|myid +ping"
+             +client|setname +client|info +cluster|slots +cluster|shards +cluster|myid +ping"
                 .to_owned()
         }
+        Cause::WrongNode { answered: None, .. } if !is_ruled(plan) => format!(
+            "allow the user to ask for the node's id (ACL SETUSER NAME +cluster|myid), or, if {node} is really \
+             reached there, say so with one rule such as --map '{}=seed' (Config::dial_rule)",
+            if node.ip().is_some() { "ip" } else { "*" }
+        ),
+        Cause::WrongNode { .. } if !is_ruled(plan) => format!(
+            "if {node} can be reached elsewhere, say where with one rule such as --map '{}=HOST:PORT' \
+             (Config::dial_rule)",
+            if node.ip().is_some() { "ip" } else { "*" }
+        ),
         Cause::WrongNode { .. } => format!(
             "a rule, tunnel or port mapping leads {node} to another node: check the one for this address"
         ),
         Cause::PlaintextCredentials { .. } => REMEDY.to_owned(),
+        Cause::TooManyDials => "wait: nodes that are silent hold up the connections to the others".to_owned(),
         Cause::NotRedis(_) => "check the port: something else than Redis or Valkey listens there".to_owned(),
         Cause::ClosedByPeer if phase == Phase::Tls || phase == Phase::Hello => {
             "check that a Redis or Valkey server listens there, and that no proxy on the way closes the \
@@ -130,6 +141,10 @@ pub(super) fn advise(
         }
         _ => return None,
     })
+}
+
+fn is_ruled(plan: &NodePlan) -> bool {
+    matches!(plan.dial, DialPlan::Ruled(_))
 }
 
 fn name_mismatch(target: &Target, plan: &NodePlan, facts: &ConnectionFacts) -> String {

@@ -39,8 +39,9 @@ pub(super) async fn shake_hands(
     let peer = tcp.peer_addr()?;
     drop(stream);
     let config = context.fresh_config_for(plan).map_err(io::Error::other)?;
-    let tcp = tcp::connect(&[peer], &mut None, silence, deadline)
+    let tcp = tokio::time::timeout_at(deadline, tcp::connect(peer, silence))
         .await
+        .map_err(io::Error::from)?
         .map_err(|cause| io::Error::new(io::ErrorKind::ConnectionAborted, cause.to_string()))?;
     TlsConnector::from(config).connect(name, tcp).await
 }

@@ -30,6 +30,8 @@ fn silence_is_measured_from_the_last_sign_of_life() {
     let _first = pipeline.submit(terms(start), Waker::noop(), |out| out.extend_from_slice(b"a"));
     let _second = pipeline.submit(terms(start), Waker::noop(), |out| out.extend_from_slice(b"b"));
     assert_eq!(pipeline.next_check(), Some(at(1000)));
+    pipeline.take_output(&mut BytesMut::new());
+    pipeline.accept(2);
     pipeline.heard(at(500));
     pipeline.complete(Reply::Nil, &mut wake).expect("outstanding");
     assert!(pipeline.check(at(1000), true, &mut wake).is_none());

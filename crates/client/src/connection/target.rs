@@ -26,6 +26,12 @@ impl Target {
         announced.into_iter().flatten().chain([self.seed.host(), address.host()])
     }
 
+    /// Whether this is another address than the announced one.
+    pub(crate) fn is_elsewhere(&self, dialled: &DialAddress) -> bool {
+        let announced = &self.node.endpoint;
+        dialled.host() != announced.host() || dialled.port() != announced.port()
+    }
+
     /// A node that a view announced.
     pub(crate) fn announced(node: &AnnouncedNode, seed: &Endpoint) -> Self {
         Self { expected: node.id.clone(), node: node.clone(), seed: seed.clone(), is_seed: false }

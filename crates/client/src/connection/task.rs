@@ -9,11 +9,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
-use truename_topology::DialAddress;
 
 use super::alarm::Alarm;
 use super::attempt::{Connected, Explain};
@@ -24,6 +22,7 @@ use super::driver::{Driver, DriverOptions};
 use super::facts::ConnectionFacts;
 use super::fence::Fence;
 use super::inquiry::Inquirer;
+use super::known::KnownNode;
 use super::lane::{Lane, Phase, Shared};
 use super::pipeline::{Habit, Room};
 use super::target::Target;
@@ -70,7 +69,7 @@ pub(crate) fn spawn_lane(
     runtime: &Handle,
     connector: Arc<Connector>,
     target: Arc<Target>,
-    known: Arc<Mutex<Option<DialAddress>>>,
+    known: Arc<KnownNode>,
     options: LaneOptions,
     observer: impl LaneObserver,
     meter: Arc<NodeMeter>,
@@ -87,7 +86,7 @@ struct LaneTask<O> {
     shared: Arc<Shared>,
     connector: Arc<Connector>,
     target: Arc<Target>,
-    known: Arc<Mutex<Option<DialAddress>>>,
+    known: Arc<KnownNode>,
     options: LaneOptions,
     observer: O,
     meter: Arc<NodeMeter>,
@@ -116,7 +115,9 @@ impl<O: LaneObserver> LaneTask<O> {
                 backoff.reset();
             }
             if !is_renewed {
-                self.pause(backoff.next_delay()).await;
+                let opens = self.known.not_before().map(|at| at.saturating_duration_since(Instant::now()));
+                let delay = backoff.next_delay().max(opens.unwrap_or_default());
+                self.pause(delay).await;
             }
         }
         self.shared.enter_down(Arc::new(CloseCause::Retired));
@@ -178,7 +179,7 @@ impl<O: LaneObserver> LaneTask<O> {
     /// Connects while the deadlines of what queues are kept. `None` when the lane was retired meanwhile.
     async fn connect(&mut self) -> Option<Result<Connected, Vec<NodeFailure>>> {
         let deadline = Instant::now() + self.connector.env.timing.node_connect;
-        let was_connected = self.known.lock().is_some();
+        let was_connected = self.known.was_connected();
         let explain = if was_connected { Explain::Briefly } else { Explain::Fully };
         let mut connecting = pin!(async {
             let mut connected = self.connector.connect(&self.target, &self.known, explain, deadline).await?;
@@ -209,7 +210,11 @@ impl<O: LaneObserver> LaneTask<O> {
         .await
     }
 
-    async fn drive(&mut self, connected: Connected) -> CloseCause {
+    async fn drive(&mut self, mut connected: Connected) -> CloseCause {
+        // Whatever is left over from the greeting would answer the first caller's command.
+        if !matches!(connected.wire.holds_more(), Ok(false)) {
+            return CloseCause::Protocol("a reply to no command".to_owned());
+        }
         let facts = Arc::new(connected.facts);
         let connector = self.connector.clone();
         let listed = connector.live.list(&self.shared, &self.target, &facts);

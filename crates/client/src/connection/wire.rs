@@ -20,6 +20,8 @@ pub(crate) enum WireError {
     Io(io::Error),
     Closed,
     Decode(DecodeError),
+    /// A reply that nothing was asked for.
+    Surplus,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
@@ -51,6 +53,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.reply().await
     }
 
+    /// Sends one command and reads its reply, which may not pass `limits`. What comes after it is read without them.
+    pub(crate) async fn ask_within(&mut self, limits: Limits, command: &[&[u8]]) -> Result<Reply, WireError> {
+        if !self.inbound.is_empty() || !self.decoder.is_idle() {
+            return Err(WireError::Surplus);
+        }
+        let unlimited = std::mem::replace(&mut self.decoder, Decoder::new(limits));
+        let reply = self.ask(&[command]).await?;
+        if self.decoder.is_idle() {
+            self.decoder = unlimited;
+        }
+        Ok(reply)
+    }
+
     /// Reads the replies after the first one; gives all `count` of them.
     pub(crate) async fn rest(&mut self, first: Reply, count: usize) -> Result<Vec<Reply>, WireError> {
         let mut replies = vec![first];
@@ -65,7 +80,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.stream.flush().await
     }
 
-    async fn reply(&mut self) -> Result<Reply, WireError> {
+    /// Whether a reply is there that was not asked for, or the beginning of one. Pushes come at any time.
+    pub(crate) fn holds_more(&mut self) -> Result<bool, WireError> {
+        loop {
+            match self.decoder.decode(&mut self.inbound).map_err(WireError::Decode)? {
+                Some(Frame::Reply(_)) => return Ok(true),
+                Some(Frame::Push(_)) => {}
+                None => return Ok(self.decoder.is_inside_reply(&self.inbound)),
+            }
+        }
+    }
+
+    /// Reads one more reply.
+    pub(crate) async fn reply(&mut self) -> Result<Reply, WireError> {
         loop {
             match self.decoder.decode(&mut self.inbound).map_err(WireError::Decode)? {
                 Some(Frame::Reply(reply)) => return Ok(reply.without_attributes()),

@@ -121,6 +121,8 @@ pub enum Cause {
     BadTopology(String),
     /// Anything else that the operating system reported.
     Io(String),
+    /// Too many other connections of this client were being made all the time.
+    TooManyDials,
     /// The credentials would have gone in plaintext to a provider that speaks TLS; nothing was dialled.
     PlaintextCredentials {
         /// The provider.
@@ -172,6 +174,7 @@ impl Cause {
             Self::WrongNode { .. } => "wrong-node",
             Self::BadTopology(_) => "bad-topology",
             Self::Io(_) => "io",
+            Self::TooManyDials => "too-many-dials",
             Self::PlaintextCredentials { .. } => "plaintext-credentials",
             Self::CertificateRevoked => "certificate-revoked",
             Self::RevocationUnknown => "revocation-unknown",
@@ -198,7 +201,13 @@ impl Cause {
                 | Self::NotRedis(_)
                 | Self::Io(_)
                 | Self::Panicked(_)
+                | Self::TooManyDials
         )
+    }
+
+    /// Whether another node than the announced one answered, or one that does not prove that it is the one.
+    pub(crate) fn is_wrong_node(&self) -> bool {
+        matches!(self, Self::WrongNode { .. })
     }
 
     /// Whether the certificate is at fault.
@@ -268,6 +277,7 @@ impl fmt::Display for Cause {
             }
             Self::BadTopology(why) => write!(f, "the reported topology cannot be used: {}", shown(why)),
             Self::Io(why) => shown(why).fmt(f),
+            Self::TooManyDials => write!(f, "too many other connections are being made at the same time"),
             Self::Panicked(what) => f.write_str(what),
             Self::PlaintextCredentials { provider } => {
                 write!(f, "the password is not sent in plaintext to {provider}, which speaks TLS")

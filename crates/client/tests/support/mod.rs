@@ -7,6 +7,7 @@ pub(crate) mod history;
 pub(crate) mod pace;
 pub(crate) mod process;
 pub(crate) mod recorder;
+pub(crate) mod scripted;
 
 use std::future::Future;
 use std::str::FromStr;

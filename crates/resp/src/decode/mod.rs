@@ -154,6 +154,14 @@ impl Decoder {
         self.stack.is_empty() && self.payload.is_none() && self.chunks.is_none() && self.failure.is_none()
     }
 
+    /// Whether part of a frame is there that is going to be a reply, and not a push: consumed already, or in `buf`.
+    pub fn is_inside_reply(&self, buf: &BytesMut) -> bool {
+        match self.is_idle() {
+            true => buf.first().is_some_and(|&kind| kind != b'>'),
+            false => !self.stack.is_push(),
+        }
+    }
+
     /// Consumes the header or the payload at the front of `buf`; `None` while it is incomplete.
     #[inline]
     fn step(&mut self, buf: &mut BytesMut) -> Result<Option<Step>, DecodeErrorKind> {
@@ -304,6 +312,28 @@ mod tests {
         buf.extend_from_slice(b"!");
         assert!(decoder.decode(&mut buf).is_err());
         assert_eq!(decoder.wanted(&buf), 0, "no byte can help any more");
+    }
+
+    #[test]
+    fn a_part_of_a_reply_is_told_from_a_part_of_a_push() {
+        let rows = [
+            ("", false),
+            ("+O", true),
+            ("$5\r\nhe", true),
+            ("*2\r\n:1\r\n", true),
+            ("%1\r\n+k\r\n*1\r\n", true),
+            (">", false),
+            (">2\r\n+inva", false),
+            (">2\r\n+invalidate\r\n*1\r\n$3\r\nke", false),
+            (">1\r\n+a\r\n", false),
+            (">1\r\n+a\r\n:", true),
+        ];
+        for (input, expected) in rows {
+            let mut decoder = Decoder::default();
+            let mut buf = BytesMut::from(input);
+            while let Ok(Some(_)) = decoder.decode(&mut buf) {}
+            assert_eq!(decoder.is_inside_reply(&buf), expected, "{input:?}");
+        }
     }
 
     #[test]

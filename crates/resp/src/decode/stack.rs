@@ -60,6 +60,11 @@ impl Stack {
         self.levels.is_empty()
     }
 
+    /// Whether what is open is a push.
+    pub(super) fn is_push(&self) -> bool {
+        matches!(self.levels.first(), Some(Level::Sequence { kind: Sequence::Push, .. }))
+    }
+
     /// Drops every partial value and its memory.
     pub(super) fn clear(&mut self) {
         self.levels = Vec::new();

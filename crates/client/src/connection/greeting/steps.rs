@@ -1,0 +1,192 @@
+//! The commands of the greeting, each with how its reply is read.
+//!
+//! `HELLO 3 [AUTH user password]`, or `[AUTH [user] password]` or `PING` with RESP2, then `CLIENT SETINFO` twice,
+//! `[CLIENT SETNAME]`, `[READONLY]`, `CLUSTER MYID`, `CLIENT INFO`.
+
+use truename_resp::{ErrorReply, Reply, Untrusted};
+
+use super::{Greeting, Login, refusal};
+use crate::config::Credentials;
+use crate::error::{Cause, Phase};
+
+const LIBRARY: &[u8] = b"truename";
+const VERSION: &[u8] = env!("CARGO_PKG_VERSION").as_bytes();
+/// The longest node id that is one; those of Redis and Valkey have 40 digits.
+const MAX_ID: usize = 64;
+
+/// One command and what its reply is for.
+pub(super) struct Step<'a> {
+    pub(super) args: Vec<&'a [u8]>,
+    pub(super) read: fn(&mut Greeting, &Reply) -> Result<(), (Phase, Cause)>,
+}
+
+/// The whole greeting in this version of the protocol. The first step is the login.
+pub(super) fn steps(login: &Login, protocol: u8) -> Vec<Step<'_>> {
+    let mut steps = vec![
+        if protocol == 3 { hello(login) } else { login_resp2(login) },
+        Step { args: vec![b"CLIENT", b"SETINFO", b"LIB-NAME", LIBRARY], read: acknowledged },
+        Step { args: vec![b"CLIENT", b"SETINFO", b"LIB-VER", VERSION], read: acknowledged },
+    ];
+    if let Some(name) = login.client_name.as_deref().filter(|name| !name.is_empty()) {
+        steps.push(Step { args: vec![b"CLIENT", b"SETNAME", name.as_bytes()], read: acknowledged });
+    }
+    if login.readonly {
+        steps.push(Step { args: vec![b"READONLY"], read: readonly });
+    }
+    steps.push(Step { args: vec![b"CLUSTER", b"MYID"], read: cluster_myid });
+    steps.push(Step { args: vec![b"CLIENT", b"INFO"], read: client_info });
+    steps
+}
+
+fn hello(login: &Login) -> Step<'_> {
+    let mut args: Vec<&[u8]> = vec![b"HELLO", b"3"];
+    if let Some(credentials) = &login.credentials {
+        let user = credentials.user_name().unwrap_or("default");
+        args.extend([b"AUTH".as_slice(), user.as_bytes(), credentials.secret().as_bytes()]);
+    }
+    Step { args, read: described }
+}
+
+fn login_resp2(login: &Login) -> Step<'_> {
+    let Some(credentials) = &login.credentials else {
+        return Step { args: vec![b"PING"], read: logged_in };
+    };
+    let mut args: Vec<&[u8]> = vec![b"AUTH"];
+    args.extend(credentials.user_name().map(str::as_bytes));
+    args.push(Credentials::secret(credentials).as_bytes());
+    Step { args, read: logged_in }
+}
+
+/// `HELLO`: a map, or with RESP2 the same as a flat array.
+fn described(greeting: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause)> {
+    match reply {
+        Reply::Error(error) => return Err(refusal(error)),
+        Reply::Map(_) | Reply::Array(_) => {}
+        other => return Err(unexpected("HELLO", other)),
+    }
+    let text =
+        |key| reply.lookup(key).and_then(Reply::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    greeting.protocol = 3;
+    greeting.server = text("server");
+    greeting.version = text("version");
+    greeting.mode = text("mode");
+    greeting.availability_zone = text("availability_zone");
+    Ok(())
+}
+
+/// `AUTH` or `PING`.
+fn logged_in(greeting: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause)> {
+    match reply {
+        Reply::Error(error) => Err(refusal(error)),
+        Reply::Simple(_) | Reply::Bulk(_) => {
+            greeting.protocol = 2;
+            Ok(())
+        }
+        other => Err(unexpected("the login", other)),
+    }
+}
+
+/// What a server may not know or not allow, and which tells nothing.
+fn acknowledged(_: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause)> {
+    match reply {
+        Reply::Error(_) | Reply::Simple(_) => Ok(()),
+        other => Err(unexpected("CLIENT SETINFO", other)),
+    }
+}
+
+fn readonly(greeting: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause)> {
+    greeting.is_readonly = matches!(reply, Reply::Simple(_));
+    acknowledged(greeting, reply)
+}
+
+fn cluster_myid(greeting: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause)> {
+    greeting.node_id = read_id("CLUSTER MYID", reply, whole)?;
+    Ok(())
+}
+
+/// `id=3 addr=127.0.0.1:60188 … user=default …`, since 6.2.
+fn client_info(greeting: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause)> {
+    let text = match reply {
+        Reply::Error(_) | Reply::Simple(_) => return Ok(()),
+        other => other.as_str(),
+    };
+    let field = |name| text?.split_ascii_whitespace().find_map(|field| field.strip_prefix(name));
+    let id = field("id=").ok_or_else(|| unexpected("CLIENT INFO", reply))?;
+    greeting.client_id = id.parse().ok();
+    greeting.client_address = field("addr=").map(str::to_owned);
+    greeting.user = field("user=").map(str::to_owned);
+    Ok(())
+}
+
+/// Reads a node id out of a reply to a command that tells it. `Ok(None)` when the server does not tell it to this user,
+/// for good; whatever else is no id is trouble of the moment: taking it for "does not tell" would skip the check.
+pub(in crate::connection) fn read_id(
+    command: &str,
+    reply: &Reply,
+    find: impl Fn(&str) -> Option<&str>,
+) -> Result<Option<String>, (Phase, Cause)> {
+    let text = match reply {
+        Reply::Error(error) if does_not_tell(error) => return Ok(None),
+        Reply::Error(error) => return Err(refusal(error)),
+        Reply::Bulk(_) | Reply::Verbatim(_) => reply.as_str(),
+        other => return Err(unexpected(command, other)),
+    };
+    let id = text.and_then(find).filter(|id| is_id(id)).ok_or_else(|| unexpected(command, reply))?;
+    Ok(Some(id.to_owned()))
+}
+
+/// The reply is the id.
+fn whole(text: &str) -> Option<&str> {
+    Some(text)
+}
+
+/// `ERR`: unknown, unsupported, cluster support disabled, what proxies say; `NOPERM`: the user may not ask.
+fn does_not_tell(error: &ErrorReply) -> bool {
+    matches!(error.code(), "ERR" | "NOPERM")
+}
+
+/// 1 to 64 printable characters without a blank: providers' ids are not all 40 hexadecimal digits.
+fn is_id(text: &str) -> bool {
+    (1..=MAX_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn unexpected(command: &str, reply: &Reply) -> (Phase, Cause) {
+    let text = reply.as_str().map_or_else(String::new, |text| format!(" `{}`", Untrusted(text)));
+    (Phase::Hello, Cause::NotRedis(format!("{command} was answered with a {}{text}", reply.kind())))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn read(reply: &Reply) -> Result<Option<String>, &'static str> {
+        read_id("CLUSTER MYID", reply, whole).map_err(|(_, cause)| cause.code())
+    }
+
+    #[test]
+    fn what_a_reply_says_of_the_node_id() {
+        let error = |text: &'static str| Reply::Error(ErrorReply::new(Bytes::from_static(text.as_bytes())));
+        let bulk = |text: &str| Reply::Bulk(Bytes::copy_from_slice(text.as_bytes()));
+        let rows = [
+            (bulk("07c3"), Ok(Some("07c3".to_owned()))),
+            (bulk(&"x".repeat(64)), Ok(Some("x".repeat(64)))),
+            (bulk(&"x".repeat(65)), Err("not-redis")),
+            (bulk(""), Err("not-redis")),
+            (bulk("a b"), Err("not-redis")),
+            (bulk("a\u{1b}[2J"), Err("not-redis")),
+            (Reply::Simple("OK".into()), Err("not-redis")),
+            (Reply::Nil, Err("not-redis")),
+            (error("ERR unknown command"), Ok(None)),
+            (error("NOPERM no"), Ok(None)),
+            (error("LOADING soon"), Err("loading")),
+            (error("BUSY script"), Err("server-refused")),
+            (error("TRYAGAIN"), Err("server-refused")),
+            (error("odd"), Err("server-refused")),
+        ];
+        for (reply, expected) in rows {
+            assert_eq!(read(&reply), expected, "{reply:?}");
+        }
+    }
+}
