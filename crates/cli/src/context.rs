@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use truename::topology::{Endpoint, IdentityPolicy, Profile, Typed};
-use truename::{Config, Credentials, Error, Tls};
+use truename::{Config, Credentials, Error, Tls, warn_if_exposed};
 use truename_lab::Lab;
 
 use crate::args::connect::{ConnectArgs, PasswordArgs};
@@ -44,6 +44,7 @@ impl Target {
         let target = if args.host.contains("://") { Self::from_url(args)? } else { Self::from_hosts(args)? };
         let mut target = target.with_tls(args)?.with_login(args)?;
         target.config = with_rest(target.config, args);
+        target.warnings.extend(target.config.warnings());
         Ok(target)
     }
 
@@ -79,11 +80,12 @@ impl Target {
             ));
         }
         let query = url.split_once('?').map_or("", |(_, query)| query);
-        let has_tls_files =
-            query.split('&').any(|pair| ["cacert=", "cert=", "key="].iter().any(|key| pair.starts_with(key)));
+        let has_tls_files = query.split('&').any(|pair| {
+            ["cacert=", "cert=", "key=", "pin=", "crl=", "tls_min="].iter().any(|key| pair.starts_with(key))
+        });
         if has_tls_files && args.configures_tls() {
             return Err(Failure::usage(
-                "certificates are given both in the URL and as options",
+                "options for TLS are given both in the URL and beside it",
                 "move all of them to one place",
             ));
         }
@@ -107,7 +109,7 @@ impl Target {
         }
         if !self.tls {
             return Err(Failure::usage(
-                "certificates are of no use in plaintext",
+                "options for TLS are of no use in plaintext",
                 "leave out --plain, begin the URL with rediss://, or leave out the options for TLS",
             ));
         }
@@ -117,6 +119,15 @@ impl Target {
         }
         if let (Some(cert), Some(key)) = (&args.cert, &args.key) {
             tls = tls.client_certificate_files(cert, key)?;
+        }
+        for &pin in &args.pin {
+            tls = tls.pin(pin);
+        }
+        for path in &args.crl {
+            tls = tls.crl_file(path)?;
+        }
+        if let Some(version) = args.tls_min {
+            tls = tls.min_version(version);
         }
         if args.danger_accept_invalid_hostnames {
             tls = tls.danger_accept_invalid_hostnames();
@@ -150,6 +161,9 @@ impl Target {
             None => Credentials::password(password),
             Some(user) => Credentials::user(user, password),
         };
+        if let Some(path) = &args.password.password_file {
+            self.warnings.extend(warn_if_exposed("the password", path));
+        }
         self.login = Some(args.user.clone().unwrap_or_else(|| "default".to_owned()));
         self.config = self.config.credentials(credentials);
         Ok(self)
@@ -299,12 +313,30 @@ mod tests {
             ("rediss://:pw@a.test", true, Some("default"), 1),
             ("rediss://bob:pw@a.test", true, Some("bob"), 1),
             ("a.test --danger-accept-invalid-hostnames", true, None, 1),
+            ("a.test --pin sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU= --tls-min 1.3", true, None, 0),
             ("a.test --danger-accept-invalid-certificates", true, None, 1),
         ] {
             let target = target(line).unwrap();
             assert_eq!((target.tls, target.login.as_deref()), (tls, login), "{line}");
             assert_eq!(target.warnings.len(), warnings, "{line}");
         }
+    }
+
+    /// A password that everybody can read was taken without a word.
+    #[cfg(unix)]
+    #[test]
+    fn a_password_file_that_everybody_can_read_is_warned_of() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let path = std::env::temp_dir().join(format!("truename-password-{}", std::process::id()));
+        std::fs::write(&path, "hunter2\n").unwrap();
+        for (mode, warnings) in [(0o640, 0), (0o644, 1)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let target = target(&format!("a.test --password-file {}", path.display())).unwrap();
+            assert_eq!(target.warnings.len(), warnings, "{mode:o}: {:?}", target.warnings);
+            assert!(target.warnings.iter().all(|warning| !warning.contains("hunter2")));
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]
@@ -322,6 +354,9 @@ mod tests {
             ("rediss://a.test --plain", 2, "contradicts"),
             ("rediss://a.test?cacert=x --cacert y", 2, "cannot read"),
             ("redis://a.test --cacert x", 2, "plaintext"),
+            ("a.test --plain --tls-min 1.3", 2, "plaintext"),
+            ("rediss://a.test?tls_min=1.2 --tls-min 1.3", 2, "beside it"),
+            ("a.test --crl /nonexistent.crl", 60, "cannot read"),
             ("a.test:port", 2, "HOST:"),
             ("a.test --user bob", 2, "without a password"),
             ("a.test --cacert /nonexistent.pem", 60, "cannot read"),

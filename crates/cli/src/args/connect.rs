@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use truename::topology::{DialRule, IdentityName, IdentityPolicy, Profile, Trust};
+use truename::TlsVersion;
+use truename::topology::{DialRule, IdentityName, IdentityPolicy, Pin, Profile, Trust};
 
 use super::value::{self, ResolveEntry};
 
@@ -52,6 +53,15 @@ pub(crate) struct ConnectArgs {
     /// authority of your own.
     #[arg(long, value_name = "NAME", value_parser = value::trust, help_heading = "TLS")]
     pub(crate) trust: Vec<Trust>,
+    /// A public key of which every node must present one, as sha256/BASE64; may be repeated
+    #[arg(long, value_name = "PIN", value_parser = value::pin, help_heading = "TLS")]
+    pub(crate) pin: Vec<Pin>,
+    /// A certificate revocation list (PEM or DER); may be repeated. What no list knows is refused
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(crate) crl: Vec<PathBuf>,
+    /// The oldest version of TLS that will do: 1.2 (the default) or 1.3
+    #[arg(long, value_name = "VERSION", value_parser = value::tls_version, help_heading = "TLS")]
+    pub(crate) tls_min: Option<TlsVersion>,
     /// DANGER: accept any name of a trusted authority
     #[arg(long, help_heading = "TLS")]
     pub(crate) danger_accept_invalid_hostnames: bool,
@@ -96,6 +106,9 @@ impl ConnectArgs {
     pub(crate) fn configures_tls(&self) -> bool {
         self.cacert.is_some()
             || self.cert.is_some()
+            || !self.pin.is_empty()
+            || !self.crl.is_empty()
+            || self.tls_min.is_some()
             || self.danger_accept_invalid_hostnames
             || self.danger_accept_invalid_certificates
     }

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use truename::topology::{DialRule, IdentityName, IdentityPolicy, Profile, Trust, Typed};
+use truename::TlsVersion;
+use truename::topology::{DialRule, IdentityName, IdentityPolicy, Pin, Profile, Trust, Typed};
 
 /// One `--resolve`: the address of a host name, for one port or for all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,16 @@ pub(crate) fn identity_policy(text: &str) -> Result<IdentityPolicy, String> {
 /// Reads what a cluster may announce.
 pub(crate) fn trust(text: &str) -> Result<Trust, String> {
     Trust::from_str(text).map_err(|error| error.to_string())
+}
+
+/// Reads a pinned key.
+pub(crate) fn pin(text: &str) -> Result<Pin, String> {
+    Pin::from_str(text).map_err(|error| error.to_string())
+}
+
+/// Reads a version of TLS.
+pub(crate) fn tls_version(text: &str) -> Result<TlsVersion, String> {
+    TlsVersion::from_str(text).map_err(|_| "write 1.2 or 1.3".to_owned())
 }
 
 /// Reads a time such as `250ms`, `2s` or `1m`.

@@ -370,6 +370,11 @@ impl Config {
         self.profile.or_else(|| self.seeds.first().and_then(|seed| Profile::detect(seed.host())))
     }
 
+    /// What whoever chose these options should know, for a person to read: see [`Tls::warnings`].
+    pub fn warnings(&self) -> Vec<String> {
+        self.tls.as_ref().map(Tls::warnings).unwrap_or_default()
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
         self.validate_identity()?;
         if self.seeds.is_empty() {
@@ -379,6 +384,12 @@ impl Config {
             if seed.host().is_empty() || seed.port() == 0 {
                 return Err(Error::config(format!("`{seed}` is not a host and a port")));
             }
+        }
+        if self.tls.is_none() && self.rules.iter().any(|rule| !rule.pins.is_empty()) {
+            return Err(Error::config_with_remedy(
+                "a dial rule pins public keys, and in plaintext nobody presents any",
+                "use TLS (rediss://, Config::tls), or leave the pins out",
+            ));
         }
         let hosts = self.seeds.iter().map(Endpoint::host);
         if let Some(provider) = PlaintextGuard::of(self).provider(hosts) {

@@ -18,6 +18,9 @@
 //! | `identity=POLICY` | which names will do: `any`, `announced`, `seed` or `only:NAME` |
 //! | `trust=NAME` | a name, `*.suffix`, address or network that the cluster may announce; may be repeated |
 //! | `cacert=FILE`, `cert=FILE`, `key=FILE` | CA bundle and client certificate, read at once |
+//! | `pin=sha256/BASE64` | a public key of which one must be presented; may be repeated ([`Tls::pin`]) |
+//! | `crl=FILE` | a certificate revocation list, read at once; may be repeated ([`Tls::crl_file`]) |
+//! | `tls_min=1.3` | the oldest version of TLS that will do: `1.2` or `1.3` |
 //! | `name=NAME` | the connections' name in `CLIENT LIST` |
 //! | `read_from=PREFERENCE` | `primary`, `replica`, `prefer-replica`, `nearest` or `zone:NAME` |
 //! | `protocol=2` | RESP2 without asking |
@@ -32,12 +35,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profile, Trust, Typed};
+use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Pin, Profile, Trust, Typed};
 
 use super::{Config, Credentials, Protocol};
 use crate::error::Error;
 use crate::router::ReadFrom;
-use crate::tls::Tls;
+use crate::tls::{Tls, TlsVersion};
 
 const FORM: &str = "write rediss://user:password@host:port,host2:port2?option=value";
 
@@ -204,12 +207,21 @@ fn apply(config: Config, key: &str, value: &str) -> Result<Config, Error> {
         }
         "trust" => config.trust(Trust::from_str(value).map_err(|error| Error::config(error.to_string()))?),
         "cacert" => with_tls(config, key, |tls| tls.ca_file(value))?,
+        "pin" => {
+            let pin = Pin::from_str(value).map_err(|error| Error::config(error.to_string()))?;
+            with_tls(config, key, |tls| Ok(tls.pin(pin)))?
+        }
+        "crl" => with_tls(config, key, |tls| tls.crl_file(value))?,
+        "tls_min" => {
+            let version = TlsVersion::from_str(value)?;
+            with_tls(config, key, |tls| Ok(tls.min_version(version)))?
+        }
         "cert" | "key" => config,
         _ => {
             return Err(Error::config_with_remedy(
                 "what precedes a `=` after the `?` is not an option of the URL",
                 "the options are timeout, connect_timeout, stall_timeout, refresh, profile, map, verify_as, \
-                 verify_only, identity, trust, read_from, cacert, cert, key, name, protocol and lanes",
+                 verify_only, identity, trust, read_from, cacert, cert, key, pin, crl, tls_min, name, protocol and lanes",
             ));
         }
     })
@@ -302,6 +314,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_of_peers() {
+        let pin = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        let url = format!("rediss://host?pin={pin}&tls_min=1.3&pin={pin}&map=ip=seed%20pin={pin}");
+        let config = parse(&url).expect("a good URL");
+        let tls = format!("{:?}", config.tls.expect("TLS"));
+        assert!(tls.contains(&format!("[Pin({pin}), Pin({pin})]")) && tls.contains("Tls13"), "{tls}");
+        assert_eq!(config.rules[0].to_string(), format!("ip=seed pin={pin}"));
+    }
+
+    #[test]
     fn what_is_refused_and_that_no_secret_is_repeated() {
         let rows = [
             ("host:6379", "no scheme"),
@@ -329,6 +351,10 @@ mod tests {
             ("redis://:sesame@host?cacert=ca.pem", "rediss://"),
             ("rediss://:sesame@host?cacert=/does/not/exist", "/does/not/exist"),
             ("rediss://:sesame@host?cert=c.pem", "belong together"),
+            ("rediss://:sesame@host?pin=sha256/x", "44 characters"),
+            ("rediss://:sesame@host?tls_min=1.1", "1.2 or 1.3"),
+            ("rediss://:sesame@host?crl=/does/not/exist", "/does/not/exist"),
+            ("redis://:sesame@host?tls_min=1.3", "rediss://"),
         ];
         for (url, part) in rows {
             let text = parse(url).expect_err(url).to_string();

@@ -1,6 +1,5 @@
 //! What would fix a failed attempt, in one sentence that names the option.
 
-use truename_resp::Untrusted;
 use truename_topology::{DialPlan, IdentityName, NodePlan};
 
 use super::Target;
