@@ -66,7 +66,7 @@ impl ClusterReport {
     pub fn decisive(&self) -> Option<&NodeFailure> {
         let reports = self.seeds.iter().chain(&self.nodes).filter(|report| !report.is_healthy());
         let failures = reports.flat_map(|report| &report.failures).chain(&self.failures);
-        failures.max_by_key(|failure| failure.phase)
+        NodeFailure::decisive(failures)
     }
 }
 

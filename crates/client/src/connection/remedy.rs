@@ -10,17 +10,17 @@ use crate::error::{Cause, Phase};
 /// The advice for a node that was not dialled.
 pub(super) fn before_dialling(cause: &Cause) -> Option<String> {
     let Cause::OutOfScope(announced) = cause else { return None };
-    let name = typeable(announced, "NAME");
+    let name = typeable(announced);
     Some(format!(
         "if {name} belongs to your cluster, allow it with --trust {name} (Config::trust); or dial another host in its \
          place with --map '{name}=HOST' (Config::dial_rule)"
     ))
 }
 
-/// What peers chose and people are to type: only what is a name or an address, for everything else means something to a
-/// shell.
-fn typeable<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
-    if IdentityName::parse(text).is_ok() { text } else { otherwise }
+/// What peers chose and people are to type: only what is a name or an address, and as we write it, for everything else may
+/// mean something to a shell.
+fn typeable(text: &str) -> String {
+    IdentityName::parse(text).map_or_else(|_| "NAME".to_owned(), |name| name.to_string())
 }
 
 /// The advice for a failure; `None` where nothing better than the cause can be said.
@@ -40,7 +40,7 @@ pub(super) fn advise(
         Cause::NameNotFound(_) => format!(
             "the cluster announces a name that this machine cannot look up: pin it with --resolve \
              {0}:ADDR (Config::resolve), or dial another host with --map '{0}=HOST' (Config::dial_rule)",
-            typeable(node.host(), "NAME")
+            typeable(node.host())
         ),
         Cause::TimedOut if phase == Phase::Resolve => format!(
             "the name service does not answer: check it, or pin the name with --resolve {}:ADDR \
@@ -170,7 +170,7 @@ fn name_mismatch(target: &Target, plan: &NodePlan, facts: &ConnectionFacts) -> S
         (Some(name), _) => format!(
             "if {0} is your cluster, connect by that name, or add it as acceptable with --verify-as {0} \
              (Config::verify_as)",
-            typeable(name, "NAME")
+            typeable(name)
         ),
         (None, Some(pattern)) => format!(
             "if {pattern} covers your cluster, connect by a name that it covers, or add that name as \
@@ -182,5 +182,28 @@ fn name_mismatch(target: &Target, plan: &NodePlan, facts: &ConnectionFacts) -> S
                 .first()
                 .map_or_else(|| "the host".to_owned(), |identity| identity.name.to_string())
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Remedies are copied into shells, and names come from peers.
+    #[test]
+    fn only_names_are_offered_for_typing() {
+        for (announced, offered) in [
+            ("node.attacker.test", "--trust node.attacker.test "),
+            ("Node.Attacker.Test.", "--trust node.attacker.test "),
+            ("10.0.0.4", "--trust 10.0.0.4 "),
+            ("fe80::1%;reboot;", "--trust fe80::1 "),
+            ("$(reboot)", "--trust NAME "),
+            ("a;reboot", "--trust NAME "),
+            ("b\u{fc}cher", "--trust NAME "),
+        ] {
+            let remedy = before_dialling(&Cause::OutOfScope(announced.to_owned())).expect("a remedy");
+            assert!(remedy.contains(offered) && !remedy.contains("reboot"), "{announced}: {remedy}");
+        }
+        assert_eq!(before_dialling(&Cause::Refused), None);
     }
 }

@@ -40,6 +40,13 @@ pub struct NodeFailure {
 }
 
 impl NodeFailure {
+    /// The failure of several that says most: a name out of scope, whatever became of the detour in its place; otherwise
+    /// the one that got furthest, the latest of those.
+    pub fn decisive<'a>(failures: impl IntoIterator<Item = &'a Self>) -> Option<&'a Self> {
+        let weight = |failure: &&Self| (matches!(failure.cause, Cause::OutOfScope(_)), failure.phase);
+        failures.into_iter().max_by_key(weight)
+    }
+
     /// The failure in one line.
     pub fn summary(&self) -> String {
         let mut line = format!("{}", self.node);
@@ -101,11 +108,9 @@ impl ConnectError {
         Self { failures, elapsed }
     }
 
-    /// The failure that says most: a name out of scope, whatever became of the detour in its place; otherwise the one
-    /// that got furthest, the latest of those.
+    /// The failure that [says most](NodeFailure::decisive).
     pub fn decisive(&self) -> Option<&NodeFailure> {
-        let weight = |failure: &&NodeFailure| (matches!(failure.cause, Cause::OutOfScope(_)), failure.phase);
-        self.failures.iter().max_by_key(weight)
+        NodeFailure::decisive(&self.failures)
     }
 }
 

@@ -8,9 +8,9 @@ use super::WARN_DAYS;
 use crate::render::human;
 use crate::render::table::Cell;
 
-/// The failure that decided about a node that cannot be used: of several ways, the one that got furthest.
+/// The failure that decided about a node that cannot be used: of several ways, the one that says most.
 pub(super) fn decisive(row: &NodeReport) -> Option<&NodeFailure> {
-    row.failures.iter().filter(|_| !row.is_healthy()).max_by_key(|failure| failure.phase)
+    NodeFailure::decisive(row.failures.iter().filter(|_| !row.is_healthy()))
 }
 
 /// What the node presented, whether it was accepted or not.
