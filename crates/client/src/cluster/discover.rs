@@ -104,7 +104,7 @@ impl Opinion {
 }
 
 async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result<Answer, (Phase, Cause)> {
-    let replies = wire.round_trip(&[&[b"CLUSTER", b"SLOTS"]]).await.map_err(|error| {
+    let replies = wire.ask_for_topology(&[&[b"CLUSTER", b"SLOTS"]]).await.map_err(|error| {
         let (_, cause) = broken(error);
         (Phase::Topology, cause)
     })?;

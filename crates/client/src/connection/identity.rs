@@ -5,8 +5,8 @@
 //! the certificate's key can say any id.
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use truename_resp::Limits;
 
+use super::budget;
 use super::greeting::{broken, read_id};
 use super::way::Via;
 use super::wire::Wire;
@@ -51,7 +51,7 @@ impl Circumstances {
 pub(super) async fn ask_nodes<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
 ) -> Result<Option<String>, (Phase, Cause)> {
-    let limits = Limits::default().with_bulk_len(MAX_NODES_TEXT);
+    let limits = budget::topology().with_bulk_len(MAX_NODES_TEXT);
     let reply = wire.ask_within(limits, &[b"CLUSTER", b"NODES"]).await.map_err(broken)?;
     read_id("CLUSTER NODES", &reply, myself)
 }

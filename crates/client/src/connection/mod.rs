@@ -16,6 +16,7 @@
 //! | [`connector`] | chooses where to dial a node and races the choices |
 //! | [`greeting`] | the first exchange: `HELLO`, login, names, `CLUSTER MYID`, `CLIENT INFO` |
 //! | [`fence`] | makes sure that a connection that was given up executes nothing any more |
+//! | [`budget`] | what a reply may cost before commands are sent |
 //! | [`wire`] | request and reply on a connection that is not yet shared |
 //! | [`pipeline`], [`waiter`] | sans-IO: bytes out, replies in, who waits for which |
 //! | [`lane`] | the callers' side of a pipeline |
@@ -36,6 +37,7 @@ mod addresses;
 mod alarm;
 mod attempt;
 mod backoff;
+pub(crate) mod budget;
 mod closed;
 mod coalesce;
 mod connector;

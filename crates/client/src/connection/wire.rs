@@ -6,7 +6,9 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use truename_resp::{DecodeError, Decoder, Frame, Limits, Reply, encode};
 
-/// A stream with its decoder.
+use super::budget;
+
+/// A stream with its decoder, whose limits are those of a greeting unless something longer was asked for.
 #[derive(Debug)]
 pub(crate) struct Wire<S> {
     stream: S,
@@ -26,7 +28,7 @@ pub(crate) enum WireError {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, decoder: Decoder::new(Limits::default()), inbound: BytesMut::new() }
+        Self { stream, decoder: Decoder::new(budget::greeting()), inbound: BytesMut::new() }
     }
 
     /// Sends some commands in one write and reads as many replies.
@@ -53,17 +55,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.reply().await
     }
 
-    /// Sends one command and reads its reply, which may not pass `limits`. What comes after it is read without them.
+    /// Sends one command and reads its reply, which may not pass `limits`. What comes after it has those of a greeting again.
     pub(crate) async fn ask_within(&mut self, limits: Limits, command: &[&[u8]]) -> Result<Reply, WireError> {
         if !self.inbound.is_empty() || !self.decoder.is_idle() {
             return Err(WireError::Surplus);
         }
-        let unlimited = std::mem::replace(&mut self.decoder, Decoder::new(limits));
+        self.decoder.set_limits(limits);
         let reply = self.ask(&[command]).await?;
-        if self.decoder.is_idle() {
-            self.decoder = unlimited;
-        }
+        self.decoder.set_limits(budget::greeting());
         Ok(reply)
+    }
+
+    /// [`round_trip`](Self::round_trip) with replies as long as those that describe a topology.
+    pub(crate) async fn ask_for_topology(&mut self, commands: &[&[&[u8]]]) -> Result<Vec<Reply>, WireError> {
+        self.decoder.set_limits(budget::topology());
+        let replies = self.round_trip(commands).await?;
+        self.decoder.set_limits(budget::greeting());
+        Ok(replies)
     }
 
     /// Reads the replies after the first one; gives all `count` of them.
@@ -107,8 +115,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// The stream, its decoder, and what was read and not decoded.
-    pub(crate) fn into_parts(self) -> (S, Decoder, BytesMut) {
+    /// The stream, its decoder, which no longer has the limits of a greeting, and what was read and not decoded.
+    pub(crate) fn into_parts(mut self) -> (S, Decoder, BytesMut) {
+        self.decoder.set_limits(Limits::default());
         (self.stream, self.decoder, self.inbound)
     }
 }
