@@ -104,6 +104,7 @@ pub(crate) fn certificate(certificate: &Certificate) -> Value {
     json!({
         "names": certificate.names(),
         "subject": certificate.subject,
+        "key": certificate.key.to_string(),
         "issuer": certificate.issuer,
         "not_before": UtcMinute(certificate.not_before).to_string(),
         "not_after": UtcMinute(certificate.not_after).to_string(),

@@ -140,10 +140,7 @@ impl Attempt<'_> {
         let Dialling { env, plan, deadline, .. } = self.dialling;
         let context = env.tls.as_ref().expect("called for TLS only").load_full();
         if context.boundary() != plan.boundary {
-            return Err((
-                Phase::Tls,
-                Cause::TlsFailed("the trusted roots were replaced meanwhile".to_owned()),
-            ));
+            return Err((Phase::Tls, roots_replaced()));
         }
         let name = server_name(plan)
             .ok_or_else(|| (Phase::Plan, Cause::Unplannable("no name to verify".to_owned())))?;
@@ -180,6 +177,10 @@ impl Attempt<'_> {
         else {
             return Ok(());
         };
+        // Other names count then: planned anew, the next attempt knows them.
+        if in_force.boundary() != self.dialling.plan.boundary {
+            return Err((Phase::Tls, roots_replaced()));
+        }
         in_force.judge(self.dialling.plan, presented).map_err(|rejection| (Phase::Tls, rejection.cause()))
     }
 
@@ -284,4 +285,9 @@ impl Attempt<'_> {
         let Dialling { target, plan, .. } = self.dialling;
         failure::report(target, Some(plan), &self.facts, failed, self.started.elapsed())
     }
+}
+
+/// A cause that passes: the next attempt goes by the roots that are in force by then.
+fn roots_replaced() -> Cause {
+    Cause::Io("the trusted roots were replaced meanwhile".to_owned())
 }

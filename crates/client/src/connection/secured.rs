@@ -42,6 +42,6 @@ pub(super) async fn shake_hands(
     let tcp = tokio::time::timeout_at(deadline, tcp::connect(peer, silence))
         .await
         .map_err(io::Error::from)?
-        .map_err(|cause| io::Error::new(io::ErrorKind::ConnectionAborted, cause.to_string()))?;
+        .map_err(|cause| io::Error::other(cause.to_string()))?;
     TlsConnector::from(config).connect(name, tcp).await
 }
