@@ -16,8 +16,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How many aggregates may be open inside each other, attributes included. Default 32; values above
-    /// [`Limits::MAX_DEPTH`] count as that.
+    /// How many aggregates may be open inside each other, attributes included. Default
+    /// [`Limits::MAX_DEPTH`], and values above count as that: scripts return tables in tables as deep as they like.
     pub depth: usize,
     /// How many values one aggregate may hold; a map of n pairs holds 2n. Default 16 Mi: such an array takes
     /// 768 MiB (48 bytes a value), the order of the longest bulk string a server stores.
@@ -25,8 +25,8 @@ pub struct Limits {
     /// The longest bulk string, verbatim string or bulk error in bytes; for a streamed string the sum of its chunks.
     /// Default 512 MiB, the servers' own default for `proto-max-bulk-len`.
     pub bulk_len: usize,
-    /// The longest line in bytes, for simple strings, errors, doubles and big numbers. Default 64 KiB, the limit
-    /// the servers put on inline requests.
+    /// The longest line in bytes, for simple strings, errors, doubles and big numbers. Default 16 MiB: a
+    /// script may return a status or an error of any length.
     pub line_len: usize,
     /// How many values one frame may hold in all, aggregates included, at every depth together. Default 16 Mi and 64 Ki,
     /// so that the largest aggregate that `elements` allows fits.
@@ -90,10 +90,10 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            depth: 32,
+            depth: Self::MAX_DEPTH,
             elements: 16 << 20,
             bulk_len: 512 << 20,
-            line_len: 64 << 10,
+            line_len: 16 << 20,
             values: (16 << 20) + (64 << 10),
             bytes: 1 << 30,
         }

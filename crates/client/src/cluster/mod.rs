@@ -98,6 +98,7 @@ impl Cluster {
                 Room { commands: config.max_in_flight, bytes: config.max_queued_bytes },
                 config.limits.keepalive,
                 Habit { stall: config.limits.stall, usual: config.limits.command },
+                config.reply_limits,
             ),
         };
         let (topology, is_single) = match &opinion.answer {

@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use truename_resp::Limits;
 use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profile, Trust};
 
 pub use address_map::NodeAddressMap;
@@ -76,6 +77,7 @@ pub struct Config {
     pub(crate) read_from: ReadFrom,
     pub(crate) plaintext_credentials_allowed: bool,
     pub(crate) repeats_writes: bool,
+    pub(crate) reply_limits: Limits,
 }
 
 /// The longest time that makes sense to wait. Longer ones, which stand for "never", are taken as this one: sums of times
@@ -111,6 +113,7 @@ impl Config {
             read_from: ReadFrom::Primary,
             plaintext_credentials_allowed: false,
             repeats_writes: false,
+            reply_limits: Limits::default(),
         }
     }
 
@@ -344,6 +347,16 @@ impl Config {
     #[must_use]
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = bytes.max(1);
+        self
+    }
+
+    /// What a reply may hold. The defaults take whatever a server sends in practice; see [`Limits`].
+    ///
+    /// A reply beyond them fails its own command with [`Error::Protocol`], which is not sent again, and ends the
+    /// connection.
+    #[must_use]
+    pub fn reply_limits(mut self, limits: Limits) -> Self {
+        self.reply_limits = limits;
         self
     }
 

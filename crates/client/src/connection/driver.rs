@@ -20,11 +20,12 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{Instant, Sleep};
-use truename_resp::{Decoder, Frame, Push, Reply};
+use truename_resp::{Decoder, Frame, Limits, Push, Reply};
 
 use super::alarm::Alarm;
 use super::closed::CloseCause;
 use super::coalesce::Coalescing;
+use super::inbound::Inbound;
 use super::inquiry::{Inquirer, Inquiry};
 use super::lane::Shared;
 use super::pipeline::{Concern, Habit, Unsolicited};
@@ -35,12 +36,6 @@ use crate::observe::NodeMeter;
 
 /// Rounds of reading and writing before other tasks get their turn.
 pub(super) const ROUNDS_PER_POLL: usize = 16;
-/// Spare room below which the read buffer is extended.
-const READ_SPARE: usize = 4 * 1024;
-/// How much the read buffer is extended by.
-const READ_CHUNK: usize = 64 * 1024;
-/// The most that a declared length may make one extension larger.
-const READ_CHUNK_MAX: usize = 1024 * 1024;
 /// Capacity that a drained write buffer may keep.
 const WRITE_KEEP: usize = 256 * 1024;
 
@@ -53,6 +48,8 @@ pub(crate) struct DriverOptions {
     pub(crate) habit: Habit,
     /// Whether the transport bears with an unresponsive peer for as long as a command does.
     pub(crate) bears: bool,
+    /// What a reply may hold.
+    pub(crate) limits: Limits,
 }
 
 /// Bytes that the transport accepted and the pipeline has not been told of. It is told at the latest when the driver is
@@ -77,7 +74,7 @@ pub(crate) struct Driver<S> {
     stream: S,
     shared: Arc<Shared>,
     decoder: Decoder,
-    inbound: BytesMut,
+    inbound: Inbound,
     outbound: BytesMut,
     accepted: Accepted,
     needs_flush: bool,
@@ -108,16 +105,17 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
     pub(crate) fn new(
         stream: S,
         shared: Arc<Shared>,
-        decoder: Decoder,
+        mut decoder: Decoder,
         inbound: BytesMut,
         options: DriverOptions,
         meter: Arc<NodeMeter>,
     ) -> Self {
         let now = Instant::now();
+        decoder.set_limits(options.limits);
         Self {
             stream,
             decoder,
-            inbound,
+            inbound: Inbound::new(inbound),
             outbound: BytesMut::new(),
             accepted: Accepted { bytes: 0, shared: shared.clone() },
             needs_flush: false,
@@ -160,11 +158,8 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
 
     /// Reads once and hands out every complete reply. `Ready` when bytes arrived.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
-        if self.inbound.capacity() - self.inbound.len() < READ_SPARE {
-            let wanted = self.decoder.wanted(&self.inbound).min(READ_CHUNK_MAX);
-            self.inbound.reserve(wanted.max(READ_CHUNK));
-        }
-        let read = ready!(pin!(self.stream.read_buf(&mut self.inbound)).poll(cx));
+        self.inbound.make_room(|bytes| self.decoder.wanted(bytes));
+        let read = ready!(pin!(self.stream.read_buf(&mut self.inbound.bytes)).poll(cx));
         match read {
             Ok(0) => return Poll::Ready(Err(CloseCause::PeerClosed)),
             Ok(_) => {}
@@ -176,8 +171,11 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
 
     fn deliver(&mut self) -> Result<(), CloseCause> {
         let decoded = loop {
-            match self.decoder.decode(&mut self.inbound) {
-                Ok(Some(Frame::Reply(reply))) => self.replies.push(reply),
+            match self.decoder.decode(&mut self.inbound.bytes) {
+                Ok(Some(Frame::Reply(reply))) => {
+                    self.replies.push(reply);
+                    self.inbound.frame_taken();
+                }
                 Ok(Some(Frame::Push(push))) => (self.on_push)(&push),
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(CloseCause::Protocol(error.to_string())),
@@ -278,6 +276,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             let due = self.last_heard + self.options.keepalive;
             let mut state = self.shared.lock();
             if due <= now && state.pipeline.outstanding() == 0 {
+                self.inbound.idle();
                 let terms = Terms {
                     submitted: now,
                     deadline: now + self.options.habit.stall,

@@ -48,7 +48,8 @@ where
 {
     let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 }, HABIT);
     shared.enter_open(Instant::now());
-    let options = DriverOptions { keepalive: KEEPALIVE, habit: HABIT, bears: true };
+    let options =
+        DriverOptions { keepalive: KEEPALIVE, habit: HABIT, bears: true, limits: Limits::default() };
     let meter = Arc::new(NodeMeter::new(&Endpoint::new("scripted", 1)));
     let decoder = Decoder::new(Limits::default());
     let driver = Driver::new(client, shared.clone(), decoder, BytesMut::new(), options, meter);
@@ -332,7 +333,8 @@ async fn what_was_written_right_before_the_driver_is_dropped_is_lost_not_unsent(
             lane.submit(terms, |out: &mut BytesMut| out.extend_from_slice(b"*1\r\n$4\r\nINCR\r\n")).await
         });
         let mut poll_incr = move || incr.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        let options = DriverOptions { keepalive: KEEPALIVE, habit: HABIT, bears: true };
+        let options =
+            DriverOptions { keepalive: KEEPALIVE, habit: HABIT, bears: true, limits: Limits::default() };
         let meter = Arc::new(NodeMeter::new(&Endpoint::new("scripted", 1)));
         let at_read = |reads| {
             if reads == round {

@@ -21,6 +21,7 @@
 //! | [`pipeline`], [`waiter`] | sans-IO: bytes out, replies in, who waits for which |
 //! | [`lane`] | the callers' side of a pipeline |
 //! | [`driver`] | the one future that reads and writes the socket |
+//! | [`inbound`] | the driver's read buffer |
 //! | [`coalesce`] | when the driver writes: whom it waits for |
 //! | [`alarm`] | the one timer of a lane |
 //! | [`inquiry`] | whether a node that is silent on a lane answers on another connection |
@@ -50,6 +51,7 @@ mod failure;
 mod fence;
 mod greeting;
 mod identity;
+mod inbound;
 mod inquiry;
 mod io_cause;
 mod known;

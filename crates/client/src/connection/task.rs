@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
+use truename_resp::Limits;
 
 use super::alarm::Alarm;
 use super::attempt::{Connected, Explain};
@@ -45,8 +46,8 @@ pub(crate) struct LaneOptions {
 }
 
 impl LaneOptions {
-    pub(crate) fn new(room: Room, keepalive: Duration, habit: Habit) -> Self {
-        Self { room, driver: DriverOptions { keepalive, habit, bears: true } }
+    pub(crate) fn new(room: Room, keepalive: Duration, habit: Habit, limits: Limits) -> Self {
+        Self { room, driver: DriverOptions { keepalive, habit, bears: true, limits } }
     }
 
     /// For connections on which commands block: the server takes what it is sent at once all the same, so their patience

@@ -97,7 +97,8 @@ impl ByHand {
         shared.enter_open(Instant::now());
         let calls = Arc::new(Calls::default());
         let stream = Counted(client, calls.clone());
-        let options = DriverOptions { keepalive: PATIENCE, habit: HABIT, bears: true };
+        let options =
+            DriverOptions { keepalive: PATIENCE, habit: HABIT, bears: true, limits: Limits::default() };
         let meter = Arc::new(NodeMeter::new(&Endpoint::new("scripted", 1)));
         let decoder = Decoder::new(Limits::default());
         let driver = Driver::new(stream, shared, decoder, BytesMut::new(), options, meter);

@@ -86,7 +86,9 @@ impl Stack {
         if self.levels.len() >= limits.depth {
             return Err(DecodeErrorKind::TooDeep { limit: limits.depth });
         }
-        self.levels.push(Level::new(aggregate, extent, buffered, limits)?);
+        // What arrived may belong to any level, so deeper ones make room for less of it.
+        let share = buffered / (self.levels.len() + 1);
+        self.levels.push(Level::new(aggregate, extent, share, limits)?);
         if extent == Extent::Counted(0) { self.close(limits) } else { Ok(None) }
     }
 
