@@ -1,5 +1,7 @@
 //! Names to addresses: the system's resolver, pinned entries, or the user's own.
 
+mod lookups;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -7,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use self::lookups::Lookups;
 use crate::panics;
 
 /// The future of a lookup.
@@ -42,9 +45,15 @@ pub(crate) struct Pinned {
 pub(crate) struct Resolver {
     pub(crate) pinned: Vec<Pinned>,
     pub(crate) custom: Option<Arc<dyn Resolve>>,
+    system: Arc<Lookups>,
 }
 
 impl Resolver {
+    /// The same, with lookups of its own: they live on the runtime of one client.
+    pub(crate) fn for_client(&self) -> Self {
+        Self { system: Arc::default(), ..self.clone() }
+    }
+
     pub(crate) async fn lookup(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
@@ -65,7 +74,7 @@ impl Resolver {
                 let lookup = async { custom.resolve(host, port).await };
                 panics::catch_in("the resolver", lookup).await.map_err(io::Error::other)??
             }
-            None => tokio::net::lookup_host((host, port)).await?.collect(),
+            None => self.system.lookup(host, port).await?,
         };
         if found.is_empty() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "no address"));

@@ -53,7 +53,7 @@ impl Connector {
             env: Environment {
                 tls,
                 probe_tls,
-                resolver: config.resolver.clone(),
+                resolver: config.resolver.for_client(),
                 login: Login {
                     protocol: config.protocol,
                     credentials: config.credentials.clone(),
