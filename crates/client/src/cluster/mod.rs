@@ -5,6 +5,7 @@
 //! | [`topology`] | the immutable snapshot that callers route by |
 //! | [`node`] | a node with its lanes; survives snapshots |
 //! | [`exclusive`] | connections for commands that wait on the server |
+//! | [`warm_up`] | connecting to the primaries at the start |
 //! | [`worker`] | the only writer of the snapshot |
 //! | [`hint`] | what the engine tells the worker, merged; and the events |
 //! | [`discover`] | asking nodes for their views |
@@ -19,6 +20,7 @@ mod hint;
 mod inquiry;
 mod node;
 mod topology;
+mod warm_up;
 mod worker;
 
 use std::sync::Arc;
@@ -126,26 +128,6 @@ impl Cluster {
         }
         tokio::spawn(worker::run(Arc::downgrade(&cluster)));
         Ok(cluster)
-    }
-
-    /// Connects to the primaries. Fails only if none of them can be reached: one node's trouble is its own.
-    async fn warm_up(&self, started: Instant, deadline: Instant) -> Result<(), Error> {
-        let topology = self.topology.load_full();
-        topology.primaries().for_each(|node| node.warm_up());
-        let mut failures: Vec<NodeFailure> = Vec::new();
-        let mut reached = 0;
-        for node in topology.primaries() {
-            match tokio::time::timeout_at(deadline, node.settled()).await {
-                Ok(Ok(())) => reached += 1,
-                Ok(Err(failed)) => failures.extend(failed),
-                // Others may be up by now: looking at them takes no time.
-                Err(_) => {}
-            }
-        }
-        if reached == 0 {
-            return Err(Error::connect(failures, started.elapsed()));
-        }
-        Ok(())
     }
 
     /// Uses other TLS options from now on. Connections that they refuse end, also those that are kept for refreshes: the next

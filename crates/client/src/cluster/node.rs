@@ -166,6 +166,11 @@ impl Node {
         }
     }
 
+    /// Whether the first lane's attempt to connect is under way.
+    pub(crate) fn is_connecting(&self) -> bool {
+        matches!(self.lanes[0].phase(), LanePhase::Idle | LanePhase::Connecting)
+    }
+
     /// Whether a lane is connected.
     pub(crate) fn is_up(&self) -> bool {
         self.lanes.iter().any(|lane| matches!(lane.phase(), LanePhase::Open))

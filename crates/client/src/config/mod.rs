@@ -8,6 +8,7 @@
 
 mod address_map;
 mod credentials;
+mod durations;
 mod identity;
 pub(crate) mod plaintext;
 mod resolver;
@@ -314,14 +315,16 @@ impl Config {
         self
     }
 
-    /// How often an idle connection is asked for a sign of life. The default is 10 s.
+    /// How often an idle connection is asked for a sign of life. The default is 10 s, the
+    /// least 100 ms.
     #[must_use]
     pub fn keepalive(mut self, interval: Duration) -> Self {
         self.limits.keepalive = interval.min(FOREVER);
         self
     }
 
-    /// How often the topology is asked for when nothing else asks for it. The default is 60 s.
+    /// How often the topology is asked for when nothing else asks for it. The default is 60 s, the
+    /// least 100 ms.
     #[must_use]
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
         self.limits.refresh = interval.min(FOREVER);
@@ -390,6 +393,7 @@ impl Config {
 
     pub(crate) fn validate(&self) -> Result<(), Error> {
         self.validate_identity()?;
+        self.limits.check()?;
         if self.seeds.is_empty() {
             return Err(Error::config_with_remedy("no seed is given", "add one with Config::seed"));
         }

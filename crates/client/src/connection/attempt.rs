@@ -22,7 +22,7 @@ use super::greeting;
 use super::identity::Circumstances;
 use super::io_cause::{is_closed, lookup_cause};
 use super::permits::HANDSHAKE_WORK;
-use super::probing::{self, PROBE_TIME};
+use super::probing;
 use super::sni::server_name;
 use super::transport::Transport;
 use super::way::{Via, Way};
@@ -144,7 +144,7 @@ impl Attempt<'_> {
         }
         let name = server_name(plan)
             .ok_or_else(|| (Phase::Plan, Cause::Unplannable("no name to verify".to_owned())))?;
-        let time_box = deadline.checked_sub(PROBE_TIME).unwrap_or(deadline);
+        let time_box = probing::time_box(deadline);
         let permit = self.within(Phase::Tls, env.permits.handshakes.acquire()).await?;
         let mut handshake = pin!(secured::shake_hands(&context, plan, name, tcp, env.timing.stall, deadline));
         let work = time_box.min(Instant::now() + HANDSHAKE_WORK);
@@ -239,7 +239,7 @@ impl Attempt<'_> {
         let Dialling { env, deadline, .. } = self.dialling;
         let time_box = match env.tls {
             Some(_) => deadline,
-            None => deadline.checked_sub(PROBE_TIME).unwrap_or(deadline),
+            None => probing::time_box(deadline),
         };
         let asked = Instant::now();
         let greeted = tokio::time::timeout_at(time_box, greeting::exchange(wire, &env.login)).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use super::wire::Wire;
@@ -14,7 +15,14 @@ use crate::error::{Cause, Error};
 use crate::tls::classify_tls_error;
 
 /// Time that is kept back from a TLS handshake to find out what else the port speaks.
-pub(super) const PROBE_TIME: Duration = Duration::from_millis(400);
+const PROBE_TIME: Duration = Duration::from_millis(400);
+
+/// When an attempt with this deadline stops waiting for an answer, and finds out what else the port speaks: that is not
+/// given more than half of the time.
+pub(super) fn time_box(deadline: Instant) -> Instant {
+    let left = deadline.saturating_duration_since(Instant::now());
+    deadline.checked_sub(PROBE_TIME.min(left / 2)).unwrap_or(deadline)
+}
 
 /// Whether the port answers a plaintext `PING`. On a connection of its own, and with nothing secret.
 pub(super) async fn answers_plaintext(peer: SocketAddr) -> bool {

@@ -2,6 +2,8 @@
 //!
 //! Nothing secret enters these types: no password, no key, no bytes of a command.
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,6 +14,9 @@ use truename_topology::{DialAddress, Endpoint, Identity};
 use super::cause::{Cause, Phase};
 use super::shown;
 use crate::tls::Certificate;
+
+/// Failures that one error keeps: a report of thousands helps nobody and costs megabytes.
+const MAX_FAILURES: usize = 20;
 
 /// One dial attempt to one node that failed.
 #[derive(Debug, Clone)]
@@ -97,15 +102,25 @@ impl fmt::Display for NodeFailure {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnectError {
-    /// Every attempt that failed, in the order in which they ended. Never empty.
+    /// The attempts that failed, in the order in which they ended; of many, the twenty that got furthest. Never empty.
     pub failures: Vec<NodeFailure>,
     /// How long it was tried.
     pub elapsed: Duration,
+    /// How many further attempts failed.
+    pub omitted: usize,
 }
 
 impl ConnectError {
-    pub(crate) fn new(failures: Vec<NodeFailure>, elapsed: Duration) -> Self {
-        Self { failures, elapsed }
+    pub(crate) fn new(mut failures: Vec<NodeFailure>, elapsed: Duration) -> Self {
+        let omitted = failures.len().saturating_sub(MAX_FAILURES);
+        if omitted > 0 {
+            let mut furthest: Vec<usize> = (0..failures.len()).collect();
+            furthest.sort_by_key(|&at| Reverse((failures[at].phase, at)));
+            let kept: HashSet<usize> = furthest.into_iter().take(MAX_FAILURES).collect();
+            let mut position = 0..;
+            failures.retain(|_| position.next().is_some_and(|at| kept.contains(&at)));
+        }
+        Self { failures, elapsed, omitted }
     }
 
     /// The failure that [says most](NodeFailure::decisive).
@@ -123,11 +138,14 @@ impl fmt::Display for ConnectError {
                 write!(
                     f,
                     "cannot connect: {} attempts failed in {} ms",
-                    several.len(),
+                    several.len() + self.omitted,
                     self.elapsed.as_millis()
                 )?;
                 for failure in several {
                     write!(f, "\n{failure}")?;
+                }
+                if self.omitted > 0 {
+                    write!(f, "\n... and {} more that got no further", self.omitted)?;
                 }
                 Ok(())
             }

@@ -1,0 +1,115 @@
+//! Dialling: who waits for whom, how much is tried at a time, and what an error tells of it.
+
+mod support;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use support::scripted::{Scripted, node, slots};
+use support::{config, eventually, lab, spread_keys};
+use tokio::time::Instant;
+use truename::{Client, Config, Error, Lookup, cmd};
+use truename_lab::Profile;
+
+const SECOND: Duration = Duration::from_secs(1);
+const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+/// One primary of three that accepts connections and says nothing held `connect` up for 3 s, although it promises a
+/// client as soon as one primary is connected.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connect_does_not_wait_for_a_silent_primary() {
+    let lab = lab(Profile::Plain).await;
+    lab.node(2).stop();
+    let mut seeds = lab.seeds();
+    seeds.truncate(1);
+    let config = config(&lab);
+    let started = Instant::now();
+    let client = Client::connect(&config).await;
+    let took = started.elapsed();
+    lab.node(2).cont();
+    let client = client.unwrap_or_else(|error| panic!("{error}"));
+    assert!(took < 2 * SECOND, "{took:?}");
+    for key in spread_keys("key", 6) {
+        let set = || async { client.execute::<()>(cmd("SET").arg(&key).arg(1)).await.is_ok() };
+        eventually("the whole cluster is served", 5 * SECOND, set).await;
+    }
+}
+
+/// Without a failure there was an error all the same ("no connection after 2 ms"), and a keepalive of nothing sent 880
+/// `PING`s a second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_has_a_cause_and_a_duration_of_nothing_is_refused() {
+    let silent = TcpListener::bind("127.0.0.3:0").expect("a free port");
+    let at = silent.local_addr().expect("bound");
+    let seed = Scripted::listen("127.0.0.1:0", |_| None).await;
+    let only = slots(&[(0, 16383, at, ID)]);
+    let told = only.clone();
+    seed.becomes(move |words| Some(node(words, ID, &told)));
+    let base = || Config::new().plaintext().seed("127.0.0.1", seed.address.port());
+    for limit in [SECOND / 2, SECOND / 1000] {
+        let error = Client::connect(&base().connect_timeout(limit)).await.expect_err("the primary is silent");
+        let Error::Connect(report) = &error else { panic!("{error:?}") };
+        assert!(!report.failures.is_empty() && report.decisive().is_some(), "{error}");
+    }
+    let nobody = only.replace("$9\r\n127.0.0.3", "$1\r\n?");
+    seed.becomes(move |words| Some(node(words, ID, &nobody)));
+    let error = Client::connect(&base().connect_timeout(SECOND / 2)).await.expect_err("no primary");
+    let Error::Connect(report) = &error else { panic!("{error:?}") };
+    assert_eq!(report.decisive().map(|failure| failure.cause.code()), Some("bad-topology"), "{error}");
+
+    let error = Client::connect(&base().keepalive(Duration::ZERO)).await.expect_err("refused");
+    assert!(matches!(error, Error::Config(_)) && error.to_string().contains("keepalive"), "{error}");
+}
+
+/// A name with several addresses was given up with the first one that accepted a connection, also when that one then
+/// hung in TLS or in the greeting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_address_is_tried_while_the_first_hangs() {
+    let lab = truename_lab::Lab::builder(Profile::Aws).replicas(0).start().await.expect("the lab starts");
+    let port = lab.seed().1;
+    // Both accept connections; one never answers, the other one hangs up at once.
+    let silent = TcpListener::bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, 4), port))).expect("free");
+    let closing = Scripted::listen(&format!("127.0.0.5:{port}"), |_| None).await;
+    drop(closing);
+    let (seed, _) = lab.seed();
+    let front = lab.resolve()[0].2;
+    let names = lab.resolve();
+    let resolver = move |host: &str, port: u16| -> Lookup {
+        let known = |name: &str| names.iter().find(|(known, ..)| known == name).map(|entry| entry.2);
+        let addresses: Vec<IpAddr> = match host == seed {
+            true => vec![Ipv4Addr::new(127, 0, 0, 4).into(), Ipv4Addr::new(127, 0, 0, 5).into(), front],
+            false => known(host).into_iter().collect(),
+        };
+        Box::pin(async move { Ok(addresses.into_iter().map(|at| SocketAddr::new(at, port)).collect()) })
+    };
+    let config = Config::new()
+        .seed(lab.seed().0, port)
+        .tls(truename::Tls::new().ca_pem(lab.ca_pem().expect("a TLS lab")).expect("the lab's CA"))
+        .password(lab.password().expect("a password"))
+        .resolver(resolver);
+    let started = Instant::now();
+    let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(started.elapsed() < 3 * SECOND, "{:?}", started.elapsed());
+    client.execute::<()>(cmd("SET").arg("key").arg(1)).await.expect("OK");
+    drop(silent);
+}
+
+/// 16,384 announced primaries made an error of 118,401 lines.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_of_many_nodes_can_be_read() {
+    let seed = Scripted::listen("127.0.0.1:0", |_| None).await;
+    let closed = TcpListener::bind("127.0.0.6:0").expect("a free port").local_addr().expect("bound").port();
+    let at = |n: u16| SocketAddr::from((Ipv4Addr::new(127, 1, (n >> 8) as u8, n as u8), closed));
+    let ids: Vec<String> = (0..500).map(|n| format!("{n:040x}")).collect();
+    let ranges: Vec<_> = (0..500u16).map(|n| (n, n, at(n), ids[usize::from(n)].as_str())).collect();
+    let all = slots(&ranges);
+    seed.becomes(move |words| Some(node(words, ID, &all)));
+    let config = Config::new().plaintext().seed("127.0.0.1", seed.address.port());
+    let error = Client::connect(&config).await.expect_err("nobody is there");
+    let Error::Connect(report) = &error else { panic!("{error:?}") };
+    let text = error.to_string();
+    assert_eq!(report.failures.len(), 20, "{text}");
+    assert_eq!(report.omitted + report.failures.len(), 1000, "announced address and fallback: {text}");
+    assert!(text.contains("1000 attempts failed") && text.contains("980 more"), "{text}");
+    assert!(text.lines().count() < 200, "{} lines", text.lines().count());
+}
