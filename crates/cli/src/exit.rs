@@ -159,6 +159,7 @@ impl From<&Error> for Exit {
                 | RouteError::SeveralNodes { .. }
                 | RouteError::Administrative { .. }
                 | RouteError::EmptyCommand => Self::Usage,
+                RouteError::NoExclusiveConnection { .. } => Self::TimedOut,
                 _ => Self::BadTopology,
             },
             Error::Server(_) => Self::Problem,

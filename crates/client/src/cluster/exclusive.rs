@@ -1,57 +1,238 @@
-//! Connections for commands that wait on the server (`BLPOP` and its like): one command at a time, never shared.
+//! A node's exclusive connections: each has one user at a time. Commands that wait on the server (`BLPOP` and its like)
+//! need one.
 //!
-//! Invariant: a connection goes back to the pool only when its command is answered. Otherwise it is closed, so
-//! that a server never hands an element to a caller who has gone.
+//! Invariants:
+//! - There are never more than [`Config::max_exclusive_connections`](crate::Config::max_exclusive_connections) in use.
+//!   Who comes later waits, first come first served; who stops waiting gives the place up.
+//! - A connection goes back to the pool only when its command is answered. Otherwise it is closed, so that a server
+//!   never hands an element to a caller who has gone.
+//! - A connection that ended is not made again by itself: what its user had on it is gone with it. When a new one may be
+//!   dialled is the [`DialGate`]'s decision.
+//! - Idle connections are few, and closed after a while.
 
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::connection::Lane;
+use super::gate::{DialGate, Pass};
+use crate::clock;
+use crate::connection::{CloseCause, ConnectionFacts, Lane, LaneObserver, LanePhase, STABLE_AFTER};
 
 /// Idle connections that a node keeps.
 const KEPT: usize = 8;
 
-/// A node's idle connections.
-#[derive(Debug, Default)]
+/// A node's exclusive connections.
+#[derive(Debug)]
 pub(super) struct ExclusivePool {
-    idle: Mutex<Vec<Lane>>,
+    room: Arc<Semaphore>,
+    limit: usize,
+    gate: Arc<DialGate>,
+    idle: Mutex<IdleConnections>,
+    /// How long a connection may be idle.
+    idle_time: Duration,
+    runtime: Handle,
+}
+
+#[derive(Debug, Default)]
+struct IdleConnections {
+    /// The one that was used last is last.
+    connections: Vec<(Connection, Instant)>,
+    /// A task looks after them.
+    is_tended: bool,
+}
+
+#[derive(Debug)]
+struct Connection {
+    lane: Lane,
+    record: Arc<Record>,
+}
+
+/// What is known of one connection.
+#[derive(Debug, Default)]
+struct Record {
+    facts: OnceLock<Arc<ConnectionFacts>>,
+    was_answered: AtomicBool,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// All that may be are in use, and none became free in time.
+    Full {
+        /// How many that are.
+        limit: usize,
+    },
+    /// The node must not be dialled yet after it failed.
+    Down(Arc<CloseCause>),
 }
 
 impl ExclusivePool {
-    /// An idle connection, or a new one.
-    pub(super) fn borrow(&self, spawn: impl FnOnce() -> Lane) -> ExclusiveLane<'_> {
-        let idle = self.idle.lock().pop();
-        ExclusiveLane { pool: self, lane: Some(idle.unwrap_or_else(spawn)) }
+    pub(super) fn new(limit: usize, idle_time: Duration, runtime: Handle) -> Arc<Self> {
+        Arc::new(Self {
+            room: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
+            limit,
+            gate: Arc::new(DialGate::new()),
+            idle: Mutex::default(),
+            idle_time,
+            runtime,
+        })
+    }
+
+    /// An idle connection, or a new one; waits for room no later than `until`. Cancel safe.
+    ///
+    /// `dial` makes the connection, and lets the observer that it is given know of it.
+    pub(super) async fn borrow(
+        self: &Arc<Self>,
+        until: tokio::time::Instant,
+        dial: impl FnOnce(ConnectionReport) -> Result<Lane, Arc<CloseCause>>,
+    ) -> Result<ExclusiveLane, Refusal> {
+        let room = match self.room.clone().try_acquire_owned() {
+            Ok(room) => room,
+            Err(_) => match clock::timeout_at(until, self.room.clone().acquire_owned()).await {
+                Some(Ok(room)) => room,
+                // The semaphore is never closed.
+                Some(Err(_)) | None => return Err(Refusal::Full { limit: self.limit }),
+            },
+        };
+        let connection = match self.take_idle() {
+            Some(connection) => connection,
+            None => self.dial(dial).map_err(Refusal::Down)?,
+        };
+        Ok(ExclusiveLane { pool: self.clone(), connection: Some(connection), _room: room })
+    }
+
+    fn take_idle(&self) -> Option<Connection> {
+        let mut ended = Vec::new();
+        let mut idle = self.idle.lock();
+        loop {
+            let (connection, _) = idle.connections.pop()?;
+            if matches!(connection.lane.phase(), LanePhase::Open) {
+                return Some(connection);
+            }
+            ended.push(connection);
+        }
+    }
+
+    fn dial(
+        &self,
+        dial: impl FnOnce(ConnectionReport) -> Result<Lane, Arc<CloseCause>>,
+    ) -> Result<Connection, Arc<CloseCause>> {
+        let record = Arc::<Record>::default();
+        let pass = self.gate.enter(Instant::now())?;
+        let report =
+            ConnectionReport { gate: self.gate.clone(), pass, record: record.clone(), up: OnceLock::new() };
+        Ok(Connection { lane: dial(report)?, record })
+    }
+
+    fn give_back(self: &Arc<Self>, connection: Connection) {
+        connection.record.was_answered.store(true, Ordering::Relaxed);
+        self.gate.answered();
+        let mut idle = self.idle.lock();
+        if idle.connections.len() >= KEPT {
+            return;
+        }
+        idle.connections.push((connection, Instant::now()));
+        if !std::mem::replace(&mut idle.is_tended, true) {
+            self.runtime.spawn(tend(Arc::downgrade(self), self.idle_time));
+        }
     }
 
     /// Closes the idle connections.
     pub(super) fn clear(&self) {
-        self.idle.lock().clear();
+        let idle = std::mem::take(&mut self.idle.lock().connections);
+        drop(idle);
+    }
+
+    /// Closes what has been idle for too long; tells when to look next, if anything is left to look after.
+    fn prune(&self, now: Instant) -> Option<Instant> {
+        let mut idle = self.idle.lock();
+        let is_fresh = |since: Instant| now.saturating_duration_since(since) < self.idle_time;
+        let stale = idle.connections.iter().take_while(|(_, since)| !is_fresh(*since)).count();
+        let closed: Vec<_> = idle.connections.drain(..stale).collect();
+        let next = idle.connections.first().map(|(_, since)| *since + self.idle_time);
+        idle.is_tended = next.is_some();
+        drop(idle);
+        drop(closed);
+        next
     }
 }
 
-/// A connection that one caller has for itself.
-#[derive(Debug)]
-pub(crate) struct ExclusiveLane<'a> {
-    pool: &'a ExclusivePool,
-    lane: Option<Lane>,
-}
-
-impl ExclusiveLane<'_> {
-    /// The command was answered: somebody else may have the connection.
-    pub(crate) fn give_back(mut self) {
-        let mut idle = self.pool.idle.lock();
-        if idle.len() < KEPT {
-            idle.extend(self.lane.take());
+/// Closes idle connections when their time is over; ends when none is left.
+async fn tend(pool: Weak<ExclusivePool>, first: Duration) {
+    let mut next = Instant::now() + first;
+    loop {
+        tokio::time::sleep_until(next.into()).await;
+        let Some(pool) = pool.upgrade() else { return };
+        match pool.prune(Instant::now()) {
+            Some(at) => next = at,
+            None => return,
         }
     }
 }
 
-impl Deref for ExclusiveLane<'_> {
+/// A connection that one user has for itself. Dropping it closes the connection.
+#[derive(Debug)]
+pub(crate) struct ExclusiveLane {
+    pool: Arc<ExclusivePool>,
+    connection: Option<Connection>,
+    /// Given up last: the connection is the pool's again, or closed, by then.
+    _room: OwnedSemaphorePermit,
+}
+
+impl ExclusiveLane {
+    /// The command was answered: somebody else may have the connection.
+    pub(crate) fn give_back(mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.pool.give_back(connection);
+        }
+    }
+
+    /// The connection's id with the server, once it is connected and if the server told.
+    pub(crate) fn client_id(&self) -> Option<u64> {
+        self.connection.as_ref()?.record.facts.get()?.greeting.client_id
+    }
+}
+
+impl Deref for ExclusiveLane {
     type Target = Lane;
 
     fn deref(&self) -> &Lane {
-        self.lane.as_ref().expect("present until it is given back")
+        &self.connection.as_ref().expect("present until it is given back").lane
+    }
+}
+
+/// Tells pool and gate what becomes of a connection.
+#[derive(Debug)]
+pub(super) struct ConnectionReport {
+    gate: Arc<DialGate>,
+    pass: Pass,
+    record: Arc<Record>,
+    up: OnceLock<Instant>,
+}
+
+impl LaneObserver for ConnectionReport {
+    fn connected(&self, facts: &Arc<ConnectionFacts>) {
+        let now = Instant::now();
+        // An exclusive connection comes up once.
+        let _ = (self.record.facts.set(facts.clone()), self.up.set(now));
+        self.gate.connected(self.pass, now);
+    }
+
+    fn disconnected(&self, cause: &Arc<CloseCause>) {
+        let held = self.up.get().is_some_and(|since| since.elapsed() >= STABLE_AFTER);
+        if !held && !self.record.was_answered.load(Ordering::Relaxed) {
+            self.gate.failed(self.pass, Instant::now(), cause);
+        }
+    }
+}
+
+impl Drop for ConnectionReport {
+    fn drop(&mut self) {
+        self.gate.left(self.pass, Instant::now());
     }
 }

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`topology`] | the immutable snapshot that callers route by |
 //! | [`node`] | a node with its lanes; survives snapshots |
-//! | [`exclusive`] | connections for commands that wait on the server |
+//! | [`exclusive`] | connections for one user at a time, such as a command that waits on the server |
+//! | [`gate`] | when one more of them may be dialled |
+//! | [`tenure`] | whether a node still has the slot that a command waits on |
 //! | [`warm_up`] | connecting to the primaries at the start |
 //! | [`worker`] | the only writer of the snapshot |
 //! | [`hint`] | what the engine tells the worker, merged; and the events |
@@ -16,9 +18,11 @@
 
 mod discover;
 mod exclusive;
+mod gate;
 mod hint;
 mod inquiry;
 mod node;
+mod tenure;
 mod topology;
 mod warm_up;
 mod worker;
@@ -33,6 +37,7 @@ use tokio::time::Instant;
 use truename_topology::{Endpoint, SlotMap};
 
 pub(crate) use discover::{Answer, ask_seeds};
+pub(crate) use exclusive::{ExclusiveLane, Refusal};
 use hint::Signals;
 pub(crate) use node::Node;
 use node::NodeFactory;
@@ -96,6 +101,7 @@ impl Cluster {
             connector,
             signals: signals.clone(),
             lanes: config.lanes_per_node,
+            max_exclusive: config.max_exclusive_connections,
             options: LaneOptions::new(
                 Room { commands: config.max_in_flight, bytes: config.max_queued_bytes },
                 config.limits.keepalive,

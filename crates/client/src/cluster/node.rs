@@ -8,11 +8,11 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use truename_topology::{AnnouncedNode, Endpoint, Slot};
 
-use super::exclusive::{ExclusiveLane, ExclusivePool};
+use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, Refusal};
 use super::hint::Signals;
 use crate::connection::{
     CloseCause, ConnectionFacts, Connector, KnownNode, Lane, LaneObserver, LaneOptions, LanePhase, Target,
-    spawn_lane,
+    spawn_connection, spawn_lane,
 };
 use crate::error::NodeFailure;
 use crate::event::{CERTIFICATE_NOTICE_DAYS, Event};
@@ -24,12 +24,14 @@ const FAILOVER_TIME: Duration = Duration::from_secs(30);
 /// The least time between two renewals of a node's connections. An endpoint that is read-only for good must not lose them
 /// with every write that it refuses.
 const RENEW_PAUSE: Duration = Duration::from_secs(1);
+/// An exclusive connection that was idle for so many times the keepalive interval is closed.
+const IDLE_KEEPALIVES: u32 = 3;
 
 /// One node of the topology.
 #[derive(Debug)]
 pub(crate) struct Node {
     lanes: Box<[Lane]>,
-    exclusive: ExclusivePool,
+    exclusive: Arc<ExclusivePool>,
     /// When the connections were last made anew because the node asked for it.
     renewed: Mutex<Option<Instant>>,
     seed: LaneSeed,
@@ -44,6 +46,7 @@ pub(crate) struct NodeFactory {
     pub(crate) signals: Arc<Signals>,
     pub(crate) lanes: usize,
     pub(crate) options: LaneOptions,
+    pub(crate) max_exclusive: usize,
 }
 
 impl NodeFactory {
@@ -56,8 +59,10 @@ impl NodeFactory {
             known: Arc::default(),
             facts: Arc::default(),
         };
-        let lanes = (0..self.lanes).map(|_| seed.spawn(self.options)).collect();
-        Arc::new(Node { lanes, exclusive: ExclusivePool::default(), renewed: Mutex::default(), seed })
+        let lanes = (0..self.lanes).map(|_| seed.spawn()).collect();
+        let idle_time = self.options.driver.keepalive * IDLE_KEEPALIVES;
+        let exclusive = ExclusivePool::new(self.max_exclusive, idle_time, self.runtime.clone());
+        Arc::new(Node { lanes, exclusive, renewed: Mutex::default(), seed })
     }
 }
 
@@ -73,24 +78,28 @@ struct LaneSeed {
 }
 
 impl LaneSeed {
-    fn spawn(&self, options: LaneOptions) -> Lane {
-        let observer = NodeObserver {
+    fn observer(&self) -> NodeObserver {
+        NodeObserver {
             node: self.target.node.endpoint.clone(),
             facts: self.facts.clone(),
             signals: self.factory.signals.clone(),
             connector: self.factory.connector.clone(),
             lost: Mutex::default(),
-        };
-        let NodeFactory { runtime, connector, .. } = &self.factory;
-        spawn_lane(
-            runtime,
-            connector.clone(),
-            self.target.clone(),
-            self.known.clone(),
-            options,
-            observer,
-            self.meter.clone(),
-        )
+        }
+    }
+
+    fn spawn(&self) -> Lane {
+        let NodeFactory { runtime, connector, options, .. } = &self.factory;
+        let (target, known) = (self.target.clone(), self.known.clone());
+        spawn_lane(runtime, connector.clone(), target, known, *options, self.observer(), self.meter.clone())
+    }
+
+    fn spawn_exclusive(&self, report: ConnectionReport) -> Lane {
+        let NodeFactory { runtime, connector, options, .. } = &self.factory;
+        let (target, known) = (self.target.clone(), self.known.clone());
+        let options = options.for_blocking();
+        let observer = ExclusiveObserver { node: self.observer(), report };
+        spawn_connection(runtime, connector.clone(), target, known, options, observer, self.meter.clone())
     }
 }
 
@@ -125,9 +134,14 @@ impl Node {
         }
     }
 
-    /// A connection for one command that waits on the server.
-    pub(crate) fn exclusive(&self) -> ExclusiveLane<'_> {
-        self.exclusive.borrow(|| self.seed.spawn(self.seed.factory.options.for_blocking()))
+    /// A connection for one user, such as a command that waits on the server; waits for room no later than `until`. While
+    /// the node's first lane is down, no other connection is dialled either. Cancel safe.
+    pub(crate) async fn exclusive(&self, until: tokio::time::Instant) -> Result<ExclusiveLane, Refusal> {
+        let dial = |report| match self.lanes[0].phase() {
+            LanePhase::Down(cause) => Err(cause),
+            _ => Ok(self.seed.spawn_exclusive(report)),
+        };
+        self.exclusive.borrow(until, dial).await
     }
 
     /// Asks for connections before they are needed.
@@ -232,5 +246,23 @@ impl LaneObserver for NodeObserver {
             self.signals.refresh();
         }
         self.signals.emit(|| Event::Disconnected { node: self.node.clone(), cause: cause.to_string() });
+    }
+}
+
+/// Observes an exclusive connection.
+struct ExclusiveObserver {
+    node: NodeObserver,
+    report: ConnectionReport,
+}
+
+impl LaneObserver for ExclusiveObserver {
+    fn connected(&self, facts: &Arc<ConnectionFacts>) {
+        self.report.connected(facts);
+        self.node.connected(facts);
+    }
+
+    fn disconnected(&self, cause: &Arc<CloseCause>) {
+        self.report.disconnected(cause);
+        self.node.disconnected(cause);
     }
 }

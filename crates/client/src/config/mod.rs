@@ -75,6 +75,7 @@ pub struct Config {
     pub(crate) lanes_per_node: usize,
     pub(crate) max_in_flight: usize,
     pub(crate) max_queued_bytes: usize,
+    pub(crate) max_exclusive_connections: usize,
     pub(crate) read_from: ReadFrom,
     pub(crate) plaintext_credentials_allowed: bool,
     pub(crate) repeats_writes: bool,
@@ -111,6 +112,7 @@ impl Config {
             lanes_per_node: 1,
             max_in_flight: 16 * 1024,
             max_queued_bytes: 32 * 1024 * 1024,
+            max_exclusive_connections: 64,
             read_from: ReadFrom::Primary,
             plaintext_credentials_allowed: false,
             repeats_writes: false,
@@ -360,6 +362,18 @@ impl Config {
     #[must_use]
     pub fn reply_limits(mut self, limits: Limits) -> Self {
         self.reply_limits = limits;
+        self
+    }
+
+    /// How many connections to one node may be exclusive: used by one call at a time, apart from those that all calls
+    /// share. A command that waits on the server, such as `BLPOP`, needs one while it waits. The default is 64.
+    ///
+    /// More calls wait for room in the order in which they came, for as long as [`Config::command_timeout`] at most, and
+    /// then fail with [`RouteError::NoExclusiveConnection`](crate::error::RouteError::NoExclusiveConnection). A few that
+    /// became idle are kept and closed after three [keepalive](Config::keepalive) intervals.
+    #[must_use]
+    pub fn max_exclusive_connections(mut self, connections: usize) -> Self {
+        self.max_exclusive_connections = connections.max(1);
         self
     }
 

@@ -25,6 +25,7 @@
 //! | `read_from=PREFERENCE` | `primary`, `replica`, `prefer-replica`, `nearest` or `zone:NAME` |
 //! | `protocol=2` | RESP2 without asking |
 //! | `lanes=2` | connections per node |
+//! | `max_exclusive=64` | connections per node for commands that wait on the server |
 //!
 //! A database number other than 0 is refused: a cluster has only database 0. A literal `@` in an option is written `%40`.
 //!
@@ -183,6 +184,9 @@ fn apply(config: Config, key: &str, value: &str) -> Result<Config, Error> {
             other => return Err(bad_value(key, other, "2 or 3")),
         },
         "lanes" => config.lanes_per_node(value.parse().map_err(|_| bad_value(key, value, "a number"))?),
+        "max_exclusive" => {
+            config.max_exclusive_connections(value.parse().map_err(|_| bad_value(key, value, "a number"))?)
+        }
         "map" => {
             let rule = DialRule::from_str(value).map_err(|error| Error::config(error.to_string()))?;
             config.dial_rule(rule)
@@ -221,7 +225,8 @@ fn apply(config: Config, key: &str, value: &str) -> Result<Config, Error> {
             return Err(Error::config_with_remedy(
                 "what precedes a `=` after the `?` is not an option of the URL",
                 "the options are timeout, connect_timeout, stall_timeout, refresh, profile, map, verify_as, \
-                 verify_only, identity, trust, read_from, cacert, cert, key, pin, crl, tls_min, name, protocol and lanes",
+                 verify_only, identity, trust, read_from, cacert, cert, key, pin, crl, tls_min, name, protocol, lanes and \
+                 max_exclusive",
             ));
         }
     })

@@ -36,6 +36,10 @@ pub(crate) enum CloseCause {
     Abandoned,
     /// The task that drives the connection panicked, in code of ours or of the user's, and goes on with another one.
     Panicked(String),
+    /// The node lost the slot that a command was waiting on, and does not say what became of the command.
+    SlotMoved,
+    /// The server ended a command's wait, and said so: it was not executed. In the server's words.
+    Unblocked(String),
 }
 
 impl CloseCause {
@@ -61,7 +65,9 @@ impl CloseCause {
             | Self::Recalled
             | Self::Retired
             | Self::Abandoned
-            | Self::Panicked(_) => false,
+            | Self::Panicked(_)
+            | Self::SlotMoved
+            | Self::Unblocked(_) => false,
         }
     }
 
@@ -78,7 +84,9 @@ impl CloseCause {
             | Self::Recalled
             | Self::Retired
             | Self::Abandoned
-            | Self::Panicked(_) => false,
+            | Self::Panicked(_)
+            | Self::SlotMoved
+            | Self::Unblocked(_) => false,
         }
     }
 
@@ -94,7 +102,9 @@ impl CloseCause {
             | Self::Renewed
             | Self::TrustChanged(_)
             | Self::Recalled
-            | Self::Panicked(_) => true,
+            | Self::Panicked(_)
+            | Self::SlotMoved
+            | Self::Unblocked(_) => true,
             Self::Retired | Self::Abandoned => false,
         }
     }
@@ -128,6 +138,10 @@ impl fmt::Display for CloseCause {
             ),
             Self::Retired => write!(f, "the node is no longer part of the topology"),
             Self::Panicked(what) => f.write_str(what),
+            Self::SlotMoved => {
+                write!(f, "the slot moved to another node, and this one does not say whether it answered")
+            }
+            Self::Unblocked(how) => write!(f, "the server ended the wait: {}", Untrusted(how)),
         }
     }
 }

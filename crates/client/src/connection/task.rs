@@ -1,4 +1,5 @@
-//! A lane's life: connect, drive the connection until it ends, back off, connect again.
+//! A lane's life: connect, drive the connection until it ends, back off, connect again. Or once only, for a connection
+//! whose user must know when it is gone ([`spawn_connection`]).
 //!
 //! Trouble of one lane stays here: its task waits for nobody else's, and nobody waits for its. A panic ends a connection
 //! and not the task. However the task ends, also with its runtime, whoever waits for a reply is told.
@@ -32,9 +33,9 @@ use crate::observe::NodeMeter;
 use crate::panics;
 
 /// The first and the longest pause between attempts to reconnect.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+pub(crate) const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// A connection that lived this long starts its backoff anew.
-const STABLE_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const STABLE_AFTER: Duration = Duration::from_secs(1);
 /// How long a polite goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(100);
 
@@ -76,10 +77,24 @@ pub(crate) fn spawn_lane(
     meter: Arc<NodeMeter>,
 ) -> Lane {
     let _entered = runtime.enter();
-    let (lane, shared) = Lane::new(options.room, options.driver.habit);
-    let alarm = Alarm::new();
-    let task = LaneTask { shared, connector, target, known, options, observer, meter, alarm, fence: None };
+    let (lane, task) = LaneTask::new(connector, target, known, options, observer, meter);
     runtime.spawn(task.run());
+    lane
+}
+
+/// Makes a lane that is connected once: when its connection ends, it is down for good.
+pub(crate) fn spawn_connection(
+    runtime: &Handle,
+    connector: Arc<Connector>,
+    target: Arc<Target>,
+    known: Arc<KnownNode>,
+    options: LaneOptions,
+    observer: impl LaneObserver,
+    meter: Arc<NodeMeter>,
+) -> Lane {
+    let _entered = runtime.enter();
+    let (lane, task) = LaneTask::new(connector, target, known, options, observer, meter);
+    runtime.spawn(task.run_once());
     lane
 }
 
@@ -94,20 +109,46 @@ struct LaneTask<O> {
     alarm: Alarm,
     /// To be raised before the next connection is used.
     fence: Option<Fence>,
+    /// Everybody was told how it ended.
+    is_over: bool,
 }
 
 impl<O: LaneObserver> LaneTask<O> {
+    fn new(
+        connector: Arc<Connector>,
+        target: Arc<Target>,
+        known: Arc<KnownNode>,
+        options: LaneOptions,
+        observer: O,
+        meter: Arc<NodeMeter>,
+    ) -> (Lane, Self) {
+        let (lane, shared) = Lane::new(options.room, options.driver.habit);
+        let alarm = Alarm::new();
+        let (fence, is_over) = (None, false);
+        (lane, Self { shared, connector, target, known, options, observer, meter, alarm, fence, is_over })
+    }
+
+    /// One connection and no other.
+    async fn run_once(mut self) {
+        self.until(|phase| !matches!(phase, Phase::Idle)).await;
+        if self.is_retired() {
+            return;
+        }
+        self.shared.enter_connecting();
+        let mut since = None;
+        if let Some(cause) = self.connection_or_panic(&mut since).await {
+            self.end(cause, since.is_some());
+            self.is_over = true;
+        }
+    }
+
     async fn run(mut self) {
         let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         self.until(|phase| !matches!(phase, Phase::Idle)).await;
         while !self.is_retired() {
             self.shared.enter_connecting();
             let mut since = None;
-            let cause = match panics::catch_in("the connection's task", self.connection(&mut since)).await {
-                Ok(None) => break,
-                Ok(Some(cause)) => cause,
-                Err(panicked) => CloseCause::Panicked(panicked.to_string()),
-            };
+            let Some(cause) = self.connection_or_panic(&mut since).await else { break };
             let is_renewed = matches!(cause, CloseCause::Renewed);
             if !self.end(cause, since.is_some()) {
                 break;
@@ -122,6 +163,12 @@ impl<O: LaneObserver> LaneTask<O> {
             }
         }
         self.shared.enter_down(Arc::new(CloseCause::Retired));
+    }
+
+    async fn connection_or_panic(&mut self, since: &mut Option<Instant>) -> Option<CloseCause> {
+        panics::catch_in("the connection's task", self.connection(since))
+            .await
+            .unwrap_or_else(|panicked| Some(CloseCause::Panicked(panicked.to_string())))
     }
 
     /// One connection, from the dial to its end; `since` is told when it came up. `None` when the lane was retired before
@@ -256,6 +303,8 @@ impl<O: LaneObserver> LaneTask<O> {
 impl<O> Drop for LaneTask<O> {
     /// After an orderly end nobody is left to be told.
     fn drop(&mut self) {
-        self.shared.enter_down(Arc::new(CloseCause::Abandoned));
+        if !self.is_over {
+            self.shared.enter_down(Arc::new(CloseCause::Abandoned));
+        }
     }
 }

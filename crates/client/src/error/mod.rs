@@ -83,7 +83,7 @@ impl Error {
         match self {
             Self::Config(_) | Self::Type(_) | Self::Closed => false,
             Self::Connect(error) => error.failures.iter().any(|failure| failure.cause.is_transient()),
-            Self::Route(error) => matches!(**error, RouteError::Unassigned { .. }),
+            Self::Route(error) => error.is_transient(),
             Self::Server(error) => error.execution.is_retryable(),
             Self::Protocol(_) | Self::Interrupted(_) => false,
             Self::Timeout(error) => error.execution.is_retryable(),
@@ -98,7 +98,8 @@ impl Error {
             Self::Protocol(error) => Some(&error.node),
             Self::Interrupted(error) => Some(&error.node),
             Self::Timeout(error) => error.node.as_ref(),
-            Self::Config(_) | Self::Route(_) | Self::Type(_) | Self::Closed => None,
+            Self::Route(error) => error.node(),
+            Self::Config(_) | Self::Type(_) | Self::Closed => None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use truename_resp::Untrusted;
-use truename_topology::Slot;
+use truename_topology::{Endpoint, Slot};
 
 /// A command that cannot be routed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +40,29 @@ pub enum RouteError {
         /// The command's name.
         command: String,
     },
+    /// The command needs a connection of its own, all that may be made to the node were in use, and none became free in
+    /// time.
+    NoExclusiveConnection {
+        /// The node.
+        node: Endpoint,
+        /// How many there may be: [`Config::max_exclusive_connections`](crate::Config::max_exclusive_connections).
+        limit: usize,
+    },
 }
 
 impl RouteError {
+    /// Whether the same call may succeed later.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self, Self::Unassigned { .. } | Self::NoExclusiveConnection { .. })
+    }
+
+    pub(super) fn node(&self) -> Option<&Endpoint> {
+        match self {
+            Self::NoExclusiveConnection { node, .. } => Some(node),
+            _ => None,
+        }
+    }
+
     pub(super) fn slot(&self) -> Option<Slot> {
         match self {
             Self::Unassigned { slot } => Some(*slot),
@@ -82,6 +102,11 @@ impl fmt::Display for RouteError {
                  Command::route_by_key or Command::route_to_any"
             ),
             Self::EmptyCommand => write!(f, "the command has no name"),
+            Self::NoExclusiveConnection { node, limit } => write!(
+                f,
+                "the command needs a connection of its own, and all {limit} that there may be to {node} are in use; \
+                 raise Config::max_exclusive_connections (`max_exclusive=` in a URL)"
+            ),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! | [`directory`] | what servers said of commands that the table lacks |
 //! | [`judge`] | what an outcome means: a pure decision |
 //! | [`follow`] | acting on it |
+//! | [`blocking`] | an attempt of a command that waits on the server |
 //! | [`attempts`] | the trail of one command |
 //! | [`read_from`] | which node of a shard serves reads |
 //!
@@ -18,6 +19,7 @@
 //! compound command leads to a node that only the reply names.
 
 mod attempts;
+mod blocking;
 mod directory;
 mod follow;
 mod judge;
@@ -97,14 +99,16 @@ impl Router {
                 None => Box::pin(self.resolve(&request, &mut attempts)).await?,
             };
             loop {
-                let Destination { node, asking } = destination;
                 let now = attempts.begin();
-                let exclusive = request.blocks.map(|_| node.exclusive());
-                let lane = exclusive.as_deref().unwrap_or_else(|| node.lane(attempts.slot));
-                let outcome = submit(lane, &command, asking, (now, attempts.deadline(), patience)).await;
-                if let (Some(exclusive), Ok(_)) = (exclusive, &outcome) {
-                    exclusive.give_back();
-                }
+                let outcome = if request.blocks.is_some() {
+                    let attempt = self.attempt_blocking(&destination, &request, &attempts, patience);
+                    Box::pin(attempt).await.map_err(|error| attempts.admit(error))?
+                } else {
+                    let lane = destination.node.lane(attempts.slot);
+                    let times = (now, attempts.deadline(), patience);
+                    submit(lane, &command, destination.asking, times).await
+                };
+                let node = destination.node;
                 let setback = match Setback::or_value(outcome) {
                     Ok(value) => return Ok(T::from_reply(value)?),
                     Err(setback) => setback,

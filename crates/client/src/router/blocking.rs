@@ -1,0 +1,160 @@
+//! One attempt of a command that waits on the server: on a connection of its own, for as long as its node has the slot.
+//!
+//! When the slot goes to another node, the wait ends: what is pushed from then on is pushed there. Whether the old node
+//! popped something before is known only if it says so. It says so by `UNBLOCKED`: of its own accord when it becomes a
+//! replica, or because we ask it to (`CLIENT UNBLOCK`, on another connection). Then the command was not executed and may
+//! be sent again; a node that says nothing leaves the fate unknown.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+use truename_resp::{Reply, encode};
+
+use super::attempts::Attempts;
+use super::{Destination, Request, Router, submit};
+use crate::clock;
+use crate::cluster::{ExclusiveLane, Node, Refusal};
+use crate::connection::{CloseCause, Failure, terms};
+use crate::error::{Error, RouteError};
+
+type Outcome = Result<Reply, Failure>;
+
+impl Router {
+    /// Waits for a connection, sends the command on it and waits for the reply.
+    pub(super) async fn attempt_blocking(
+        &self,
+        destination: &Destination,
+        request: &Request<'_, '_>,
+        attempts: &Attempts,
+        patience: Duration,
+    ) -> Result<Outcome, Error> {
+        let Destination { node, asking } = destination;
+        if !asking && !attempts.was_refused() && !self.cluster.is_owner(node, attempts.slot) {
+            return Ok(Err(recalled()));
+        }
+        let mut lost = pin!(self.cluster.loses(node, attempts.slot));
+        let until = attempts.deadline().min(Instant::now() + self.cluster.timing.command);
+        let lane = match first_of(node.exclusive(until), lost.as_mut()).await {
+            None => return Ok(Err(recalled())),
+            Some(Ok(lane)) => lane,
+            Some(Err(Refusal::Down(cause))) => return Ok(Err(Failure::Unsent(cause))),
+            Some(Err(Refusal::Full { limit })) => {
+                let node = node.endpoint().clone();
+                return Err(Error::Route(Box::new(RouteError::NoExclusiveConnection { node, limit })));
+            }
+        };
+        let times = (Instant::now(), attempts.deadline(), patience);
+        let outcome = {
+            let mut reply = pin!(submit(&lane, request.command, *asking, times));
+            match first_of(reply.as_mut(), lost).await {
+                Some(outcome) => refused_by_demotion(outcome),
+                None => self.leave(node, &lane, reply).await,
+            }
+        };
+        if outcome.is_ok() {
+            lane.give_back();
+        }
+        Ok(outcome)
+    }
+
+    /// The slot is another node's now: finds out whether the command was executed, as far as the old one tells in time.
+    async fn leave(
+        &self,
+        node: &Node,
+        lane: &ExclusiveLane,
+        reply: impl Future<Output = Outcome>,
+    ) -> Outcome {
+        // What waits for a connection was not sent.
+        lane.recall();
+        let stall = self.cluster.timing.stall;
+        let now = Instant::now();
+        let id = lane.client_id();
+        let unblock = node.lane(None).submit(terms(now, now + stall, stall, 0), move |out: &mut BytesMut| {
+            let id = id.unwrap_or_default().to_string();
+            let args = [b"CLIENT".as_slice(), b"UNBLOCK", id.as_bytes(), b"ERROR"];
+            encode::put_command(out, args.into_iter());
+        });
+        let (mut reply, mut unblock) = (pin!(reply), pin!(unblock));
+        let mut is_asked = id.is_some();
+        let settled = poll_fn(|cx| {
+            if let Poll::Ready(outcome) = reply.as_mut().poll(cx) {
+                return Poll::Ready(refused_if_unblocked(outcome, |_| true));
+            }
+            if is_asked && let Poll::Ready(answer) = unblock.as_mut().poll(cx) {
+                is_asked = false;
+                // It was blocked until now, and by nothing but this command: nothing was popped.
+                if matches!(answer, Ok(Reply::Integer(1))) {
+                    return Poll::Ready(Err(unblocked("by CLIENT UNBLOCK, as its slot moved")));
+                }
+            }
+            Poll::Pending
+        });
+        let settled = clock::timeout_at(now + stall, settled).await;
+        settled.unwrap_or_else(|| Err(Failure::Lost(Arc::new(CloseCause::SlotMoved))))
+    }
+}
+
+/// The first future's output, unless the second one ends before.
+async fn first_of<T>(first: impl Future<Output = T>, second: impl Future<Output = ()>) -> Option<T> {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    poll_fn(|cx| match first.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => second.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+/// `-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)`: the server's own
+/// words (source of 7.0 and of valkey 8). Other texts of the code are an operator's `CLIENT UNBLOCK`, for the caller.
+fn refused_by_demotion(outcome: Outcome) -> Outcome {
+    refused_if_unblocked(outcome, |text| text.contains("instance state changed"))
+}
+
+fn refused_if_unblocked(outcome: Outcome, is_ours: impl Fn(&str) -> bool) -> Outcome {
+    let error = outcome.as_ref().ok().and_then(Reply::as_error);
+    match error.filter(|error| error.code() == "UNBLOCKED" && is_ours(error.message())) {
+        Some(error) => Err(unblocked(error.message())),
+        None => outcome,
+    }
+}
+
+fn unblocked(how: &str) -> Failure {
+    Failure::Unsent(Arc::new(CloseCause::Unblocked(how.to_owned())))
+}
+
+fn recalled() -> Failure {
+    Failure::Unsent(Arc::new(CloseCause::Recalled))
+}
+
+#[cfg(test)]
+mod tests {
+    use truename_resp::ErrorReply;
+
+    use super::*;
+
+    #[test]
+    fn what_proves_that_nothing_was_popped() {
+        let demoted =
+            "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
+        let operator = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+        // Each row: the error, whether it is a refusal by itself, and whether it is one after we asked for it.
+        let rows = [
+            (demoted, true, true),
+            (operator, false, true),
+            ("MOVED 7 10.0.0.4:1", false, false),
+            ("WRONGTYPE Operation against a key", false, false),
+        ];
+        for (text, by_itself, when_asked) in rows {
+            let reply = || Ok(Reply::Error(ErrorReply::new(text)));
+            let is_refusal = |outcome| matches!(outcome, Err(Failure::Unsent(_)));
+            assert_eq!(is_refusal(refused_by_demotion(reply())), by_itself, "{text}");
+            assert_eq!(is_refusal(refused_if_unblocked(reply(), |_| true)), when_asked, "{text}");
+        }
+        assert!(refused_by_demotion(Ok(Reply::Nil)).is_ok());
+    }
+}
