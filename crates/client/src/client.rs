@@ -25,6 +25,9 @@ use crate::tls::Tls;
 ///   ([`Command::repeatable`], [`Config::repeat_writes_of_unknown_fate`]).
 /// - Every call ends within its deadline ([`Config::command_timeout`] or [`Command::timeout`]).
 /// - Dropping a call's future does not take the command back, and never changes the result of another call.
+/// - A command that waits on the server, such as `BLPOP`, has a connection of its own
+///   ([`Config::max_exclusive_connections`]) and as much time more as it may wait: one without an end ends when it is
+///   answered, when its connection does, or when its slot moves. Dropping its future closes that connection.
 #[derive(Debug, Clone)]
 pub struct Client {
     handle: Arc<Handle>,

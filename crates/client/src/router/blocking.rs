@@ -51,9 +51,12 @@ impl Router {
         let times = (Instant::now(), attempts.deadline(), patience);
         let outcome = {
             let mut reply = pin!(submit(&lane, request.command, *asking, times));
+            // What a command does that the table lacks, before and while it waits, nobody knows.
+            let is_known = request.spec.is_some();
             match first_of(reply.as_mut(), lost).await {
-                Some(outcome) => refused_by_demotion(outcome),
-                None => self.leave(node, &lane, reply).await,
+                Some(outcome) if is_known => refused_by_demotion(outcome),
+                Some(outcome) => outcome,
+                None => self.leave(node, &lane, is_known, reply).await,
             }
         };
         if outcome.is_ok() {
@@ -67,13 +70,14 @@ impl Router {
         &self,
         node: &Node,
         lane: &ExclusiveLane,
+        is_known: bool,
         reply: impl Future<Output = Outcome>,
     ) -> Outcome {
         // What waits for a connection was not sent.
         lane.recall();
         let stall = self.cluster.timing.stall;
         let now = Instant::now();
-        let id = lane.client_id();
+        let id = lane.client_id().filter(|_| is_known);
         let unblock = node.lane(None).submit(terms(now, now + stall, stall, 0), move |out: &mut BytesMut| {
             let id = id.unwrap_or_default().to_string();
             let args = [b"CLIENT".as_slice(), b"UNBLOCK", id.as_bytes(), b"ERROR"];
@@ -83,7 +87,7 @@ impl Router {
         let mut is_asked = id.is_some();
         let settled = poll_fn(|cx| {
             if let Poll::Ready(outcome) = reply.as_mut().poll(cx) {
-                return Poll::Ready(refused_if_unblocked(outcome, |_| true));
+                return Poll::Ready(refused_if_unblocked(outcome, |_| is_known));
             }
             if is_asked && let Poll::Ready(answer) = unblock.as_mut().poll(cx) {
                 is_asked = false;
