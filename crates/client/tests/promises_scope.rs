@@ -293,3 +293,32 @@ async fn short_names_are_reached_at_the_seeds_host() {
         assert_eq!(facts.identity.as_ref().map(|identity| identity.source), Some(IdentitySource::Seed));
     }
 }
+
+/// Public authorities sign addresses too. An announced address is dialled, for some providers announce nothing else, and has to
+/// prove a seed's name or address there unless it is trusted itself; it used to count like a name that the user gave.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_announced_address_is_dialled_and_proves_nothing_by_itself() {
+    // Every node has a certificate for its own address and announces that.
+    let lab =
+        Lab::builder(Profile::Plain).tls(true).shards(3).replicas(0).start().await.expect("the lab starts");
+    let (seed, port) = lab.seeds().swap_remove(0);
+    let config = Config::new().seed(seed, port).password(lab.password().expect("a password"));
+    let config = config.tls(public_too(&lab)).command_timeout(2 * SECOND).node_connect_timeout(SECOND);
+    let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
+    let mut refused = 0;
+    for shard in 0..3 {
+        let Err(error) = set(&client, shard).await else { continue };
+        let failure = connect_error(&error).decisive().expect("a cause");
+        assert_eq!((failure.phase, failure.cause.code()), (Phase::Tls, "name-mismatch"), "{error}");
+        let remedy = failure.remedy.as_deref().expect("a remedy");
+        assert!(remedy.contains(&format!("--trust {} (Config::trust)", failure.node.host())), "{error}");
+        refused += 1;
+    }
+    assert_eq!(refused, 2, "all but the seed itself");
+    let network = format!("{}/24", lab.node(0).address);
+    let trusting = config.trust(network.parse().expect("a network"));
+    let client = Client::connect(&trusting).await.unwrap_or_else(|error| panic!("{error}"));
+    for shard in 0..3 {
+        set(&client, shard).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+}
