@@ -13,11 +13,15 @@ fn names(plan: &NodePlan) -> Vec<String> {
 }
 
 fn announced(address: &str, hostname: &str) -> AnnouncedNode {
-    AnnouncedNode::new(Endpoint::parse(address, None).unwrap(), Role::Primary).with_hostname(hostname)
+    AnnouncedNode::new(
+        Endpoint::parse(address, None).expect("addresses in tests are host:port"),
+        Role::Primary,
+    )
+    .with_hostname(hostname)
 }
 
 fn name(text: &str) -> IdentityName {
-    IdentityName::parse(text).unwrap()
+    IdentityName::parse(text).expect("names in tests are names")
 }
 
 /// The default, with one name beside the others.
@@ -41,7 +45,7 @@ fn check(rows: Vec<PolicyRow>, boundary: Boundary) {
     for (policy, address, hostname, sni, expected) in rows {
         let context = format!("{policy:?} {address} {hostname}");
         let policy = policy.with_scope(Scope::new().with_seed(seed.host(), None));
-        let plan = policy.plan_node(&announced(address, hostname), &seed, boundary).unwrap();
+        let plan = policy.plan_node(&announced(address, hostname), &seed, boundary).expect("a plan");
         assert_eq!(names(&plan), expected, "{context}");
         assert_eq!(plan.sni.as_deref(), sni, "{context}");
     }
