@@ -15,13 +15,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::attempt::Explain;
+use super::attempt::{Connected, Explain};
 use super::connector::Connector;
 use super::known::KnownNode;
 use super::lane::Shared;
 use super::target::Target;
-use super::transport::Transport;
-use super::wire::Wire;
 use crate::error::{Cause, NodeFailure};
 
 /// The pause after a question that found nobody, such as one to a port that is closed.
@@ -44,9 +42,9 @@ impl Inquirer {
     pub(super) fn start(&self, shared: Arc<Shared>) -> Inquiry {
         let inquirer = self.clone();
         Inquiry(Some(Box::pin(async move {
-            let mut wire = None;
+            let mut kept = None;
             loop {
-                let answered = inquirer.ask(&mut wire).await;
+                let answered = inquirer.ask(&mut kept).await;
                 {
                     let mut state = shared.lock();
                     if !state.pipeline.is_silent() {
@@ -61,11 +59,12 @@ impl Inquirer {
         })))
     }
 
-    async fn ask(&self, wire: &mut Option<Wire<Transport>>) -> bool {
-        if let Some(mut kept) = wire.take()
-            && let Ok(Ok(_)) = timeout(self.interval, kept.round_trip(&[&[b"PING"]])).await
+    async fn ask(&self, kept: &mut Option<Connected>) -> bool {
+        if let Some(mut asked) = kept.take()
+            && self.connector.refuses(&self.target, &asked.facts).is_none()
+            && let Ok(Ok(_)) = timeout(self.interval, asked.wire.round_trip(&[&[b"PING"]])).await
         {
-            *wire = Some(kept);
+            *kept = Some(asked);
             return true;
         }
         // An attempt keeps time back to explain itself, of which there is none here.
@@ -73,7 +72,7 @@ impl Inquirer {
         let connecting = self.connector.connect(&self.target, &self.known, Explain::Briefly, deadline);
         match timeout(self.interval, connecting).await {
             Ok(Ok(connected)) => {
-                *wire = Some(connected.wire);
+                *kept = Some(connected);
                 true
             }
             Ok(Err(failures)) => failures.iter().any(is_reply),

@@ -259,6 +259,7 @@ impl<O: LaneObserver> LaneTask<O> {
     }
 
     async fn drive(&mut self, mut connected: Connected) -> CloseCause {
+        self.meter.connected();
         // Whatever is left over from the greeting would answer the first caller's command.
         if !matches!(connected.wire.holds_more(), Ok(false)) {
             return CloseCause::Protocol("a reply to no command".to_owned());
@@ -269,7 +270,6 @@ impl<O: LaneObserver> LaneTask<O> {
         if let Some(cause) = connector.refuses(&self.target, &facts) {
             return CloseCause::TrustChanged(cause);
         }
-        self.meter.connected();
         self.observer.connected(&facts);
         let (stream, decoder, inbound) = connected.wire.into_parts();
         let inquirer = Inquirer {
