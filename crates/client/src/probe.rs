@@ -81,7 +81,7 @@ pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
     let connector = off_the_runtime(&Handle::current(), move || Connector::build(&owned)).await?;
 
     let seeds: Vec<Target> = config.seeds.iter().map(Target::seed).collect();
-    let (seeds, opinion) = tokio::join!(
+    let (seeds, view) = tokio::join!(
         examine_all(&connector, &seeds, deadline),
         ask_seeds(&connector, &config.seeds, deadline)
     );
@@ -93,14 +93,14 @@ pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
         failures: Vec::new(),
         elapsed: Duration::ZERO,
     };
-    match opinion {
+    match view {
         Err(failures) => report.failures = failures,
-        Ok(opinion) => match opinion.answer {
+        Ok(said) => match said.answer {
             Answer::NotACluster => report.is_single_node = true,
             Answer::View(view) => {
                 let map = SlotMap::from_view(&view);
                 let targets: Vec<Target> =
-                    map.nodes().iter().map(|node| Target::announced(node, &opinion.source.seed)).collect();
+                    map.nodes().iter().map(|node| Target::announced(node, &said.source.seed)).collect();
                 let deadline = deadline.max(Instant::now() + config.limits.node_connect);
                 report.nodes = examine_all(&connector, &targets, deadline).await;
                 report.topology = Some(map);

@@ -3,11 +3,17 @@
 
 mod support;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use support::{config, eventually, tell};
-use truename::{Client, cmd};
-use truename_lab::{Lab, Profile};
+use support::{config, eventually, key_of, tell};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use truename::{Client, Config, Event, Notice, cmd};
+use truename_lab::{Announced, Fault, Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -54,7 +60,7 @@ async fn a_read_only_server_keeps_its_connection_for_a_second_at_least() {
     let elsewhere = server().await;
     let (host, port) = (elsewhere.node(0).address.to_string(), elsewhere.node(0).port.to_string());
     tell(&lab, 0, &["REPLICAOF", &host, &port]).await;
-    let accepted = lab.proxy(0).traffic().accepted;
+    let mut events = client.events();
     let reads = async {
         for _ in 0..200 {
             client.execute::<Option<String>>(cmd("GET").arg("k")).await.expect("reads go on");
@@ -64,7 +70,142 @@ async fn a_read_only_server_keeps_its_connection_for_a_second_at_least() {
     let write = client.execute::<()>(cmd("SET").arg("k").arg("v").timeout(SECOND));
     let ((), refused) = tokio::join!(reads, write);
     assert!(refused.expect_err("read-only").to_string().contains("READONLY"));
-    let renewed = lab.proxy(0).traffic().accepted - accepted;
-    assert!((1..=2).contains(&renewed), "{renewed} connections in a second");
-    eventually("one connection is left", SECOND, || async { lab.proxy(0).traffic().open == 1 }).await;
+    let (mut lost, end) = (0, Instant::now() + SECOND / 2);
+    while let Ok(Some(notice)) = tokio::time::timeout_at(end, events.next()).await {
+        lost += usize::from(matches!(notice, Notice::Event(Event::Disconnected { .. })));
+    }
+    assert!((1..=2).contains(&lost), "{lost} connections in a second");
+}
+
+/// Listens where a rogue node says that the others are; counts who comes, and whether somebody brings the password.
+struct Trap {
+    address: SocketAddr,
+    met: Arc<Met>,
+}
+
+#[derive(Default)]
+struct Met {
+    connections: AtomicUsize,
+    passwords: AtomicUsize,
+}
+
+impl Trap {
+    async fn set() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let (address, met) = (listener.local_addr().expect("bound"), Arc::new(Met::default()));
+        let counts = met.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counts.connections.fetch_add(1, Ordering::SeqCst);
+                let counts = counts.clone();
+                tokio::spawn(async move {
+                    let mut heard = Vec::new();
+                    while let Ok(1..) = stream.read_buf(&mut heard).await {
+                        if String::from_utf8_lossy(&heard).contains("top-secret") {
+                            counts.passwords.fetch_add(1, Ordering::SeqCst);
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, met }
+    }
+}
+
+/// Views were counted by node id, and then every address came from whoever answered first: one node of three that announced
+/// the others elsewhere had the client log in there, with its password, within seconds, and no disagreement was reported.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rogue_node_of_three_leads_nobody_astray() {
+    let lab = Lab::builder(Profile::Plain).shards(3).replicas(0).fault_proxies(true);
+    let lab = lab.password(Some("top-secret")).start().await.expect("the lab starts");
+    let trap = Trap::set().await;
+    let (evil, own) = (trap.address, lab.node(2).announced());
+    lab.proxy(2).rewrite(move |announced| match announced.host.as_deref() {
+        Some(host) if (host, announced.port) != (&*own.0, own.1) => {
+            Announced::new(evil.ip().to_string(), evil.port())
+        }
+        _ => announced.clone(),
+    });
+    let honest = lab.seeds().into_iter().take(2);
+    let config =
+        Config::new().plaintext().password("top-secret").root_nodes(honest).refresh_interval(SECOND / 10);
+    let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
+    let (mut events, mut disagreements) = (client.events(), 0);
+    let watch = async {
+        while let Some(notice) = events.next().await {
+            disagreements += usize::from(matches!(notice, Notice::Event(Event::Disagreement { .. })));
+        }
+    };
+    let _ = tokio::time::timeout(6 * SECOND, watch).await;
+    let met = (trap.met.connections.load(Ordering::SeqCst), trap.met.passwords.load(Ordering::SeqCst));
+    assert_eq!(met, (0, 0), "connections and passwords at the address that one node of three announced");
+    assert!(disagreements > 0);
+    for shard in 0..3 {
+        client.execute::<()>(cmd("SET").arg(key_of(shard)).arg("v")).await.expect("served");
+    }
+}
+
+/// A cluster and a server that is not one, with the same password.
+async fn cluster_and_server() -> (Lab, Lab) {
+    let cluster = Lab::builder(Profile::Plain).shards(3).replicas(0).fault_proxies(true);
+    (cluster.password(Some("same")).start().await.expect("the lab starts"), server().await)
+}
+
+fn both(cluster: &Lab, server: &Lab) -> Config {
+    let seeds = server.seeds().into_iter().chain(cluster.seeds().into_iter().take(1));
+    Config::new()
+        .plaintext()
+        .password("same")
+        .root_nodes(seeds)
+        .refresh_interval(SECOND / 4)
+        .node_connect_timeout(SECOND)
+}
+
+/// The first usable answer won, also "not a cluster": a standalone server among the seeds captured the client for life.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standalone_server_among_the_seeds_does_not_capture_the_client() {
+    let (cluster, server) = cluster_and_server().await;
+    cluster.proxy(0).set(Fault::Delay { by: SECOND / 50, jitter: Duration::ZERO });
+    for _ in 0..5 {
+        let client =
+            Client::connect(&both(&cluster, &server)).await.unwrap_or_else(|error| panic!("{error}"));
+        assert!(!client.is_single_node());
+    }
+}
+
+/// What a client believed at its start it believed for ever. Now a seed that gives a view makes it a client of that
+/// cluster; and of a single server only if nobody gives a view and every seed says that it is not a cluster.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cluster_or_single_server_is_decided_anew_by_every_refresh() {
+    let (cluster, server) = cluster_and_server().await;
+    cluster.proxy(0).set(Fault::Blackhole);
+    let client = Client::connect(&both(&cluster, &server)).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(client.is_single_node(), "the other seed did not answer in time");
+    client.execute::<()>(cmd("SET").arg("k").arg("at the server")).await.expect("OK");
+
+    cluster.proxy(0).set(Fault::Reset);
+    cluster.proxy(0).pass();
+    eventually("a seed gave a view", 5 * SECOND, || async { !client.is_single_node() }).await;
+    assert_eq!(client.nodes().len(), 3);
+    for shard in 0..3 {
+        client.execute::<()>(cmd("SET").arg(key_of(shard)).arg("in the cluster")).await.expect("OK");
+    }
+
+    // One seed of two says "not a cluster", the other one nothing.
+    cluster.proxies().iter().for_each(|proxy| proxy.set(Fault::Reset));
+    let watched = Instant::now();
+    while watched.elapsed() < 2 * SECOND {
+        assert!(!client.is_single_node());
+        tokio::time::sleep(SECOND / 20).await;
+    }
+    // Both do.
+    cluster.proxies().iter().for_each(|proxy| {
+        proxy.retarget(server.node(0).socket_addr());
+        proxy.pass();
+    });
+    eventually("no seed is a cluster", 5 * SECOND, || async { client.is_single_node() }).await;
+    let value = || async { client.execute::<String>(cmd("GET").arg("k")).await.ok() };
+    eventually("it is used", 3 * SECOND, || async { value().await.as_deref() == Some("at the server") })
+        .await;
 }

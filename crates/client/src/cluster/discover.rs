@@ -34,7 +34,7 @@ pub(crate) enum Answer {
 
 /// An answer with where it came from.
 #[derive(Debug)]
-pub(crate) struct Opinion {
+pub(crate) struct NodeView {
     pub(crate) answer: Answer,
     pub(crate) source: Target,
     /// The node id of who answered, where it tells.
@@ -42,7 +42,7 @@ pub(crate) struct Opinion {
 }
 
 /// A connection that was used to ask.
-pub(crate) struct Asked {
+pub(crate) struct TopologyConnection {
     wire: Wire<Transport>,
     facts: ConnectionFacts,
     since: Instant,
@@ -50,19 +50,19 @@ pub(crate) struct Asked {
 
 /// Connections to ask again, by whom they lead to: a seed and a node of one address are two.
 #[derive(Default)]
-pub(crate) struct Kept(HashMap<(Endpoint, bool), Asked>);
+pub(crate) struct TopologyConnections(HashMap<(Endpoint, bool), TopologyConnection>);
 
-impl Kept {
+impl TopologyConnections {
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
-    fn take(&mut self, source: &Target) -> Option<Asked> {
+    fn take(&mut self, source: &Target) -> Option<TopologyConnection> {
         let asked = self.0.remove(&(source.node.endpoint.clone(), source.is_seed))?;
         (asked.since.elapsed() < KEEP_AT_MOST).then_some(asked)
     }
 
-    fn keep(&mut self, source: &Target, asked: Asked) {
+    fn keep(&mut self, source: &Target, asked: TopologyConnection) {
         self.0.insert((source.node.endpoint.clone(), source.is_seed), asked);
     }
 }
@@ -71,34 +71,35 @@ impl Kept {
 async fn ask(
     connector: &Connector,
     source: &Target,
-    kept: Option<Asked>,
+    kept: Option<TopologyConnection>,
     explain: Explain,
     deadline: Instant,
-) -> Result<(Opinion, Asked), Vec<NodeFailure>> {
+) -> Result<(NodeView, TopologyConnection), Vec<NodeFailure>> {
     let started = Instant::now();
     // The TLS options may have been replaced since it was made.
     if let Some(mut asked) = kept.filter(|asked| connector.refuses(source, &asked.facts).is_none()) {
         let in_time = deadline.min(started + SECOND_OPINION);
         if let Ok(Ok(answer)) = tokio::time::timeout_at(in_time, slots(&mut asked.wire, source)).await {
-            return Ok((Opinion::new(answer, source, &asked), asked));
+            return Ok((NodeView::new(answer, source, &asked), asked));
         }
     }
     let known = KnownNode::default();
     let connected = connector.connect(source, &known, explain, deadline).await?;
-    let mut asked = Asked { wire: connected.wire, facts: connected.facts, since: Instant::now() };
+    let mut asked =
+        TopologyConnection { wire: connected.wire, facts: connected.facts, since: Instant::now() };
     let answered = tokio::time::timeout_at(deadline, slots(&mut asked.wire, source)).await;
     // Or while it was made and asked.
     let refused = connector.refuses(source, &asked.facts).map(|cause| Ok(Err((Phase::Tls, cause))));
     let (phase, cause) = match refused.unwrap_or(answered) {
-        Ok(Ok(answer)) => return Ok((Opinion::new(answer, source, &asked), asked)),
+        Ok(Ok(answer)) => return Ok((NodeView::new(answer, source, &asked), asked)),
         Ok(Err(failure)) => failure,
         Err(_) => (Phase::Topology, Cause::TimedOut),
     };
     Err(vec![connector.failure_after(source, &asked.facts, phase, cause, started)])
 }
 
-impl Opinion {
-    fn new(answer: Answer, source: &Target, asked: &Asked) -> Self {
+impl NodeView {
+    fn new(answer: Answer, source: &Target, asked: &TopologyConnection) -> Self {
         Self { answer, source: source.clone(), node_id: asked.facts.greeting.node_id.clone() }
     }
 }
@@ -146,51 +147,66 @@ fn topology_refusal(error: &ErrorReply) -> (Phase, Cause) {
     }
 }
 
-/// Asks the configured seeds, all at once; the first usable answer wins.
+/// Asks the configured seeds, all at once; the first view wins. That a seed is not a cluster is believed only if none of the
+/// others gives a view within a short time: one of several addresses may have been given to somebody else.
 pub(crate) async fn ask_seeds(
     connector: &Connector,
     seeds: &[Endpoint],
     deadline: Instant,
-) -> Result<Opinion, Vec<NodeFailure>> {
+) -> Result<NodeView, Vec<NodeFailure>> {
     let targets: Vec<Target> = seeds.iter().map(Target::seed).collect();
     let mut asking: FuturesUnordered<_> =
         targets.iter().map(|target| ask(connector, target, None, Explain::Fully, deadline)).collect();
     let mut failures = Vec::new();
-    while let Some(answered) = asking.next().await {
+    let mut single = None;
+    loop {
+        let answered = match &single {
+            None => asking.next().await,
+            Some((_, until)) => tokio::time::timeout_at(*until, asking.next()).await.unwrap_or_default(),
+        };
         match answered {
-            Ok((opinion, _)) => return Ok(opinion),
-            Err(failed) => failures.extend(failed),
+            Some(Ok((view, _))) if matches!(view.answer, Answer::View(_)) => return Ok(view),
+            Some(Ok((view, _))) => {
+                let until = || deadline.min(Instant::now() + SECOND_OPINION);
+                single.get_or_insert_with(|| (view, until()));
+            }
+            Some(Err(failed)) => failures.extend(failed),
+            None => return single.map(|(view, _)| view).ok_or(failures),
         }
     }
-    Err(failures)
 }
 
-/// Asks several sources at once; gives all that answered within a short time of the first.
+/// Asks several sources at once; gives all that answered within a short time of the first, or of the latest for which
+/// `is_enough` did not hold.
 pub(crate) async fn ask_several(
     connector: &Connector,
     sources: &[Target],
-    kept: &mut Kept,
+    connections: &mut TopologyConnections,
     deadline: Instant,
-) -> (Vec<Opinion>, Vec<NodeFailure>) {
+    is_enough: impl Fn(&[NodeView]) -> bool,
+) -> (Vec<NodeView>, Vec<NodeFailure>) {
     let mut asking: FuturesUnordered<_> = sources
         .iter()
-        .map(|source| ask(connector, source, kept.take(source), Explain::Briefly, deadline))
+        .map(|source| ask(connector, source, connections.take(source), Explain::Briefly, deadline))
         .collect();
     // What is kept leads to those who are asked, and to nobody else.
-    kept.clear();
-    let (mut opinions, mut failures) = (Vec::new(), Vec::new());
+    connections.clear();
+    let (mut views, mut failures) = (Vec::new(), Vec::new());
     let mut until = deadline;
-    while let Ok(Some(answered)) = tokio::time::timeout_at(until, asking.next()).await {
-        match answered {
-            Ok((opinion, asked)) => {
-                kept.keep(&opinion.source, asked);
-                if opinions.is_empty() {
+    loop {
+        match tokio::time::timeout_at(until, asking.next()).await {
+            Ok(Some(Ok((view, connection)))) => {
+                connections.keep(&view.source, connection);
+                views.push(view);
+                if until == deadline {
                     until = deadline.min(Instant::now() + SECOND_OPINION);
                 }
-                opinions.push(opinion);
             }
-            Err(failed) => failures.extend(failed),
+            Ok(Some(Err(failed))) => failures.extend(failed),
+            Ok(None) => break,
+            Err(_) if until >= deadline || is_enough(&views) => break,
+            Err(_) => until = deadline,
         }
     }
-    (opinions, failures)
+    (views, failures)
 }

@@ -11,6 +11,8 @@
 //! | [`worker`] | the only writer of the snapshot |
 //! | [`hint`] | what the engine tells the worker, merged; and the events |
 //! | [`discover`] | asking nodes for their views |
+//! | [`views`] | what was answered in one refresh, and what follows |
+//! | [`refresh`] | whom to ask, and what becomes of the answers |
 //! | [`inquiry`] | asking one node what it thinks of a slot |
 //!
 //! Invariants: callers never wait for a refresh; seeds are kept for ever; the topology is asked for on
@@ -22,12 +24,15 @@ mod gate;
 mod hint;
 mod inquiry;
 mod node;
+mod refresh;
 mod tenure;
 mod topology;
+mod views;
 mod warm_up;
 mod worker;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
@@ -36,7 +41,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use truename_topology::{Endpoint, SlotMap};
 
-pub(crate) use discover::{Answer, ask_seeds};
+pub(crate) use discover::{Answer, NodeView, ask_seeds};
 pub(crate) use exclusive::{ExclusiveLane, Refusal};
 use hint::Signals;
 pub(crate) use node::Node;
@@ -68,7 +73,8 @@ pub(crate) struct Cluster {
     seeds: Vec<Endpoint>,
     /// The seed whose answer is in force.
     authority: ArcSwap<Endpoint>,
-    is_single: bool,
+    /// As the snapshot says; here for callers who need nothing else of it.
+    is_single: AtomicBool,
     pub(crate) timing: Timing,
     pub(crate) read_from: ReadFrom,
     inquiries: inquiry::Inquiries,
@@ -90,11 +96,11 @@ impl Cluster {
         let owned = config.clone();
         let connector = off_the_runtime(&runtime, move || Connector::build(&owned)).await?;
         let connector = Arc::new(connector);
-        let opinion = first_opinion(&connector, &config.seeds, deadline)
+        let first = first_view(&connector, &config.seeds, deadline)
             .await
             .map_err(|failures| Error::connect(failures, started.elapsed()))?;
 
-        let seed = opinion.source.seed.clone();
+        let seed = first.source.seed.clone();
         let signals = Arc::new(Signals::new());
         let factory = NodeFactory {
             runtime,
@@ -109,7 +115,7 @@ impl Cluster {
                 config.reply_limits,
             ),
         };
-        let (topology, is_single) = match &opinion.answer {
+        let (topology, is_single) = match &first.answer {
             Answer::View(view) => (Topology::new(SlotMap::from_view(view), &factory, &seed), false),
             Answer::NotACluster => (Topology::single(&factory, &seed), true),
         };
@@ -121,7 +127,7 @@ impl Cluster {
             signals,
             seeds: config.seeds.clone(),
             authority: ArcSwap::from_pointee(seed),
-            is_single,
+            is_single: AtomicBool::new(is_single),
             timing: config.limits,
             read_from: config.read_from.clone(),
             inquiries: inquiry::Inquiries::default(),
@@ -132,6 +138,8 @@ impl Cluster {
             // Replicas are connected to as well, but nobody waits for them.
             cluster.topology().nodes().iter().for_each(|node| node.warm_up());
         }
+        // What one seed said is put to the vote at once.
+        cluster.signals.refresh();
         tokio::spawn(worker::run(Arc::downgrade(&cluster)));
         Ok(cluster)
     }
@@ -152,7 +160,7 @@ impl Cluster {
     }
 
     pub(crate) fn is_single(&self) -> bool {
-        self.is_single
+        self.is_single.load(Ordering::Relaxed)
     }
 
     pub(crate) fn events(&self) -> Events {
@@ -197,6 +205,7 @@ impl Cluster {
     }
 
     fn put_in_force(&self, topology: Topology) {
+        self.is_single.store(topology.is_single(), Ordering::Relaxed);
         self.topology.store(Arc::new(topology));
         self.version.send_modify(|version| *version += 1);
     }
@@ -212,14 +221,14 @@ pub(crate) async fn off_the_runtime<T: Send + 'static>(
 }
 
 /// The first usable answer of a seed. A cluster that is still forming or loading is asked again.
-async fn first_opinion(
+async fn first_view(
     connector: &Connector,
     seeds: &[Endpoint],
     deadline: Instant,
-) -> Result<discover::Opinion, Vec<NodeFailure>> {
+) -> Result<NodeView, Vec<NodeFailure>> {
     loop {
         let failures = match ask_seeds(connector, seeds, deadline).await {
-            Ok(opinion) => return Ok(opinion),
+            Ok(view) => return Ok(view),
             Err(failures) => failures,
         };
         let is_forming = failures.iter().any(|f| matches!(f.cause, Cause::Loading | Cause::BadTopology(_)));

@@ -20,24 +20,27 @@ pub(crate) struct Topology {
     nodes: Vec<Arc<Node>>,
     /// Nodes that an `ASK` named and no view mentions yet, such as an importing node without slots.
     asked: HashMap<Endpoint, (Arc<Node>, Instant)>,
+    /// The server is not a cluster.
+    is_single: bool,
 }
 
 impl Topology {
     /// The first snapshot.
     pub(crate) fn new(map: SlotMap, factory: &NodeFactory, seed: &Endpoint) -> Self {
-        let empty = Self { map: SlotMap::empty(), nodes: Vec::new(), asked: HashMap::new() };
-        empty.succeed(map, factory, seed)
+        let empty =
+            Self { map: SlotMap::empty(), nodes: Vec::new(), asked: HashMap::new(), is_single: false };
+        empty.next(map, factory, seed)
     }
 
     /// A server that is not a cluster: every slot is served by the seed itself.
     pub(crate) fn single(factory: &NodeFactory, seed: &Endpoint) -> Self {
         let target = Target::seed(seed);
         let map = SlotMap::single_node(target.node.clone());
-        Self { map, nodes: vec![factory.spawn(target)], asked: HashMap::new() }
+        Self { map, nodes: vec![factory.spawn(target)], asked: HashMap::new(), is_single: true }
     }
 
     /// The snapshot after this one. Nodes that did not change keep their connections.
-    pub(crate) fn succeed(&self, map: SlotMap, factory: &NodeFactory, seed: &Endpoint) -> Self {
+    pub(crate) fn next(&self, map: SlotMap, factory: &NodeFactory, seed: &Endpoint) -> Self {
         let known: HashMap<&Endpoint, &Arc<Node>> =
             self.nodes.iter().map(|node| (node.endpoint(), node)).collect();
         let nodes = map
@@ -61,7 +64,7 @@ impl Topology {
             .filter(|(endpoint, (_, since))| map.node_at(endpoint).is_none() && since.elapsed() < KEEP_ASKED)
             .map(|(endpoint, entry)| (endpoint.clone(), entry.clone()))
             .collect();
-        Self { map, nodes, asked }
+        Self { map, nodes, asked, is_single: self.is_single }
     }
 
     /// This snapshot with a node that an `ASK` named.
@@ -70,11 +73,31 @@ impl Topology {
         let announced = AnnouncedNode::new(endpoint.clone(), Role::Primary);
         let node = factory.spawn(Target::announced(&announced, seed));
         asked.insert(endpoint.clone(), (node, Instant::now()));
-        Self { map: self.map.clone(), nodes: self.nodes.clone(), asked }
+        Self { map: self.map.clone(), nodes: self.nodes.clone(), asked, is_single: self.is_single }
     }
 
     pub(crate) fn map(&self) -> &SlotMap {
         &self.map
+    }
+
+    /// The same as the snapshot of a cluster.
+    pub(crate) fn of_cluster(self) -> Self {
+        Self { is_single: false, ..self }
+    }
+
+    /// Whether the server is not a cluster.
+    pub(crate) fn is_single(&self) -> bool {
+        self.is_single
+    }
+
+    /// The map, if it is that of a cluster.
+    pub(crate) fn cluster_map(&self) -> Option<&SlotMap> {
+        (!self.is_single).then_some(&self.map)
+    }
+
+    /// Whether there may be one more node that only a redirect named.
+    pub(crate) fn has_room(&self) -> bool {
+        self.nodes.len() + self.asked.len() < SlotMap::MAX_NODES
     }
 
     /// The primary of a slot.

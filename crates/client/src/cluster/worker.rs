@@ -1,20 +1,17 @@
 //! The topology worker: the only writer of the snapshot.
 //!
-//! It patches at once what a `MOVED` said, and confirms it by asking several nodes, one refresh at a time, no
-//! more often than a token bucket allows. Nothing on the request path waits for it, except a caller whose
-//! redirect names a node that nobody knew.
+//! It patches at once what a `MOVED` said, and confirms it by a refresh, one at a time and with growing pauses while they
+//! change nothing. Nothing on the request path waits for it, except a caller whose redirect names a node that nobody knew.
 
 use std::sync::Weak;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use truename_topology::{Disagreement, Endpoint, Origin, SlotMap, View, reconcile};
 
-use super::discover::{Answer, Kept, Opinion, ask_several};
+use super::discover::TopologyConnections;
 use super::hint::{Hints, Signals};
 use super::{Cluster, Topology};
-use crate::connection::{Backoff, Target};
-use crate::error::NodeFailure;
+use crate::connection::Backoff;
 use crate::event::Event;
 use crate::observe;
 use crate::panics;
@@ -25,8 +22,6 @@ const DEBOUNCE: Duration = Duration::from_millis(20);
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
 /// The least pause between two refreshes.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
-/// Nodes to ask at a time, besides a seed.
-const SOURCES: usize = 3;
 /// How long the connections that a refresh used are kept for the next one.
 const KEEP_CONNECTIONS: Duration = Duration::from_secs(2);
 
@@ -56,18 +51,18 @@ async fn work_on(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) 
 async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
     let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
     let mut not_before = Instant::now();
-    let mut kept = Kept::default();
+    let mut connections = TopologyConnections::default();
     loop {
         let tick = interval.mul_f64(0.9 + 0.2 * fastrand::f64());
-        let hints = next_hints(signals, tick, &mut kept).await;
+        let hints = next_hints(signals, tick, &mut connections).await;
         let Some(cluster) = cluster.upgrade() else { return };
         cluster.patch(&hints);
-        if !hints.refresh || cluster.is_single() {
+        if !hints.refresh {
             continue;
         }
         let wait = (Instant::now() + DEBOUNCE).max(not_before);
         cluster.patch_until(wait).await;
-        let changed = cluster.refresh(&mut kept).await;
+        let changed = cluster.refresh(&mut connections).await;
         if changed {
             backoff.reset();
         }
@@ -77,53 +72,14 @@ async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
 
 /// What was noticed; after a tick without anything it is time for a refresh all the same. When nothing is going on, no
 /// connection is kept for it.
-async fn next_hints(signals: &Signals, tick: Duration, kept: &mut Kept) -> Hints {
+async fn next_hints(signals: &Signals, tick: Duration, connections: &mut TopologyConnections) -> Hints {
     let busy = tick.min(KEEP_CONNECTIONS);
     if let Ok(hints) = tokio::time::timeout(busy, signals.next()).await {
         return hints;
     }
-    kept.clear();
+    connections.clear();
     let hints = tokio::time::timeout(tick - busy, signals.next()).await;
     hints.unwrap_or_else(|_| Hints { refresh: true, ..Hints::default() })
-}
-
-/// What several nodes think, each with whom it came from.
-#[derive(Default)]
-struct Views {
-    views: Vec<View>,
-    /// Parallel to the views.
-    sources: Vec<Target>,
-    /// Their node ids, where they tell; parallel to the views.
-    voters: Vec<Option<String>>,
-    failures: Vec<NodeFailure>,
-}
-
-impl Views {
-    fn is_empty(&self) -> bool {
-        self.views.is_empty()
-    }
-
-    /// Counts an opinion, but a node's only once, whether it was asked as a node or as a seed: else a seed that is
-    /// cut off from the majority would have two votes.
-    fn add(&mut self, opinion: Opinion) {
-        let Answer::View(view) = opinion.answer else { return };
-        let origin = if opinion.source.is_seed { Origin::Seed } else { Origin::Node };
-        let view = view.with_origin(origin);
-        let known = self.voters.iter().position(|voter| voter.is_some() && *voter == opinion.node_id);
-        match known {
-            // What a seed says may replace a cluster; what a node says may not.
-            Some(at) if origin == Origin::Seed => {
-                self.views[at] = view;
-                self.sources[at] = opinion.source;
-            }
-            Some(_) => {}
-            None => {
-                self.views.push(view);
-                self.sources.push(opinion.source);
-                self.voters.push(opinion.node_id);
-            }
-        }
-    }
 }
 
 impl Cluster {
@@ -131,16 +87,14 @@ impl Cluster {
     fn patch(&self, hints: &Hints) {
         if !hints.moved.is_empty() {
             let current = self.topology.load_full();
-            let mut map = current.map().clone();
-            for (slot, to) in &hints.moved {
-                map = map.with_moved(*slot, to);
-            }
+            let map = current.map().with_all_moved(hints.moved.iter().map(|(slot, to)| (*slot, to)));
             let seed = self.authority();
-            self.publish(&current, map, &seed);
+            let next = current.next(map, &self.factory, &seed);
+            self.publish(&current, next);
         }
         for endpoint in &hints.asked {
             let current = self.topology.load_full();
-            if current.node_at(endpoint).is_none() {
+            if current.node_at(endpoint).is_none() && current.has_room() {
                 let next = current.with_asked(endpoint, &self.factory, &self.authority());
                 self.store(next);
             }
@@ -154,72 +108,12 @@ impl Cluster {
         }
     }
 
-    /// Asks several nodes and adopts what they agree on. True when something changed.
-    async fn refresh(&self, kept: &mut Kept) -> bool {
-        self.signals.tell_of_outdated_lists(&self.factory.connector);
-        let current = self.topology.load_full();
-        let mut views = Views::default();
-        self.ask(&self.sources(&current), &mut views, kept).await;
-        if views.is_empty() {
-            self.ask(&self.all_seeds(), &mut views, kept).await;
-        }
-        if views.is_empty() {
-            return self.give_up(&views);
-        }
-        let mut reconciled = reconcile(&views.views, Some(current.map()));
-        if reconciled.disagreements.contains(&Disagreement::Replaced) {
-            // A seed speaks of another cluster. That is believed only if no other seed contradicts it: one of
-            // several addresses may have been given to a stranger.
-            self.ask(&self.all_seeds(), &mut views, kept).await;
-            reconciled = reconcile(&views.views, Some(current.map()));
-        }
-        for disagreement in &reconciled.disagreements {
-            tracing::debug!(%disagreement, "views disagree");
-            self.signals.emit(|| Event::Disagreement { what: disagreement.to_string() });
-        }
-        let seed =
-            reconciled.chosen.map_or_else(|| self.authority(), |chosen| views.sources[chosen].seed.clone());
-        let changed = self.publish(&current, reconciled.map, &seed);
-        observe::refreshed(if changed { "changed" } else { "unchanged" });
-        changed
-    }
-
-    /// Whom to ask: some nodes that are connected, drawn at random, and a seed.
-    fn sources(&self, topology: &Topology) -> Vec<Target> {
-        let mut up: Vec<&Target> =
-            topology.nodes().iter().filter(|node| node.is_up()).map(|node| node.target()).collect();
-        fastrand::shuffle(&mut up);
-        let seed = fastrand::choice(&self.seeds).map(Target::seed);
-        up.into_iter().take(SOURCES).cloned().chain(seed).collect()
-    }
-
-    fn all_seeds(&self) -> Vec<Target> {
-        self.seeds.iter().map(Target::seed).collect()
-    }
-
-    async fn ask(&self, sources: &[Target], views: &mut Views, kept: &mut Kept) {
-        let deadline = Instant::now() + self.timing.node_connect;
-        let (opinions, failures) = ask_several(&self.factory.connector, sources, kept, deadline).await;
-        views.failures.extend(failures);
-        for opinion in opinions {
-            views.add(opinion);
-        }
-    }
-
-    fn give_up(&self, views: &Views) -> bool {
-        let cause = views.failures.last().map_or_else(|| "nobody answered".to_owned(), NodeFailure::summary);
-        tracing::debug!(%cause, "refresh failed");
-        observe::refreshed("failed");
-        self.signals.emit(|| Event::RefreshFailed { cause });
-        false
-    }
-
-    /// Puts a map in force. True when it differs from the one before.
-    fn publish(&self, current: &Topology, map: SlotMap, seed: &Endpoint) -> bool {
-        let diff = current.map().diff(&map);
+    /// Puts a snapshot in force. True when its map differs from the one before.
+    pub(super) fn publish(&self, current: &Topology, next: Topology) -> bool {
+        let diff = current.map().diff(next.map());
         let is_news = !diff.is_empty();
-        let next = current.succeed(map, &self.factory, seed);
         let unchanged = !is_news
+            && next.is_single() == current.is_single()
             && next.nodes().len() == current.nodes().len()
             && next.nodes().iter().zip(current.nodes()).all(|(a, b)| std::sync::Arc::ptr_eq(a, b));
         if unchanged {

@@ -1,0 +1,136 @@
+//! One refresh: whom to ask, and what becomes of the answers.
+//!
+//! - Some nodes that are connected and one seed are asked; if nobody gives a view, every seed is. What they agree on is
+//!   decided by `reconcile`.
+//! - Usually the views that come within a short time of the first are enough. A single view that names addresses which
+//!   nobody knew is not: then everybody who was asked is waited for, up to the refresh's deadline.
+//! - **A client of a single server** asks every seed. It becomes a client of a cluster as soon as one of them gives a view.
+//!   The other way round, nobody must have given a view, and every seed must say that it is not a cluster.
+
+use tokio::time::Instant;
+use truename_topology::{Disagreement, Endpoint, Reconciled};
+
+use super::discover::{TopologyConnections, ask_several};
+use super::views::Views;
+use super::{Cluster, Topology};
+use crate::connection::Target;
+use crate::error::NodeFailure;
+use crate::event::Event;
+use crate::observe;
+
+/// Nodes to ask at a time, besides a seed.
+const SOURCES: usize = 3;
+/// Disagreements that one refresh reports; how many more there were is said in one sentence.
+const MOST_REPORTED: usize = 20;
+
+impl Cluster {
+    /// Asks several nodes and adopts what they agree on. True when something changed.
+    pub(super) async fn refresh(&self, connections: &mut TopologyConnections) -> bool {
+        self.signals.tell_of_outdated_lists(&self.factory.connector);
+        let current = self.topology.load_full();
+        let mut views = Views::default();
+        if !current.is_single() {
+            self.ask(&self.sources(&current), &current, &mut views, connections).await;
+        }
+        if views.is_empty() {
+            self.ask(&self.all_seeds(), &current, &mut views, connections).await;
+        }
+        if views.is_empty() {
+            return self.without_views(&views, &current);
+        }
+        let mut reconciled = views.reconcile(current.cluster_map());
+        if reconciled.disagreements.contains(&Disagreement::Replaced) {
+            // A seed speaks of another cluster. That is believed only if no other seed contradicts it: one of
+            // several addresses may have been given to a stranger.
+            self.ask(&self.all_seeds(), &current, &mut views, connections).await;
+            reconciled = views.reconcile(current.cluster_map());
+        }
+        self.report(&reconciled);
+        let seed = reconciled.chosen.and_then(|chosen| views.seed_of(chosen)).cloned();
+        let seed = seed.unwrap_or_else(|| self.authority());
+        self.authority.store(seed.clone().into());
+        let next = current.next(reconciled.map, &self.factory, &seed).of_cluster();
+        let changed = self.publish(&current, next);
+        if current.is_single() {
+            // What a seed said first is put to the vote.
+            self.signals.refresh();
+        }
+        observe::refreshed(if changed { "changed" } else { "unchanged" });
+        changed
+    }
+
+    /// Whom to ask: some nodes that are connected, drawn at random, and a seed.
+    fn sources(&self, topology: &Topology) -> Vec<Target> {
+        let mut up: Vec<&Target> =
+            topology.nodes().iter().filter(|node| node.is_up()).map(|node| node.target()).collect();
+        fastrand::shuffle(&mut up);
+        let seed = fastrand::choice(&self.seeds).map(Target::seed);
+        up.into_iter().take(SOURCES).cloned().chain(seed).collect()
+    }
+
+    fn all_seeds(&self) -> Vec<Target> {
+        self.seeds.iter().map(Target::seed).collect()
+    }
+
+    async fn ask(
+        &self,
+        sources: &[Target],
+        current: &Topology,
+        views: &mut Views,
+        connections: &mut TopologyConnections,
+    ) {
+        let deadline = Instant::now() + self.timing.node_connect;
+        let is_enough = |said: &[_]| {
+            let mut views = Views::default();
+            views.add_all(said);
+            views.is_enough(current.cluster_map())
+        };
+        let connector = &self.factory.connector;
+        let (said, failures) = ask_several(connector, sources, connections, deadline, is_enough).await;
+        views.failures.extend(failures);
+        views.add_all(&said);
+    }
+
+    /// Nobody gave a view.
+    fn without_views(&self, views: &Views, current: &Topology) -> bool {
+        if current.is_single() && views.any_single() {
+            observe::refreshed("unchanged");
+            return false;
+        }
+        match views.single_server(&self.seeds) {
+            Some(seed) => {
+                self.use_single(current, seed);
+                observe::refreshed("changed");
+                true
+            }
+            None => self.give_up(views),
+        }
+    }
+
+    /// Every seed leads to a server that is not a cluster.
+    fn use_single(&self, current: &Topology, seed: &Endpoint) {
+        tracing::debug!(%seed, "no seed is part of a cluster any more");
+        self.authority.store(seed.clone().into());
+        self.publish(current, Topology::single(&self.factory, seed));
+    }
+
+    fn report(&self, reconciled: &Reconciled) {
+        let disagreements = &reconciled.disagreements;
+        for disagreement in disagreements.iter().take(MOST_REPORTED) {
+            tracing::debug!(%disagreement, "views disagree");
+            self.signals.emit(|| Event::Disagreement { what: disagreement.to_string() });
+        }
+        if disagreements.len() > MOST_REPORTED {
+            let more = disagreements.len() - MOST_REPORTED;
+            self.signals.emit(|| Event::Disagreement { what: format!("{more} more disagreements") });
+        }
+    }
+
+    fn give_up(&self, views: &Views) -> bool {
+        let cause = views.failures.last().map_or_else(|| "nobody answered".to_owned(), NodeFailure::summary);
+        tracing::debug!(%cause, "refresh failed");
+        observe::refreshed("failed");
+        self.signals.emit(|| Event::RefreshFailed { cause });
+        false
+    }
+}
