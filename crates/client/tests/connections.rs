@@ -174,18 +174,15 @@ async fn large_values_both_ways_at_once() {
 }
 
 #[tokio::test]
-async fn replaced_tls_options_hold_from_the_next_connection_on() {
+async fn replaced_tls_options_hold_at_once() {
     let lab = one_node(Profile::Azure).await;
     let other = one_node(Profile::Azure).await;
     let trust = |lab: &Lab| truename::Tls::new().ca_pem(lab.ca_pem().expect("a CA")).expect("a good CA");
     let quick = config(&lab).command_timeout(Duration::from_secs(1));
     let client = Client::connect(&quick).await.expect("connected");
     let set = || client.execute::<()>(cmd("SET").arg("a").arg(1));
-    let kill = || lab.command(0, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
 
     client.replace_tls(trust(&other)).await.expect("replaced");
-    set().await.expect("the connection that is up stays up");
-    kill().await.expect("killed");
     let refused = || async {
         matches!(set().await, Err(truename::Error::Connect(error))
             if error.decisive().is_some_and(|failure| failure.cause.is_certificate()))

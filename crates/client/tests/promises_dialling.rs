@@ -113,3 +113,44 @@ async fn an_error_of_many_nodes_can_be_read() {
     assert!(text.contains("1000 attempts failed") && text.contains("980 more"), "{text}");
     assert!(text.lines().count() < 200, "{} lines", text.lines().count());
 }
+
+/// A cluster of 2,000 nodes that accept connections and say nothing.
+async fn silent_cluster(net: u8) -> (Scripted, TcpListener) {
+    // One listener for the whole of loopback. Nobody accepts: the kernel does, or drops what is too much, silently.
+    let silent = TcpListener::bind("0.0.0.0:0").expect("a free port");
+    let port = silent.local_addr().expect("bound").port();
+    let at = |n: u16| SocketAddr::from((Ipv4Addr::new(127, net, (n >> 8) as u8, n as u8), port));
+    let ids: Vec<String> = (0..2000).map(|n| format!("{n:040x}")).collect();
+    let ranges: Vec<_> = (0..2000u16).map(|n| (n, n, at(n), ids[usize::from(n)].as_str())).collect();
+    let all = slots(&ranges);
+    let seed = Scripted::listen(&format!("127.{net}.0.1:0"), move |words| Some(node(words, ID, &all))).await;
+    (seed, silent)
+}
+
+/// Handshakes of all clients of a process shared 64 permits, which silent peers held: with 4,000 such nodes about, to
+/// connect to a healthy cluster took 5.5 s and failed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silent_clusters_starve_no_healthy_one() {
+    let healthy = lab(Profile::Plain).await;
+    let (first, second) = (silent_cluster(7).await, silent_cluster(8).await);
+    let hanging: Vec<_> = [&first, &second]
+        .into_iter()
+        .map(|(seed, _)| {
+            let seed = seed.address;
+            let config = Config::new().plaintext().seed(seed.ip().to_string(), seed.port());
+            tokio::spawn(async move { Client::connect(&config).await })
+        })
+        .collect();
+    let found = || async { [&first, &second].iter().all(|(seed, _)| !seed.times("CLUSTER").is_empty()) };
+    eventually("both are being connected to", 5 * SECOND, found).await;
+    for _ in 0..20 {
+        let started = Instant::now();
+        let client = Client::connect(&config(&healthy)).await.unwrap_or_else(|error| panic!("{error}"));
+        client.execute::<()>(cmd("SET").arg("key").arg(1)).await.expect("OK");
+        assert!(started.elapsed() < SECOND, "{:?}", started.elapsed());
+        assert!(hanging.iter().all(|connecting| !connecting.is_finished()));
+        let descriptors = std::fs::read_dir("/proc/self/fd").expect("Linux").count();
+        assert!(descriptors < 1000, "{descriptors} descriptors");
+    }
+    hanging.iter().for_each(tokio::task::JoinHandle::abort);
+}

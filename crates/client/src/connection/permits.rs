@@ -10,7 +10,7 @@ const HANDSHAKES: usize = 64;
 /// How long one of them counts. A peer that is silent for longer costs nothing, and must not keep others waiting.
 pub(super) const HANDSHAKE_WORK: Duration = Duration::from_millis(200);
 /// Sockets that are being connected, or greeted, at a time: well below the usual limit of 1,024 descriptors.
-const DIALS: usize = 512;
+const DIALS: usize = 256;
 
 /// The permits of one client.
 #[derive(Debug)]
