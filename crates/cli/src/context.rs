@@ -344,7 +344,7 @@ mod tests {
         for (line, exit, what) in [
             ("a.test -a pw", 2, "can be read by every user"),
             ("a.test --password=pw", 2, "can be read by every user"),
-            ("http://a.test", 2, "`http`"),
+            ("http://a.test", 2, "`http://`"),
             ("bob:pw@a.test", 2, "HOST:"),
             ("bob:pw@a.test:1", 2, "HOST:"),
             ("a.test,:pw@b.test:1", 2, "HOST:"),

@@ -3,16 +3,12 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use bytes::BytesMut;
 use rcgen::string::Ia5String;
 use rcgen::{CertificateParams, DnType, KeyPair, SanType};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection};
+use support::peers::{peer, tls_peer};
 use support::{AUTHORITY, Run, run, words};
 use truename::resp::{Decoder, Frame, Limits, Reply};
 
@@ -33,23 +29,6 @@ fn assert_harmless(run: &Run) {
     assert!(!text.lines().any(|line| line.starts_with("All 7")), "truename {}: {text}", run.line);
 }
 
-/// Treats every connection in the same way. The thread ends with the test program.
-fn peer(treat: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let address = listener.local_addr().expect("it is bound");
-    let treat = Arc::new(treat);
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let treat = treat.clone();
-            thread::spawn(move || {
-                let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
-                treat(stream);
-            });
-        }
-    });
-    address
-}
-
 /// Presents a self-signed certificate whose issuer, subject and names are hostile.
 fn man_in_the_middle() -> SocketAddr {
     let mut params = CertificateParams::default();
@@ -59,18 +38,7 @@ fn man_in_the_middle() -> SocketAddr {
     params.subject_alt_names = vec![SanType::DnsName(Ia5String::try_from(ascii).expect("ASCII"))];
     let key = KeyPair::generate().expect("a key");
     let certificate = params.self_signed(&key).expect("a certificate");
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .expect("a certificate with its key");
-    let config = Arc::new(config);
-    peer(move |mut stream| {
-        let mut connection = ServerConnection::new(config.clone()).expect("a session");
-        while connection.complete_io(&mut stream).is_ok_and(|(read, written)| read + written > 0) {}
-    })
+    tls_peer(vec![certificate.der().clone()], &key)
 }
 
 /// Speaks RESP, and says hostile things of itself, of its neighbour and of every command.

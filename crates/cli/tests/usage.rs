@@ -43,7 +43,7 @@ async fn what_cannot_work_here_names_the_file_or_variable() {
     let empty = env!("CARGO_MANIFEST_DIR");
     let not_pem = format!("ping a.test --cacert {empty}/Cargo.toml");
     let rows: [(&str, &[&str]); 6] = [
-        ("ping a.test --cacert /nonexistent.pem", &["cannot read the CA bundle /nonexistent.pem"]),
+        ("ping a.test --cacert /nonexistent.pem", &["cannot read the CA bundle `/nonexistent.pem`"]),
         (&not_pem, &["holds no certificate", "BEGIN CERTIFICATE"]),
         (
             "ping a.test --cert /nonexistent.pem --key /nonexistent.key",

@@ -2,16 +2,18 @@
 //!
 //! A probe makes one fresh connection per node and reports every step of it. It never changes anything on a server.
 
+mod verdict;
+
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use truename_resp::Reply;
-use truename_topology::{AnnouncedNode, SlotMap};
+use truename_topology::{AnnouncedNode, Disagreement, Skipped, SlotMap, View};
 
-use crate::cluster::{Answer, ask_seeds, off_the_runtime};
+use crate::cluster::{Answer, ask_seeds, off_the_runtime, slots};
 use crate::config::Config;
-use crate::connection::{ConnectionFacts, Connector, Target, broken};
+use crate::connection::{ConnectionFacts, Connector, Target, Transport, Wire, broken};
 use crate::error::{Cause, Error, NodeFailure, Phase};
 
 /// What was found out about a cluster.
@@ -30,6 +32,10 @@ pub struct ClusterReport {
     pub failures: Vec<NodeFailure>,
     /// How long it took.
     pub elapsed: Duration,
+    /// Nodes that the topology mentions and that cannot be addressed.
+    pub skipped: Vec<Skipped>,
+    /// What the seeds' and nodes' own views do not agree on.
+    pub disagreements: Vec<Disagreement>,
 }
 
 /// What was found out about a node.
@@ -46,6 +52,8 @@ pub struct NodeReport {
     pub ping: Option<Duration>,
     /// Every attempt that failed, also before one that succeeded.
     pub failures: Vec<NodeFailure>,
+    /// The topology as the node sees it.
+    view: Option<View>,
 }
 
 impl NodeReport {
@@ -56,10 +64,17 @@ impl NodeReport {
 }
 
 impl ClusterReport {
-    /// Whether a topology was found and every seed and node can be used.
+    /// Whether a topology was found that all agree on, every slot has an owner, and every seed and node can be used.
     pub fn is_healthy(&self) -> bool {
         (self.topology.is_some() || self.is_single_node)
+            && self.slots_without_owner() == 0
+            && self.disagreements.is_empty()
             && self.seeds.iter().chain(&self.nodes).all(NodeReport::is_healthy)
+    }
+
+    /// How many slots of the topology have no owner that can be addressed: commands for their keys fail.
+    pub fn slots_without_owner(&self) -> usize {
+        self.topology.as_ref().map_or(0, verdict::slots_without_owner)
     }
 
     /// The failure that says most: of a seed if none told a topology, of a node otherwise.
@@ -92,6 +107,8 @@ pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
         is_single_node: false,
         failures: Vec::new(),
         elapsed: Duration::ZERO,
+        skipped: Vec::new(),
+        disagreements: Vec::new(),
     };
     match view {
         Err(failures) => report.failures = failures,
@@ -104,6 +121,10 @@ pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
                 let deadline = deadline.max(Instant::now() + config.limits.node_connect);
                 report.nodes = examine_all(&connector, &targets, deadline).await;
                 report.topology = Some(map);
+                verdict::tell_the_dead_from_the_hidden(&mut report.nodes);
+                let others = report.seeds.iter().chain(&report.nodes).filter_map(|node| node.view.as_ref());
+                report.disagreements = verdict::disagreements(std::iter::once(&view).chain(others));
+                report.skipped = view.skipped;
             }
         },
     }
@@ -123,6 +144,7 @@ async fn examine_one(connector: &Connector, target: &Target, deadline: Instant) 
         facts: None,
         ping: None,
         failures: Vec::new(),
+        view: None,
     };
     match connector.examine(target, deadline).await {
         Err(failures) => report.failures = failures,
@@ -136,7 +158,10 @@ async fn examine_one(connector: &Connector, target: &Target, deadline: Instant) 
                 Err(_) => Some(Cause::TimedOut),
             };
             match cause {
-                None => report.ping = Some(asked.elapsed()),
+                None => {
+                    report.ping = Some(asked.elapsed());
+                    report.view = view_of(&mut connected.wire, target, deadline).await;
+                }
                 Some(cause) => {
                     let failure =
                         connector.failure_after(target, &connected.facts, Phase::Ping, cause, asked);
@@ -147,6 +172,14 @@ async fn examine_one(connector: &Connector, target: &Target, deadline: Instant) 
         }
     }
     report
+}
+
+/// What the node thinks of the topology. A node that does not tell has no opinion, and that is no fault here.
+async fn view_of(wire: &mut Wire<Transport>, target: &Target, deadline: Instant) -> Option<View> {
+    match tokio::time::timeout_at(deadline, slots(wire, target)).await {
+        Ok(Ok(Answer::View(view))) => Some(view),
+        _ => None,
+    }
 }
 
 /// A server that refuses `PING` to this user is alive all the same.

@@ -3,6 +3,8 @@
 #![expect(dead_code, reason = "every test binary includes this module and none uses all of it")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub(crate) mod peers;
+
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 

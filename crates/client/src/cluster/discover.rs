@@ -104,7 +104,7 @@ impl NodeView {
     }
 }
 
-async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result<Answer, (Phase, Cause)> {
+pub(crate) async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result<Answer, (Phase, Cause)> {
     let replies = wire.ask_for_topology(&[&[b"CLUSTER", b"SLOTS"]]).await.map_err(|error| {
         let (_, cause) = broken(error);
         (Phase::Topology, cause)

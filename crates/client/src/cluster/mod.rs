@@ -41,7 +41,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use truename_topology::{Endpoint, SlotMap};
 
-pub(crate) use discover::{Answer, NodeView, ask_seeds};
+pub(crate) use discover::{Answer, NodeView, ask_seeds, slots};
 pub(crate) use exclusive::{ExclusiveLane, Refusal};
 use hint::Signals;
 pub(crate) use node::Node;

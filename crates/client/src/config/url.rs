@@ -61,8 +61,11 @@ pub(super) fn parse(text: &str) -> Result<Config, Error> {
         "rediss" | "valkeys" => true,
         "redis" | "valkey" => false,
         other => {
-            let shown =
-                if rest.contains('@') { "what is before `://`".to_owned() } else { Typed(other).to_string() };
+            let shown = if rest.contains('@') {
+                "what is before `://`".to_owned()
+            } else {
+                Typed(&format!("{other}://")).to_string()
+            };
             return Err(Error::config_with_remedy(
                 format!("{shown} is not a scheme of this client"),
                 "use rediss:// for TLS or redis:// for plaintext",

@@ -193,7 +193,7 @@ impl Attempt<'_> {
         self.facts.presented = Some(Arc::new(context.presented(session)));
         if let Some(chain) = session.peer_certificates() {
             self.facts.certificate =
-                chain.first().and_then(|leaf| Certificate::read(leaf, chain.len())).map(Arc::new);
+                chain.split_first().and_then(|(leaf, others)| Certificate::read(leaf, others)).map(Arc::new);
             self.facts.identity = context.proven(chain, &self.dialling.plan.identities).cloned();
         }
     }

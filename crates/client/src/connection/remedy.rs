@@ -6,6 +6,7 @@ use super::Target;
 use super::facts::ConnectionFacts;
 use crate::config::plaintext::REMEDY;
 use crate::error::{Cause, Phase};
+use crate::tls::Certificate;
 
 /// The advice for a node that was not dialled.
 pub(super) fn before_dialling(cause: &Cause) -> Option<String> {
@@ -77,10 +78,7 @@ pub(super) fn advise(
              want".to_owned()
         }
         Cause::TlsPort => "use TLS: rediss://, or leave out --plain (Config::plaintext)".to_owned(),
-        Cause::UnknownIssuer => format!(
-            "trust the authority that signed it with --cacert FILE (Tls::ca_file){}",
-            facts.certificate.as_ref().map_or_else(String::new, |c| format!("; its name is {}", c.issuer))
-        ),
+        Cause::UnknownIssuer => unknown_issuer(facts.certificate.as_deref()),
         Cause::CertificateExpired => "renew the server's certificate".to_owned(),
         Cause::CertificateNotYetValid => "check this machine's clock".to_owned(),
         Cause::NameMismatch => name_mismatch(target, plan, facts),
@@ -134,8 +132,8 @@ pub(super) fn advise(
         Cause::TooManyDials => "wait: nodes that are silent hold up the connections to the others".to_owned(),
         Cause::NotRedis(_) => "check the port: something else than Redis or Valkey listens there".to_owned(),
         Cause::ClosedByPeer if phase == Phase::Tls || phase == Phase::Hello => {
-            "check that a Redis or Valkey server listens there, and that no proxy on the way closes the \
-             connection"
+            "check that a Redis or Valkey server listens there, that it has room for another client (without any, it \
+             closes TLS connections unread: maxclients), and that no proxy on the way closes the connection"
                 .to_owned()
         }
         _ => return None,
@@ -144,6 +142,28 @@ pub(super) fn advise(
 
 fn is_ruled(plan: &NodePlan) -> bool {
     matches!(plan.dial, DialPlan::Ruled(_))
+}
+
+/// Who signed the last certificate that was sent is whom to trust, unless the server forgot to send some.
+fn unknown_issuer(certificate: Option<&Certificate>) -> String {
+    const TRUST: &str = "trust the authority that signed it with --cacert FILE (Tls::ca_file)";
+    let Some(certificate) = certificate else { return TRUST.to_owned() };
+    if certificate.chain_length > 1 {
+        return format!("{TRUST}; its name is {}", certificate.top_issuer);
+    }
+    if certificate.issuer == certificate.subject {
+        return format!(
+            "the certificate signed itself: if it is the right one, trust that very certificate with --cacert FILE \
+             (Tls::ca_file); its name is {}",
+            certificate.issuer
+        );
+    }
+    format!(
+        "the server sent its own certificate alone, signed by {}: if that is an intermediate authority, let the server \
+         send its certificate too (append it to the file of tls-cert-file); if it is the root, trust it with --cacert \
+         FILE (Tls::ca_file)",
+        certificate.issuer
+    )
 }
 
 fn name_mismatch(target: &Target, plan: &NodePlan, facts: &ConnectionFacts) -> String {

@@ -37,11 +37,13 @@ pub struct Certificate {
     pub key: Pin,
     /// Certificates that the peer sent, the leaf included.
     pub chain_length: usize,
+    /// The issuer of the last one of them: whom to trust, if all that is between was sent.
+    pub top_issuer: String,
 }
 
 impl Certificate {
-    /// Reads a presented chain, leaf first. `None` when the leaf is not parseable.
-    pub(crate) fn read(leaf: &CertificateDer<'_>, chain_length: usize) -> Option<Self> {
+    /// Reads a presented chain. `None` when the leaf is not parseable.
+    pub(crate) fn read(leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(leaf).ok()?;
         let mut dns_names = Vec::new();
         let mut ip_addresses = Vec::new();
@@ -62,7 +64,8 @@ impl Certificate {
             not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
             key: pin_of(&SubjectPublicKeyInfoDer::from(certificate.public_key().raw)),
-            chain_length,
+            chain_length: 1 + others.len(),
+            top_issuer: readable(&issuer_of(others.last().unwrap_or(leaf))?),
         })
     }
 
@@ -101,6 +104,10 @@ impl Certificate {
     pub(crate) fn validity_line(&self) -> String {
         format!("{} to {}", UtcMinute(self.not_before), UtcMinute(self.not_after))
     }
+}
+
+fn issuer_of(certificate: &CertificateDer<'_>) -> Option<String> {
+    X509Certificate::from_der(certificate).ok().map(|(_, certificate)| certificate.issuer().to_string())
 }
 
 fn readable(text: &str) -> String {

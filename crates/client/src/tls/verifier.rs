@@ -94,7 +94,7 @@ impl IdentityVerifier {
     ) -> Result<(), Rejection> {
         self.check_chain_and_name(leaf, intermediates, now).and_then(|()| self.check_pins(leaf)).map_err(
             |reason| {
-                let certificate = Certificate::read(leaf, 1 + intermediates.len()).map(Arc::new);
+                let certificate = Certificate::read(leaf, intermediates).map(Arc::new);
                 Rejection { reason, certificate }
             },
         )

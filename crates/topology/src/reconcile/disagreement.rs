@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use truename_resp::Untrusted;
+
 use crate::{AnnouncedNode, Endpoint, NodeId, SlotRange};
 
 /// Something that the views did not agree on.
@@ -87,7 +89,7 @@ impl AnnouncedAs {
 impl fmt::Display for AnnouncedAs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.endpoint)?;
-        self.hostname.iter().try_for_each(|hostname| write!(f, " ({hostname})"))?;
+        self.hostname.iter().try_for_each(|hostname| write!(f, " ({})", Untrusted(hostname)))?;
         self.ip.iter().try_for_each(|ip| write!(f, " ({ip})"))
     }
 }

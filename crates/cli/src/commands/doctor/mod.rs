@@ -16,7 +16,7 @@ use serde_json::Value;
 use truename::Certificate;
 use truename::error::NodeFailure;
 use truename::probe::{ClusterReport, NodeReport, examine};
-use truename::topology::{Endpoint, Profile};
+use truename::topology::{Endpoint, Profile, Slot};
 
 use crate::context::Target;
 use crate::exit::Exit;
@@ -59,7 +59,11 @@ impl Diagnosis {
         if self.report.is_healthy() {
             return Exit::Ok;
         }
-        self.report.decisive().map_or(Exit::Problem, |failure| (&failure.cause).into())
+        match self.report.decisive() {
+            Some(failure) => (&failure.cause).into(),
+            None if self.report.slots_without_owner() > 0 => Exit::BadTopology,
+            None => Exit::Problem,
+        }
     }
 
     /// Every failure that keeps a node from being used, once. A seed is asked twice, for itself and for the topology.
@@ -77,6 +81,20 @@ impl Diagnosis {
             }
         }
         failures
+    }
+
+    /// What is wrong with the topology itself, a line each.
+    fn topology_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let lost = self.report.slots_without_owner();
+        if lost > 0 {
+            faults.push(format!(
+                "{lost} of {} slots have no owner that can be addressed: commands for their keys fail.",
+                Slot::COUNT
+            ));
+        }
+        faults.extend(self.report.disagreements.iter().map(|what| format!("The nodes disagree: {what}.")));
+        faults
     }
 
     /// Nodes that were reached only by a detour, with the attempt that failed before.

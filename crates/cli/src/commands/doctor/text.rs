@@ -2,6 +2,8 @@
 
 use std::io;
 
+use truename::topology::view::SkipReason;
+
 use super::{Diagnosis, Expiring, check};
 use crate::render::Page;
 use crate::render::table::Table;
@@ -24,6 +26,7 @@ const HEADERS: [&str; 12] = [
 pub(super) fn write(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
     page.table(&table(diagnosis))?;
     failures(diagnosis, page)?;
+    topology(diagnosis, page)?;
     notes(diagnosis, page)?;
     provider(diagnosis, page)?;
     verdict(diagnosis, page)
@@ -61,6 +64,28 @@ fn failures(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
             page.blank()?;
         }
         page.indented(failure)?;
+    }
+    Ok(())
+}
+
+/// What no row can show: nodes that have no address, slots that nobody owns, opinions that differ.
+fn topology(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
+    let faults = diagnosis.topology_faults();
+    let skipped = &diagnosis.report.skipped;
+    if faults.is_empty() && skipped.is_empty() {
+        return Ok(());
+    }
+    page.heading("The topology")?;
+    for fault in faults {
+        page.indented(page.paint().error(format!("- {fault}")))?;
+    }
+    for skipped in skipped {
+        page.indented(format!("- Cannot be addressed: {skipped}."))?;
+    }
+    if skipped.iter().any(|skipped| skipped.why == SkipReason::UnknownEndpoint) {
+        page.indented(
+            "  remedy     give every node a `cluster-announce-hostname`, or set `cluster-preferred-endpoint-type ip`",
+        )?;
     }
     Ok(())
 }
@@ -124,6 +149,12 @@ fn verdict(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
     }
     let code = diagnosis.exit().code();
     let what = match failed {
+        0 if diagnosis.report.slots_without_owner() > 0 => {
+            "The addresses answer, and the cluster cannot serve all slots".to_owned()
+        }
+        0 if !diagnosis.report.disagreements.is_empty() => {
+            "The addresses answer, and the nodes disagree on the topology".to_owned()
+        }
         0 => "No seed told a usable topology".to_owned(),
         failed => format!("{failed} of {all} addresses cannot be used"),
     };

@@ -1,0 +1,54 @@
+//! What a look at a cluster amounts to, beyond what each node's own report says. Pure.
+
+use truename_topology::{Disagreement, Slot, SlotMap, View, reconcile};
+
+use super::NodeReport;
+use crate::error::{Cause, NodeFailure, Phase};
+
+/// Slots for which there is nobody to send a command to.
+pub(super) fn slots_without_owner(map: &SlotMap) -> usize {
+    Slot::all().filter(|slot| map.primary(*slot).is_none()).count()
+}
+
+/// What the nodes' own views do not agree on. The first one is the view that was used.
+pub(super) fn disagreements<'a>(views: impl IntoIterator<Item = &'a View>) -> Vec<Disagreement> {
+    let views: Vec<View> = views.into_iter().cloned().collect();
+    if views.len() < 2 { Vec::new() } else { reconcile(&views, None).disagreements }
+}
+
+/// A node that refuses connections where its neighbours answer is down: a rule for where to dial would not help it.
+pub(super) fn tell_the_dead_from_the_hidden(nodes: &mut [NodeReport]) {
+    let answering: Vec<(String, bool)> = nodes.iter().filter_map(way).collect();
+    let has_company = |failure: &NodeFailure| {
+        let Some(dialled) = &failure.dialled else { return false };
+        let as_announced = is_announced(&failure.node, dialled);
+        answering.iter().any(|(host, announced)| host == dialled.host() || (as_announced && *announced))
+    };
+    for node in nodes.iter_mut().filter(|node| !node.is_healthy()) {
+        if !node.failures.iter().any(|failure| is_unreachable(failure) && has_company(failure)) {
+            continue;
+        }
+        let remedy = format!(
+            "other nodes answer, so this one is down or its port {} is closed: check that it runs, and the firewall",
+            node.node.endpoint.port()
+        );
+        for failure in node.failures.iter_mut().filter(|failure| is_unreachable(failure)) {
+            failure.remedy = Some(remedy.clone());
+        }
+    }
+}
+
+/// The host at which a node was reached, and whether it is the announced address.
+fn way(node: &NodeReport) -> Option<(String, bool)> {
+    let dialled = node.facts.as_ref()?.dialled.as_ref()?;
+    Some((dialled.host().to_owned(), is_announced(&node.node.endpoint, dialled)))
+}
+
+fn is_announced(node: &truename_topology::Endpoint, dialled: &truename_topology::DialAddress) -> bool {
+    (node.host(), node.port()) == (dialled.host(), dialled.port())
+}
+
+fn is_unreachable(failure: &NodeFailure) -> bool {
+    failure.phase == Phase::Tcp
+        && matches!(failure.cause, Cause::Refused | Cause::Unreachable(_) | Cause::TimedOut)
+}
