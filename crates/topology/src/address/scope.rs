@@ -1,48 +1,45 @@
-//! [`Scope`]: which of the names and addresses that a cluster announces count.
+//! [`Scope`]: which of the names and addresses that a cluster announces count, and [`Boundary`]: when that matters.
 //!
-//! Whoever can influence a topology (a node, the cluster's bus, a proxy, the text of an error reply) can announce
-//! any name, and under public authorities everybody has a certificate for a name of their own. So an announced name
-//! counts only where the user's own words lead to it:
-//!
-//! | it counts | because |
-//! |---|---|
-//! | a seed's host | the user wrote it |
-//! | what lies under a seed's parent domain | one owner, see below |
-//! | a name by the profile's pattern for the seed | the provider gives those names to the same cluster |
-//! | what the user [trusts](Trust), or wants verified | the user wrote it |
-//!
-//! An announced address counts *as an identity* only if it is a seed's own or trusted. Dialling it is another matter:
-//! see [the module above](super).
-//!
-//! # Parent domains
-//!
-//! The parent of a seed is its name without the first label. It counts if it has at least two labels and is not a
-//! public suffix (Mozilla's list, by the crate `psl`: `co.uk`, but also `github.io`), and then for the names below it
-//! that no further public suffix separates from it. A profile [narrows](super::Profile::narrows_scope) this to the
-//! seed's own name where every customer of the provider has a certificate under the same parent.
-//!
-//! # When it holds
-//!
-//! For TLS with names checked, unless the roots were given by the user and none of them is public: then that
-//! authority is the boundary, and whatever it signed counts. Which of these holds is the [`Boundary`] that a plan is
-//! made with: the roots may be replaced while a client lives.
+//! What must stay true: nothing that a peer says makes a name count. The scope is made of what the user wrote and of
+//! facts about domains, and is complete before anything is dialled.
 
 use std::sync::Arc;
 
 use super::trust::is_under;
 use super::{IdentityName, Profile, Trust};
 
-/// What bounds the names that a cluster announces, at the time when a plan is made.
+/// What bounds the names that a cluster announces, at the time when a plan is made: the roots may be replaced while a
+/// client lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Boundary {
     /// The scope: public authorities are trusted, and they have certificates for everybody.
     Scope,
-    /// Something else does: the user's own authority, or nothing at all, as in plaintext or where names are not
-    /// checked because of a `danger_*` method.
+    /// Something else does: the user's own authority, where the roots were given by the user and none of them is public,
+    /// and then whatever it signed counts; or nothing at all, as in plaintext or where names are not checked because of a
+    /// `danger_*` method.
     Lifted,
 }
 
-/// Which announced names count. See the [module](self) for the rules.
+/// Which announced names count.
+///
+/// Whoever can influence a topology (a node, the cluster's bus, a proxy, the text of an error reply) can announce
+/// any name, and under public authorities everybody has a certificate for a name of their own. So an announced name
+/// counts only where the user's own words lead to it:
+///
+/// | it counts | because |
+/// |---|---|
+/// | a seed's host | the user wrote it |
+/// | what lies under a seed's parent domain | one owner, see below |
+/// | a name by the profile's [pattern](Profile::siblings) for the seed | the provider gives those names to the same cluster |
+/// | what the user [trusts](Trust), or wants verified | the user wrote it |
+///
+/// An announced address counts *as an identity* only if it is a seed's own or trusted. Dialling it is another matter:
+/// see [the module](crate::address).
+///
+/// The parent of a seed is its name without the first label. It counts if it has at least two labels and is not a
+/// public suffix (Mozilla's list, by the crate `psl`: `co.uk`, but also `github.io`), and then for the names below it
+/// that no further public suffix separates from it. A profile [narrows](Profile::narrows_scope) this to the seed's own
+/// name where every customer of the provider has a certificate under the same parent.
 ///
 /// ```
 /// use truename_topology::{IdentityName, Scope};
