@@ -132,6 +132,9 @@ impl Cluster {
                 Some(importer) => Some((importer, true)),
                 None => {
                     let to = to.filter(|to| is_address_of(&id, to, view.as_deref(), node))?;
+                    if self.refuses_to_dial(to).is_some() {
+                        return None;
+                    }
                     self.signals.asked(to);
                     Some((self.node_soon(to, deadline).await?, true))
                 }

@@ -39,7 +39,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use truename_topology::{Endpoint, SlotMap};
+use truename_topology::{AnnouncedNode, Endpoint, Role, SlotMap};
 
 pub(crate) use discover::{Answer, NodeView, ask_seeds, slots};
 pub(crate) use exclusive::{ExclusiveLane, Refusal};
@@ -50,7 +50,7 @@ pub(crate) use topology::Topology;
 
 use crate::clock;
 use crate::config::{Config, Timing};
-use crate::connection::{Connector, Habit, LaneOptions, Room};
+use crate::connection::{Connector, Habit, LaneOptions, Room, Target};
 use crate::error::{Cause, Error, NodeFailure};
 use crate::event::Events;
 use crate::router::ReadFrom;
@@ -190,6 +190,15 @@ impl Cluster {
             }
             clock::timeout_at(deadline, version.changed()).await?.ok()?;
         }
+    }
+
+    /// Why the target of a redirect would not be dialled, if no map names it either: it is out of scope.
+    pub(crate) fn refuses_to_dial(&self, to: &Endpoint) -> Option<Box<NodeFailure>> {
+        if self.topology().node_at(to).is_some() {
+            return None;
+        }
+        let announced = AnnouncedNode::new(to.clone(), Role::Primary);
+        self.factory.connector.plan(&Target::announced(&announced, &self.authority())).err()
     }
 
     fn authority(&self) -> Endpoint {

@@ -27,7 +27,20 @@ impl Router {
     ) -> Result<Destination, Error> {
         let traits = request.traits(self.cluster.repeats_writes, attempts);
         let verdict = judge(setback, traits, node.endpoint());
-        let followed = self.act_on(verdict, &node, request, attempts).await;
+        let refused = match &verdict {
+            Verdict::Moved(to) | Verdict::Ask(to) => {
+                self.cluster.refuses_to_dial(to.to()).map(|why| (to, why))
+            }
+            _ => None,
+        };
+        let followed = match refused {
+            // That is no progress. The servers may come to another opinion.
+            Some((redirect, why)) => {
+                let text = format!("{redirect}, but {}", why.summary());
+                self.wait(&text, &node, request, attempts).await
+            }
+            None => self.act_on(verdict, &node, request, attempts).await,
+        };
         followed.map_err(|error| attempts.admit(error))
     }
 
@@ -62,11 +75,11 @@ impl Router {
             }
             Verdict::Reconnect(error) => {
                 node.reconnect_after_drain();
-                self.wait(&error, node, request, attempts).await
+                self.wait(error.message(), node, request, attempts).await
             }
             Verdict::Wait(error) => {
                 self.note_demotion(node, &error);
-                self.wait(&error, node, request, attempts).await
+                self.wait(error.message(), node, request, attempts).await
             }
             Verdict::Doubt { error, hint } => self.pursue(error, &hint, node, request, attempts).await,
             Verdict::Resend { cause, is_lost } => {
@@ -89,13 +102,13 @@ impl Router {
     /// Refused for now: another node may be right a moment later, or the same one.
     async fn wait(
         &self,
-        error: &ErrorReply,
+        text: &str,
         node: &Node,
         request: &Request<'_, '_>,
         attempts: &mut Attempts,
     ) -> Result<Destination, Error> {
         observe::resent("refused");
-        attempts.note_refused(node, error.message());
+        attempts.note_refused(node, text);
         self.cluster.signals.refresh();
         attempts.back_off().await?;
         self.resolve(request, attempts).await
