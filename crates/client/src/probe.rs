@@ -6,12 +6,11 @@ mod verdict;
 
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::time::Instant;
 use truename_resp::Reply;
 use truename_topology::{AnnouncedNode, Disagreement, Skipped, SlotMap, View};
 
-use crate::cluster::{Answer, ask_seeds, off_the_runtime, slots};
+use crate::cluster::{Answer, ask_seeds, off_the_runtime, runtime_here, slots};
 use crate::config::Config;
 use crate::connection::{ConnectionFacts, Connector, Target, Transport, Wire, broken};
 use crate::error::{Cause, Error, NodeFailure, Phase};
@@ -93,7 +92,7 @@ pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
     let started = Instant::now();
     let deadline = started + config.limits.connect;
     let owned = config.clone();
-    let connector = off_the_runtime(&Handle::current(), move || Connector::build(&owned)).await?;
+    let connector = off_the_runtime(&runtime_here()?, move || Connector::build(&owned)).await?;
 
     let seeds: Vec<Target> = config.seeds.iter().map(Target::seed).collect();
     let (seeds, view) = tokio::join!(

@@ -105,6 +105,26 @@ async fn without_limit<F: Future>(future: F) -> F::Output {
     future.await
 }
 
+/// A worker thread that somebody blocks may be the one that the connection's task waits for: its callers waited with it.
+#[test]
+fn a_call_ends_in_time_while_every_worker_is_blocked() {
+    let servers = with_a_worker();
+    let lab = servers.block_on(one_node());
+    let of_client = with_a_worker();
+    let client = of_client.block_on(connect(&lab));
+    of_client.block_on(set(&client, Duration::from_secs(5))).expect("OK");
+    let (started, blocked) = std::sync::mpsc::channel();
+    of_client.spawn(async move {
+        started.send(()).expect("the test waits");
+        std::thread::sleep(Duration::from_secs(3));
+    });
+    blocked.recv_timeout(Duration::from_secs(5)).expect("it blocks");
+    let started = Instant::now();
+    let error = of_client.block_on(set(&client, Duration::from_millis(300))).expect_err("nobody can work");
+    assert!(started.elapsed() < Duration::from_millis(1500), "{:?}: {error}", started.elapsed());
+    of_client.block_on(set(&client, Duration::from_secs(5))).expect("it works again");
+}
+
 /// The pause before a second attempt was a timer of the caller's runtime: without one the call panicked.
 #[test]
 fn callers_without_a_runtime_are_served_and_retry() {

@@ -85,9 +85,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Finds the cluster through its seeds and connects to the primaries, within the connect time-out.
     pub(crate) async fn connect(config: &Config) -> Result<Arc<Self>, Error> {
-        let runtime = Handle::try_current().map_err(|_| {
-            Error::config_with_remedy("there is no tokio runtime here", "call Client::connect within one")
-        })?;
+        let runtime = runtime_here()?;
         clock::start()
             .map_err(|error| Error::config(format!("no thread for the client's clock: {error}")))?;
         let started = Instant::now();
@@ -218,6 +216,16 @@ impl Cluster {
         self.topology.store(Arc::new(topology));
         self.version.send_modify(|version| *version += 1);
     }
+}
+
+/// The runtime of the caller.
+pub(crate) fn runtime_here() -> Result<Handle, Error> {
+    Handle::try_current().map_err(|_| {
+        Error::config_with_remedy(
+            "there is no tokio runtime here",
+            "call this within one, such as under #[tokio::main]",
+        )
+    })
 }
 
 /// Runs what may read files where it blocks nobody.

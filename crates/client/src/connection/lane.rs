@@ -14,12 +14,11 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::closed::CloseCause;
-use super::overdue::Watch;
+use super::overdue::{Home, Watch};
 use super::pipeline::{Habit, Pipeline, Progress, Room};
 use super::waiter::{Failure, Terms, Ticket};
 
@@ -94,8 +93,7 @@ impl LaneState {
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<LaneState>,
-    /// The runtime that the lane's task runs on.
-    runtime: Option<Id>,
+    home: Home,
 }
 
 impl Shared {
@@ -103,8 +101,8 @@ impl Shared {
         self.state.lock()
     }
 
-    pub(super) fn runtime(&self) -> Option<Id> {
-        self.runtime
+    pub(super) fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Lets the lane's task run, if it waits: something else than a caller has work for it.
@@ -161,7 +159,7 @@ impl Lane {
                 settled: Vec::new(),
                 watch: Watch::default(),
             }),
-            runtime: Handle::try_current().ok().map(|current| current.id()),
+            home: Home::here(),
         });
         (Self { shared: shared.clone() }, shared)
     }

@@ -5,7 +5,8 @@
 //! also leaves word with the process's clock, no more often than its earliest deadline passes. When the clock finds
 //! that the task is behind, it wakes whoever is past the deadline, and a caller that is not of the lane's own runtime
 //! gives up by itself. Callers of the same runtime are left to the task: when that comes late, so did they, and the
-//! reply that is in the socket by then is still theirs.
+//! reply that is in the socket by then is still theirs. But a runtime with workers may run callers while the worker that
+//! the task waits for is blocked: there, callers give up too, a little later.
 //!
 //! Per command this costs one comparison.
 
@@ -14,7 +15,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::MutexGuard;
-use tokio::runtime::{Handle, Id};
+use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::time::Instant;
 use truename_resp::Reply;
 
@@ -26,6 +27,8 @@ use crate::clock::{self, Watched};
 const GRACE: Duration = Duration::from_millis(20);
 /// A clock that is this late was stopped with the whole process: the lane's task gets as long to do its checks.
 const LATE: Duration = Duration::from_millis(100);
+/// How long callers on workers of the lane's own runtime go on waiting for its task after their deadline.
+const STARVED: Duration = Duration::from_millis(200);
 /// The longest time until the next look, so that a lane that is gone is forgotten.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
 
@@ -48,6 +51,34 @@ impl Watch {
     #[inline]
     pub(super) fn is_overdue(&self) -> bool {
         self.is_overdue
+    }
+}
+
+/// The runtime that a lane's task runs on.
+#[derive(Debug)]
+pub(super) struct Home {
+    id: Option<Id>,
+    /// Its tasks run beside each other: that one is polled does not mean that another one is.
+    has_workers: bool,
+}
+
+impl Home {
+    /// The current one.
+    pub(super) fn here() -> Self {
+        let current = Handle::try_current().ok();
+        let flavor = current.as_ref().map(Handle::runtime_flavor);
+        let has_workers = !matches!(flavor, None | Some(RuntimeFlavor::CurrentThread));
+        Self { id: current.map(|current| current.id()), has_workers }
+    }
+
+    /// For how long after its deadline a caller that is polled here leaves the matter to the lane's task. `None`: for ever.
+    fn patience(&self) -> Option<Duration> {
+        let is_here = Handle::try_current().ok().map(|current| current.id()) == self.id;
+        match (is_here, self.has_workers) {
+            (false, _) => Some(Duration::ZERO),
+            (true, true) => Some(STARVED),
+            (true, false) => None,
+        }
     }
 }
 
@@ -76,7 +107,8 @@ impl Shared {
         ticket: Ticket,
         terms: &Terms,
     ) -> Poll<Result<Reply, Failure>> {
-        if Instant::now() < terms.deadline || is_current(self.runtime()) {
+        let now = Instant::now();
+        if self.home().patience().is_none_or(|patience| now < terms.deadline + patience) {
             return Poll::Pending;
         }
         let submitted = state.pipeline.is_in_flight(ticket) && matches!(state.phase, Phase::Open);
@@ -86,10 +118,6 @@ impl Shared {
         wake.into_iter().for_each(Waker::wake);
         Poll::Ready(Err(Failure::TimedOut { submitted }))
     }
-}
-
-fn is_current(runtime: Option<Id>) -> bool {
-    Handle::try_current().ok().map(|current| current.id()) == runtime
 }
 
 impl Watched for Shared {
@@ -105,7 +133,9 @@ impl Watched for Shared {
         let is_behind = check + GRACE <= now;
         state.watch.is_overdue = is_behind && late < LATE;
         if state.watch.is_overdue {
-            if let Some(next) = state.pipeline.rouse(now, &mut wake) {
+            let next = state.pipeline.rouse(now, &mut wake);
+            let again = (self.home().has_workers && !wake.is_empty()).then_some(now + STARVED);
+            if let Some(next) = next.into_iter().chain(again).min() {
                 self.watch_from(&mut state, next);
             }
         } else {

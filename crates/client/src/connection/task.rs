@@ -150,7 +150,10 @@ impl<O: LaneObserver> LaneTask<O> {
             let mut since = None;
             let Some(cause) = self.connection_or_panic(&mut since).await else { break };
             let is_renewed = matches!(cause, CloseCause::Renewed);
-            if !self.end(cause, since.is_some()) {
+            // Logs and metrics are the user's code too.
+            if !panics::catch("an observer", || self.end(cause, since.is_some()))
+                .unwrap_or_else(|_| !self.is_retired())
+            {
                 break;
             }
             if since.is_some_and(|since| since.elapsed() > STABLE_AFTER) {
