@@ -8,7 +8,7 @@ use support::{run, words};
 const PASSWORD: &str = "qzxkvwjq";
 
 /// Mistakes that were repeated whole or in part, and others of their kind. `PW` stands for the password.
-const MISTAKES: [&str; 30] = [
+const MISTAKES: [&str; 34] = [
     // Credentials without a scheme.
     "bob:PW@127.0.0.1:1",
     ":PW@127.0.0.1:1",
@@ -44,6 +44,10 @@ const MISTAKES: [&str; 30] = [
     "rediss://bob:PW@127.0.0.1:1?timeout=soon",
     "rediss://bob:PW@127.0.0.1:1?cacert=/does/not/exist",
     "redis://bob:PW@127.0.0.1:1?cacert=ca.pem",
+    "rediss://bob:PW@127.0.0.1:1?trust=*",
+    "rediss://bob:PW@127.0.0.1:1?identity=PW%40x",
+    "rediss://bob:PW@127.0.0.1:1?pin=PW%40x",
+    "rediss://bob:PW@127.0.0.1:1?verify_as=PW%40x",
 ];
 
 fn assert_silent(password: &str, text: &str, line: &str) {
@@ -88,6 +92,13 @@ async fn nor_is_one_in_the_place_of_something_else() {
         format!("ping 127.0.0.1:1 --map {bare}=seed:"),
         format!("ping 127.0.0.1:1 --verify-as {url}"),
         format!("ping 127.0.0.1:1 --profile {url}"),
+        format!("ping 127.0.0.1:1 --verify-only {url}"),
+        format!("ping 127.0.0.1:1 --identity only:{bare}"),
+        format!("ping 127.0.0.1:1 --identity {url}"),
+        format!("ping 127.0.0.1:1 --trust {bare}"),
+        format!("ping 127.0.0.1:1 --pin {bare}"),
+        format!("ping 127.0.0.1:1 --crl {url}"),
+        format!("ping 127.0.0.1:1 --tls-min {url}"),
         format!("ping 127.0.0.1:1 --password-env {PASSWORD}!"),
         format!("ping 127.0.0.1:1 --password-file {url}"),
         format!("ping 127.0.0.1:1 --cacert {url}"),

@@ -6,7 +6,7 @@ use truename_topology::view::{SkipReason, Skipped};
 use truename_topology::{
     AddressPolicy, AnnouncedNode, Boundary, DialAddress, DialPlan, DialRule, Endpoint, Identity,
     IdentityName, IdentityPolicy, NodeId, PlanError, Redirect, Role, ShardView, Slot, SlotMap, SlotRange,
-    TopologyDiff, Trust, View, parse_nodes, parse_redirect, parse_slots,
+    TopologyDiff, Trust, View, parse_nodes, parse_redirect, parse_slots, reconcile,
 };
 
 /// C0, DEL, C1, line separators and everything that changes the direction of text.
@@ -110,6 +110,16 @@ fn shown(text: &str) -> Vec<String> {
     shown
 }
 
+fn view(host: &str, text: &str) -> View {
+    let node = |port, id: &str| {
+        let node = AnnouncedNode::new(Endpoint::new(host, port), Role::Primary);
+        node.with_id(NodeId::new(id)).with_hostname(text)
+    };
+    let range = SlotRange::new(slot(0), slot(9)).expect("a range");
+    let ids = [text.to_owned(), format!("{text}2")];
+    View::new(vec![ShardView::new(vec![range], Some(node(1, &ids[0])), vec![node(2, &ids[1])])])
+}
+
 /// What is said about views of a hostile node.
 fn views(text: &str) -> Vec<String> {
     let bulk = |text: &str| Reply::Bulk(text.to_owned().into());
@@ -134,6 +144,11 @@ fn views(text: &str) -> Vec<String> {
         }
     }
     shown.push(SkipReason::BadHost.to_string());
+    // Three views of the same nodes by other addresses and names, so that everything is disputed.
+    let told: Vec<View> = [text, "b.test", "c.test"].iter().map(|host| view(host, text)).collect();
+    let reconciled = reconcile(&told, None);
+    assert!(!reconciled.disagreements.is_empty());
+    shown.extend(reconciled.disagreements.iter().map(|what| format!("{what} {what:?}")));
     shown
 }
 

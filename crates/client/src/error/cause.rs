@@ -278,7 +278,7 @@ impl fmt::Display for Cause {
             Self::BadTopology(why) => write!(f, "the reported topology cannot be used: {}", shown(why)),
             Self::Io(why) => shown(why).fmt(f),
             Self::TooManyDials => write!(f, "too many other connections are being made at the same time"),
-            Self::Panicked(what) => f.write_str(what),
+            Self::Panicked(what) => shown(what).fmt(f),
             Self::PlaintextCredentials { provider } => {
                 write!(f, "the password is not sent in plaintext to {provider}, which speaks TLS")
             }

@@ -69,6 +69,8 @@ fn causes(text: &str) -> Vec<Cause> {
         Cause::WrongNode { announced: own(), answered: None },
         Cause::BadTopology(own()),
         Cause::Io(own()),
+        Cause::OutOfScope(own()),
+        Cause::Panicked(own()),
     ]
 }
 
