@@ -128,6 +128,7 @@ fn fits(name: &str, pattern: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn admits(seed: &str, name: &str) -> bool {
         Scope::new().with_seed(seed, None).admits_host(name)
@@ -252,6 +253,18 @@ mod tests {
             ("a", "a", true),
         ] {
             assert_eq!(fits(name, pattern), fit, "{name} {pattern}");
+        }
+    }
+
+    proptest! {
+        /// Whatever the names are, none counts that is neither a seed nor below everything but a seed's first label.
+        #[test]
+        fn nothing_else_counts(
+            seed in "[a-c]{1,2}(\\.[a-c]{1,2}){0,3}(\\.(net|co\\.uk|test))?",
+            name in "[a-c]{1,2}(\\.[a-c]{1,2}){0,4}(\\.(net|co\\.uk|test))?",
+        ) {
+            let below = seed.split_once('.').is_some_and(|(_, parent)| name.ends_with(&format!(".{parent}")));
+            prop_assert!(!admits(&seed, &name) || name == seed || below, "{} {}", seed, name);
         }
     }
 }
