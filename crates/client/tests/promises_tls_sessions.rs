@@ -31,6 +31,13 @@ async fn hellos(lab: &Lab, node: usize) -> u64 {
     calls.map_or(0, |calls| calls.parse().expect("a number"))
 }
 
+/// How many connections of the client a server has, by the name that they carry.
+async fn named(lab: &Lab, node: usize) -> usize {
+    let list = tell(lab, node, &["CLIENT", "LIST"]).await;
+    let list = String::from_utf8_lossy(list.as_bytes().expect("text")).into_owned();
+    list.lines().filter(|line| line.contains("name=judged ")).count()
+}
+
 fn facts(client: &Client) -> Arc<ConnectionFacts> {
     client.nodes()[0].facts.clone().expect("connected once")
 }
@@ -189,7 +196,11 @@ fn azure() -> truename_lab::LabConfig {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replaced_options_end_the_connections_that_they_refuse_and_no_other() {
     let lab = azure().start().await.expect("the lab starts");
-    let config = config(&lab).command_timeout(2 * SECOND).node_connect_timeout(SECOND).lanes_per_node(2);
+    let config = config(&lab)
+        .command_timeout(2 * SECOND)
+        .node_connect_timeout(SECOND)
+        .lanes_per_node(2)
+        .client_name("judged");
     let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
     let trusting = Tls::new().ca_pem(lab.ca_pem().expect("a TLS lab")).expect("a bundle");
     let set = |shard: usize| client.execute::<()>(cmd("SET").arg(key_of(shard)).arg(1));
@@ -231,13 +242,30 @@ async fn replaced_options_end_the_connections_that_they_refuse_and_no_other() {
         eventually("all work again", 5 * SECOND, || async { set(shard).await.is_ok() }).await;
     }
 
+    // Connections that refreshes leave behind for the next one are no exception.
+    let revoking = trusting
+        .clone()
+        .crl_pem(lab.revocation_list(&[1], false).expect("a list").expect("TLS"))
+        .expect("a list");
+    let left_behind = || async {
+        lab.proxy(0).end_open(Ending::Close);
+        named(&lab, 1).await > 2
+    };
+    eventually("a refresh has left a connection behind", 5 * SECOND, left_behind).await;
+    client.replace_tls(revoking).await.expect("well-formed");
+    eventually("no connection is left", SECOND, || async { named(&lab, 1).await == 0 }).await;
+    client.replace_tls(trusting.clone()).await.expect("well-formed");
+    for shard in 0..3 {
+        eventually("all work again", 5 * SECOND, || async { set(shard).await.is_ok() }).await;
+    }
+
     // All are refused; and so are those that are being made at this moment, whose handshake began before.
-    let logins = [hellos(&lab, 0).await, hellos(&lab, 1).await, hellos(&lab, 2).await];
-    let before: Vec<u64> = (0..3).map(accepted).collect();
     lab.proxies().iter().for_each(|proxy| proxy.set(Fault::Blackhole));
+    let before: Vec<u64> = (0..3).map(accepted).collect();
     lab.proxies().iter().for_each(|proxy| proxy.end_open(Ending::Close));
     let dialled = || async { (0..3).all(|node| accepted(node) > before[node]) };
     eventually("every node is dialled again", SECOND, dialled).await;
+    let logins = [hellos(&lab, 0).await, hellos(&lab, 1).await, hellos(&lab, 2).await];
     client.replace_tls(trusting.ca_pem(STRANGER).expect("a bundle")).await.expect("well-formed");
     lab.proxies().iter().for_each(|proxy| proxy.pass());
     for shard in 0..3 {

@@ -68,6 +68,9 @@ impl TlsContext {
             roots,
             configs: Mutex::new(HashMap::new()),
         };
+        for warning in context.options.outdated_lists() {
+            tracing::warn!("{warning}");
+        }
         // A broken client certificate must fail here, not at the first connection.
         context.make_config(Demand::default())?;
         Ok(context)

@@ -195,15 +195,19 @@ impl Tls {
 
     /// What whoever chose these options should know: a key that everybody can read, a revocation list that is outdated.
     pub fn warnings(&self) -> Vec<String> {
+        self.exposed.iter().cloned().chain(self.outdated_lists()).collect()
+    }
+
+    /// A warning for each revocation list that is outdated.
+    pub(super) fn outdated_lists(&self) -> impl Iterator<Item = String> {
         let now = now_utc();
-        let outdated = self.revocation.iter().filter_map(|list| list.outdated(now)).map(|list| {
+        self.revocation.iter().filter_map(move |list| list.outdated(now)).map(|list| {
             format!(
                 "the revocation list of {} is outdated since {}: get the next one",
                 Untrusted(&list.issuer),
                 UtcMinute(list.next_update)
             )
-        });
-        self.exposed.iter().cloned().chain(outdated).collect()
+        })
     }
 
     /// Accepts a certificate of any name, as long as its chain is trusted.
