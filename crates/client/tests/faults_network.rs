@@ -267,22 +267,20 @@ async fn b4_replies_lost_after_execution_are_reported_and_never_repeated() {
             proxy.cut_every(Some(cut));
             proxy.end_open(Ending::Close);
         });
-        let (mut ok, mut unknown) = (0, 0);
+        let (mut ok, mut unknown, mut unsent) = (0, 0, 0);
         for _ in 0..60 {
             match client.execute::<i64>(cmd("INCR").arg("lost")).await {
                 Ok(_) => ok += 1,
-                Err(error) => {
-                    assert!(error.may_have_executed(), "{error}");
-                    unknown += 1;
-                }
+                Err(error) if error.may_have_executed() => unknown += 1,
+                // It waited behind one that is silent until its own time was up.
+                Err(_) => unsent += 1,
             }
         }
         let shard = support::shard_of("lost");
         let executed = lab.command(shard, &["GET", "lost"]).await.expect("a reply");
         let executed: i64 = executed.as_str().and_then(|text| text.parse().ok()).expect("a number");
-        eprintln!("B4 {ending:?}: ok {ok}, reported {unknown}, executed {executed}");
-        assert_eq!(ok + unknown, 60);
-        assert!((ok..=60).contains(&executed), "{executed} executions of {ok} successes");
+        eprintln!("B4 {ending:?}: ok {ok}, reported {unknown}, unsent {unsent}, executed {executed}");
+        assert!((ok..=ok + unknown).contains(&executed), "{executed} executions of {ok} successes");
         assert!(unknown >= 10, "every fifth reply was lost");
     }
 }
