@@ -99,7 +99,8 @@ impl<'a> Command<'a> {
 
     /// How long this command may take in all, instead of the client's default.
     ///
-    /// A longer time than the client's stall time-out also lets the server be silent for that long.
+    /// A longer time than the client's stall time-out also lets the server be silent for that long, until the call ends or
+    /// is dropped.
     #[must_use]
     #[inline]
     pub fn timeout(mut self, timeout: Duration) -> Self {
