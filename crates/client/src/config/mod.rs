@@ -355,7 +355,9 @@ impl Config {
         self
     }
 
-    /// What a reply may hold. The defaults take whatever a server sends in practice; see [`Limits`].
+    /// What a reply may hold. The defaults take whatever a server sends in practice; see [`Limits`], and
+    /// [`Limits::memory`] for how much memory that can be: with the defaults 4.5 GiB in theory, and less than 1 GiB for
+    /// what servers send. Who fears the server more than large replies sets less.
     ///
     /// A reply beyond them fails its own command with [`Error::Protocol`], which is not sent again, and ends the
     /// connection.

@@ -13,7 +13,8 @@ const NODES_PER_RANGE: usize = 6;
 /// Ranges of one slot each: the worst that migrations leave behind.
 const RANGES: usize = 16_384;
 
-/// For `HELLO`, `CLIENT INFO` and the like: a few dozen short texts, more where many modules are loaded. 320 KiB at most.
+/// For `HELLO`, `CLIENT INFO` and the like: a few dozen short texts, more where many modules are loaded. 320 KiB at most,
+/// for each of the half dozen replies.
 pub(crate) fn greeting() -> Limits {
     Limits::default().with_depth(8).with_values(1024).with_bytes(64 << 10)
 }
