@@ -61,6 +61,7 @@ pub(crate) fn error(error: &Error) -> Value {
         Error::Connect(connect) => {
             object["decisive"] = json!(connect.decisive().map(node_failure));
             object["failures"] = connect.failures.iter().map(node_failure).collect();
+            object["failures_omitted"] = json!(connect.omitted);
         }
         _ => {}
     }

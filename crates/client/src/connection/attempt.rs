@@ -105,7 +105,7 @@ impl Attempt<'_> {
             .await
             .map_err(|_| (Phase::Tcp, Cause::TooManyDials))?;
         let tcp = self.tcp(peer).await?;
-        self.within(Phase::Hello, turns.claim()).await?;
+        self.within(Phase::Tcp, turns.claim()).await?;
         let transport = match &self.dialling.env.tls {
             None => Transport::Tcp(tcp),
             Some(_) => self.tls(tcp).await?,

@@ -40,6 +40,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Sends some commands in one write and reads the first reply. A server that wants no connection says so in it
     /// and may say nothing more.
     pub(crate) async fn ask(&mut self, commands: &[&[&[u8]]]) -> Result<Reply, WireError> {
+        if self.holds_more()? {
+            return Err(WireError::Surplus);
+        }
         let mut out = BytesMut::new();
         for command in commands {
             encode::put_command(&mut out, command.iter().copied());
@@ -57,9 +60,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Sends one command and reads its reply, which may not pass `limits`. What comes after it has those of a greeting again.
     pub(crate) async fn ask_within(&mut self, limits: Limits, command: &[&[u8]]) -> Result<Reply, WireError> {
-        if !self.inbound.is_empty() || !self.decoder.is_idle() {
-            return Err(WireError::Surplus);
-        }
         self.decoder.set_limits(limits);
         let reply = self.ask(&[command]).await?;
         self.decoder.set_limits(budget::greeting());
@@ -119,5 +119,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) fn into_parts(mut self) -> (S, Decoder, BytesMut) {
         self.decoder.set_limits(Limits::default());
         (self.stream, self.decoder, self.inbound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_asked_on_a_connection_that_holds_an_answer_already() {
+        for (extra, is_left) in
+            [("", false), (">1\r\n+push\r\n", false), ("+late\r\n", true), ("$5\r\nla", true)]
+        {
+            let (client, mut server) = tokio::io::duplex(1024);
+            let mut wire = Wire::new(client);
+            server.write_all(format!("+first\r\n{extra}").as_bytes()).await.expect("room");
+            let first = wire.round_trip(&[&[b"PING"]]).await.expect("a reply");
+            assert_eq!(first, [Reply::Simple("first".into())]);
+            server.write_all(b"+second\r\n").await.expect("room");
+            match wire.round_trip(&[&[b"PING"]]).await {
+                Ok(second) => assert!(!is_left && second == [Reply::Simple("second".into())], "{extra:?}"),
+                Err(error) => assert!(is_left && matches!(error, WireError::Surplus), "{extra:?}: {error:?}"),
+            }
+        }
     }
 }
