@@ -259,3 +259,47 @@ async fn the_other_way_is_tried_after_a_wrong_node() {
     assert_eq!(site.stranger.times("GET").len(), 0);
     assert_eq!(site.stranger.times("HELLO").len(), 1, "the way that led to a stranger was taken again");
 }
+
+/// Where `CLUSTER MYID` is refused, as by Redis Enterprise, the detour through the seed's host was taken over TLS whoever
+/// answered there, and never in plaintext. The `myself` line of `CLUSTER NODES` decides now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_myself_line_proves_a_detour() {
+    let line = |id: &str, flags: &str| format!("{id} 127.0.0.2:1@2 {flags} - 0 0 1 connected\n");
+    let rows = [
+        (bulk(&(line(B, "myself,master") + &line(A, "master"))), true),
+        (bulk(&(line(C, "myself,master") + &line(B, "master"))), false),
+        (bulk(&line(B, "master")), false),
+        (bulk(&(line(B, "myself,master") + &line(C, "myself,master"))), false),
+        ("-NOPERM no\r\n".to_owned(), false),
+        ("-BUSY script\r\n".to_owned(), false),
+    ];
+    let key = (0..).map(|n| format!("key:{n}")).find(|key| support::shard_of(key) == 2).expect("some key");
+    for (nodes, is_proof) in rows {
+        let mut site = Crossed::new(B).await;
+        // The announced address refuses connections.
+        site.stranger = Scripted::listen("127.0.0.1:0", |_| None).await;
+        let answer = nodes.clone();
+        let slots = slots(&[]);
+        site.detour.becomes(move |words| {
+            Some(match words[0].as_str() {
+                "CLUSTER" if is(words, "CLUSTER MYID") => "-ERR unknown subcommand\r\n".to_owned(),
+                "CLUSTER" if is(words, "CLUSTER NODES") => answer.clone(),
+                _ => node(words, B, &slots),
+            })
+        });
+        let client = site.connect().await;
+        let value = client.execute::<String>(cmd("GET").arg(&key)).await;
+        assert_eq!(value.is_ok(), is_proof, "{nodes}: {value:?}");
+        assert_eq!(site.detour.times("GET").len(), usize::from(is_proof), "{nodes}");
+        if let Err(error) = value
+            && nodes.starts_with("-NOPERM")
+        {
+            let Error::Connect(report) = &error else { panic!("{error:?}") };
+            assert!(report.failures.iter().any(|failure| failure.cause.code() == "wrong-node"), "{error}");
+            assert!(
+                error.to_string().contains("cluster|myid") && error.to_string().contains("--map"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -157,11 +157,13 @@ impl Connector {
     ) -> Result<Connected, Vec<NodeFailure>> {
         let expected = known.expected(target);
         let ways = ways(&plan.dial, target.expected.is_some(), known.first_way().as_ref());
-        let open = known.open(ways.clone(), Instant::now())?;
+        let (open, met) = known.open(&ways, Instant::now())?;
         let dialling =
             Dialling { env: &self.env, target, plan, expected: expected.as_ref(), explain, deadline };
-        let connected = race(dialling, &open).await.inspect_err(|failures| {
-            known.failed(&ways, failures, Instant::now());
+        let connected = race(dialling, &open).await.map_err(|mut failures| {
+            known.failed(&ways, &failures, Instant::now());
+            failures.extend(met);
+            failures
         })?;
         if let Some(way) = &connected.facts.dialled {
             known.reached(way, connected.facts.greeting.node_id.as_deref());

@@ -63,15 +63,20 @@ impl KnownNode {
         }
     }
 
-    /// Takes out the ways that are left alone for now; when that is all of them, gives what was met on them.
-    pub(super) fn open(&self, ways: Vec<Way>, now: Instant) -> Result<Vec<Way>, Vec<NodeFailure>> {
+    /// The ways that may be tried now, and what was met on the others; an error with that when there is none.
+    pub(super) fn open(
+        &self,
+        ways: &[Way],
+        now: Instant,
+    ) -> Result<(Vec<Way>, Vec<NodeFailure>), Vec<NodeFailure>> {
         let known = self.0.lock();
-        let open: Vec<Way> =
-            ways.into_iter().filter(|way| known.opens(way).is_none_or(|at| at <= now)).collect();
-        if open.is_empty() {
-            return Err(known.astray.iter().map(|astray| astray.failure.clone()).collect());
-        }
-        Ok(open)
+        let (open, closed): (Vec<Way>, Vec<Way>) =
+            ways.iter().cloned().partition(|way| known.opens(way).is_none_or(|at| at <= now));
+        let of_these =
+            |astray: &&Astray| open.is_empty() || closed.iter().any(|way| way.address == astray.address);
+        let met: Vec<NodeFailure> =
+            known.astray.iter().filter(of_these).map(|astray| astray.failure.clone()).collect();
+        if open.is_empty() { Err(met) } else { Ok((open, met)) }
     }
 
     /// An attempt over some of these ways failed.
@@ -189,7 +194,7 @@ mod tests {
         let start = Instant::now();
         let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
         let known = KnownNode::default();
-        let open = |seconds: f64| known.open(ways.clone(), at(seconds));
+        let open = |seconds: f64| known.open(&ways, at(seconds)).map(|(open, _)| open);
 
         // The node is down, and somebody else is at the seed's host.
         known.failed(&ways, &[met(&announced, Cause::Refused), stranger(&fallback)], start);
