@@ -196,7 +196,7 @@ impl Cluster {
             return None;
         }
         let announced = AnnouncedNode::new(to.clone(), Role::Primary);
-        self.factory.connector.plan(&Target::announced(&announced, &self.authority())).err()
+        self.factory.connector.refuses_to_dial(&Target::announced(&announced, &self.authority()))
     }
 
     fn authority(&self) -> Endpoint {

@@ -119,6 +119,18 @@ impl Connector {
         })
     }
 
+    /// Why the target would not be dialled at all: it cannot be planned, or its name is out of scope and it has no id that a
+    /// detour could be proved by.
+    pub(crate) fn refuses_to_dial(&self, target: &Target) -> Option<Box<NodeFailure>> {
+        match self.plan(target) {
+            Err(failure) => Some(failure),
+            Ok(plan) if ways(&plan.dial, target.expected.is_some(), None).is_empty() => {
+                Some(Box::new(out_of_scope(target)))
+            }
+            Ok(_) => None,
+        }
+    }
+
     /// What bounds announced names now: the scope, unless the user's own authority does, or nothing is checked anyway.
     fn boundary(&self) -> Boundary {
         self.env.tls.as_ref().map_or(Boundary::Lifted, |tls| tls.load().boundary())
@@ -261,5 +273,53 @@ async fn race(dialling: Dialling<'_>, ways: &[Way]) -> Result<Connected, Vec<Nod
             Ok(connected) => Ok(connected),
             Err(failure) => leading.await.map_err(|other| vec![other, failure]),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, IsCa, KeyPair};
+    use truename_topology::{AnnouncedNode, Endpoint, Role};
+
+    use super::*;
+    use crate::tls::Tls;
+
+    /// An authority that looks like a public one, so that announced names are bounded.
+    fn public() -> Tls {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name = DistinguishedName::new();
+        for (kind, name) in [
+            (DnType::CountryName, "US"),
+            (DnType::OrganizationName, "Internet Security Research Group"),
+            (DnType::CommonName, "ISRG Root X2"),
+        ] {
+            params.distinguished_name.push(kind, DnValue::PrintableString(name.try_into().expect("ASCII")));
+        }
+        let namesake = params.self_signed(&KeyPair::generate().expect("a key")).expect("a certificate");
+        Tls::new().ca_pem(namesake.pem()).expect("a bundle")
+    }
+
+    /// A redirect's target has no id. It was believed to be dialled wherever a node with an id may be reached by a detour.
+    #[test]
+    fn what_a_redirect_names_is_refused_before_anything_follows_it() {
+        let seed = Endpoint::new("seed.example.net", 6379);
+        let config = Config::new().seed(seed.host(), seed.port());
+        let scoped = Connector::build(&config.clone().tls(public())).expect("a connector");
+        let plaintext = Connector::build(&config.plaintext()).expect("a connector");
+        for (host, has_id, refused) in [
+            ("node-1.example.net", false, false),
+            ("10.0.0.4", false, false),
+            ("evil.test", false, true),
+            ("evil.test", true, false),
+            ("redis-0", false, true),
+        ] {
+            let node = AnnouncedNode::new(Endpoint::new(host, 7), Role::Primary);
+            let node = if has_id { node.with_id("id".into()) } else { node };
+            let target = Target::announced(&node, &seed);
+            let code = scoped.refuses_to_dial(&target).map(|failure| failure.cause.code());
+            assert_eq!(code, refused.then_some("out-of-scope"), "{host} {has_id}");
+            assert!(plaintext.refuses_to_dial(&target).is_none(), "{host} {has_id}");
+        }
     }
 }

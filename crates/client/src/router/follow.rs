@@ -36,7 +36,8 @@ impl Router {
         let followed = match refused {
             // That is no progress. The servers may come to another opinion.
             Some((redirect, why)) => {
-                let text = format!("{redirect}, but {}", why.summary());
+                let remedy = why.remedy.as_deref().unwrap_or("it is not dialled");
+                let text = format!("{redirect}, but {}; {remedy}", why.summary());
                 self.wait(&text, &node, request, attempts).await
             }
             None => self.act_on(verdict, &node, request, attempts).await,
