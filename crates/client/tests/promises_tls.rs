@@ -30,27 +30,28 @@ fn with_tls(lab: &Lab, change: impl FnOnce(Tls) -> Tls) -> Config {
         .connect_timeout(3 * SECOND)
 }
 
-/// Logins with `HELLO` that all nodes together have seen.
-async fn hellos(lab: &Lab) -> u64 {
+/// Logins with a wrong password that all nodes together have seen.
+async fn wrong_logins(lab: &Lab) -> u64 {
     let mut sum = 0;
     for node in 0..lab.nodes().len() {
         let stats = tell(lab, node, &["INFO", "commandstats"]).await;
         let stats = String::from_utf8_lossy(stats.as_bytes().expect("text")).into_owned();
-        let calls =
-            stats.lines().find_map(|line| line.strip_prefix("cmdstat_hello:calls=")?.split(',').next());
-        sum += calls.map_or(0, |calls| calls.parse::<u64>().expect("a number"));
+        let hello = stats.lines().find(|line| line.starts_with("cmdstat_hello:"));
+        let failed = hello.map(|line| line.rsplit_once("failed_calls=").expect("since 6.2").1);
+        sum += failed.map_or(0, |failed| failed.trim().parse::<u64>().expect("a number"));
     }
     sum
 }
 
-/// Connecting must fail in TLS with this cause, and nobody may have been told the password.
+/// Connecting must fail in TLS with this cause, and nobody may have been told the password: a wrong one, so that it can be
+/// told from those of other clients.
 async fn refused(lab: &Lab, config: &Config, code: &str) -> NodeFailure {
-    let logins = hellos(lab).await;
-    let error = Client::connect(config).await.expect_err(code);
+    let logins = wrong_logins(lab).await;
+    let error = Client::connect(&config.clone().password("wrong")).await.expect_err(code);
     let Error::Connect(report) = error else { panic!("{code}: {error:?}") };
     let failure = report.decisive().expect("a cause").clone();
     assert_eq!(failure.cause.code(), code, "{report}");
-    assert_eq!(hellos(lab).await, logins, "{code}: the password was sent");
+    assert_eq!(wrong_logins(lab).await, logins, "{code}: the password was sent");
     failure
 }
 
@@ -84,6 +85,11 @@ async fn only_pinned_keys_are_accepted() {
     for shard in 0..3 {
         set(&client, shard).await.expect("pinned");
     }
+
+    // This is what a login looks like that comes through.
+    let logins = wrong_logins(&lab).await;
+    Client::connect(&with_tls(&lab, all).password("wrong")).await.expect_err("a wrong password");
+    assert!(wrong_logins(&lab).await > logins);
 
     // Nobody's key is: refused, whatever is switched off besides, and the remedy does not say "take this one".
     let weakened =
