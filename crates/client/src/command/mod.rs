@@ -172,9 +172,11 @@ impl<'a> Command<'a> {
         own_slot(spec, self)
     }
 
-    /// An unknown command is taken to have its key where most commands have it: first.
-    pub(crate) fn guessed_slot(&self) -> Option<Slot> {
-        self.at(1).map(Slot::of_key)
+    /// An unknown command is taken to have its key where most commands have it: first, or after its subcommand.
+    #[cold]
+    fn guessed_slot(&self) -> Option<Slot> {
+        let is_subcommand = self.at(0).is_some_and(|name| lookup(name, None).is_some());
+        self.at(if is_subcommand { 2 } else { 1 }).map(Slot::of_key)
     }
 
     /// Whether it is sent again when its fate is unknown. `writes_too` is the client's setting.
@@ -216,6 +218,21 @@ impl fmt::Debug for Command<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unknown_key_is_guessed() {
+        let foo = Some(Slot::of_key(b"foo"));
+        for (command, expected) in [
+            (cmd("JSON.SET").arg("foo").arg("$"), foo),
+            (cmd("NEW"), None),
+            (cmd("OBJECT").arg("NEW").arg("foo"), foo),
+            (cmd("CLUSTER").arg("NEW"), None),
+            (cmd("NEW").arg("bar").route_by_key("foo"), foo),
+            (cmd("NEW").arg("bar").route_to_any(), None),
+        ] {
+            assert_eq!(command.slot(command.spec()), expected, "{command:?}");
+        }
+    }
 
     #[test]
     fn a_write_is_sent_again_only_where_somebody_said_so() {

@@ -27,7 +27,7 @@ const LONGEST_NAME: usize = 128;
 /// For how long a server that does not know a command, or will not say, is not asked again.
 const NOTHING_LASTS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
 /// How long one question may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 type Name = SmallVec<[u8; 32]>;
 type Question = Shared<BoxFuture<'static, Option<Says>>>;

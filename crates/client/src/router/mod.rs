@@ -119,7 +119,7 @@ impl Router {
     }
 
     /// Uses what is known already of a command that the table lacks. False if a server must be asked.
-    #[cold]
+    #[inline(never)]
     fn recall(&self, request: &mut Request<'_, '_>, attempts: &mut Attempts) -> Result<bool, Error> {
         let Some(says) = self.directory.known(request.command) else { return Ok(false) };
         if let Says::Described(learned) = says {
@@ -131,9 +131,12 @@ impl Router {
     /// Asks a server about a command that the table lacks.
     #[cold]
     async fn ask_about(&self, request: &mut Request<'_, '_>, attempts: &mut Attempts) -> Result<(), Error> {
+        // First the node that the command would go to: another one's trouble is none of its own.
+        let mut first = self.choose(request, attempts).filter(|node| node.is_up());
         loop {
             // With no node there is nobody to ask, and the command meets that by itself.
-            let Some(node) = any_primary(&self.cluster.topology()) else { return Ok(()) };
+            let node = first.take().or_else(|| any_primary(&self.cluster.topology()));
+            let Some(node) = node else { return Ok(()) };
             let says = self.directory.ask(request.command, &node, attempts.deadline()).await;
             match says {
                 Some(Says::Described(learned)) => {

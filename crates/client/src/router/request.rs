@@ -38,7 +38,6 @@ impl<'r, 'a> Request<'r, 'a> {
     }
 
     /// Notes what a server said of a command that the table lacks.
-    #[cold]
     pub(super) fn learn(
         &mut self,
         learned: &Learned,
@@ -81,10 +80,7 @@ impl<'r, 'a> Request<'r, 'a> {
             compound,
             names_script: self.spec.is_some_and(|spec| matches!(spec.name, "EVALSHA" | "EVALSHA_RO")),
             // A caller may send a command elsewhere than its keys belong; a server's redirect is about the keys.
-            slot: match self.spec {
-                Some(spec) if !compound => self.command.own_slot(spec),
-                _ => attempts.slot,
-            },
+            slot: self.spec.map_or(attempts.slot, |spec| self.command.own_slot(spec)),
             slot_is_guessed: self.slot_is_guessed,
             was_bystander: attempts.was_bystander(),
         }
