@@ -107,6 +107,7 @@ async fn without_limit<F: Future>(future: F) -> F::Output {
 
 /// A worker thread that somebody blocks may be the one that the connection's task waits for: its callers waited with it.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "blocking a worker is what the test is about")]
 fn a_call_ends_in_time_while_every_worker_is_blocked() {
     let servers = with_a_worker();
     let lab = servers.block_on(one_node());
