@@ -157,6 +157,12 @@ impl Target {
                 )),
             };
         };
+        if args.danger_plaintext_credentials && !self.tls {
+            self.warnings.push(
+                "DANGER: the password goes out in plaintext, whoever the provider is; everybody on the way can read it"
+                    .to_owned(),
+            );
+        }
         let credentials = match &args.user {
             None => Credentials::password(password),
             Some(user) => Credentials::user(user, password),

@@ -48,7 +48,7 @@ async fn no_provider_that_speaks_tls_hears_a_password() {
         "ping {host}:{port} --plain --password-env {VARIABLE} --resolve {host}:127.0.0.1 --connect-timeout 1s \
          --danger-plaintext-credentials"
     );
-    run(&words(&[&line]), Some("sesame")).await;
+    run(&words(&[&line]), Some("sesame")).await.says(&["warning:", "DANGER", "plaintext"]);
     let text = all.recv_timeout(Duration::from_secs(5)).expect("the listener does listen");
     assert!(text.contains("sesame"), "{text}");
 }
