@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use truename_topology::{AnnouncedNode, Endpoint, Slot};
@@ -30,11 +31,13 @@ const IDLE_KEEPALIVES: u32 = 3;
 /// One node of the topology.
 #[derive(Debug)]
 pub(crate) struct Node {
-    lanes: Box<[Lane]>,
+    target: Arc<Target>,
+    /// Shared with what the node was before it was described anew.
+    lanes: Arc<[Lane]>,
     exclusive: Arc<ExclusivePool>,
     /// When the connections were last made anew because the node asked for it.
     renewed: Mutex<Option<Instant>>,
-    seed: LaneSeed,
+    context: NodeContext,
 }
 
 /// What it takes to make nodes.
@@ -52,35 +55,37 @@ pub(crate) struct NodeFactory {
 impl NodeFactory {
     /// A node with idle lanes.
     pub(crate) fn spawn(&self, target: Target) -> Arc<Node> {
-        let seed = LaneSeed {
+        let target = Arc::new(target);
+        let context = NodeContext {
             factory: self.clone(),
             meter: Arc::new(NodeMeter::new(&target.node.endpoint)),
-            target: Arc::new(target),
+            target: Arc::new(ArcSwap::new(target.clone())),
             known: Arc::default(),
             facts: Arc::default(),
         };
-        let lanes = (0..self.lanes).map(|_| seed.spawn()).collect();
+        let lanes = (0..self.lanes).map(|_| context.spawn()).collect();
         let idle_time = self.options.driver.keepalive * IDLE_KEEPALIVES;
         let exclusive = ExclusivePool::new(self.max_exclusive, idle_time, self.runtime.clone());
-        Arc::new(Node { lanes, exclusive, renewed: Mutex::default(), seed })
+        Arc::new(Node { target, lanes, exclusive, renewed: Mutex::default(), context })
     }
 }
 
 /// What every lane of a node is made of.
-#[derive(Debug)]
-struct LaneSeed {
+#[derive(Debug, Clone)]
+struct NodeContext {
     factory: NodeFactory,
-    target: Arc<Target>,
+    /// What the next connection leads to.
+    target: Arc<ArcSwap<Target>>,
     /// What earlier connections learnt.
     known: Arc<KnownNode>,
     facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
     meter: Arc<NodeMeter>,
 }
 
-impl LaneSeed {
+impl NodeContext {
     fn observer(&self) -> NodeObserver {
         NodeObserver {
-            node: self.target.node.endpoint.clone(),
+            node: self.target.load().node.endpoint.clone(),
             facts: self.facts.clone(),
             signals: self.factory.signals.clone(),
             connector: self.factory.connector.clone(),
@@ -105,25 +110,42 @@ impl LaneSeed {
 
 impl Node {
     pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.seed.target.node.endpoint
+        &self.target.node.endpoint
     }
 
     pub(crate) fn target(&self) -> &Target {
-        &self.seed.target
+        &self.target
     }
 
     /// Whether this is still the node that a view announces.
     pub(crate) fn is(&self, announced: &AnnouncedNode) -> bool {
-        let same_id = match (&self.seed.target.node.id, &announced.id) {
-            (Some(known), Some(id)) => known == id,
-            // A node that a redirect introduced has no id yet: it is made anew with one, so that its next connection is
-            // checked like any other.
-            (None, Some(_)) => false,
-            (_, None) => true,
-        };
-        self.seed.target.node.endpoint == announced.endpoint
-            && same_id
-            && self.seed.target.node.hostname == announced.hostname
+        // A node that a redirect introduced has no id yet: what a view says of it is news.
+        let tells_news = self.target.node.id.is_none() && announced.id.is_some();
+        self.may_be(announced) && !tells_news && self.target.node.hostname == announced.hostname
+    }
+
+    /// Whether a view that announces this node may mean the same server: another id at its address is another one.
+    pub(crate) fn may_be(&self, announced: &AnnouncedNode) -> bool {
+        let is_other =
+            matches!((&self.target.node.id, &announced.id), (Some(known), Some(id)) if known != id);
+        self.target.node.endpoint == announced.endpoint && !is_other
+    }
+
+    /// The same node as another view describes it, with the same lanes: a lane of its own would overtake what was sent on the
+    /// old one. Each connection is made anew, with what the node must prove now, once everything that was sent on it is
+    /// answered.
+    pub(crate) fn described_anew(&self, target: Target) -> Arc<Self> {
+        let target = Arc::new(target);
+        self.context.target.store(target.clone());
+        self.exclusive.clear();
+        self.lanes.iter().for_each(Lane::renew);
+        Arc::new(Self {
+            target,
+            lanes: self.lanes.clone(),
+            exclusive: self.exclusive.clone(),
+            renewed: Mutex::default(),
+            context: self.context.clone(),
+        })
     }
 
     /// The lane of a slot: always the same one, so that commands of a key keep their order.
@@ -139,7 +161,7 @@ impl Node {
     pub(crate) async fn exclusive(&self, until: tokio::time::Instant) -> Result<ExclusiveLane, Refusal> {
         let dial = |report| match self.lanes[0].phase() {
             LanePhase::Down(cause) => Err(cause),
-            _ => Ok(self.seed.spawn_exclusive(report)),
+            _ => Ok(self.context.spawn_exclusive(report)),
         };
         self.exclusive.borrow(until, dial).await
     }
@@ -213,7 +235,7 @@ impl Node {
 
     /// What is known of the node's latest connection.
     pub(crate) fn facts(&self) -> Option<Arc<ConnectionFacts>> {
-        self.seed.facts.lock().clone()
+        self.context.facts.lock().clone()
     }
 }
 

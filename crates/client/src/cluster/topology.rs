@@ -47,14 +47,16 @@ impl Topology {
             .nodes()
             .iter()
             .map(|announced| {
-                let reused = known
+                let before = known
                     .get(&announced.endpoint)
                     .copied()
-                    .or_else(|| self.asked.get(&announced.endpoint).map(|(node, _)| node))
-                    .filter(|node| node.is(announced));
-                match reused {
-                    Some(node) => node.clone(),
-                    None => factory.spawn(Target::announced(announced, seed)),
+                    .or_else(|| self.asked.get(&announced.endpoint).map(|(node, _)| node));
+                match before {
+                    Some(node) if node.is(announced) => node.clone(),
+                    Some(node) if node.may_be(announced) => {
+                        node.described_anew(Target::announced(announced, seed))
+                    }
+                    _ => factory.spawn(Target::announced(announced, seed)),
                 }
             })
             .collect();

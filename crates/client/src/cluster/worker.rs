@@ -3,10 +3,12 @@
 //! It patches at once what a `MOVED` said, and confirms it by a refresh, one at a time and with growing pauses while they
 //! change nothing. Nothing on the request path waits for it, except a caller whose redirect names a node that nobody knew.
 
+use std::collections::HashSet;
 use std::sync::Weak;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use truename_topology::Endpoint;
 
 use super::discover::TopologyConnections;
 use super::hint::{Hints, Signals};
@@ -124,13 +126,16 @@ impl Cluster {
         } else {
             next.primaries().for_each(|node| node.warm_up());
         }
+        let left = diff.removed.iter().map(|node| node.endpoint.clone());
+        let lost: HashSet<Endpoint> =
+            diff.moved_slots.iter().filter_map(|moved| moved.from.clone()).chain(left).collect();
         self.store(next);
         if is_news {
             tracing::debug!(%diff, "topology changed");
             self.signals.emit(|| Event::TopologyChanged { diff: std::sync::Arc::new(diff) });
         }
-        // What waits for a connection to a node that may no longer own its slot is routed again.
-        for node in current.nodes() {
+        // What waits for a connection to a node that lost slots is routed again. What waits for another one keeps its place.
+        for node in current.nodes().iter().filter(|node| lost.contains(node.endpoint())) {
             node.recall();
         }
         is_news

@@ -122,6 +122,21 @@ impl Shared {
         }
     }
 
+    /// See [`Lane::renew`].
+    pub(super) fn renew(&self) {
+        let task = {
+            let mut state = self.lock();
+            if !matches!(state.phase, Phase::Open) {
+                return;
+            }
+            state.renewing = true;
+            state.unpark_task()
+        };
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
     /// A connection is up: what queued is what it begins with.
     pub(crate) fn enter_open(&self, now: Instant) {
         let mut state = self.lock();
@@ -202,17 +217,7 @@ impl Lane {
     /// Closes the connection once everything that was sent on it is answered, and makes another one, for which the
     /// node's name is looked up anew. What is submitted meanwhile waits for it, in order. Nothing fails.
     pub(crate) fn renew(&self) {
-        let task = {
-            let mut state = self.shared.lock();
-            if !matches!(state.phase, Phase::Open) {
-                return;
-            }
-            state.renewing = true;
-            state.unpark_task()
-        };
-        if let Some(task) = task {
-            task.wake();
-        }
+        self.shared.renew();
     }
 
     /// Gives back what waits for a connection, to be routed by a newer topology.

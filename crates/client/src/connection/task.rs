@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -70,7 +71,7 @@ pub(crate) trait LaneObserver: Send + Sync + 'static {
 pub(crate) fn spawn_lane(
     runtime: &Handle,
     connector: Arc<Connector>,
-    target: Arc<Target>,
+    target: Arc<ArcSwap<Target>>,
     known: Arc<KnownNode>,
     options: LaneOptions,
     observer: impl LaneObserver,
@@ -86,7 +87,7 @@ pub(crate) fn spawn_lane(
 pub(crate) fn spawn_connection(
     runtime: &Handle,
     connector: Arc<Connector>,
-    target: Arc<Target>,
+    target: Arc<ArcSwap<Target>>,
     known: Arc<KnownNode>,
     options: LaneOptions,
     observer: impl LaneObserver,
@@ -101,7 +102,7 @@ pub(crate) fn spawn_connection(
 struct LaneTask<O> {
     shared: Arc<Shared>,
     connector: Arc<Connector>,
-    target: Arc<Target>,
+    target: Arc<ArcSwap<Target>>,
     known: Arc<KnownNode>,
     options: LaneOptions,
     observer: O,
@@ -116,7 +117,7 @@ struct LaneTask<O> {
 impl<O: LaneObserver> LaneTask<O> {
     fn new(
         connector: Arc<Connector>,
-        target: Arc<Target>,
+        target: Arc<ArcSwap<Target>>,
         known: Arc<KnownNode>,
         options: LaneOptions,
         observer: O,
@@ -177,10 +178,11 @@ impl<O: LaneObserver> LaneTask<O> {
     /// One connection, from the dial to its end; `since` is told when it came up. `None` when the lane was retired before
     /// that.
     async fn connection(&mut self, since: &mut Option<Instant>) -> Option<CloseCause> {
-        Some(match self.connect().await? {
+        let target = self.target.load_full();
+        Some(match self.connect(&target).await? {
             Ok(connected) => {
                 *since = Some(Instant::now());
-                self.drive(connected).await
+                self.drive(&target, connected).await
             }
             Err(failures) => CloseCause::Connect(failures),
         })
@@ -228,17 +230,17 @@ impl<O: LaneObserver> LaneTask<O> {
     }
 
     /// Connects while the deadlines of what queues are kept. `None` when the lane was retired meanwhile.
-    async fn connect(&mut self) -> Option<Result<Connected, Vec<NodeFailure>>> {
+    async fn connect(&mut self, target: &Target) -> Option<Result<Connected, Vec<NodeFailure>>> {
         let deadline = Instant::now() + self.connector.env.timing.node_connect;
         let was_connected = self.known.was_connected();
         let explain = if was_connected { Explain::Briefly } else { Explain::Fully };
         let mut connecting = pin!(async {
-            let mut connected = self.connector.connect(&self.target, &self.known, explain, deadline).await?;
+            let mut connected = self.connector.connect(target, &self.known, explain, deadline).await?;
             if let Some(fence) = &self.fence {
                 let since = Instant::now();
                 fence.raise(&mut connected.wire, deadline).await.map_err(|(phase, cause)| {
                     let facts = &connected.facts;
-                    vec![self.connector.failure_after(&self.target, facts, phase, cause, since)]
+                    vec![self.connector.failure_after(target, facts, phase, cause, since)]
                 })?;
             }
             Ok(connected)
@@ -261,7 +263,7 @@ impl<O: LaneObserver> LaneTask<O> {
         .await
     }
 
-    async fn drive(&mut self, mut connected: Connected) -> CloseCause {
+    async fn drive(&mut self, target: &Arc<Target>, mut connected: Connected) -> CloseCause {
         self.meter.connected();
         // Whatever is left over from the greeting would answer the first caller's command.
         if !matches!(connected.wire.holds_more(), Ok(false)) {
@@ -269,15 +271,15 @@ impl<O: LaneObserver> LaneTask<O> {
         }
         let facts = Arc::new(connected.facts);
         let connector = self.connector.clone();
-        let listed = connector.live.list(&self.shared, &self.target, &facts);
-        if let Some(cause) = connector.refuses(&self.target, &facts) {
+        let listed = connector.live.list(&self.shared, target, &facts);
+        if let Some(cause) = connector.refuses(target, &facts) {
             return CloseCause::TrustChanged(cause);
         }
         self.observer.connected(&facts);
         let (stream, decoder, inbound) = connected.wire.into_parts();
         let inquirer = Inquirer {
             connector: self.connector.clone(),
-            target: self.target.clone(),
+            target: target.clone(),
             known: self.known.clone(),
             interval: self.options.driver.habit.lead(),
         };
@@ -292,6 +294,10 @@ impl<O: LaneObserver> LaneTask<O> {
         .trusting(listed.trust.clone())
         .asking(inquirer);
         self.shared.enter_open(Instant::now());
+        if !Arc::ptr_eq(target, &self.target.load()) {
+            // The node was described anew while it was dialled as what it was before.
+            self.shared.renew();
+        }
         let cause = (&mut driver).await;
         self.fence = Fence::against(&facts, &cause);
         if matches!(cause, CloseCause::Retired | CloseCause::Renewed) {

@@ -1,0 +1,63 @@
+//! What a change of the topology may not do: reorder the commands of a slot, or open connections without end.
+
+mod support;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use support::{config, eventually, key_of, tell};
+use tokio::time::{Instant, sleep};
+use truename::topology::DialRule;
+use truename::{Client, cmd};
+use truename_lab::{FaultProxy, Lab, Profile};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A node that a view described anew (its id became known, its host name changed) was made anew, with a connection of its
+/// own: what was sent on the old one could be overtaken. Here the old one is slow, and the list shows who came first.
+#[tokio::test]
+async fn a_node_that_is_described_anew_keeps_the_order_of_its_commands() {
+    let lab = Lab::builder(Profile::Plain).shards(3).replicas(0).node_timeout(SECOND);
+    let lab = lab.start().await.expect("the lab starts");
+    let (node, any) = (lab.node(1).socket_addr(), "127.0.0.1:0".parse().expect("an address"));
+    let proxy = FaultProxy::listen(&[any], node).await.expect("a port");
+    let rule = format!("{node}={}", proxy.addresses()[0]);
+    let config =
+        config(&lab).dial_rule(DialRule::from_str(&rule).expect("a rule")).refresh_interval(SECOND / 10);
+    let client = Client::connect(&config.stall_timeout(20 * SECOND)).await.expect("connected");
+    let key = key_of(1);
+    client.execute::<i64>(cmd("RPUSH").arg(&key).arg(0)).await.expect("pushed");
+
+    let port = lab.node(1).announced().1;
+    let is_renamed = || {
+        let nodes = client.topology().nodes().to_vec();
+        nodes.into_iter().any(|node| node.endpoint.port() == port && node.hostname.is_some())
+    };
+    proxy.hold_open(3 * SECOND);
+    for node in 0..3 {
+        tell(&lab, node, &["CONFIG", "SET", "cluster-preferred-endpoint-type", "ip"]).await;
+        let name = format!("node-{node}.example.net");
+        tell(&lab, node, &["CONFIG", "SET", "cluster-announce-hostname", &name]).await;
+    }
+    let started = Instant::now();
+    let (mut calls, mut after) = (Vec::new(), 0);
+    while after < 20 {
+        assert!(started.elapsed() < 3 * SECOND, "nobody heard of the new name");
+        let push = cmd("RPUSH").arg(key.clone()).arg(calls.len() + 1).timeout(15 * SECOND);
+        let mut call = Box::pin(client.execute::<i64>(push));
+        assert!(call.as_mut().now_or_never().is_none(), "its reply is held back");
+        calls.push(call);
+        after += usize::from(is_renamed());
+        sleep(SECOND / 50).await;
+    }
+    let count = calls.len();
+    for call in calls {
+        call.await.unwrap_or_else(|error| panic!("{error}"));
+    }
+    let list = client.execute::<Vec<usize>>(cmd("LRANGE").arg(&key).arg(0).arg(-1)).await.expect("a list");
+    assert_eq!(list, (0..=count).collect::<Vec<_>>(), "in the order in which they were submitted");
+    // What has to be proved now is proved on the next connection, which is made at once.
+    let all_up = || async { client.nodes().iter().all(|node| node.is_connected) };
+    eventually("all are connected", 3 * SECOND, all_up).await;
+}
