@@ -106,27 +106,29 @@ impl Front {
     async fn start(lab: &Lab, valid_for: Duration) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let issuer =
+            CertifiedIssuer::self_signed(params, KeyPair::generate().expect("as made for this test"))
+                .expect("as made for this test");
         let presented = Arc::new(Presented(Mutex::new(leaf(&issuer, valid_for))));
         let mut server =
             ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
                 .with_safe_default_protocol_versions()
-                .unwrap()
+                .expect("as made for this test")
                 .with_no_client_auth()
                 .with_cert_resolver(presented.clone());
-        server.ticketer = rustls::crypto::ring::Ticketer::new().unwrap();
+        server.ticketer = rustls::crypto::ring::Ticketer::new().expect("as made for this test");
         let acceptor = TlsAcceptor::from(Arc::new(server));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("as made for this test");
+        let port = listener.local_addr().expect("as made for this test").port();
         let (target, open) = (lab.node(0).socket_addr(), Arc::new(Mutex::new(Vec::new())));
         let all = open.clone();
         let accepting = tokio::spawn(async move {
             loop {
-                let (client, _) = listener.accept().await.unwrap();
+                let (client, _) = listener.accept().await.expect("as made for this test");
                 let acceptor = acceptor.clone();
                 all.lock().push(tokio::spawn(async move {
                     let Ok(mut client) = acceptor.accept(client).await else { return };
-                    let mut server = TcpStream::connect(target).await.unwrap();
+                    let mut server = TcpStream::connect(target).await.expect("as made for this test");
                     let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
                 }));
             }
@@ -151,13 +153,13 @@ impl Drop for Front {
 }
 
 fn leaf(issuer: &CertifiedIssuer<'static, KeyPair>, valid_for: Duration) -> Arc<CertifiedKey> {
-    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let mut params = CertificateParams::new(["localhost".to_owned()]).expect("as made for this test");
     let now = std::time::UNIX_EPOCH.elapsed().expect("after 1970");
     params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs((now + valid_for).as_secs());
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.signed_by(&key, issuer).unwrap();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+    let key = KeyPair::generate().expect("as made for this test");
+    let certificate = params.signed_by(&key, issuer).expect("as made for this test");
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("as made for this test");
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).expect("as made for this test");
     Arc::new(CertifiedKey::new(vec![certificate.der().clone()], key))
 }
 
@@ -167,8 +169,9 @@ fn leaf(issuer: &CertifiedIssuer<'static, KeyPair>, valid_for: Duration) -> Arc<
 async fn a_session_of_an_expired_certificate_leads_to_the_renewed_one() {
     let lab = Lab::builder(Profile::Plain).no_cluster().start().await.expect("the lab starts");
     let front = Front::start(&lab, 4 * SECOND).await;
-    let mut config =
-        Config::new().seed("localhost", front.port).tls(Tls::new().ca_pem(&front.ca_pem).unwrap());
+    let mut config = Config::new()
+        .seed("localhost", front.port)
+        .tls(Tls::new().ca_pem(&front.ca_pem).expect("as made for this test"));
     config = config.password(lab.password().expect("a password")).command_timeout(3 * SECOND);
     let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
     let old = facts(&client).certificate.clone().expect("a certificate");

@@ -171,7 +171,7 @@ impl Attempt<'_> {
     }
 
     /// The TLS options may have been replaced during the handshake: nothing is said to a peer that the new ones refuse.
-    fn judge_again(&mut self, accepted_by: &Arc<TlsContext>) -> Step<()> {
+    fn judge_again(&self, accepted_by: &Arc<TlsContext>) -> Step<()> {
         let in_force = self.dialling.env.tls.as_ref().expect("called for TLS only").load_full();
         let Some(presented) = self.facts.presented.as_ref().filter(|_| !Arc::ptr_eq(&in_force, accepted_by))
         else {
