@@ -45,6 +45,8 @@ impl Inquirer {
             let mut kept = None;
             loop {
                 let answered = inquirer.ask(&mut kept).await;
+                let node = &inquirer.target.node.endpoint;
+                tracing::debug!(%node, answered, "silent on a lane, so asked on another connection");
                 {
                     let mut state = shared.lock();
                     if !state.pipeline.is_silent() {

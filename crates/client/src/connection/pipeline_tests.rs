@@ -42,13 +42,13 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        5 => (1u64..50, 0u8..2).prop_map(|(deadline_ms, preamble)| Step::Submit { deadline_ms, preamble }),
+        5 => (1u64..400, 0u8..2).prop_map(|(deadline_ms, preamble)| Step::Submit { deadline_ms, preamble }),
         4 => any::<usize>().prop_map(Step::Poll),
         1 => any::<usize>().prop_map(Step::Abandon),
         3 => Just(Step::Take),
         3 => (0usize..40).prop_map(Step::Accept),
         5 => Just(Step::Reply),
-        1 => (0u64..20).prop_map(Step::Advance),
+        2 => (0u64..90).prop_map(Step::Advance),
         1 => Just(Step::Close),
         2 => Just(Step::Open),
     ];
