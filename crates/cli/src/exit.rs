@@ -158,6 +158,7 @@ impl From<&Error> for Exit {
                 RouteError::ConnectionState { .. }
                 | RouteError::SeveralNodes { .. }
                 | RouteError::Administrative { .. }
+                | RouteError::NoSuchNode { .. }
                 | RouteError::EmptyCommand => Self::Usage,
                 RouteError::NoExclusiveConnection { .. } => Self::TimedOut,
                 _ => Self::BadTopology,

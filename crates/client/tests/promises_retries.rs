@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use support::{config, connect, eventually, key_of, lab, proxied_server, tell};
 use tokio::time::Instant;
 use truename::error::{Execution, RouteError};
-use truename::topology::Slot;
+use truename::topology::{Endpoint, Slot};
 use truename::{Client, Command, Error, Reply, cmd};
 use truename_lab::{Cut, CutPoint, Ending, Lab, Profile};
 
@@ -112,7 +112,7 @@ async fn what_an_operator_sends_goes_to_no_node_by_chance() {
     ] {
         let mut words = line.split(' ');
         let command = cmd(words.next().expect("a name")).args(words);
-        let error = client.execute::<Reply>(command.clone()).await.expect_err("refused");
+        let error = client.execute::<Reply>(command).await.expect_err("refused");
         let Error::Route(why) = &error else { panic!("{line}: {error:?}") };
         assert!(matches!(**why, RouteError::Administrative { .. }), "{line}: {error}");
         assert!(error.to_string().contains("route_by_key") && error.to_string().contains("route_to_any"));
@@ -137,6 +137,37 @@ async fn what_an_operator_sends_goes_to_no_node_by_chance() {
         assert_eq!(client.execute::<Vec<String>>(keys).await.expect("keys"), [key.clone()]);
         client.execute::<()>(cmd("DEBUG").arg("OBJECT").arg(&key)).await.expect("it has the key");
     }
+}
+
+/// A command can be for one node: no key of it had to be found for that.
+#[tokio::test]
+async fn a_command_for_one_node_goes_to_that_node_and_to_no_other() {
+    let lab = lab(Profile::Plain).await;
+    let client = connect(&lab).await;
+    let key = key_of(0);
+    client.execute::<()>(cmd("SET").arg(&key).arg("value")).await.expect("OK");
+    let owner = client.topology().primary(Slot::of_key(key.as_bytes())).expect("an owner").endpoint.clone();
+    for status in client.nodes() {
+        let id: String =
+            client.execute(cmd("CLUSTER").arg("MYID").route_to(&status.node)).await.expect("an id");
+        assert_eq!(Some(id.as_str()), status.id.as_ref().map(|id| id.as_str()));
+        client.execute::<()>(cmd("CLIENT").arg("LIST").route_to(&status.node)).await.expect("a list");
+        let read = client.execute::<String>(cmd("GET").arg(&key).route_to(&status.node)).await;
+        match read {
+            Ok(value) => assert_eq!((value.as_str(), &status.node), ("value", &owner)),
+            Err(Error::Server(error)) => {
+                assert!(status.node != owner && error.code() == "MOVED" && error.is_refusal(), "{error}");
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    let nobody = Endpoint::new("127.0.0.1", 1);
+    let call = cmd("PING").route_to(&nobody).timeout(SECOND / 4);
+    let error = client.execute::<()>(call).await.expect_err("there is no such node");
+    assert!(
+        matches!(&error, Error::Route(why) if matches!(**why, RouteError::NoSuchNode { .. })),
+        "{error:?}"
+    );
 }
 
 /// On a single server there is nothing to choose from.

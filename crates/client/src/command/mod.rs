@@ -20,7 +20,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use smallvec::SmallVec;
 use truename_resp::encode;
-use truename_topology::Slot;
+use truename_topology::{Endpoint, Slot};
 
 use arg::Arg;
 pub use arg::ToArg;
@@ -51,11 +51,12 @@ pub struct Command<'a> {
     route: RouteBy,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum RouteBy {
     Spec,
     Slot(Slot),
     AnyNode,
+    Node(Box<Endpoint>),
 }
 
 /// Whether a command is sent again when nobody knows whether it was executed.
@@ -133,6 +134,25 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// Sends the command to this node, by its address as announced ([`Client::nodes`](crate::Client::nodes)), and to no other:
+    /// a redirect is then an answer.
+    ///
+    /// ```no_run
+    /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
+    /// use truename::cmd;
+    ///
+    /// for node in client.nodes() {
+    ///     client.execute::<()>(cmd("BGSAVE").route_to(&node.node)).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn route_to(mut self, node: &Endpoint) -> Self {
+        self.route = RouteBy::Node(Box::new(node.clone()));
+        self
+    }
+
     /// The command's name as given; empty when it is not text.
     pub fn name(&self) -> &str {
         self.args.first().and_then(|name| std::str::from_utf8(name.as_bytes()).ok()).unwrap_or_default()
@@ -141,6 +161,14 @@ impl<'a> Command<'a> {
     /// Whether the caller said where it goes.
     pub(crate) fn is_routed(&self) -> bool {
         self.route != RouteBy::Spec
+    }
+
+    /// The only node that it may go to.
+    pub(crate) fn named_node(&self) -> Option<&Endpoint> {
+        match &self.route {
+            RouteBy::Node(node) => Some(node),
+            _ => None,
+        }
     }
 
     pub(crate) fn own_timeout(&self) -> Option<Duration> {
@@ -157,9 +185,9 @@ impl<'a> Command<'a> {
     /// The slot that decides where the command goes; `None` sends it to any node.
     #[inline]
     pub(crate) fn slot(&self, spec: Option<&Spec>) -> Option<Slot> {
-        match self.route {
-            RouteBy::Slot(slot) => Some(slot),
-            RouteBy::AnyNode => None,
+        match &self.route {
+            RouteBy::Slot(slot) => Some(*slot),
+            RouteBy::AnyNode | RouteBy::Node(_) => None,
             RouteBy::Spec => match spec {
                 Some(spec) => own_slot(spec, self),
                 None => self.guessed_slot(),

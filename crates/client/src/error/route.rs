@@ -48,6 +48,11 @@ pub enum RouteError {
         /// How many there may be: [`Config::max_exclusive_connections`](crate::Config::max_exclusive_connections).
         limit: usize,
     },
+    /// The topology has no such node as the command is for.
+    NoSuchNode {
+        /// The node, as the command names it.
+        node: Endpoint,
+    },
 }
 
 impl RouteError {
@@ -93,14 +98,15 @@ impl fmt::Display for RouteError {
             Self::SeveralNodes { command } => write!(
                 f,
                 "{} concerns every node of a cluster, and a call goes to one; say which with \
-                 Command::route_by_key or Command::route_to_any",
+                 Command::route_to, Command::route_by_key or Command::route_to_any",
                 Untrusted(command)
             ),
             Self::Administrative { command } => write!(
                 f,
                 "{command} acts on the node that it is sent to, and that would be any primary of the cluster; say which with \
-                 Command::route_by_key or Command::route_to_any"
+                 Command::route_to, Command::route_by_key or Command::route_to_any"
             ),
+            Self::NoSuchNode { node } => write!(f, "the topology has no node {node}"),
             Self::EmptyCommand => write!(f, "the command has no name"),
             Self::NoExclusiveConnection { node, limit } => write!(
                 f,

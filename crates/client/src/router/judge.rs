@@ -6,6 +6,7 @@
 //! | `ASK`, likewise | [`Verdict::Ask`] | yes: refused |
 //! | either of them to the node that answered | [`Verdict::Reconnect`] | yes: refused |
 //! | either of them of another slot, or to nowhere | [`Verdict::Wait`] | yes: refused |
+//! | either of them to a command for one node and no other | [`Verdict::Answer`] | - |
 //! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN`, `READONLY` | [`Verdict::Wait`] | yes: refused |
 //! | the text of a redirect out of a compound command | [`Verdict::Doubt`] | once per node, if the node confirms it |
 //! | another error | [`Verdict::Answer`] | - |
@@ -70,6 +71,8 @@ pub(crate) struct RetryTraits {
     pub(crate) slot: Option<Slot>,
     /// Nobody knows where its keys are.
     pub(crate) slot_is_guessed: bool,
+    /// It is for one node and no other.
+    pub(crate) is_for_one_node: bool,
     /// It was lost before on a connection that some command may have brought down.
     pub(crate) was_bystander: bool,
 }
@@ -111,6 +114,9 @@ pub(crate) struct Hint {
 pub(crate) fn judge(setback: Setback, traits: RetryTraits, answered_by: &Endpoint) -> Verdict {
     match setback {
         Setback::Error(error) if traits.compound => judge_compound(error, traits, answered_by),
+        Setback::Error(error) if traits.is_for_one_node && is_redirect(&error) => {
+            Verdict::Answer { error, execution: Execution::Refused }
+        }
         Setback::Error(error) => judge_error(error, traits.slot, answered_by),
         Setback::Failure(Failure::Unsent(cause)) => Verdict::Resend { cause, is_lost: false },
         Setback::Failure(Failure::Lost(cause)) => {
@@ -154,11 +160,15 @@ fn judge_compound(error: ErrorReply, traits: RetryTraits, answered_by: &Endpoint
         Some(Err(RedirectError::UnknownEndpoint { slot })) => Hint { slot, is_ask, to: None },
         Some(Err(_)) | None => return Verdict::Answer { error, execution: Execution::Possible },
     };
-    if traits.slot_is_guessed || traits.slot == Some(hint.slot) {
+    if !traits.is_for_one_node && (traits.slot_is_guessed || traits.slot == Some(hint.slot)) {
         Verdict::Doubt { error, hint }
     } else {
         Verdict::Answer { error, execution: Execution::Possible }
     }
+}
+
+fn is_redirect(error: &ErrorReply) -> bool {
+    matches!(error.code(), "MOVED" | "ASK")
 }
 
 /// Whether an error with this code is a refusal, unless the command is compound.
@@ -186,6 +196,7 @@ mod tests {
             names_script: false,
             slot: Some(slot(OWN)),
             slot_is_guessed: false,
+            is_for_one_node: false,
             was_bystander: false,
         }
     }
@@ -218,6 +229,7 @@ mod tests {
     fn every_error() {
         let guess = RetryTraits { slot_is_guessed: true, ..script() };
         let by_digest = RetryTraits { names_script: true, ..script() };
+        let pinned = |traits| RetryTraits { is_for_one_node: true, ..traits };
         let keyless = |traits| RetryTraits { slot: None, ..traits };
         for (text, traits, expected) in [
             ("MOVED 3999 10.0.0.5:8502", plain(), "follow MOVED 3999 10.0.0.5:8502"),
@@ -240,6 +252,11 @@ mod tests {
             ("READONLY You can't write against a read only replica.", plain(), "wait"),
             ("WRONGTYPE Operation against a key", plain(), "answer Possible"),
             (NO_SCRIPT, plain(), "answer Possible"),
+            // The caller named the node, and wants no other.
+            ("MOVED 3999 10.0.0.5:8502", pinned(plain()), "answer Refused"),
+            ("ASK 4000 10.0.0.5:8502", pinned(plain()), "answer Refused"),
+            ("LOADING Redis is loading the dataset in memory", pinned(plain()), "wait"),
+            ("MOVED 3999 10.0.0.5:8502", pinned(script()), "answer Possible"),
             // Compound commands: any text may be theirs.
             ("MOVED 3999 10.0.0.5:8502", script(), "doubt 3999 false"),
             ("ASK 3999 10.0.0.5:8502", script(), "doubt 3999 true"),

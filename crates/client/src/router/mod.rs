@@ -183,7 +183,10 @@ impl Router {
         let topology = self.cluster.topology();
         match attempts.slot {
             Some(slot) => self.node_of(&topology, slot, request, !attempts.was_refused()).cloned(),
-            None => any_primary(&topology),
+            None => match request.command.named_node() {
+                Some(node) => topology.node_at(node).cloned(),
+                None => any_primary(&topology),
+            },
         }
     }
 
@@ -205,9 +208,12 @@ impl Router {
             }
             self.cluster.signals.refresh();
             if let Err(error) = attempts.back_off().await {
-                return Err(match attempts.slot {
-                    Some(slot) => Error::Route(Box::new(RouteError::Unassigned { slot })),
-                    None => error,
+                return Err(match (attempts.slot, request.command.named_node()) {
+                    (Some(slot), _) => Error::Route(Box::new(RouteError::Unassigned { slot })),
+                    (None, Some(node)) => {
+                        Error::Route(Box::new(RouteError::NoSuchNode { node: node.clone() }))
+                    }
+                    (None, None) => error,
                 });
             }
         }

@@ -82,6 +82,7 @@ impl<'r, 'a> Request<'r, 'a> {
             // A caller may send a command elsewhere than its keys belong; a server's redirect is about the keys.
             slot: self.spec.map_or(attempts.slot, |spec| self.command.own_slot(spec)),
             slot_is_guessed: self.slot_is_guessed,
+            is_for_one_node: self.command.named_node().is_some(),
             was_bystander: attempts.was_bystander(),
         }
     }
