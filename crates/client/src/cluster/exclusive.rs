@@ -124,8 +124,13 @@ impl ExclusivePool {
     ) -> Result<Connection, Arc<CloseCause>> {
         let record = Arc::<Record>::default();
         let pass = self.gate.enter(Instant::now())?;
-        let report =
-            ConnectionReport { gate: self.gate.clone(), pass, record: record.clone(), up: OnceLock::new() };
+        let report = ConnectionReport {
+            gate: self.gate.clone(),
+            pass,
+            record: record.clone(),
+            up: OnceLock::new(),
+            has_failed: AtomicBool::new(false),
+        };
         Ok(Connection { lane: dial(report)?, record })
     }
 
@@ -213,6 +218,7 @@ pub(super) struct ConnectionReport {
     pass: Pass,
     record: Arc<Record>,
     up: OnceLock<Instant>,
+    has_failed: AtomicBool,
 }
 
 impl LaneObserver for ConnectionReport {
@@ -226,6 +232,7 @@ impl LaneObserver for ConnectionReport {
     fn disconnected(&self, cause: &Arc<CloseCause>) {
         let held = self.up.get().is_some_and(|since| since.elapsed() >= STABLE_AFTER);
         if !held && !self.record.was_answered.load(Ordering::Relaxed) {
+            self.has_failed.store(true, Ordering::Relaxed);
             self.gate.failed(self.pass, Instant::now(), cause);
         }
     }
@@ -233,6 +240,8 @@ impl LaneObserver for ConnectionReport {
 
 impl Drop for ConnectionReport {
     fn drop(&mut self) {
-        self.gate.left(self.pass, Instant::now());
+        if !self.has_failed.load(Ordering::Relaxed) {
+            self.gate.left(self.pass, Instant::now());
+        }
     }
 }

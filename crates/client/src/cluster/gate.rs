@@ -94,15 +94,18 @@ impl DialGate {
         }
     }
 
-    /// The caller of the connection that was tried went away before it showed anything.
+    /// The connection is gone without having failed: its caller went away, or it had lived long enough.
     pub(super) fn left(&self, pass: Pass, now: Instant) {
         let mut state = self.0.lock();
         let mut pace = state.backoff.clone();
-        if let (Pass::Trial, Some(closed)) = (pass, &mut state.closed)
-            && !matches!(closed.trial, Trial::None)
-        {
-            closed.trial = Trial::None;
-            closed.not_before = now + pace.next_delay();
+        let (Pass::Trial, Some(closed)) = (pass, &mut state.closed) else { return };
+        match closed.trial {
+            Trial::Up(since) if now.saturating_duration_since(since) >= STABLE_AFTER => state.open(),
+            Trial::Up(_) | Trial::Dialling => {
+                closed.trial = Trial::None;
+                closed.not_before = now + pace.next_delay();
+            }
+            Trial::None => {}
         }
     }
 }
@@ -161,6 +164,10 @@ mod tests {
         );
         now += LONGEST;
         assert_eq!(gate.enter(now).expect("somebody else's turn"), Pass::Trial);
+        gate.connected(Pass::Trial, now);
+        gate.left(Pass::Trial, now + STABLE_AFTER);
+        assert_eq!(gate.enter(now).expect("it held, though nobody looked"), Pass::Open);
+        gate.failed(Pass::Open, now, &Arc::new(CloseCause::PeerClosed));
         gate.answered();
         gate.left(Pass::Trial, now);
         assert_eq!(gate.enter(now).expect("open"), Pass::Open);
