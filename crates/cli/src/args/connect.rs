@@ -82,7 +82,8 @@ pub(crate) struct ConnectArgs {
     /// The provider whose habits to expect, instead of the one that the host name suggests
     #[arg(long, value_name = "NAME", value_parser = value::profile, help_heading = "Addresses")]
     pub(crate) profile: Option<&'static Profile>,
-    /// Where to dial nodes, such as 'ip=seed' or '*=seed:+1000'; may be repeated, the first match counts
+    /// Where to dial nodes, such as 'ip=seed' or '*=seed:+1000'; may be repeated, the first match counts. A rule may end
+    /// in ' pin=sha256/BASE64', a public key that the nodes it dials must present
     #[arg(long, value_name = "RULE", value_parser = value::rule, help_heading = "Addresses")]
     pub(crate) map: Vec<DialRule>,
     /// The address of a name, HOST:ADDR or HOST:PORT:ADDR; may be repeated
