@@ -16,7 +16,7 @@ fn plain() -> LabConfig {
 }
 
 async fn tell(lab: &Lab, node: usize, args: &[&str]) -> truename::Reply {
-    let reply = lab.command(node, args).await.unwrap();
+    let reply = lab.command(node, args).await.expect("the node answers");
     assert!(reply.as_error().is_none(), "{args:?}: {reply:?}");
     reply
 }

@@ -83,7 +83,7 @@ async fn nor_is_one_in_the_place_of_something_else() {
     let bare = format!("bob:{PASSWORD}@127.0.0.1:1");
     for line in [
         format!("ping 127.0.0.1:1 {url}"),
-        format!("{url}"),
+        url.clone(),
         format!("ping 127.0.0.1:1 --timeout {bare}"),
         format!("ping 127.0.0.1:1 --color {bare}"),
         format!("ping 127.0.0.1:1 --{bare}"),

@@ -51,7 +51,7 @@ mod tests {
         let login = plain.clone().password("sesame");
         let rows = [
             (Config::new().password("sesame"), vec![azure], None),
-            (plain.clone(), vec![azure], None),
+            (plain, vec![azure], None),
             (login.clone(), vec![azure], Some("azure-managed")),
             (login.clone(), vec!["MY.WestUS3.Redis.Azure.NET."], Some("azure-managed")),
             (login.clone(), vec!["localhost", "x.y.use1.cache.amazonaws.com"], Some("elasticache")),
