@@ -70,6 +70,11 @@ pub enum Event {
         /// When the next one was due, in seconds since 1970-01-01 00:00 UTC.
         next_update: i64,
     },
+    /// A node announces an id, a host name or a zone that is none. It is used without.
+    MetadataIgnored {
+        /// Which node, and what was ignored.
+        what: String,
+    },
 }
 
 /// A receiver of events. See [`Client::events`](crate::Client::events).

@@ -11,6 +11,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use thiserror::Error;
+
+use crate::dropped::is_announceable;
 use truename_resp::Untrusted;
 
 use crate::Typed;
@@ -164,7 +166,7 @@ pub(crate) fn is_plausible_host(host: &str) -> bool {
 
 /// Whether a server may announce this as a host: also nothing, and `?`.
 pub(crate) fn is_announced_host(host: &str) -> bool {
-    matches!(host, "" | "?") || is_plausible_host(host)
+    matches!(host, "" | "?") || is_announceable(host)
 }
 
 /// Whether an announced host says which one it is: nothing and the unspecified addresses mean "the host that answered".

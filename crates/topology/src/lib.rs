@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`slot`] | which slot does a key belong to? |
 //! | [`endpoint`], [`node`] | what did the cluster say about a node? |
-//! | [`parse`], [`view`] | what does one node think the cluster looks like? |
+//! | [`parse`], [`view`], [`dropped`] | what does one node think the cluster looks like? |
 //! | [`redirect`] | where does an error reply send a command? |
 //! | [`slot_map`], [`diff`] | who owns a slot, and what changed? |
 //! | [`reconcile`](mod@reconcile) | which of several opinions is adopted? |
@@ -49,6 +49,7 @@ mod crc16;
 
 pub mod address;
 pub mod diff;
+pub mod dropped;
 pub mod endpoint;
 pub mod node;
 pub mod parse;
@@ -65,6 +66,7 @@ pub use address::{
     Scope, Trust,
 };
 pub use diff::{MovedSlots, TopologyDiff};
+pub use dropped::{Dropped, Metadata};
 pub use endpoint::{Endpoint, EndpointError};
 pub use node::{AnnouncedNode, Health, NodeId, Role};
 pub use parse::{parse_nodes, parse_shards, parse_slots};

@@ -8,7 +8,7 @@ use std::fmt;
 use thiserror::Error;
 use truename_resp::Untrusted;
 
-use crate::{AnnouncedNode, NodeId, Slot, SlotRange};
+use crate::{AnnouncedNode, Dropped, NodeId, Slot, SlotMap, SlotRange};
 
 /// What one node answered to `CLUSTER SLOTS`, `CLUSTER SHARDS` or `CLUSTER NODES`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct View {
     pub shards: Vec<ShardView>,
     /// Nodes that were mentioned but cannot be addressed.
     pub skipped: Vec<Skipped>,
+    /// Metadata that was left out because it is not valid, up to a bound.
+    pub dropped: Vec<Dropped>,
     /// The node that answered, where the reply says so (`CLUSTER NODES` only).
     pub myself: Option<AnnouncedNode>,
     /// Slots on their way from one shard to another (`CLUSTER NODES` only, and only those of the
@@ -180,7 +182,7 @@ pub enum ViewError {
         /// The first slot claimed twice.
         slot: Slot,
     },
-    /// More nodes than any cluster can have.
-    #[error("{0} nodes are more than a cluster can have")]
+    /// More than [`SlotMap::MAX_NODES`] nodes.
+    #[error("{0} nodes are more than the {max} that a topology may have", max = SlotMap::MAX_NODES)]
     TooManyNodes(usize),
 }

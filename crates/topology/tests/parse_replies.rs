@@ -284,3 +284,34 @@ fn nodes_refusals() {
     }
     assert_eq!(parse_nodes("", "seed").unwrap(), View::default());
 }
+
+/// Ids, host names and zones went from the wire to the terminal as they came.
+#[test]
+fn invalid_metadata_is_dropped_and_reported_and_the_node_stays() {
+    let hostile = "\u{1b}[2Jall is well";
+    let metadata =
+        [("hostname", bulk(hostile)), ("availability-zone", bulk("a\nb")), ("ip", bulk("\u{202e}ip"))];
+    let node = array([bulk("10.0.0.4"), int(7000), bulk(hostile), map(common::Proto::Resp2, metadata)]);
+    let view = parse_slots(&array([array([int(0), int(16383), node])]), "seed").unwrap();
+    let kept = view.nodes().next().unwrap();
+    assert_eq!((&kept.id, &kept.hostname, &kept.availability_zone), (&None, &None, &None));
+    assert_eq!(view.assigned_slots(), 16384);
+    let told: Vec<String> = view.dropped.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert_eq!(told[0], "10.0.0.4:7000: `\\u{1b}[2Jall is well` is not a valid node id and was ignored");
+    // A host that cannot be one means that the node cannot be addressed.
+    let view = parse_slots(&array([array([int(0), int(1), plain("\u{202e}host", 1)])]), "seed").unwrap();
+    assert_eq!(view.skipped[0].why, SkipReason::BadHost);
+}
+
+/// 16,384 announced primaries made the client open thousands of connections.
+#[test]
+fn a_topology_of_too_many_nodes_is_refused_as_a_whole() {
+    let of = |count: i64| array((0..count).map(|n| array([int(n), int(n), plain("many", n + 1)])));
+    assert_eq!(parse_slots(&of(2000), "seed").unwrap().nodes().count(), 2000);
+    let refused = parse_slots(&of(2001), "seed").unwrap_err().to_string();
+    assert_eq!(refused, "2001 nodes are more than the 2000 that a topology may have");
+    // Nodes that cannot be addressed count, too.
+    let unknown = array((0..2001).map(|n| array([int(n), int(n), plain("?", n + 1)])));
+    assert!(parse_slots(&unknown, "seed").is_err());
+}

@@ -45,7 +45,7 @@ impl Cluster {
             self.ask(&self.all_seeds(), &current, &mut views, connections).await;
             reconciled = views.reconcile(current.cluster_map());
         }
-        self.report(&reconciled);
+        self.report(&reconciled, &views);
         let seed = reconciled.chosen.and_then(|chosen| views.seed_of(chosen)).cloned();
         let seed = seed.unwrap_or_else(|| self.authority());
         self.authority.store(seed.clone().into());
@@ -114,7 +114,10 @@ impl Cluster {
         self.publish(current, Topology::single(&self.factory, seed));
     }
 
-    fn report(&self, reconciled: &Reconciled) {
+    fn report(&self, reconciled: &Reconciled, views: &Views) {
+        for dropped in views.dropped().into_iter().take(MOST_REPORTED) {
+            self.signals.emit(|| Event::MetadataIgnored { what: dropped.to_string() });
+        }
         let disagreements = &reconciled.disagreements;
         for disagreement in disagreements.iter().take(MOST_REPORTED) {
             tracing::debug!(%disagreement, "views disagree");

@@ -1,6 +1,6 @@
 //! What was answered in one refresh, and what follows from it. Decides, and asks nobody.
 
-use truename_topology::{Endpoint, Origin, Reconciled, SlotMap, View, reconcile};
+use truename_topology::{Dropped, Endpoint, Origin, Reconciled, SlotMap, View, reconcile};
 
 use super::discover::{Answer, NodeView};
 use crate::connection::Target;
@@ -68,6 +68,17 @@ impl Views {
     /// What the views agree on.
     pub(super) fn reconcile(&self, current: Option<&SlotMap>) -> Reconciled {
         reconcile(&self.views, current)
+    }
+
+    /// Metadata that was not valid, each once.
+    pub(super) fn dropped(&self) -> Vec<&Dropped> {
+        let mut dropped: Vec<&Dropped> = Vec::new();
+        for part in self.views.iter().flat_map(|view| &view.dropped) {
+            if !dropped.contains(&part) {
+                dropped.push(part);
+            }
+        }
+        dropped
     }
 
     /// The seed that led to a view.

@@ -8,6 +8,8 @@
 //!
 //! What holds for all three:
 //! - One node that cannot be addressed is reported in [`View::skipped`]; it never spoils the rest.
+//! - Metadata that is not valid is reported in [`View::dropped`]; the node stays without it.
+//! - A reply that names more than [`SlotMap::MAX_NODES`] nodes is refused.
 //! - Unknown fields and extra elements are ignored, so that newer servers stay readable.
 //! - A reply of the wrong shape, or one that contradicts itself, is an error and never half a view.
 
@@ -19,16 +21,14 @@ use std::net::IpAddr;
 
 use truename_resp::Reply;
 
+use crate::dropped::DropList;
 use crate::endpoint::{is_announced_host, says_host};
 use crate::view::{SkipReason, Skipped};
-use crate::{AnnouncedNode, Endpoint, Health, NodeId, Role, Slot, View, ViewError};
+use crate::{AnnouncedNode, Endpoint, Health, Metadata, NodeId, Role, Slot, SlotMap, View, ViewError};
 
 pub use nodes::parse_nodes;
 pub use shards::parse_shards;
 pub use slots::parse_slots;
-
-/// A node map holds 16-bit indexes, one of them reserved; every primary needs a slot of its own.
-const MAX_NODES: usize = u16::MAX as usize;
 
 /// What a reply says about one node, before it is known whether that is an address.
 struct Said<'a> {
@@ -45,19 +45,30 @@ struct Said<'a> {
 
 impl Said<'_> {
     /// The node, or why it has to be skipped.
-    fn node(&self, answered_by: &str) -> Result<AnnouncedNode, Skipped> {
+    fn node(&self, answered_by: &str, dropped: &mut DropList) -> Result<AnnouncedNode, Skipped> {
         let endpoint = self.endpoint(answered_by).map_err(|why| self.skipped(why))?;
+        let name = endpoint.to_string();
+        let mut valid = |part, text: Option<&'_ str>| {
+            dropped.check(&name, part, text.unwrap_or_default()).unwrap_or_default().to_owned()
+        };
+        let id = valid(Metadata::NodeId, self.id);
+        let zone = valid(Metadata::AvailabilityZone, self.zone);
+        // `?` is how a server says that it does not know.
+        let hostname = valid(Metadata::Hostname, self.hostname.filter(|hostname| *hostname != "?"));
+        // `cluster-announce-ip` takes a host name too, so an "ip" that is none is a host name.
+        let ip = self.ip.unwrap_or_default().parse::<IpAddr>();
+        let stand_in = self.ip.filter(|host| ip.is_err() && hostname.is_empty() && *host != "?");
+        let stand_in = valid(Metadata::Hostname, stand_in);
         let mut node = AnnouncedNode::new(endpoint, self.role)
-            .with_availability_zone(self.zone.unwrap_or_default())
+            .with_availability_zone(&zone)
             .with_health(self.health)
             .with_assumed_host(self.host.is_some_and(|host| !says_host(host)));
-        node.id = self.node_id();
-        // `cluster-announce-ip` takes a host name too, so an "ip" that is none is a host name.
-        match (self.ip.unwrap_or_default().parse::<IpAddr>(), self.hostname.unwrap_or_default()) {
-            (Ok(ip), hostname) => Ok(node.with_ip(ip).with_hostname(hostname)),
-            (Err(_), "") => Ok(node.with_hostname(self.ip.unwrap_or_default())),
-            (Err(_), hostname) => Ok(node.with_hostname(hostname)),
-        }
+        node.id = (!id.is_empty()).then(|| NodeId::new(id));
+        node = node.with_hostname(if hostname.is_empty() { &stand_in } else { &hostname });
+        Ok(match ip {
+            Ok(ip) => node.with_ip(ip),
+            Err(_) => node,
+        })
     }
 
     fn skipped(&self, why: SkipReason) -> Skipped {
@@ -67,7 +78,7 @@ impl Said<'_> {
     }
 
     fn node_id(&self) -> Option<NodeId> {
-        self.id.filter(|id| !id.is_empty()).map(NodeId::from)
+        self.id.filter(|id| Metadata::NodeId.allows(id)).map(NodeId::from)
     }
 
     fn endpoint(&self, answered_by: &str) -> Result<Endpoint, SkipReason> {
@@ -105,8 +116,8 @@ fn port_number(reply: &Reply) -> Option<u16> {
 
 /// The view, if it does not contradict itself.
 fn checked(view: View) -> Result<View, ViewError> {
-    let nodes = view.nodes().count();
-    if nodes > MAX_NODES {
+    let nodes = view.nodes().count() + view.skipped.len();
+    if nodes > SlotMap::MAX_NODES {
         return Err(ViewError::TooManyNodes(nodes));
     }
     let mut claimed = vec![false; Slot::COUNT];

@@ -11,8 +11,9 @@
 use std::collections::HashMap;
 
 use super::{Said, checked, shape};
+use crate::dropped::DropList;
 use crate::view::{Direction, OpenSlot, SkipReason};
-use crate::{Health, NodeId, Role, ShardView, Slot, SlotRange, View, ViewError};
+use crate::{Health, Metadata, NodeId, Role, ShardView, Slot, SlotRange, View, ViewError};
 
 /// Reads a reply to `CLUSTER NODES`.
 ///
@@ -23,21 +24,21 @@ use crate::{Health, NodeId, Role, ShardView, Slot, SlotRange, View, ViewError};
 /// # Errors
 /// [`ViewError`] for lines of another shape, and for a reply that contradicts itself.
 pub fn parse_nodes(text: &str, answered_by: &str) -> Result<View, ViewError> {
-    let mut view = View::default();
-    let mut shard_of: HashMap<NodeId, usize> = HashMap::new();
+    let (mut view, mut dropped) = (View::default(), DropList::default());
+    let mut shard_of: HashMap<&str, usize> = HashMap::new();
     // `vars` closes the file nodes.conf, which has the same lines.
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("vars "));
     for line in lines {
         let line = Line::parse(line)?;
         view.epoch = view.epoch.max(Some(line.config_epoch));
         // Replicas name their primary, which may come later in the text.
-        let owner = NodeId::from(line.primary.unwrap_or(line.id));
+        let owner = line.primary.unwrap_or(line.id);
         let shard = *shard_of.entry(owner).or_insert_with(|| {
             view.shards.push(ShardView::default());
             view.shards.len() - 1
         });
         line.read_slots(&mut view.shards[shard].ranges, &mut view.open_slots)?;
-        let node = match line.node(answered_by) {
+        let node = match line.node(answered_by, &mut dropped) {
             Ok(node) => node,
             Err(skipped) => {
                 view.skipped.push(skipped);
@@ -53,6 +54,7 @@ pub fn parse_nodes(text: &str, answered_by: &str) -> Result<View, ViewError> {
         }
     }
     view.shards.retain(|shard| !shard.ranges.is_empty() || shard.nodes().next().is_some());
+    view.dropped = dropped.into_vec();
     checked(view)
 }
 
@@ -88,7 +90,11 @@ impl<'a> Line<'a> {
         if self.has_flag("slave") || self.has_flag("replica") { Role::Replica } else { Role::Primary }
     }
 
-    fn node(&self, answered_by: &str) -> Result<crate::AnnouncedNode, crate::view::Skipped> {
+    fn node(
+        &self,
+        answered_by: &str,
+        dropped: &mut DropList,
+    ) -> Result<crate::AnnouncedNode, crate::view::Skipped> {
         let (address, rest) = self.address.split_once(',').unwrap_or((self.address, ""));
         // `,hostname` may be followed by `,key=value` pairs, and may be empty itself.
         let hostname = rest.split(',').next().filter(|word| !word.contains('='));
@@ -108,7 +114,7 @@ impl<'a> Line<'a> {
         match () {
             () if self.has_flag("noaddr") => Err(said.skipped(SkipReason::NoAddress)),
             () if self.has_flag("handshake") => Err(said.skipped(SkipReason::Handshake)),
-            () => said.node(answered_by),
+            () => said.node(answered_by, dropped),
         }
     }
 
@@ -127,7 +133,7 @@ impl<'a> Line<'a> {
         for word in &self.slots {
             let bad = || ViewError::Slots((*word).to_owned());
             match word.strip_prefix('[') {
-                Some(rest) => open.push(rest.strip_suffix(']').and_then(open_slot).ok_or_else(bad)?),
+                Some(rest) => open.extend(rest.strip_suffix(']').and_then(open_slot).ok_or_else(bad)?),
                 None => {
                     let (first, last) = word.split_once('-').unwrap_or((word, word));
                     let number = |digits: &str| digits.parse().map_err(|_| bad());
@@ -139,9 +145,12 @@ impl<'a> Line<'a> {
     }
 }
 
-fn open_slot(text: &str) -> Option<OpenSlot> {
+/// `Some(None)` for a move whose other end has no valid id.
+fn open_slot(text: &str) -> Option<Option<OpenSlot>> {
     let migrating = text.split_once("->-").map(|parts| (parts, Direction::Migrating));
     let importing = || text.split_once("-<-").map(|parts| (parts, Direction::Importing));
     let ((slot, peer), direction) = migrating.or_else(importing)?;
-    Some(OpenSlot { slot: Slot::new(slot.parse().ok()?)?, direction, peer: NodeId::from(peer) })
+    let slot = Slot::new(slot.parse().ok()?)?;
+    let peer = Some(peer).filter(|peer| Metadata::NodeId.allows(peer)).map(NodeId::from);
+    Some(peer.map(|peer| OpenSlot { slot, direction, peer }))
 }

@@ -6,6 +6,7 @@
 use truename_resp::Reply;
 
 use super::{Said, array, checked, host_word, port_number, shape};
+use crate::dropped::DropList;
 use crate::{AnnouncedNode, Health, Role, ShardView, SlotRange, View, ViewError};
 
 /// Reads a reply to `CLUSTER SHARDS`.
@@ -17,14 +18,14 @@ use crate::{AnnouncedNode, Health, Role, ShardView, SlotRange, View, ViewError};
 /// # Errors
 /// [`ViewError`] for an error reply, for a reply of another shape, and for one that contradicts itself.
 pub fn parse_shards(reply: &Reply, answered_by: &str, tls: bool) -> Result<View, ViewError> {
-    let mut view = View::default();
+    let (mut view, mut dropped) = (View::default(), DropList::default());
     for shard in array(reply, "an array of shards")? {
         let slots = shard.lookup("slots").ok_or_else(|| shape("a shard with `slots`", shard.kind()))?;
         let nodes = shard.lookup("nodes").ok_or_else(|| shape("a shard with `nodes`", shard.kind()))?;
         let (mut primaries, mut replicas) = (Vec::new(), Vec::new());
         for node in array(nodes, "an array of nodes")? {
             let Some(said) = said(node, tls)? else { continue };
-            match said.node(answered_by) {
+            match said.node(answered_by, &mut dropped) {
                 Ok(node) if node.role == Role::Primary => primaries.push(node),
                 Ok(node) => replicas.push(node),
                 Err(skipped) => view.skipped.push(skipped),
@@ -35,6 +36,7 @@ pub fn parse_shards(reply: &Reply, answered_by: &str, tls: bool) -> Result<View,
         let slotless = |node| ShardView::new(Vec::new(), Some(node), Vec::new());
         view.shards.extend(former.into_iter().map(slotless));
     }
+    view.dropped = dropped.into_vec();
     checked(view)
 }
 

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use truename_resp::Reply;
 
 use super::{Said, array, checked, host_word, port_number, shape};
+use crate::dropped::DropList;
 use crate::view::Skipped;
 use crate::{AnnouncedNode, Endpoint, Health, NodeId, Role, ShardView, SlotRange, View, ViewError};
 
@@ -26,14 +27,17 @@ pub fn parse_slots(reply: &Reply, answered_by: &str) -> Result<View, ViewError> 
         };
         let range = range(first, last)?;
         let Some((primary, replicas)) = nodes.split_first() else { continue };
-        let shard = shards.of_primary(said(primary, Role::Primary)?.node(answered_by));
+        let primary = said(primary, Role::Primary)?.node(answered_by, &mut shards.dropped);
+        let shard = shards.of_primary(primary);
         shards.views[shard].ranges.push(range);
         // An element that is not an array is something newer than this parser.
         for replica in replicas.iter().filter(|element| element.as_array().is_some()) {
-            shards.add_replica(shard, said(replica, Role::Replica)?.node(answered_by));
+            let replica = said(replica, Role::Replica)?.node(answered_by, &mut shards.dropped);
+            shards.add_replica(shard, replica);
         }
     }
-    checked(View { skipped: shards.skipped, ..View::new(shards.views) })
+    let (skipped, dropped) = (shards.skipped, shards.dropped.into_vec());
+    checked(View { skipped, dropped, ..View::new(shards.views) })
 }
 
 fn range(first: &Reply, last: &Reply) -> Result<SlotRange, ViewError> {
@@ -69,6 +73,7 @@ struct Shards {
     by_id: HashMap<NodeId, usize>,
     known_replicas: HashSet<(usize, Endpoint)>,
     known_skipped: HashSet<Skipped>,
+    dropped: DropList,
 }
 
 impl Shards {
