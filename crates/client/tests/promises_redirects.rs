@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use support::scripted::{Scripted, node, slots};
-use support::{config, connect, eventually, key_of, lab, proxied_lab, tell};
+use support::{config, connect, eventually, key_of, lab, proxied_lab, shard_of, tell};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use truename::topology::Slot;
@@ -183,6 +183,26 @@ async fn a_guessed_slot_gives_way_to_the_servers() {
             assert_eq!(call().await.expect("a number"), 2, "{key}");
         }
     }
+}
+
+/// Where a redirect led to another node after all, no later error may deny what the first one may have done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_after_a_doubtful_redirect_does_not_deny_the_first_attempt() {
+    const SAY: &str = "return redis.error_reply(ARGV[1])";
+    let lab = renamed_lab().await;
+    for node in 0..3 {
+        tell(&lab, node, &["ACL", "SETUSER", "default", "-command"]).await;
+    }
+    let client = Client::connect(&config(&lab).command_timeout(SECOND)).await.expect("connected");
+    // Its key is taken to be argument 1, the script, so that is where it runs; the text then names a slot of another shard.
+    let elsewhere = (shard_of(SAY) + 1) % 3;
+    let text = format!("MOVED {} 10.0.0.1:1", Slot::of_key(key_of(elsewhere).as_bytes()).value());
+    let call = || client.execute::<Reply>(cmd("MYEVAL").arg(SAY).arg(0).arg(&text));
+    assert_result(&call().await.expect_err("what the script said"), &text);
+    lab.node(elsewhere).kill();
+    let error = call().await.expect_err("nobody is there");
+    assert!(matches!(error, Error::Interrupted(_)), "{error:?}");
+    assert!(error.may_have_executed() && !error.is_retryable(), "{error}");
 }
 
 /// A plain command is answered with this, which is of a slot that is not the command's.
