@@ -17,7 +17,7 @@ use truename_topology::{NodeId, NodePlan};
 
 use super::addresses::{Turns, first_of};
 use super::facts::ConnectionFacts;
-use super::failure::Step;
+use super::failure::Attempted;
 use super::greeting;
 use super::identity::Circumstances;
 use super::io_cause::{is_closed, lookup_cause};
@@ -99,7 +99,7 @@ impl Attempt<'_> {
         }
     }
 
-    async fn run(&mut self, peer: SocketAddr, turns: &Turns) -> Step<Wire<Transport>> {
+    async fn run(&mut self, peer: SocketAddr, turns: &Turns) -> Attempted<Wire<Transport>> {
         let dial = self.dialling.env.permits.dials.acquire();
         let _permit = tokio::time::timeout_at(self.dialling.deadline, dial)
             .await
@@ -116,11 +116,11 @@ impl Attempt<'_> {
         Ok(wire)
     }
 
-    async fn within<T>(&self, phase: Phase, step: impl Future<Output = T>) -> Step<T> {
+    async fn within<T>(&self, phase: Phase, step: impl Future<Output = T>) -> Attempted<T> {
         tokio::time::timeout_at(self.dialling.deadline, step).await.map_err(|_| (phase, Cause::TimedOut))
     }
 
-    async fn resolve(&self) -> Step<Vec<SocketAddr>> {
+    async fn resolve(&self) -> Attempted<Vec<SocketAddr>> {
         let Dialling { env, target, .. } = self.dialling;
         let address = self.facts.dialled.as_ref().expect("set when it began");
         if let Some(provider) = env.guard.provider(target.hosts(address)) {
@@ -131,12 +131,12 @@ impl Attempt<'_> {
             .map_err(|error| (Phase::Resolve, lookup_cause(&error)))
     }
 
-    async fn tcp(&self, peer: SocketAddr) -> Step<TcpStream> {
+    async fn tcp(&self, peer: SocketAddr) -> Attempted<TcpStream> {
         let connecting = tcp::connect(peer, self.dialling.env.timing.stall);
         self.within(Phase::Tcp, connecting).await?.map_err(|cause| (Phase::Tcp, cause))
     }
 
-    async fn tls(&mut self, tcp: TcpStream) -> Step<Transport> {
+    async fn tls(&mut self, tcp: TcpStream) -> Attempted<Transport> {
         let Dialling { env, plan, deadline, .. } = self.dialling;
         let context = env.tls.as_ref().expect("called for TLS only").load_full();
         if context.boundary() != plan.boundary {
@@ -171,7 +171,7 @@ impl Attempt<'_> {
     }
 
     /// The TLS options may have been replaced during the handshake: nothing is said to a peer that the new ones refuse.
-    fn judge_again(&self, accepted_by: &Arc<TlsContext>) -> Step<()> {
+    fn judge_again(&self, accepted_by: &Arc<TlsContext>) -> Attempted<()> {
         let in_force = self.dialling.env.tls.as_ref().expect("called for TLS only").load_full();
         let Some(presented) = self.facts.presented.as_ref().filter(|_| !Arc::ptr_eq(&in_force, accepted_by))
         else {
@@ -235,7 +235,7 @@ impl Attempt<'_> {
         probing::answers_tls(peer, self.dialling.env.probe_tls.clone()).await
     }
 
-    async fn greet(&mut self, wire: &mut Wire<Transport>) -> Step<()> {
+    async fn greet(&mut self, wire: &mut Wire<Transport>) -> Attempted<()> {
         let Dialling { env, deadline, .. } = self.dialling;
         let time_box = match env.tls {
             Some(_) => deadline,
@@ -260,7 +260,7 @@ impl Attempt<'_> {
     }
 
     /// Is it the node that was announced? Asks in a second way where an answer is needed and the first one gave none.
-    async fn check_identity(&mut self, wire: &mut Wire<Transport>) -> Step<()> {
+    async fn check_identity(&mut self, wire: &mut Wire<Transport>) -> Attempted<()> {
         let Dialling { env, target, expected, .. } = self.dialling;
         let Some(expected) = expected else { return Ok(()) };
         let circumstances = Circumstances {

@@ -9,7 +9,7 @@ use super::{Target, remedy};
 use crate::error::{Cause, NodeFailure, Phase};
 
 /// A step's result, with how far it got and why it ended there.
-pub(super) type Step<T> = Result<T, (Phase, Cause)>;
+pub(super) type Attempted<T> = Result<T, (Phase, Cause)>;
 
 /// The report of an attempt that learnt `facts` before it failed. Without a plan it never came to dialling.
 pub(super) fn report(

@@ -20,6 +20,7 @@ use self::refusal::lacks_hello;
 pub(crate) use self::refusal::{broken, refusal};
 pub(super) use self::steps::read_id;
 use self::steps::{Step, steps};
+use super::failure::Attempted;
 use super::wire::{Wire, WireError};
 use crate::config::{Credentials, Protocol};
 use crate::error::{Cause, Phase};
@@ -65,7 +66,7 @@ pub struct Greeting {
 pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
     login: &Login,
-) -> Result<Greeting, (Phase, Cause)> {
+) -> Attempted<Greeting> {
     if login.protocol == Protocol::Auto
         && let Some(greeting) = run(wire, &steps(login, 3)).await?
     {
@@ -82,7 +83,7 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
 async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
     steps: &[Step<'_>],
-) -> Result<Option<Greeting>, (Phase, Cause)> {
+) -> Attempted<Option<Greeting>> {
     let commands: Vec<&[&[u8]]> = steps.iter().map(|step| step.args.as_slice()).collect();
     let mut reply = wire.ask(&commands).await.map_err(broken)?;
     let is_known = !reply.as_error().is_some_and(lacks_hello);

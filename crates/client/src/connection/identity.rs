@@ -7,10 +7,11 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::budget;
+use super::failure::Attempted;
 use super::greeting::{broken, read_id};
 use super::way::Via;
 use super::wire::Wire;
-use crate::error::{Cause, Phase};
+use crate::error::Cause;
 
 /// The longest `CLUSTER NODES` reply that is read for one id: some thousand nodes with scattered slots.
 const MAX_NODES_TEXT: usize = 2 * 1024 * 1024;
@@ -50,7 +51,7 @@ impl Circumstances {
 /// not tell.
 pub(super) async fn ask_nodes<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
-) -> Result<Option<String>, (Phase, Cause)> {
+) -> Attempted<Option<String>> {
     let limits = budget::topology().with_bulk_len(MAX_NODES_TEXT);
     let reply = wire.ask_within(limits, &[b"CLUSTER", b"NODES"]).await.map_err(broken)?;
     read_id("CLUSTER NODES", &reply, myself)

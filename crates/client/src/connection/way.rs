@@ -55,7 +55,8 @@ mod tests {
         let ruled = DialPlan::Ruled(at("rule"));
         let detour = DialPlan::Detour(at("seed"));
         let (seed, gone) = (at("seed"), at("gone"));
-        let rows: [(&DialPlan, bool, Option<&DialAddress>, &[(&str, Via)]); 9] = [
+        type Row<'a> = (&'a DialPlan, bool, Option<&'a DialAddress>, &'a [(&'a str, Via)]);
+        let rows: [Row<'_>; 9] = [
             (&auto, true, None, &[("node", Via::Announced), ("seed", Via::Fallback)]),
             (&auto, true, Some(&seed), &[("seed", Via::Fallback), ("node", Via::Announced)]),
             (&auto, true, Some(&gone), &[("node", Via::Announced), ("seed", Via::Fallback)]),

@@ -14,11 +14,16 @@ use truename_resp::{Decoder, Frame, Limits};
 /// What a peer says to a command; `None` ends the connection.
 pub(crate) type Answer = dyn Fn(&[String]) -> Option<String> + Send + Sync;
 
+/// The answer, which a test may replace.
+type Script = Arc<Mutex<Arc<Answer>>>;
+/// The commands that arrived, and when.
+type Heard = Arc<Mutex<Vec<(Instant, Vec<String>)>>>;
+
 /// A listener on loopback, until it is dropped.
 pub(crate) struct Scripted {
     pub(crate) address: SocketAddr,
-    answer: Arc<Mutex<Arc<Answer>>>,
-    heard: Arc<Mutex<Vec<(Instant, Vec<String>)>>>,
+    answer: Script,
+    heard: Heard,
     _tasks: JoinSet<()>,
 }
 
@@ -29,8 +34,8 @@ impl Scripted {
         answer: impl Fn(&[String]) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port of loopback");
-        let answer: Arc<Mutex<Arc<Answer>>> = Arc::new(Mutex::new(Arc::new(answer)));
-        let heard = Arc::<Mutex<Vec<_>>>::default();
+        let answer: Script = Arc::new(Mutex::new(Arc::new(answer)));
+        let heard = Heard::default();
         let mut tasks = JoinSet::new();
         let (address, scripts, log) = (listener.local_addr().expect("bound"), answer.clone(), heard.clone());
         tasks.spawn(async move {
@@ -54,11 +59,7 @@ impl Scripted {
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    answer: Arc<Mutex<Arc<Answer>>>,
-    heard: Arc<Mutex<Vec<(Instant, Vec<String>)>>>,
-) {
+async fn serve(mut stream: TcpStream, answer: Script, heard: Heard) {
     let mut decoder = Decoder::new(Limits::default());
     let mut inbound = BytesMut::new();
     loop {

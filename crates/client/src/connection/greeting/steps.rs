@@ -7,6 +7,7 @@ use truename_resp::{ErrorReply, Reply, Untrusted};
 
 use super::{Greeting, Login, refusal};
 use crate::config::Credentials;
+use crate::connection::failure::Attempted;
 use crate::error::{Cause, Phase};
 
 const LIBRARY: &[u8] = b"truename";
@@ -17,7 +18,7 @@ const MAX_ID: usize = 64;
 /// One command and what its reply is for.
 pub(super) struct Step<'a> {
     pub(super) args: Vec<&'a [u8]>,
-    pub(super) read: fn(&mut Greeting, &Reply) -> Result<(), (Phase, Cause)>,
+    pub(super) read: fn(&mut Greeting, &Reply) -> Attempted<()>,
 }
 
 /// The whole greeting in this version of the protocol. The first step is the login.
@@ -58,7 +59,7 @@ fn login_resp2(login: &Login) -> Step<'_> {
 }
 
 /// `HELLO`: a map, or with RESP2 the same as a flat array.
-fn described(greeting: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause)> {
+fn described(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     match reply {
         Reply::Error(error) => return Err(refusal(error)),
         Reply::Map(_) | Reply::Array(_) => {}
@@ -75,7 +76,7 @@ fn described(greeting: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause
 }
 
 /// `AUTH` or `PING`.
-fn logged_in(greeting: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause)> {
+fn logged_in(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     match reply {
         Reply::Error(error) => Err(refusal(error)),
         Reply::Simple(_) | Reply::Bulk(_) => {
@@ -87,25 +88,25 @@ fn logged_in(greeting: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause
 }
 
 /// What a server may not know or not allow, and which tells nothing.
-fn acknowledged(_: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause)> {
+fn acknowledged(_: &mut Greeting, reply: &Reply) -> Attempted<()> {
     match reply {
         Reply::Error(_) | Reply::Simple(_) => Ok(()),
         other => Err(unexpected("CLIENT SETINFO", other)),
     }
 }
 
-fn readonly(greeting: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause)> {
+fn readonly(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     greeting.is_readonly = matches!(reply, Reply::Simple(_));
     acknowledged(greeting, reply)
 }
 
-fn cluster_myid(greeting: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause)> {
+fn cluster_myid(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     greeting.node_id = read_id("CLUSTER MYID", reply, whole)?;
     Ok(())
 }
 
 /// `id=3 addr=127.0.0.1:60188 … user=default …`, since 6.2.
-fn client_info(greeting: &mut Greeting, reply: &Reply) -> Result<(), (Phase, Cause)> {
+fn client_info(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     let text = match reply {
         Reply::Error(_) | Reply::Simple(_) => return Ok(()),
         other => other.as_str(),
@@ -124,7 +125,7 @@ pub(in crate::connection) fn read_id(
     command: &str,
     reply: &Reply,
     find: impl Fn(&str) -> Option<&str>,
-) -> Result<Option<String>, (Phase, Cause)> {
+) -> Attempted<Option<String>> {
     let text = match reply {
         Reply::Error(error) if does_not_tell(error) => return Ok(None),
         Reply::Error(error) => return Err(refusal(error)),
