@@ -76,6 +76,22 @@ async fn a_reply_beyond_the_limits_is_final_and_costs_others_one_connection() {
     }
 }
 
+/// A server closes the connection over a reply beyond its output buffer limit, every time: the read used to be sent again
+/// until its deadline, and took everybody else's commands along each time.
+#[tokio::test]
+async fn a_reply_that_the_server_closes_over_is_asked_for_three_times() {
+    let _company = in_company().await;
+    let lab = one_node().await;
+    tell(&lab, 0, &["CONFIG", "SET", "client-output-buffer-limit", "normal 1mb 0 0"]).await;
+    let client = client(config(&lab)).await;
+    client.execute::<i64>(cmd("SETRANGE").arg("large").arg(16 << 20).arg("x")).await.expect("a length");
+    let error = client.execute::<Reply>(cmd("GET").arg("large")).await.expect_err("it is beyond the limit");
+    assert!(matches!(error, Error::Interrupted(_)) && error.may_have_executed(), "{error}");
+    let statistics = tell(&lab, 0, &["INFO", "commandstats"]).await;
+    let text = statistics.as_str().expect("text");
+    assert!(text.contains("cmdstat_get:calls=3,"), "{text}");
+}
+
 /// Of one reply of 143 MB, 143 MB stayed with its connection for as long as that lived.
 #[tokio::test]
 async fn memory_of_a_large_reply_is_given_back() {

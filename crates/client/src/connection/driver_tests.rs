@@ -140,7 +140,7 @@ async fn what_the_transport_did_not_take_whole_is_unsent() {
     let queued = call(&peer.lane, &[b"INCR", b"c"]);
     tokio::time::sleep(Duration::from_millis(10)).await;
     drop(peer.node);
-    assert!(matches!(sent.await.expect("no panic"), Err(Failure::Lost(_))));
+    assert!(matches!(sent.await.expect("no panic"), Err(Failure::LostAtHead(_))));
     assert!(matches!(partly.await.expect("no panic"), Err(Failure::Unsent(_))));
     assert!(matches!(queued.await.expect("no panic"), Err(Failure::Unsent(_))));
 }
@@ -175,7 +175,7 @@ async fn what_a_failed_write_may_have_sent_is_lost() {
     let peer = scripted_over(join(reader, FailsHalfway(writer)), node);
     let first = call(&peer.lane, &[b"INCR", b"a"]);
     let second = call(&peer.lane, &[b"INCR", b"b"]);
-    assert!(matches!(first.await.expect("no panic"), Err(Failure::Lost(_))), "its bytes did leave");
+    assert!(matches!(first.await.expect("no panic"), Err(Failure::LostAtHead(_))), "its bytes did leave");
     assert!(matches!(second.await.expect("no panic"), Err(Failure::Lost(_))), "nobody can tell");
 }
 
@@ -348,6 +348,6 @@ async fn what_was_written_right_before_the_driver_is_dropped_is_lost_not_unsent(
         drop(driver);
         shared.enter_down(Arc::new(CloseCause::Abandoned));
         let Poll::Ready(Err(failure)) = poll_incr() else { panic!("it was failed") };
-        assert!(matches!(failure, Failure::Lost(_)), "round {round}: {failure:?}");
+        assert!(matches!(failure, Failure::LostAtHead(_)), "round {round}: {failure:?}");
     }
 }

@@ -306,10 +306,10 @@ impl Pipeline {
 
     /// Fails everything outstanding and parked, each as what it is, and starts over with an empty stream.
     pub(crate) fn close(&mut self, cause: &Arc<CloseCause>, wake: &mut Vec<Waker>) {
-        let mut is_suspect = cause.may_be_a_commands_doing();
+        let mut is_oldest = true;
         while let Some(index) = self.in_flight.pop_front() {
             let unsent = self.accepted < self.waiters.at(index).end;
-            let failure = match (unsent, std::mem::take(&mut is_suspect)) {
+            let failure = match (unsent, std::mem::take(&mut is_oldest)) {
                 (true, _) => Failure::Unsent(cause.clone()),
                 (false, true) => Failure::LostAtHead(cause.clone()),
                 (false, false) => Failure::Lost(cause.clone()),

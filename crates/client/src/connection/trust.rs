@@ -151,7 +151,7 @@ mod tests {
         node.read_to_end(&mut rest).await.expect("closed");
         assert!(rest.is_empty(), "{rest:?}");
         shared.enter_down(Arc::new(cause));
-        assert!(matches!(sent.await, Err(Failure::Lost(_))));
+        assert!(matches!(sent.await, Err(Failure::LostAtHead(_))));
         assert!(matches!(unsent.await, Err(Failure::Unsent(_))));
         drop(listed);
         assert!(all.listed.lock().connections.is_empty());

@@ -19,8 +19,8 @@ pub(crate) enum Failure {
     Unsent(Arc<CloseCause>),
     /// The whole command was handed to the transport and no reply came: its fate is unknown.
     Lost(Arc<CloseCause>),
-    /// As [`Failure::Lost`], and the command was the oldest one on a connection that may have ended because of it: the
-    /// server was silent over it, or its reply passed a limit. It would do the same again, so nobody sends it again.
+    /// As [`Failure::Lost`], and the command was the oldest one on the connection, which may have ended because of it: the
+    /// server was silent over it, its reply passed a limit of ours or of the server's, the server crashed on it.
     LostAtHead(Arc<CloseCause>),
     /// The deadline passed first. `submitted` is false while the command waited for room or for a connection.
     TimedOut { submitted: bool },

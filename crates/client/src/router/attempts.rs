@@ -48,6 +48,7 @@ struct Trail {
     was_refused: bool,
     /// It was lost on a connection that some command may have brought down.
     was_bystander: bool,
+    times_oldest: u32,
     /// Nodes that answered a compound command with the text of a redirect.
     doubted: Vec<Endpoint>,
 }
@@ -75,6 +76,7 @@ impl Attempts {
                 unknown: None,
                 was_refused: false,
                 was_bystander: false,
+                times_oldest: 0,
                 doubted: Vec::new(),
             })
         })
@@ -107,6 +109,16 @@ impl Attempts {
             trail.was_bystander |= cause.may_be_a_commands_doing();
             trail.unknown = Some((node.endpoint().clone(), InterruptedError::no_reply(cause)));
         }
+    }
+
+    /// It was the oldest command on a connection that ended.
+    pub(super) fn note_oldest(&mut self) {
+        self.trail().times_oldest += 1;
+    }
+
+    /// How often it was the oldest command on a connection that ended.
+    pub(super) fn times_oldest(&self) -> u32 {
+        self.trail.as_ref().map_or(0, |trail| trail.times_oldest)
     }
 
     /// A node answered a compound command with the text of a redirect, after executing it or not. False if it did so before.

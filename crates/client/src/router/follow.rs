@@ -10,7 +10,7 @@ use super::judge::{Hint, Setback, Verdict, is_refusal, judge};
 use super::request::Request;
 use super::{Destination, Router};
 use crate::cluster::Node;
-use crate::connection::CloseCause;
+use crate::connection::{CloseCause, Failure};
 use crate::error::{Error, Execution};
 use crate::event::Event;
 use crate::observe;
@@ -26,6 +26,9 @@ impl Router {
         attempts: &mut Attempts,
     ) -> Result<Destination, Error> {
         let traits = request.traits(self.cluster.repeats_writes, attempts);
+        if matches!(setback, Setback::Failure(Failure::LostAtHead(_))) {
+            attempts.note_oldest();
+        }
         let verdict = judge(setback, traits, node.endpoint());
         let refused = match &verdict {
             Verdict::Moved(to) | Verdict::Ask(to) => {

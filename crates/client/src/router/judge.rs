@@ -13,7 +13,7 @@
 //! | `Unsent` | [`Verdict::Resend`] | yes: never executed |
 //! | `Lost`, ended by the server | [`Verdict::Resend`] or [`Verdict::Interrupted`] | as [`Repeat`] says |
 //! | `Lost`, given up by us | [`Verdict::Resend`] or [`Verdict::Interrupted`] | as [`Repeat`] says, once |
-//! | `LostAtHead` | [`Verdict::Interrupted`] | no: it may be what the connection ended of |
+//! | `LostAtHead` | as `Lost` if the server ended the connection, for the first two times; else [`Verdict::Interrupted`] | it may be what the connection ended of |
 //! | time is up | [`Verdict::TimedOut`] | - |
 //!
 //! What was sent on a connection that *we* gave up may be executed at any later time: a server that was frozen reads
@@ -75,7 +75,13 @@ pub(crate) struct RetryTraits {
     pub(crate) is_for_one_node: bool,
     /// It was lost before on a connection that some command may have brought down.
     pub(crate) was_bystander: bool,
+    /// How often it was the oldest command on a connection that ended.
+    pub(crate) times_oldest: u32,
 }
+
+/// How often a command may be the oldest one on a connection that the server ended, and be sent again: a server that closes
+/// over a reply, such as one beyond its output buffer limit, does so every time.
+const TIMES_OLDEST: u32 = 2;
 
 /// What happens next.
 #[derive(Debug, Clone)]
@@ -119,7 +125,12 @@ pub(crate) fn judge(setback: Setback, traits: RetryTraits, answered_by: &Endpoin
         }
         Setback::Error(error) => judge_error(error, traits.slot, answered_by),
         Setback::Failure(Failure::Unsent(cause)) => Verdict::Resend { cause, is_lost: false },
-        Setback::Failure(Failure::Lost(cause)) => {
+        Setback::Failure(Failure::LostAtHead(cause))
+            if cause.may_be_a_commands_doing() || traits.times_oldest >= TIMES_OLDEST =>
+        {
+            Verdict::Interrupted(cause)
+        }
+        Setback::Failure(Failure::Lost(cause) | Failure::LostAtHead(cause)) => {
             let is_spent = traits.was_bystander && cause.may_be_a_commands_doing();
             let may_repeat = match traits.repeat {
                 Repeat::Never => false,
@@ -132,7 +143,6 @@ pub(crate) fn judge(setback: Setback, traits: RetryTraits, answered_by: &Endpoin
                 Verdict::Interrupted(cause)
             }
         }
-        Setback::Failure(Failure::LostAtHead(cause)) => Verdict::Interrupted(cause),
         Setback::Failure(Failure::TimedOut { submitted }) => Verdict::TimedOut { submitted },
     }
 }
@@ -198,6 +208,7 @@ mod tests {
             slot_is_guessed: false,
             is_for_one_node: false,
             was_bystander: false,
+            times_oldest: 0,
         }
     }
 
@@ -306,6 +317,11 @@ mod tests {
             assert_eq!(verdict(Setback::Failure(failure), repeat(repeats)), expected, "{text}");
         }
         // What one slow command, or one reply too large, costs all others on its connection, it costs them once.
+        let oldest = |times_oldest| RetryTraits { times_oldest, ..repeat(Always) };
+        for (times, expected) in [(0, "resend true"), (1, "resend true"), (2, "interrupted")] {
+            assert_eq!(verdict(Setback::Failure(LostAtHead(closed())), oldest(times)), expected, "{times}");
+        }
+        assert_eq!(verdict(Setback::Failure(Lost(closed())), oldest(2)), "resend true");
         let bystander = RetryTraits { was_bystander: true, ..repeat(Always) };
         assert_eq!(verdict(Setback::Failure(Lost(given_up())), bystander), "interrupted");
         assert_eq!(verdict(Setback::Failure(Lost(closed())), bystander), "resend true");

@@ -84,6 +84,7 @@ impl<'r, 'a> Request<'r, 'a> {
             slot_is_guessed: self.slot_is_guessed,
             is_for_one_node: self.command.named_node().is_some(),
             was_bystander: attempts.was_bystander(),
+            times_oldest: attempts.times_oldest(),
         }
     }
 }
