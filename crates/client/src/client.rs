@@ -113,7 +113,8 @@ impl Client {
         self.handle.router.cluster().events()
     }
 
-    /// Whether the server is no cluster and is used as a single node.
+    /// Whether the server is not a cluster and is used as a single node. Every refresh reconsiders it: one seed that gives a view
+    /// makes this a client of its cluster; the other way, every seed must say that it is not a cluster.
     pub fn is_single_node(&self) -> bool {
         self.handle.router.cluster().is_single()
     }

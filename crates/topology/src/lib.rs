@@ -10,7 +10,7 @@
 //! | [`parse`], [`view`], [`dropped`] | what does one node think the cluster looks like? |
 //! | [`redirect`] | where does an error reply send a command? |
 //! | [`slot_map`], [`diff`] | who owns a slot, and what changed? |
-//! | [`reconcile`](mod@reconcile) | which of several opinions is adopted? |
+//! | [`reconcile`](mod@reconcile) | what do several views agree on? |
 //! | [`address`] | where is a node dialled, and who must answer there? |
 //! | [`typed`] | how is a user's text repeated in an error? |
 //!
@@ -22,8 +22,8 @@
 //!   addressed is skipped and reported. A reply that contradicts itself is refused as a whole.
 //! - **What peers chose is shown through [`Untrusted`](truename_resp::Untrusted)** by every `Display` and `Debug` here,
 //!   so it can be printed; accessors and fields give it as it came.
-//! - **A minority is never believed**, and neither is a cluster that shares no node with the known one,
-//!   unless every configured seed says so.
+//! - **A minority is never believed**: views are voted on slot by slot, address by address and replica by replica. Neither is
+//!   a cluster that shares no node with the known one, unless every configured seed says so.
 //!
 //! ```
 //! use truename_resp::Reply;
