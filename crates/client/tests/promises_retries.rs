@@ -180,6 +180,25 @@ async fn what_an_operator_sends_to_a_single_server_is_sent() {
     client.execute::<()>(cmd("DEBUG").arg("SLEEP").arg(0)).await.expect("OK");
 }
 
+/// What a script answers says nothing about its execution, with one exception: one that the server does not have did not run.
+#[tokio::test]
+async fn a_script_that_the_server_does_not_have_did_not_run() {
+    let lab = Lab::builder(Profile::Plain).no_cluster().start().await.expect("the lab starts");
+    let client = connect(&lab).await;
+    let digest = "f".repeat(40);
+    for name in ["EVALSHA", "EVALSHA_RO"] {
+        let error = client.execute::<Reply>(cmd(name).arg(&digest).arg(0)).await.expect_err("unknown");
+        assert!(!error.may_have_executed() && !error.is_retryable(), "{error}");
+        let Error::Server(error) = error else { panic!("{error:?}") };
+        assert_eq!((error.code(), error.execution), ("NOSCRIPT", Execution::Refused));
+    }
+    for text in ["NOSCRIPT No matching script of mine", "LOADING", "READONLY no", "TRYAGAIN", "CLUSTERDOWN"] {
+        let say = cmd("EVAL").arg("return redis.error_reply(ARGV[1])").arg(0).arg(text);
+        let error = client.execute::<Reply>(say).await.expect_err("the script's");
+        assert!(error.may_have_executed() && !error.is_retryable() && error.attempts() == 1, "{error}");
+    }
+}
+
 /// Commands that the table lacks were guessed: their key was argument 1, they did not wait, they changed no connection. Now
 /// a server is asked, once for each name. Renamed commands stand for those of modules and of newer servers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,7 +22,7 @@
 //!
 //! An error out of a compound command (a script, a function, whatever the command table lacks) proves nothing: it can have
 //! any text, and was made while the command ran. One exception: scripts that a server does not have do not run, and there is
-//! one text for that.
+//! one text for that in each kind of server.
 //!
 //! What must stay true: no reply of a compound command leads to a node that only the reply names.
 
@@ -35,8 +35,9 @@ use crate::command::Repeat;
 use crate::connection::{CloseCause, Failure};
 use crate::error::Execution;
 
-/// What the server says of a script that it does not know (`server.c`, 7.0; the same in Valkey 9.1).
-const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
+/// What servers say of a script that they do not know: Redis 7.0 and 8.0; Valkey 8.1 and 9.1.
+const NO_SCRIPT: [&str; 2] =
+    ["NOSCRIPT No matching script. Please use EVAL.", "NOSCRIPT No matching script."];
 
 /// An attempt that brought no value.
 #[derive(Debug, Clone)]
@@ -161,7 +162,7 @@ fn judge_error(error: ErrorReply, own: Option<Slot>, answered_by: &Endpoint) -> 
 }
 
 fn judge_compound(error: ErrorReply, traits: RetryTraits, answered_by: &Endpoint) -> Verdict {
-    if traits.names_script && error.message() == NO_SCRIPT {
+    if traits.names_script && NO_SCRIPT.contains(&error.message()) {
         return Verdict::Answer { error, execution: Execution::Refused };
     }
     let is_ask = error.code() == "ASK";
@@ -262,7 +263,7 @@ mod tests {
             ("MASTERDOWN Link with MASTER is down", plain(), "wait"),
             ("READONLY You can't write against a read only replica.", plain(), "wait"),
             ("WRONGTYPE Operation against a key", plain(), "answer Possible"),
-            (NO_SCRIPT, plain(), "answer Possible"),
+            (NO_SCRIPT[0], plain(), "answer Possible"),
             // The caller named the node, and wants no other.
             ("MOVED 3999 10.0.0.5:8502", pinned(plain()), "answer Refused"),
             ("ASK 4000 10.0.0.5:8502", pinned(plain()), "answer Refused"),
@@ -282,8 +283,9 @@ mod tests {
             ("LOADING", script(), "answer Possible"),
             ("CLUSTERDOWN", guess, "answer Possible"),
             ("MASTERDOWN", script(), "answer Possible"),
-            (NO_SCRIPT, by_digest, "answer Refused"),
-            (NO_SCRIPT, script(), "answer Possible"),
+            (NO_SCRIPT[0], by_digest, "answer Refused"),
+            (NO_SCRIPT[1], by_digest, "answer Refused"),
+            (NO_SCRIPT[0], script(), "answer Possible"),
             ("NOSCRIPT of my own", by_digest, "answer Possible"),
         ] {
             assert_eq!(verdict(Setback::Error(ErrorReply::new(text)), traits), expected, "{text} {traits:?}");
