@@ -122,7 +122,7 @@ pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
                 report.topology = Some(map);
                 verdict::tell_the_dead_from_the_hidden(&mut report.nodes);
                 let others = report.seeds.iter().chain(&report.nodes).filter_map(|node| node.view.as_ref());
-                report.disagreements = verdict::disagreements(std::iter::once(&view).chain(others));
+                report.disagreements = verdict::disagreements(std::iter::once(&*view).chain(others));
                 report.skipped = view.skipped;
             }
         },
@@ -176,7 +176,7 @@ async fn examine_one(connector: &Connector, target: &Target, deadline: Instant) 
 /// What the node thinks of the topology. A node that does not tell has no opinion, and that is no fault here.
 async fn view_of(wire: &mut Wire<Transport>, target: &Target, deadline: Instant) -> Option<View> {
     match tokio::time::timeout_at(deadline, slots(wire, target)).await {
-        Ok(Ok(Answer::View(view))) => Some(view),
+        Ok(Ok(Answer::View(view))) => Some(*view),
         _ => None,
     }
 }

@@ -85,7 +85,7 @@ fn shown(text: &str) -> Vec<String> {
         IdentityName::parse(text).err().map(|error| format!("{error} {error:?}")),
         text.parse::<Trust>().err().map(|error| format!("{error} {error:?}")),
         text.parse::<IdentityPolicy>().err().map(|error| format!("{error} {error:?}")),
-        PlanError::OutOfScope { endpoint: endpoint.clone() }.to_string().into(),
+        PlanError::OutOfScope { endpoint }.to_string().into(),
         text.parse::<DialRule>().err().map(|error| format!("{error} {error:?}")),
     ];
     shown.extend(errors.into_iter().flatten());

@@ -27,8 +27,8 @@ const KEEP_AT_MOST: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// Its view, and its address as a responder.
-    View(View),
-    /// It is no cluster node: cluster support is disabled, or its proxy hides the cluster.
+    View(Box<View>),
+    /// It is not a cluster node: cluster support is disabled, or its proxy hides the cluster.
     NotACluster,
 }
 
@@ -119,10 +119,10 @@ pub(crate) async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result
         let why = "no slot is assigned to any node: the cluster is not formed yet".to_owned();
         return Err((Phase::Topology, Cause::BadTopology(why)));
     }
-    Ok(Answer::View(view))
+    Ok(Answer::View(Box::new(view)))
 }
 
-/// `ERR This instance has cluster support disabled` (server source), and what proxies say who do not know or
+/// `ERR This instance has cluster support disabled` (server source), and what proxies say that do not know or
 /// allow the command.
 fn hides_cluster(error: &ErrorReply) -> bool {
     let text = error.message().to_ascii_lowercase();

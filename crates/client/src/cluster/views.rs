@@ -28,7 +28,7 @@ impl Views {
     /// cut off from the majority would have two votes.
     pub(super) fn add(&mut self, said: &NodeView) {
         let view = match &said.answer {
-            Answer::View(view) => view.clone(),
+            Answer::View(view) => View::clone(view),
             Answer::NotACluster => {
                 if said.source.is_seed {
                     self.single.push(said.source.seed.clone());
@@ -121,7 +121,7 @@ mod tests {
             (vec![said("a", Answer::NotACluster), said("b", Answer::NotACluster)], Some(&seeds[0])),
             // The other one did not answer, or gave a view.
             (vec![said("a", Answer::NotACluster)], None),
-            (vec![said("a", Answer::NotACluster), said("b", Answer::View(view()))], None),
+            (vec![said("a", Answer::NotACluster), said("b", Answer::View(Box::new(view())))], None),
             (vec![], None),
         ];
         for (answers, single) in rows {
@@ -138,8 +138,8 @@ mod tests {
             &AnnouncedNode::new(Endpoint::new("a", 1), Role::Primary),
             &Endpoint::new("a", 1),
         );
-        let as_node = NodeView { answer: Answer::View(view()), source: node, node_id: id.clone() };
-        let as_seed = NodeView { node_id: id, ..said("a", Answer::View(view())) };
+        let as_node = NodeView { answer: Answer::View(Box::new(view())), source: node, node_id: id.clone() };
+        let as_seed = NodeView { node_id: id, ..said("a", Answer::View(Box::new(view()))) };
         let mut views = Views::default();
         views.add_all(&[as_node, as_seed]);
         assert_eq!(views.views.iter().map(|view| view.origin).collect::<Vec<_>>(), [Origin::Seed]);

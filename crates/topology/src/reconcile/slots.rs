@@ -39,7 +39,7 @@ pub(super) fn elect<'a>(
                 let before: &Elected<'a> = &elected[*position];
                 last.is_followed_by(range) && before.claims == claims && before.owner == owner
             };
-            match disputes.last_mut().filter(|last| same(&last)) {
+            match disputes.last_mut().filter(|last| same(last)) {
                 Some((last, _)) => *last = last.up_to(range),
                 None => disputes.push((range, elected.len())),
             }
