@@ -50,8 +50,8 @@ async fn what_cannot_work_here_names_the_file_or_variable() {
             &["client certificate `/nonexistent.pem`"],
         ),
         ("ping a.test --password-env NO_SUCH_VARIABLE", &["NO_SUCH_VARIABLE", "export"]),
-        ("ping a.test --password-file /nonexistent", &["--password-file /nonexistent", "first line"]),
-        ("ping a.test --password-file -", &["--password-file -", "empty"]),
+        ("ping a.test --password-file /nonexistent", &["--password-file `/nonexistent`", "first line"]),
+        ("ping a.test --password-file -", &["--password-file `-`", "empty"]),
     ];
     for (line, parts) in rows {
         run(&words(&[line]), None).await.ends_with(60).says(parts).within(Duration::from_secs(2));
