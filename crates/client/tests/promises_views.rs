@@ -119,14 +119,19 @@ impl Trap {
 async fn a_rogue_node_of_three_leads_nobody_astray() {
     let lab = Lab::builder(Profile::Plain).shards(3).replicas(0).fault_proxies(true);
     let lab = lab.password(Some("top-secret")).start().await.expect("the lab starts");
-    let trap = Trap::set().await;
-    let (evil, own) = (trap.address, lab.node(2).announced());
-    lab.proxy(2).rewrite(move |announced| match announced.host.as_deref() {
-        Some(host) if (host, announced.port) != (&*own.0, own.1) => {
-            Announced::new(evil.ip().to_string(), evil.port())
-        }
-        _ => announced.clone(),
+    let traps = [Trap::set().await, Trap::set().await];
+    let elsewhere = [0, 1].map(|node| (lab.node(node).announced(), traps[node].address));
+    lab.proxy(2).rewrite(move |announced| {
+        let is_meant = |((host, port), _): &&((String, u16), SocketAddr)| {
+            announced.host.as_deref() == Some(host) && announced.port == *port
+        };
+        let evil = elsewhere.iter().find(is_meant).map(|(_, evil)| evil);
+        evil.map_or_else(|| announced.clone(), |evil| Announced::new(evil.ip().to_string(), evil.port()))
     });
+    // It answers first.
+    for node in [0, 1] {
+        lab.proxy(node).set(Fault::Delay { by: SECOND / 50, jitter: Duration::ZERO });
+    }
     let honest = lab.seeds().into_iter().take(2);
     let config =
         Config::new().plaintext().password("top-secret").root_nodes(honest).refresh_interval(SECOND / 10);
@@ -138,7 +143,10 @@ async fn a_rogue_node_of_three_leads_nobody_astray() {
         }
     };
     let _ = tokio::time::timeout(6 * SECOND, watch).await;
-    let met = (trap.met.connections.load(Ordering::SeqCst), trap.met.passwords.load(Ordering::SeqCst));
+    let sum = |count: fn(&Met) -> &AtomicUsize| -> usize {
+        traps.iter().map(|trap| count(&trap.met).load(Ordering::SeqCst)).sum()
+    };
+    let met = (sum(|met| &met.connections), sum(|met| &met.passwords));
     assert_eq!(met, (0, 0), "connections and passwords at the address that one node of three announced");
     assert!(disagreements > 0);
     for shard in 0..3 {
