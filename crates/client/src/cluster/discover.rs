@@ -4,6 +4,7 @@
 //! made new ones about once a second each would keep the surviving nodes busy with handshakes.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -39,6 +40,8 @@ pub(crate) struct NodeView {
     pub(crate) source: Target,
     /// The node id of who answered, where it tells.
     pub(crate) node_id: Option<String>,
+    /// The socket address that it answered at.
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 /// A connection that was used to ask.
@@ -100,7 +103,8 @@ async fn ask(
 
 impl NodeView {
     fn new(answer: Answer, source: &Target, asked: &TopologyConnection) -> Self {
-        Self { answer, source: source.clone(), node_id: asked.facts.greeting.node_id.clone() }
+        let node_id = asked.facts.greeting.node_id.clone();
+        Self { answer, source: source.clone(), node_id, peer: asked.facts.peer }
     }
 }
 

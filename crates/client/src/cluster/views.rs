@@ -1,6 +1,14 @@
 //! What was answered in one refresh, and what follows from it. Decides, and asks nobody.
+//!
+//! A node has one vote, whether it is asked as a node, as a seed, or as both. A seed may lead to any node, and which one it
+//! is, is its own word. So what a seed tells of its id gives nobody a second vote, and takes none away: a node that was
+//! dialled as itself speaks for itself.
 
-use truename_topology::{Dropped, Endpoint, Origin, Reconciled, SlotMap, View, reconcile};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::net::SocketAddr;
+
+use truename_topology::{Dropped, Endpoint, NodeId, Origin, Reconciled, SlotMap, View, reconcile};
 
 use super::discover::{Answer, NodeView};
 use crate::connection::Target;
@@ -12,11 +20,37 @@ pub(super) struct Views {
     views: Vec<View>,
     /// Parallel to the views.
     sources: Vec<Target>,
-    /// Their node ids, where they tell; parallel to the views.
-    voters: Vec<Option<String>>,
+    /// Parallel to the views.
+    voters: Vec<Voter>,
     /// Seeds that say that they are not a cluster.
     single: Vec<Endpoint>,
     pub(super) failures: Vec<NodeFailure>,
+}
+
+/// Whose view it is.
+#[derive(Debug)]
+struct Voter {
+    /// The node that was dialled, or the one that a seed says it is.
+    id: Option<NodeId>,
+    /// It told its id.
+    has_told: bool,
+    peer: Option<SocketAddr>,
+}
+
+impl Voter {
+    fn of(said: &NodeView) -> Self {
+        let told = said.node_id.as_deref().map(NodeId::from);
+        let has_told = told.is_some();
+        Self { id: said.source.expected.clone().or(told), has_told, peer: said.peer }
+    }
+
+    fn is_at(&self, other: &Self) -> bool {
+        self.peer.is_some() && self.peer == other.peer
+    }
+
+    fn has_id_of(&self, other: &Self) -> bool {
+        self.id.is_some() && self.id == other.id
+    }
 }
 
 impl Views {
@@ -36,22 +70,28 @@ impl Views {
                 return;
             }
         };
-        let origin = if said.source.is_seed { Origin::Seed } else { Origin::Node };
-        let view = view.with_origin(origin);
-        let known = self.voters.iter().position(|voter| voter.is_some() && *voter == said.node_id);
-        match known {
-            // What a seed says may replace a cluster; what a node says may not.
-            Some(at) if origin == Origin::Seed => {
-                self.views[at] = view;
-                self.sources[at] = said.source.clone();
-            }
-            Some(_) => {}
-            None => {
-                self.views.push(view);
+        let is_seed = said.source.is_seed;
+        let voter = Voter::of(said);
+        let position =
+            |is_same: fn(&Voter, &Voter) -> bool| self.voters.iter().position(|known| is_same(known, &voter));
+        let (at, speaks_for_itself) = match (position(Voter::is_at), position(Voter::has_id_of)) {
+            // What is asked twice at one address says what it says as a seed: that may replace a cluster.
+            (Some(at), _) => (at, is_seed),
+            (None, Some(at)) => (at, self.sources[at].is_seed && !is_seed),
+            (None, None) => {
+                self.views.push(view.with_origin(if is_seed { Origin::Seed } else { Origin::Node }));
                 self.sources.push(said.source.clone());
-                self.voters.push(said.node_id.clone());
+                self.voters.push(voter);
+                return;
             }
+        };
+        let is_by_seed = is_seed || self.views[at].origin == Origin::Seed;
+        if speaks_for_itself {
+            self.views[at] = view;
+            self.sources[at] = said.source.clone();
+            self.voters[at] = voter;
         }
+        self.views[at].origin = if is_by_seed { Origin::Seed } else { Origin::Node };
     }
 
     /// Counts several views.
@@ -67,7 +107,30 @@ impl Views {
 
     /// What the views agree on.
     pub(super) fn reconcile(&self, current: Option<&SlotMap>) -> Reconciled {
-        reconcile(&self.views, current)
+        reconcile(&self.heard(current), current)
+    }
+
+    /// The views, each with the weight that it has. A seed's word decides ties, unless it says that it is none of the
+    /// nodes that are known, or nothing, while the others tell their ids: it may be one that has a vote already.
+    fn heard(&self, current: Option<&SlotMap>) -> Cow<'_, [View]> {
+        let known: HashSet<&NodeId> =
+            current.iter().flat_map(|map| map.nodes()).filter_map(|node| node.id.as_ref()).collect();
+        let is_known = |id: &Option<NodeId>| id.as_ref().is_some_and(|id| known.contains(id));
+        let is_doubtful = |at: usize| {
+            self.sources[at].is_seed
+                && !is_known(&self.voters[at].id)
+                && self.views[at].nodes().any(|node| is_known(&node.id))
+        };
+        let others_tell =
+            self.sources.iter().zip(&self.voters).any(|(source, voter)| !source.is_seed && voter.has_told);
+        if !others_tell || !(0..self.views.len()).any(is_doubtful) {
+            return Cow::Borrowed(&self.views);
+        }
+        let weighed = self.views.iter().enumerate().map(|(at, view)| match is_doubtful(at) {
+            true => view.clone().with_origin(Origin::Node),
+            false => view.clone(),
+        });
+        weighed.collect()
     }
 
     /// Metadata that was not valid, each once.
@@ -101,7 +164,7 @@ impl Views {
 
 #[cfg(test)]
 mod tests {
-    use truename_topology::{AnnouncedNode, Role, ShardView, SlotRange};
+    use truename_topology::{AnnouncedNode, Role, ShardView, Slot, SlotRange};
 
     use super::*;
 
@@ -111,7 +174,7 @@ mod tests {
     }
 
     fn said(seed: &str, answer: Answer) -> NodeView {
-        NodeView { answer, source: Target::seed(&Endpoint::new(seed, 1)), node_id: None }
+        NodeView { answer, source: Target::seed(&Endpoint::new(seed, 1)), node_id: None, peer: None }
     }
 
     #[test]
@@ -138,10 +201,93 @@ mod tests {
             &AnnouncedNode::new(Endpoint::new("a", 1), Role::Primary),
             &Endpoint::new("a", 1),
         );
-        let as_node = NodeView { answer: Answer::View(Box::new(view())), source: node, node_id: id.clone() };
+        let as_node = NodeView {
+            answer: Answer::View(Box::new(view())),
+            source: node,
+            node_id: id.clone(),
+            peer: None,
+        };
         let as_seed = NodeView { node_id: id, ..said("a", Answer::View(Box::new(view()))) };
         let mut views = Views::default();
         views.add_all(&[as_node, as_seed]);
         assert_eq!(views.views.iter().map(|view| view.origin).collect::<Vec<_>>(), [Origin::Seed]);
+    }
+
+    /// Three shards; the second one, in the words of a rogue, is elsewhere.
+    fn three(is_rogue: bool) -> View {
+        let third = |n: usize| {
+            let first = Slot::all().nth(n * 5000).expect("in range");
+            let last = Slot::all().nth(if n == 2 { 16_383 } else { n * 5000 + 4999 }).expect("in range");
+            SlotRange::new(first, last).expect("a range")
+        };
+        let shard = |n: usize| {
+            let host = if is_rogue && n == 1 { "evil".to_owned() } else { format!("10.0.0.{n}") };
+            let node = AnnouncedNode::new(Endpoint::new(host, 1), Role::Primary);
+            let node = node.with_id(NodeId::new(n.to_string()));
+            ShardView::new(vec![third(n)], Some(node), Vec::new())
+        };
+        View::new((0..3).map(shard).collect())
+    }
+
+    /// What node `n` of the three says, asked as itself.
+    fn as_node(n: usize, told: Option<&str>, is_rogue: bool) -> NodeView {
+        let map = SlotMap::from_view(&three(false));
+        let source = Target::announced(&map.nodes()[n], &Endpoint::new("seed", 1));
+        let peer = Some(SocketAddr::from(([10, 0, 0, n as u8], 1)));
+        NodeView {
+            answer: Answer::View(Box::new(three(is_rogue))),
+            source,
+            node_id: told.map(str::to_owned),
+            peer,
+        }
+    }
+
+    /// What node 0, which is the rogue, says when it is asked as a seed at `peer`.
+    fn as_seed(told: Option<&str>, peer: [u8; 4]) -> NodeView {
+        let peer = Some(SocketAddr::from((peer, 1)));
+        NodeView {
+            node_id: told.map(str::to_owned),
+            peer,
+            ..said("seed", Answer::View(Box::new(three(true))))
+        }
+    }
+
+    /// A seed that told no id, or another one, had a vote besides that of the node that it is, or took another node's: with
+    /// the seed's word in a tie, one rogue of three then said where the others are.
+    #[test]
+    fn a_node_that_is_a_seed_gains_no_vote_by_what_it_says_of_its_id() {
+        let known = SlotMap::from_view(&three(false));
+        let (here, behind_a_name) = ([10, 0, 0, 0], [10, 0, 0, 99]);
+        for at in [here, behind_a_name] {
+            for claimed in [Some("0"), Some("1"), Some("2"), Some("made-up"), None] {
+                for seed_first in [false, true] {
+                    let mut said: Vec<NodeView> =
+                        (0..3).map(|n| as_node(n, Some(&n.to_string()), n == 0)).collect();
+                    said.insert(if seed_first { 0 } else { 3 }, as_seed(claimed, at));
+                    let mut views = Views::default();
+                    views.add_all(&said);
+                    let map = views.reconcile(Some(&known)).map;
+                    assert!(
+                        map.nodes().iter().all(|node| node.endpoint.host() != "evil"),
+                        "{at:?} {claimed:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// A seed's word still decides where only it speaks, whatever it tells of its id, and where nobody tells any.
+    #[test]
+    fn a_seed_that_tells_no_id_is_heard() {
+        let known = SlotMap::from_view(&three(false));
+        let has_moved = |said: Vec<NodeView>| {
+            let mut views = Views::default();
+            views.add_all(&said);
+            views.reconcile(Some(&known)).map.nodes().iter().any(|node| node.endpoint.host() == "evil")
+        };
+        for told in [None, Some("new"), Some("0")] {
+            assert!(has_moved(vec![as_seed(told, [10, 0, 0, 99])]), "{told:?}");
+        }
+        assert!(has_moved(vec![as_seed(None, [10, 0, 0, 99]), as_node(1, None, false)]));
     }
 }
