@@ -4,7 +4,7 @@
 //! none at all. Its pauses and its deadline must end all the same, also while nobody drives the client's runtime. So
 //! callers pause on this clock, and a lane leaves word here when its callers' deadlines pass.
 //!
-//! Invariants: nothing here is done per command; a panic of what is rung, which is a foreign executor's code, stops
+//! Invariants: nothing here is done per command; an alarm goes with whoever set it; a panic of what is rung, which is a foreign executor's code, stops
 //! nobody else's; while nothing is set, the thread sleeps.
 
 use std::collections::BTreeMap;
@@ -57,9 +57,20 @@ pub(crate) fn start() -> io::Result<()> {
     Ok(())
 }
 
-/// Has `watched` look when the time comes, if it still exists by then.
-pub(crate) fn look_at(at: Instant, watched: Weak<dyn Watched>) {
-    CLOCK.set(at, Alarm::Look(watched));
+/// Has `watched` look when the time comes, if it still exists by then and nobody dropped what this gives.
+pub(crate) fn look_at(at: Instant, watched: Weak<dyn Watched>) -> Reminder {
+    Reminder(CLOCK.set(at, Alarm::Look(watched)))
+}
+
+/// Keeps an alarm set. Dropped, it unsets the alarm.
+#[derive(Debug)]
+#[must_use = "dropped, it reminds nobody"]
+pub(crate) struct Reminder(Key);
+
+impl Drop for Reminder {
+    fn drop(&mut self) {
+        CLOCK.unset(self.0);
+    }
 }
 
 /// Waits, on whatever polls it.
@@ -104,7 +115,7 @@ impl Future for Pause {
 impl Pause {
     fn unset(&mut self) {
         if let Some(key) = self.key.take() {
-            CLOCK.set.lock().by_time.remove(&key);
+            CLOCK.unset(key);
         }
     }
 }
@@ -129,6 +140,12 @@ impl Clock {
             self.changed.notify_one();
         }
         key
+    }
+
+    fn unset(&self, key: Key) {
+        let alarm = self.set.lock().by_time.remove(&key);
+        // A waker can be the last that keeps a task, whose future can have a pause: not while the lock is held.
+        drop(alarm);
     }
 
     fn run(&self) {
@@ -176,6 +193,13 @@ impl Alarm {
             }
         }
     }
+}
+
+/// How often the clock is to look at this.
+#[cfg(test)]
+pub(crate) fn looks_of(watched: &Weak<dyn Watched>) -> usize {
+    let is = |alarm: &&Alarm| matches!(alarm, Alarm::Look(other) if std::ptr::addr_eq(other.as_ptr(), watched.as_ptr()));
+    CLOCK.set.lock().by_time.values().filter(is).count()
 }
 
 #[cfg(test)]
@@ -235,10 +259,10 @@ mod tests {
         }
         start().expect("a thread");
         let panics: Arc<dyn Watched> = Arc::new(Panics);
-        look_at(Instant::now(), Arc::downgrade(&panics));
+        let _panics = look_at(Instant::now(), Arc::downgrade(&panics));
         let (sender, receiver) = std::sync::mpsc::channel();
         let tells: Arc<dyn Watched> = Arc::new(Tells(sender));
-        look_at(Instant::now() + Duration::from_millis(20), Arc::downgrade(&tells));
+        let _tells = look_at(Instant::now() + Duration::from_millis(20), Arc::downgrade(&tells));
         receiver.recv_timeout(Duration::from_secs(5)).expect("the clock goes on");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A lane's deadlines are kept by its own task, with one timer for all ([`super::alarm`]). That task stands still when
 //! its runtime does: a current-thread runtime that nobody is in, a program between two calls of `block_on`. So a lane
-//! also leaves word with the process's clock, no more often than its earliest deadline passes. When the clock finds
+//! also leaves word with the process's clock: one alarm, for the earliest deadline. When the clock finds
 //! that the task is behind, it wakes whoever is past the deadline, and a caller that is not of the lane's own runtime
 //! gives up by itself. Callers of the same runtime are left to the task: when that comes late, so did they, and the
 //! reply that is in the socket by then is still theirs. But a runtime with workers may run callers while the worker that
@@ -21,7 +21,7 @@ use truename_resp::Reply;
 
 use super::lane::{LaneState, Phase, Shared};
 use super::waiter::{Failure, Terms, Ticket};
-use crate::clock::{self, Watched};
+use crate::clock::{self, Reminder, Watched};
 
 /// How much later than asked for the lane's task may do its checks before it is taken to stand still.
 const GRACE: Duration = Duration::from_millis(20);
@@ -35,8 +35,8 @@ const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
 /// What the process's clock knows of a lane.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    /// No deadline before this one goes unwatched.
-    from: Option<Instant>,
+    /// No deadline before this one goes unwatched; and the one alarm that sees to it.
+    from: Option<(Instant, Reminder)>,
     /// The lane's task was behind with its checks at the latest look.
     is_overdue: bool,
 }
@@ -45,7 +45,7 @@ impl Watch {
     /// Whether a command with this deadline must be made known to the clock.
     #[inline]
     pub(super) fn misses(&self, deadline: Instant) -> bool {
-        self.from.is_none_or(|from| deadline < from)
+        self.from.as_ref().is_none_or(|(from, _)| deadline < *from)
     }
 
     #[inline]
@@ -94,9 +94,8 @@ impl Shared {
 
     fn watch_from(self: &Arc<Self>, state: &mut LaneState, deadline: Instant) {
         let at = deadline.min(Instant::now() + LOOK_AT_LEAST);
-        state.watch.from = Some(at);
         let this: Weak<Self> = Arc::downgrade(self);
-        clock::look_at(at + GRACE, this);
+        state.watch.from = Some((at, clock::look_at(at + GRACE, this)));
     }
 
     /// The outcome of a command that is still without a reply while the lane's task is behind.
@@ -143,5 +142,57 @@ impl Watched for Shared {
         }
         drop(state);
         wake.into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+    use crate::connection::alarm::Alarm;
+    use crate::connection::lane::{Lane, terms};
+    use crate::connection::pipeline::{Habit, Room};
+
+    /// Each call with an earlier deadline than those before it left one more alarm with the clock, which set itself anew for
+    /// as long as the lane was busy: in an hour of some short calls among long ones a hundred thousand.
+    #[tokio::test]
+    async fn a_lane_has_one_alarm_with_the_clock() {
+        clock::start().expect("a thread");
+        let far = Duration::from_secs(3600);
+        let (lane, shared) =
+            Lane::new(Room { commands: 100, bytes: 1 << 20 }, Habit { stall: far, usual: far });
+        let of_task = shared.clone();
+        let task = tokio::spawn(async move {
+            let (mut alarm, mut wake) = (Alarm::new(), Vec::new());
+            poll_fn(|cx| {
+                alarm.poll_checks(cx, &of_task, &mut wake);
+                of_task.lock().park_task(cx.waker());
+                Poll::<()>::Pending
+            })
+            .await;
+        });
+        let call = |millis| {
+            let now = Instant::now();
+            lane.submit(terms(now, now + Duration::from_millis(millis), far, 0), |out| {
+                out.extend_from_slice(b"x")
+            })
+        };
+        let long = async {
+            let _ = call(20_000).await;
+        };
+        let short = async {
+            for _ in 0..20 {
+                assert!(call(1).await.is_err());
+                tokio::time::sleep(GRACE * 2).await;
+            }
+        };
+        tokio::select! {
+            () = long => panic!("it takes longer"),
+            () = short => {}
+        }
+        let watched: Weak<dyn Watched> = Arc::downgrade(&shared) as Weak<dyn Watched>;
+        assert!(clock::looks_of(&watched) <= 1, "{} alarms", clock::looks_of(&watched));
+        task.abort();
     }
 }
