@@ -30,13 +30,18 @@ async fn one_node() -> Lab {
 
 /// Runs a future on this thread without any runtime. Panics after 5 s.
 fn without_runtime<F: Future>(future: F) -> F::Output {
+    assert!(tokio::runtime::Handle::try_current().is_err(), "there is a runtime");
+    by_itself(future)
+}
+
+/// Runs a future on this thread and drives nothing else. Panics after 5 s.
+fn by_itself<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
             self.0.unpark();
         }
     }
-    assert!(tokio::runtime::Handle::try_current().is_err(), "there is a runtime");
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let (mut future, started) = (pin!(future), Instant::now());
     loop {
@@ -98,6 +103,40 @@ fn a_call_ends_in_time_while_nobody_drives_the_clients_runtime() {
     overdue(started, without_runtime(client.execute::<()>(pop)).expect_err("nor an exclusive one"));
 
     of_client.block_on(set(&client, Duration::from_secs(5))).expect("driven again, it works again");
+}
+
+/// Somebody else's `block_on` within the client's runtime, such as in a callback that is not async, drives nothing of it:
+/// such a call hung for ever.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "blocking the runtime is what the test is about")]
+fn a_call_ends_in_time_though_its_caller_keeps_the_clients_runtime_from_running() {
+    let servers = with_a_worker();
+    let lab = servers.block_on(one_node());
+    let of_client = single_threaded();
+    let client = of_client.block_on(connect(&lab));
+    let started = Instant::now();
+    let error = of_client.block_on(async { by_itself(set(&client, Duration::from_millis(300))) });
+    let error = error.expect_err("nobody drives the connection");
+    assert!(matches!(error, Error::Timeout(_)), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    // Whoever comes too late because the runtime was kept from running gets the reply that came meanwhile.
+    of_client.block_on(async {
+        let calls = futures_util::future::join_all([300, 400, 5000].map(|limit| {
+            let (client, limit) = (client.clone(), Duration::from_millis(limit));
+            async move { set(&client, limit).await }
+        }));
+        let mut calls = pin!(calls);
+        std::future::poll_fn(|cx| {
+            assert!(calls.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        calls.await.into_iter().for_each(|outcome| outcome.expect("the reply is there"));
+    });
 }
 
 /// For runtimes without timers.

@@ -4,9 +4,10 @@
 //! its runtime does: a current-thread runtime that nobody is in, a program between two calls of `block_on`. So a lane
 //! also leaves word with the process's clock: one alarm, for the earliest deadline. When the clock finds
 //! that the task is behind, it wakes whoever is past the deadline, and a caller that is not of the lane's own runtime
-//! gives up by itself. Callers of the same runtime are left to the task: when that comes late, so did they, and the
-//! reply that is in the socket by then is still theirs. But a runtime with workers may run callers while the worker that
-//! the task waits for is blocked: there, callers give up too, a little later.
+//! gives up by itself. Callers of the same runtime are left to the task for a while: when that comes late, so did they, and
+//! the reply that is in the socket by then is still theirs. But a runtime with workers may run callers while the worker
+//! that the task waits for is blocked; and what is polled in a runtime may be polled by somebody else's `block_on`, who
+//! drives nothing. There, callers give up too, a little later.
 //!
 //! Per command this costs one comparison.
 
@@ -27,7 +28,8 @@ use crate::clock::{self, Reminder, Watched};
 const GRACE: Duration = Duration::from_millis(20);
 /// A clock that is this late was stopped with the whole process: the lane's task gets as long to do its checks.
 const LATE: Duration = Duration::from_millis(100);
-/// How long callers on workers of the lane's own runtime go on waiting for its task after their deadline.
+/// How long callers of the lane's own runtime go on waiting for its task: after their deadline where it has workers, else
+/// after one of them was polled first while the task was behind.
 const STARVED: Duration = Duration::from_millis(200);
 /// The longest time until the next look, so that a lane that is gone is forgotten.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
@@ -39,6 +41,8 @@ pub(super) struct Watch {
     from: Option<(Instant, Reminder)>,
     /// The lane's task was behind with its checks at the latest look.
     is_overdue: bool,
+    /// The check that the task is behind with, and since when callers of its own runtime are polled all the same.
+    polled: Option<(Instant, Instant)>,
 }
 
 impl Watch {
@@ -71,14 +75,8 @@ impl Home {
         Self { id: current.map(|current| current.id()), has_workers }
     }
 
-    /// For how long after its deadline a caller that is polled here leaves the matter to the lane's task. `None`: for ever.
-    fn patience(&self) -> Option<Duration> {
-        let is_here = Handle::try_current().ok().map(|current| current.id()) == self.id;
-        match (is_here, self.has_workers) {
-            (false, _) => Some(Duration::ZERO),
-            (true, true) => Some(STARVED),
-            (true, false) => None,
-        }
+    fn is_here(&self) -> bool {
+        Handle::try_current().ok().map(|current| current.id()) == self.id
     }
 }
 
@@ -107,7 +105,12 @@ impl Shared {
         terms: &Terms,
     ) -> Poll<Result<Reply, Failure>> {
         let now = Instant::now();
-        if self.home().patience().is_none_or(|patience| now < terms.deadline + patience) {
+        let gives_up = match (self.home().is_here(), self.home().has_workers) {
+            (false, _) => now >= terms.deadline,
+            (true, true) => now >= terms.deadline + STARVED,
+            (true, false) => now >= terms.deadline && state.is_driven_by_nobody(now),
+        };
+        if !gives_up {
             return Poll::Pending;
         }
         let submitted = state.pipeline.is_in_flight(ticket) && matches!(state.phase, Phase::Open);
@@ -116,6 +119,22 @@ impl Shared {
         drop(state);
         wake.into_iter().for_each(Waker::wake);
         Poll::Ready(Err(Failure::TimedOut { submitted }))
+    }
+}
+
+impl LaneState {
+    /// Whether callers of the runtime that runs one task at a time were polled for a while, and the lane's task was not.
+    fn is_driven_by_nobody(&mut self, now: Instant) -> bool {
+        let Some(check) = self.pipeline.next_check().filter(|check| *check + GRACE <= now) else {
+            return false;
+        };
+        match self.watch.polled {
+            Some((behind_with, since)) if behind_with == check => now >= since + STARVED,
+            _ => {
+                self.watch.polled = Some((check, now));
+                false
+            }
+        }
     }
 }
 
@@ -133,7 +152,7 @@ impl Watched for Shared {
         state.watch.is_overdue = is_behind && late < LATE;
         if state.watch.is_overdue {
             let next = state.pipeline.rouse(now, &mut wake);
-            let again = (self.home().has_workers && !wake.is_empty()).then_some(now + STARVED);
+            let again = (!wake.is_empty()).then_some(now + STARVED);
             if let Some(next) = next.into_iter().chain(again).min() {
                 self.watch_from(&mut state, next);
             }
