@@ -87,6 +87,21 @@ async fn a_busy_server_is_waited_for() {
     assert_eq!((executed(&lab, "eval").await, executed(&lab, "incr").await), (1, 21));
 }
 
+/// A script's own connection is not read from while it runs, so a large write behind it fills the server's window. The
+/// system took that for a dead peer, though the server had said on another connection that it is busy.
+#[tokio::test]
+async fn a_busy_server_is_waited_for_by_a_large_write_behind_the_script() {
+    let lab = one_node().await;
+    tell(&lab, 0, &["CONFIG", "SET", "busy-reply-threshold", "100"]).await;
+    let client = client(config(&lab).stall_timeout(SECOND)).await;
+    let script = call::<String>(&client, cmd("EVAL").arg(SPIN).arg(0).arg(2500));
+    sleep(SECOND / 10).await;
+    let write = call::<()>(&client, cmd("SET").arg("large").arg(vec![b'l'; 20 << 20]));
+    assert_eq!(script.await.expect("no panic").unwrap_or_else(|error| panic!("{error}")), "spun");
+    write.await.expect("no panic").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((executed(&lab, "eval").await, executed(&lab, "set").await), (1, 1));
+}
+
 /// One slow read used to be sent again and again until its deadline: executed six times, with a hundred writes of
 /// others interrupted on the way. A `command_timeout` that was set says that commands may be slow.
 #[tokio::test]

@@ -319,9 +319,20 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             }
         };
         if self.inquiry.is_under_way() {
-            let _ = self.inquiry.poll(cx);
+            self.inquire(cx);
         }
         cause
+    }
+
+    /// Goes on asking. What is outstanding may be waited for longer after an answer, also while the server takes no more
+    /// bytes, so that none of what follows is taken up and tells so.
+    #[cold]
+    fn inquire(&mut self, cx: &mut Context<'_>) {
+        let _ = self.inquiry.poll(cx);
+        let longest = self.shared.lock().pipeline.longest_patience();
+        if longest > self.endures && self.options.bears {
+            self.endure(longest);
+        }
     }
 
     #[cold]
