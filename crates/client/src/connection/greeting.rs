@@ -16,8 +16,8 @@ use std::borrow::Cow;
 use tokio::io::{AsyncRead, AsyncWrite};
 use truename_resp::Untrusted;
 
-use self::refusal::lacks_hello;
 pub(crate) use self::refusal::{broken, refusal};
+use self::refusal::{lacks_hello, without_secret};
 pub(super) use self::steps::read_id;
 use self::steps::{Step, steps};
 use super::failure::Attempted;
@@ -67,6 +67,11 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
     login: &Login,
 ) -> Attempted<Greeting> {
+    let greeted = greet(wire, login).await;
+    greeted.map_err(|(phase, cause)| (phase, without_secret(cause, login.credentials.as_ref())))
+}
+
+async fn greet<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, login: &Login) -> Attempted<Greeting> {
     if login.protocol == Protocol::Auto
         && let Some(greeting) = run(wire, &steps(login, 3)).await?
     {

@@ -2,6 +2,7 @@
 
 use truename_resp::ErrorReply;
 
+use crate::config::Credentials;
 use crate::connection::io_cause::is_closed;
 use crate::connection::wire::WireError;
 use crate::error::{Cause, Phase};
@@ -16,7 +17,19 @@ fn mentions(error: &ErrorReply, what: &str) -> bool {
     error.message().to_ascii_lowercase().contains(what)
 }
 
-/// What an error reply to the login means. The server's words never repeat the password.
+/// The cause without the password: there are servers and proxies that repeat what they do not like.
+pub(super) fn without_secret(mut cause: Cause, credentials: Option<&Credentials>) -> Cause {
+    let secret = credentials.map(Credentials::secret).filter(|secret| !secret.is_empty());
+    if let (Some(secret), Cause::ServerRefused(text) | Cause::NoPermission(text) | Cause::NotRedis(text)) =
+        (secret, &mut cause)
+        && text.contains(secret)
+    {
+        *text = text.replace(secret, "[hidden]");
+    }
+    cause
+}
+
+/// What an error reply to the login means.
 pub(crate) fn refusal(error: &ErrorReply) -> (Phase, Cause) {
     match error.code() {
         "WRONGPASS" => (Phase::Auth, Cause::WrongCredentials),
@@ -45,5 +58,47 @@ pub(crate) fn broken(error: WireError) -> (Phase, Cause) {
             None if is_closed(&error) => (Phase::Hello, Cause::ClosedByPeer),
             None => (Phase::Hello, Cause::Io(error.to_string())),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::config::Protocol;
+    use crate::connection::greeting::{Login, exchange};
+    use crate::connection::wire::Wire;
+
+    /// A server's words about the login were taken to be free of the password, and shown.
+    #[tokio::test]
+    async fn a_server_that_repeats_the_password_has_it_neither_logged_nor_shown() {
+        let login = Login {
+            protocol: Protocol::Auto,
+            credentials: Some(Credentials::user("bob", "sesame")),
+            client_name: None,
+            readonly: false,
+        };
+        for said in [
+            "-ERR Syntax error in HELLO option 'AUTH bob sesame'\r\n",
+            "-NOPERM bob may not AUTH bob sesame\r\n",
+            "-sesame\r\n",
+            "$6\r\nsesame\r\n",
+            // The second round trip, without `HELLO`.
+            "-NOPROTO\r\n+OK\r\n+OK\r\n-ERR\r\n-ERR\r\n-ERR AUTH bob sesame\r\n",
+        ] {
+            let (client, mut server) = tokio::io::duplex(4096);
+            let mut wire = Wire::new(client);
+            let (failed, ()) = tokio::join!(exchange(&mut wire, &login), async {
+                let (first, second) = said.split_at(said.rfind("-ERR AUTH").unwrap_or(said.len()));
+                server.write_all(first.as_bytes()).await.expect("room");
+                tokio::task::yield_now().await;
+                tokio::task::yield_now().await;
+                server.write_all(second.as_bytes()).await.expect("room");
+            });
+            let (_, cause) = failed.expect_err(said);
+            assert!(!format!("{cause} {cause:?}").contains("sesame"), "{said}: {cause}");
+            assert!(cause.to_string().contains("[hidden]"), "{said}: {cause}");
+        }
     }
 }
