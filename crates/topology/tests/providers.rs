@@ -229,6 +229,17 @@ const ROWS: &[Row] = &[
         names: &["my-abc123.serverless.use1.cache.amazonaws.com (seed)"],
         ..row("elasticache-serverless", SERVERLESS, "evil-abc123.serverless.use1.cache.amazonaws.com:6379")
     },
+    // In China, where other customers' endpoints were in scope: the seed passed for that of a node-based cluster.
+    Row {
+        dial: "my-abc123.serverless.cnn1.cache.amazonaws.com.cn:6379",
+        sni: Some("my-abc123.serverless.cnn1.cache.amazonaws.com.cn"),
+        names: &["my-abc123.serverless.cnn1.cache.amazonaws.com.cn (seed)"],
+        ..row(
+            "elasticache-serverless",
+            "my-abc123.serverless.cnn1.cache.amazonaws.com.cn:6379",
+            "evil-abc123.serverless.cnn1.cache.amazonaws.com.cn:6379",
+        )
+    },
     Row {
         dial: "clustercfg.my.ozh0ii.euc1.cache.amazonaws.com:6379",
         sni: Some("clustercfg.my.ozh0ii.euc1.cache.amazonaws.com"),

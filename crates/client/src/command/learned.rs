@@ -12,6 +12,8 @@ use super::keys::Arguments;
 const MOST_KEY_SPECS: usize = 8;
 /// Subcommands of one command that are kept.
 const MOST_SUBCOMMANDS: usize = 64;
+/// The longest name of a subcommand, and the longest word before a key; what is kept of a description is small.
+const LONGEST_WORD: usize = 128;
 
 /// One command as a server describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,7 +60,7 @@ impl Learned {
 
     fn parse_one(entry: &Reply) -> Option<Self> {
         let fields = entry.as_array()?;
-        let name = fields.first()?.as_bytes()?;
+        let name = fields.first()?.as_bytes().filter(|name| name.len() <= LONGEST_WORD)?;
         let words = |index: usize| fields.get(index).and_then(Reply::as_array).unwrap_or_default();
         let has = |index: usize, wanted: &[&str]| {
             words(index).iter().filter_map(Reply::as_str).any(|word| wanted.contains(&word))
@@ -84,6 +86,12 @@ impl Learned {
             keys,
             subcommands: Vec::new(),
         })
+    }
+
+    /// Whether a call may be refused for what this says.
+    pub(crate) fn may_refuse(&self) -> bool {
+        let refuses = |one: &Self| one.is_stateful || one.is_for_many || one.is_administrative;
+        refuses(self) || self.subcommands.iter().any(refuses)
     }
 
     /// The entry of these arguments: the command's, or that of the subcommand that they name.
@@ -117,7 +125,7 @@ impl KeySpec {
         let begin = match part("begin_search")? {
             ("index", at) => Begin::Index(number(at, "index")?),
             ("keyword", at) => Begin::Keyword(
-                at.lookup("keyword")?.as_bytes()?.to_vec(),
+                at.lookup("keyword")?.as_bytes().filter(|word| word.len() <= LONGEST_WORD)?.to_vec(),
                 at.lookup("startfrom")?.as_integer()?,
             ),
             _ => return None,
@@ -260,6 +268,19 @@ mod tests {
         assert_eq!(slot_of(&Learned::parse(&entry(&[], 0)).unwrap(), "X foo"), Some(None));
         assert_eq!(slot_of(&Learned::parse(&entry(&["movablekeys"], 0)).unwrap(), "X foo"), None);
         assert_eq!(Learned::parse(&Reply::Nil), None);
+    }
+
+    /// A description is kept, so it must not be as long as a reply may be.
+    #[test]
+    fn long_words_are_not_kept() {
+        let long = "x".repeat(1 << 20);
+        assert_eq!(Learned::parse(&entry(&long, &[], &[], vec![])), None);
+        let keyword = part("keyword", vec![("keyword", text(&long)), ("startfrom", Reply::Integer(1))]);
+        let learned = Learned::parse(&entry("x", &[], &[], vec![(keyword, range())])).expect("an entry");
+        assert!(learned.keys.is_empty() && slot_of(&learned, "X foo").is_none());
+        let Reply::Array(mut fields) = entry("x", &[], &[], vec![]) else { unreachable!() };
+        fields[9] = Reply::Array(vec![entry(&format!("x|{long}"), &["admin"], &[], vec![])]);
+        assert!(!Learned::parse(&Reply::Array(fields)).expect("an entry").may_refuse());
     }
 
     #[test]

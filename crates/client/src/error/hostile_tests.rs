@@ -114,6 +114,7 @@ fn errors(text: &str) -> Vec<Error> {
         Error::config_with_remedy(text, text),
         Error::Route(Box::new(RouteError::ConnectionState { command: text.to_owned() })),
         Error::Route(Box::new(RouteError::SeveralNodes { command: text.to_owned() })),
+        Error::Route(Box::new(RouteError::Administrative { command: text.to_owned() })),
         Error::Interrupted(Box::new(lost(&CloseCause::Protocol(text.to_owned())))),
         Error::Interrupted(Box::new(lost(&io).followed_by(&connect))),
         Error::Interrupted(Box::new(lost(&CloseCause::Connect(failures(text))))),

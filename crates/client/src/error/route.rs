@@ -103,8 +103,9 @@ impl fmt::Display for RouteError {
             ),
             Self::Administrative { command } => write!(
                 f,
-                "{command} acts on the node that it is sent to, and that would be any primary of the cluster; say which with \
-                 Command::route_to, Command::route_by_key or Command::route_to_any"
+                "{} acts on the node that it is sent to, and that would be any primary of the cluster; say which with \
+                 Command::route_to, Command::route_by_key or Command::route_to_any",
+                Untrusted(command)
             ),
             Self::NoSuchNode { node } => write!(f, "the topology has no node {node}"),
             Self::EmptyCommand => write!(f, "the command has no name"),

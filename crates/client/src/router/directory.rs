@@ -1,7 +1,7 @@
 //! What servers said of commands that the table lacks, asked once per name and client.
 //!
 //! What must stay true: whatever fails here, the command is sent as a guess would have it, never refused for that; answers
-//! are bounded in number, and one that says nothing is not kept for ever.
+//! are bounded in number, and none is kept for ever: one node gave it, for all callers and all nodes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ const MOST: usize = 1024;
 const LONGEST_NAME: usize = 128;
 /// For how long a server that does not know a command, or will not say, is not asked again.
 const NOTHING_LASTS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
+/// For how long a description is believed; a minute at most where calls are refused for it.
+const DESCRIPTION_LASTS: Duration = Duration::from_secs(600);
 /// How long one question may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
@@ -56,7 +58,8 @@ impl Directory {
         let known = self.known.lock();
         let (says, since) = known.get(&name)?;
         let lasts = match says {
-            Says::Described(_) => return Some(says.clone()),
+            Says::Described(learned) if learned.may_refuse() => NOTHING_LASTS.1,
+            Says::Described(_) => DESCRIPTION_LASTS,
             Says::NoSuchCommand => NOTHING_LASTS.0,
             Says::Nothing => NOTHING_LASTS.1,
         };
@@ -149,6 +152,39 @@ mod tests {
         ] {
             let name = name_of(&command).map(|name| String::from_utf8(name.to_vec()).expect("text"));
             assert_eq!(name.as_deref(), expected);
+        }
+    }
+
+    /// A description was believed for the life of the client: one node that told lies about a command kept it from all others.
+    #[tokio::test(start_paused = true)]
+    async fn no_answer_is_believed_for_ever() {
+        let described = |category: &str| {
+            let words = |word: &str| Reply::Array(vec![Reply::Bulk(word.to_owned().into())]);
+            let number = || Reply::Integer(1);
+            let fields = vec![
+                Reply::Bulk("x".into()),
+                number(),
+                words("fast"),
+                number(),
+                number(),
+                number(),
+                words(category),
+            ];
+            read(&Reply::Array(vec![Reply::Array(fields)])).expect("an answer")
+        };
+        for (says, seconds) in [
+            (described("@write"), 600),
+            (described("@connection"), 60),
+            (Says::Nothing, 60),
+            (Says::NoSuchCommand, 10),
+        ] {
+            let (directory, command) = (Directory::default(), cmd("X.Y"));
+            let name = name_of(&command).expect("a name");
+            directory.known.lock().insert(name, (says.clone(), Instant::now()));
+            tokio::time::advance(Duration::from_secs(seconds - 1)).await;
+            assert!(directory.known(&command).is_some(), "{says:?}");
+            tokio::time::advance(Duration::from_secs(2)).await;
+            assert!(directory.known(&command).is_none(), "{says:?}");
         }
     }
 

@@ -149,7 +149,11 @@ pub(super) static PROFILES: [Profile; 13] = [
     Profile {
         name: "elasticache-serverless",
         title: "Amazon ElastiCache Serverless",
-        seed_suffixes: &[".serverless.*.cache.amazonaws.com"],
+        seed_suffixes: &[
+            ".serverless.*.cache.amazonaws.com",
+            // As for node-based clusters.
+            ".serverless.*.cache.amazonaws.com.cn",
+        ],
         default_seed_port: Some(6379),
         tls_default: true,
         dial: &[],
@@ -164,7 +168,7 @@ pub(super) static PROFILES: [Profile; 13] = [
     Profile {
         name: "memorydb",
         title: "Amazon MemoryDB",
-        seed_suffixes: &[".memorydb.*.amazonaws.com"],
+        seed_suffixes: &[".memorydb.*.amazonaws.com", ".memorydb.*.amazonaws.com.cn"],
         default_seed_port: Some(6379),
         tls_default: true,
         // Inference: nodes announce host names under the cluster's wildcard certificate.

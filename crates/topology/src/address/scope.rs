@@ -181,6 +181,7 @@ mod tests {
         for (seed, announced, counts) in [
             ("my.westeurope.redis.azure.net", "my.westeurope.redis.azure.net", true),
             ("my.westeurope.redis.azure.net", "evil.westeurope.redis.azure.net", false),
+            ("a.serverless.cnn1.cache.amazonaws.com.cn", "b.serverless.cnn1.cache.amazonaws.com.cn", false),
             (
                 "my.abc.clustercfg.use1.cache.amazonaws.com",
                 "my-0001-001.abc.0001.use1.cache.amazonaws.com",
