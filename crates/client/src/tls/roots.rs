@@ -1,7 +1,9 @@
 //! The roots: where they come from, and whether they are the user's own.
 //!
 //! An authority is public when Mozilla's list has its key or its name, however the given certificate is encoded and
-//! whoever signed it, or when an authority of that list issued it. A bundle with a single public authority in it lets
+//! whoever signed it, or when an authority of that list issued it. An older state of the list counts beside the present
+//! one: GlobalSign's first root, DigiCert's, Starfield's and Comodo's left it, and are still what providers tell their
+//! users to trust; they signed roots that stay, so whoever gets a certificate of those has a chain to them. A bundle with a single public authority in it lets
 //! anybody in who can get a public certificate, so it counts as public as a whole.
 
 use rustls::RootCertStore;
@@ -53,7 +55,7 @@ fn is_public(given: &CertificateDer<'static>) -> bool {
             || is_sequence_of(certificate.subject().as_raw(), &public.subject)
             || is_sequence_of(certificate.issuer().as_raw(), &public.subject)
     };
-    webpki_roots::TLS_SERVER_ROOTS.iter().any(is_it)
+    webpki_roots::TLS_SERVER_ROOTS.iter().chain(webpki_roots_2025::TLS_SERVER_ROOTS).any(is_it)
 }
 
 /// Whether `der` is a SEQUENCE of exactly this content: trust anchors are kept without its tag and length.
@@ -126,6 +128,13 @@ mod tests {
         let below = authority(&[(DnType::CommonName, "House CA, issuing")])
             .signed_by(&KeyPair::generate().unwrap(), &house)
             .unwrap();
+        // It left Mozilla's list, and signed roots that are still there: whoever has a certificate of theirs has one of its.
+        let retired = own(&[
+            (DnType::CountryName, "BE"),
+            (DnType::OrganizationName, "GlobalSign nv-sa"),
+            (DnType::OrganizationalUnitName, "Root CA"),
+            (DnType::CommonName, "GlobalSign Root CA"),
+        ]);
         // The public key under another name and another signature, as in a cross-signed copy.
         let cross_signed =
             authority(&[(DnType::CommonName, "Root X2, crossed")]).signed_by(&public_key(), &house).unwrap();
@@ -143,6 +152,7 @@ mod tests {
             ("a public name", vec![namesake.der().clone()], false),
             ("issued by a public name", vec![der(&intermediate)], false),
             ("a public one among their own", vec![house.der().clone(), der(&cross_signed)], false),
+            ("one that left the list", vec![retired.der().clone()], false),
             ("unreadable", vec![CertificateDer::from(vec![0x30, 0x00])], false),
         ];
         for (what, given, expected) in rows {
