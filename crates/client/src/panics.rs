@@ -1,12 +1,13 @@
 //! Panics of code that is not ours: a resolver, an address map, an identity policy.
 //!
 //! They run in the tasks that keep connections and topology alive, which must not end with them. A panic is caught where
-//! the code is called and is the failure of what needed it.
+//! the code is called and is the failure of what needed it. So does the code of callers' executors, when they are woken.
 
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
 
 use futures_util::FutureExt;
 use truename_resp::Untrusted;
@@ -45,4 +46,13 @@ pub(crate) fn catch<T>(what: &str, call: impl FnOnce() -> T) -> Result<T, Panick
 pub(crate) async fn catch_in<T>(what: &str, future: impl Future<Output = T>) -> Result<T, Panicked> {
     let caught = AssertUnwindSafe(future).catch_unwind().await;
     caught.map_err(|payload| Panicked::new(what, &*payload))
+}
+
+/// Wakes all of them. One that panics when it is woken keeps no other from being told.
+#[inline]
+pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
+    let mut wakers = wakers.into_iter();
+    while catch_unwind(AssertUnwindSafe(|| wakers.by_ref().for_each(Waker::wake))).is_err() {
+        tracing::warn!("a caller panicked when it was woken");
+    }
 }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::lane::{Phase, Shared};
 use super::pipeline::Concern;
+use crate::panics;
 
 /// An alarm that rings this much too late tells that the process was not running: stopped, suspended, starved.
 const LATE: Duration = Duration::from_millis(100);
@@ -40,7 +41,7 @@ impl Alarm {
                 let open = matches!(state.phase, Phase::Open);
                 state.pipeline.check(Instant::now(), open, wake)
             };
-            wake.drain(..).for_each(Waker::wake);
+            panics::wake_all(wake.drain(..));
             if concern.is_some() {
                 return concern;
             }

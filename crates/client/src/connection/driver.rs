@@ -33,6 +33,7 @@ use super::transport::Endure;
 use super::trust::Trust;
 use super::waiter::Terms;
 use crate::observe::NodeMeter;
+use crate::panics;
 
 /// Rounds of reading and writing before other tasks get their turn.
 pub(super) const ROUNDS_PER_POLL: usize = 16;
@@ -200,7 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             self.next_check = state.pipeline.next_check();
             delivered
         };
-        self.wake.drain(..).for_each(Waker::wake);
+        panics::wake_all(self.wake.drain(..));
         delivered.and(decoded)
     }
 
@@ -229,7 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
         if longest != self.endures && self.options.bears {
             self.endure(longest);
         }
-        self.wake.drain(..).for_each(Waker::wake);
+        panics::wake_all(self.wake.drain(..));
         true
     }
 

@@ -1,7 +1,8 @@
 //! The driver over an in-memory stream with a scripted node, in paused time: no server, no socket, no sleep.
 
+use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -93,6 +94,37 @@ async fn a_reply_in_pieces_reaches_its_caller() {
     }
     let reply = get.await.expect("no panic").expect("a reply");
     assert_eq!(reply.as_str(), Some("hello"));
+}
+
+/// Waking a caller runs its executor's code. When that panicked, the connection ended, and whoever was to be woken next had
+/// a reply and was never told.
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_panics_when_it_is_woken_is_nobody_elses_trouble() {
+    struct Panics;
+    impl std::task::Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a test's own panic");
+        }
+    }
+    let mut peer = scripted(1024);
+    let now = Instant::now();
+    let terms = Terms { submitted: now, deadline: now + USUAL, patience: STALL, preamble: 0 };
+    let lane = peer.lane.clone();
+    let mut first =
+        pin!(lane.submit(terms, |out: &mut BytesMut| out.extend_from_slice(b"*1\r\n$4\r\nPING\r\n")));
+    let waker = Waker::from(Arc::new(Panics));
+    assert!(first.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let others: Vec<_> = (0..2).map(|_| call(&peer.lane, &[b"PING"])).collect();
+    for _ in 0..3 {
+        expect(&mut peer.node, b"*1\r\n$4\r\nPING\r\n").await;
+    }
+    peer.node.write_all(b"+1\r\n+2\r\n+3\r\n").await.expect("written");
+    for (other, expected) in others.into_iter().zip(["2", "3"]) {
+        let reply = tokio::time::timeout(USUAL, other).await.expect("it is woken");
+        assert_eq!(reply.expect("no panic").expect("a reply").as_str(), Some(expected));
+    }
+    assert_eq!(first.await.expect("a reply").as_str(), Some("1"));
+    assert!(!peer.driver.is_finished());
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ use super::closed::CloseCause;
 use super::overdue::{Home, Watch};
 use super::pipeline::{Habit, Pipeline, Progress, Room};
 use super::waiter::{Failure, Terms, Ticket};
+use crate::panics;
 
 /// Where a lane is in its life.
 #[derive(Debug, Clone)]
@@ -143,7 +144,7 @@ impl Shared {
         let mut wake = state.settle(Phase::Open);
         state.pipeline.open(now, &mut wake);
         drop(state);
-        wake.into_iter().for_each(Waker::wake);
+        panics::wake_all(wake);
     }
 
     /// There is no connection: fails everything outstanding with the cause, and refuses what comes.
@@ -152,7 +153,7 @@ impl Shared {
         let mut wake = state.settle(Phase::Down(cause.clone()));
         state.pipeline.close(&cause, &mut wake);
         drop(state);
-        wake.into_iter().for_each(Waker::wake);
+        panics::wake_all(wake);
     }
 }
 
@@ -231,7 +232,7 @@ impl Lane {
             }
             state.pipeline.close(&Arc::new(CloseCause::Recalled), &mut wake);
         }
-        wake.into_iter().for_each(Waker::wake);
+        panics::wake_all(wake);
     }
 
     /// Submits one command: `encode` appends exactly its bytes, and may be called later than now but only once.
@@ -248,7 +249,7 @@ impl Lane {
             state.phase = Phase::Retired;
             (state.unpark_task(), std::mem::take(&mut state.settled))
         };
-        task.into_iter().chain(settled).for_each(Waker::wake);
+        panics::wake_all(task.into_iter().chain(settled));
     }
 }
 
@@ -340,7 +341,7 @@ impl<E> Submission<'_, E> {
                 let is_due_sooner = state.pipeline.abandon(ticket, &mut wake);
                 if is_due_sooner { state.unpark_task() } else { None }
             };
-            task.into_iter().chain(wake).for_each(Waker::wake);
+            panics::wake_all(task.into_iter().chain(wake));
         }
     }
 }

@@ -12,7 +12,7 @@
 //! Per command this costs one comparison.
 
 use std::sync::{Arc, Weak};
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use parking_lot::MutexGuard;
@@ -23,6 +23,7 @@ use truename_resp::Reply;
 use super::lane::{LaneState, Phase, Shared};
 use super::waiter::{Failure, Terms, Ticket};
 use crate::clock::{self, Reminder, Watched};
+use crate::panics;
 
 /// How much later than asked for the lane's task may do its checks before it is taken to stand still.
 const GRACE: Duration = Duration::from_millis(20);
@@ -117,7 +118,7 @@ impl Shared {
         let mut wake = Vec::new();
         state.pipeline.abandon(ticket, &mut wake);
         drop(state);
-        wake.into_iter().for_each(Waker::wake);
+        panics::wake_all(wake);
         Poll::Ready(Err(Failure::TimedOut { submitted }))
     }
 }
@@ -160,7 +161,7 @@ impl Watched for Shared {
             self.watch_from(&mut state, if is_behind { now + LATE } else { check });
         }
         drop(state);
-        wake.into_iter().for_each(Waker::wake);
+        panics::wake_all(wake);
     }
 }
 

@@ -152,8 +152,10 @@ impl Pipeline {
         if !self.parked.is_empty() || !self.has_room() {
             return self.park(terms, waker);
         }
+        // An executor's code, which may panic: before there are bytes, each of which needs its waiter.
+        let waiting = State::Waiting(waker.clone());
         let encoded = self.append(encode);
-        let ticket = self.waiters.allocate(terms, State::Waiting(waker.clone()), Some(encoded));
+        let ticket = self.waiters.allocate(terms, waiting, Some(encoded));
         self.await_reply(ticket.index, terms);
         ticket
     }

@@ -44,13 +44,14 @@ impl Pipeline {
         encode: impl FnOnce(&mut BytesMut),
     ) {
         debug_assert!(matches!(self.waiters.of(ticket).state, State::Granted(_)));
+        let waiting = State::Waiting(waker.clone());
         self.granted -= 1;
         let (start, end) = self.append(encode);
         let waiter = self.waiters.at(ticket.index);
         waiter.start = start;
         waiter.end = end;
         waiter.in_flight = true;
-        waiter.state = State::Waiting(waker.clone());
+        waiter.state = waiting;
         let terms = waiter.terms;
         self.check_by(terms.deadline);
         self.await_reply(ticket.index, terms);
