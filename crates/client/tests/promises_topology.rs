@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use support::{config, eventually, key_of, tell};
 use tokio::time::{Instant, sleep};
 use truename::topology::DialRule;
-use truename::{Client, cmd};
+use truename::{Client, Config, cmd};
 use truename_lab::{FaultProxy, Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -60,4 +60,20 @@ async fn a_node_that_is_described_anew_keeps_the_order_of_its_commands() {
     // What has to be proved now is proved on the next connection, which is made at once.
     let all_up = || async { client.nodes().iter().all(|node| node.is_connected) };
     eventually("all are connected", 3 * SECOND, all_up).await;
+}
+
+/// Only seeds and connected nodes were asked for the topology. Where the only seed was the only primary, the client never
+/// heard of the replica that took its place, though it knew the replica's address.
+#[tokio::test]
+async fn the_replica_of_the_only_primary_is_asked_when_that_is_gone() {
+    let lab = Lab::builder(Profile::Plain).shards(1).replicas(1).start().await.expect("the lab starts");
+    let (host, port) = lab.node(0).announced();
+    let config = Config::new().seed(host, port).plaintext().password(lab.password().expect("it has one"));
+    let client = Client::connect(&config).await.expect("connected");
+    let knows_both = || async { client.topology().nodes().len() == 2 };
+    eventually("the replica is known", 5 * SECOND, knows_both).await;
+    lab.node(0).kill();
+    tell(&lab, 1, &["CLUSTER", "FAILOVER", "TAKEOVER"]).await;
+    let set = cmd("SET").arg("key").arg(1).timeout(10 * SECOND);
+    client.execute::<()>(set).await.unwrap_or_else(|error| panic!("{error}"));
 }

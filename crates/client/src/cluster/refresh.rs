@@ -1,7 +1,8 @@
 //! One refresh: whom to ask, and what becomes of the answers.
 //!
-//! - Some nodes that are connected and one seed are asked; if nobody gives a view, every seed is. What they agree on is
-//!   decided by `reconcile`.
+//! - Some nodes that are connected and one seed are asked; if nobody gives a view, every seed is, and some nodes that are
+//!   not connected: the only seed may be the primary that failed, and its replica has no connection yet. What they agree
+//!   on is decided by `reconcile`.
 //! - Usually the views that come within a short time of the first are enough. A single view that names addresses which
 //!   nobody knew is not: then everybody who was asked is waited for, up to the refresh's deadline.
 //! - **A client of a single server** asks every seed. It becomes a client of a cluster as soon as one of them gives a view.
@@ -33,7 +34,8 @@ impl Cluster {
             self.ask(&self.sources(&current), &current, &mut views, connections).await;
         }
         if views.is_empty() {
-            self.ask(&self.all_seeds(), &current, &mut views, connections).await;
+            let all: Vec<Target> = self.all_seeds().into_iter().chain(self.unconnected(&current)).collect();
+            self.ask(&all, &current, &mut views, connections).await;
         }
         if views.is_empty() {
             return self.without_views(&views, &current);
@@ -66,6 +68,17 @@ impl Cluster {
         fastrand::shuffle(&mut up);
         let seed = fastrand::choice(&self.seeds).map(Target::seed);
         up.into_iter().take(SOURCES).cloned().chain(seed).collect()
+    }
+
+    /// Some nodes that are not connected, drawn at random.
+    fn unconnected(&self, topology: &Topology) -> Vec<Target> {
+        if topology.is_single() {
+            return Vec::new();
+        }
+        let mut others: Vec<&Target> =
+            topology.nodes().iter().filter(|node| !node.is_up()).map(|node| node.target()).collect();
+        fastrand::shuffle(&mut others);
+        others.into_iter().take(SOURCES).cloned().collect()
     }
 
     fn all_seeds(&self) -> Vec<Target> {
