@@ -3,13 +3,16 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use support::scripted::{Scripted, bulk, node, slots};
 use support::{config, eventually, key_of, proxied_server, shard_of};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use truename::topology::Slot;
-use truename::{Client, Error, cmd};
+use truename::{Client, Config, Error, cmd};
 use truename_lab::{Fault, Lab, Profile};
 
 type Popped = Result<Option<(String, String)>, Error>;
@@ -169,5 +172,48 @@ async fn a_wait_goes_on_at_the_new_primary_when_the_old_one_says_that_nothing_wa
         client.execute::<i64>(cmd("RPUSH").arg(&key).arg("item")).await.expect("pushed");
         let popped = end(call, Duration::from_secs(10)).await.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(popped, Some((key, "item".to_owned())));
+    }
+}
+
+/// Ids start anew when a server restarts: `CLIENT UNBLOCK` of an id that is another connection's by then ended a stranger's
+/// wait, and was taken for proof that nothing was popped on ours.
+#[tokio::test]
+async fn only_the_own_connection_is_unblocked() {
+    for (address, is_ours) in [("127.0.0.1:5", true), ("127.0.0.1:6", false)] {
+        let unblocked = Arc::new(AtomicBool::new(false));
+        let new = Scripted::listen("127.0.0.1:0", |words| match words[0].as_str() {
+            "BLPOP" => Some(format!("*2\r\n{}{}", bulk(&words[1]), bulk("item"))),
+            _ => Some(node(words, "new", &slots(&[]))),
+        })
+        .await;
+        let seen = unblocked.clone();
+        let old = Scripted::listen("127.0.0.1:0", |_| None).await;
+        let answer =
+            move |words: &[String], map: &str| match (words[0].as_str(), words.get(1).map(String::as_str)) {
+                ("BLPOP", _) => Some(String::new()),
+                ("CLIENT", Some("LIST")) => Some(bulk(&format!("id=7 addr={address} cmd=blpop"))),
+                ("CLIENT", Some("UNBLOCK")) => {
+                    seen.store(true, Ordering::SeqCst);
+                    Some(":1\r\n".to_owned())
+                }
+                _ => Some(node(words, "old", map)),
+            };
+        let (before, answer_before) = (slots(&[(0, 16_383, old.address, "old")]), answer.clone());
+        old.becomes(move |words| answer_before(words, &before));
+        let config = Config::new().seed("127.0.0.1", old.address.port()).plaintext();
+        let config =
+            config.refresh_interval(Duration::from_millis(100)).stall_timeout(Duration::from_secs(1));
+        let client = Client::connect(&config).await.expect("connected");
+        let popping = pop(&client, "queue");
+        let waits = || async { !old.times("BLPOP").is_empty() };
+        eventually("it waits", Duration::from_secs(5), waits).await;
+        let after = slots(&[(0, 16_383, new.address, "new")]);
+        old.becomes(move |words| answer(words, &after));
+        let popped = end(popping, Duration::from_secs(5)).await;
+        assert_eq!(unblocked.load(Ordering::SeqCst), is_ours);
+        match popped {
+            Ok(popped) => assert_eq!((popped.expect("an item").1.as_str(), is_ours), ("item", true)),
+            Err(error) => assert!(error.may_have_executed() && !is_ours, "{error}"),
+        }
     }
 }

@@ -197,9 +197,11 @@ impl ExclusiveLane {
         }
     }
 
-    /// The connection's id with the server, once it is connected and if the server told.
-    pub(crate) fn client_id(&self) -> Option<u64> {
-        self.connection.as_ref()?.record.facts.get()?.greeting.client_id
+    /// The connection's id with the server and its address as the server sees it, once it is connected and if the server
+    /// told.
+    pub(crate) fn client(&self) -> Option<(u64, String)> {
+        let greeting = &self.connection.as_ref()?.record.facts.get()?.greeting;
+        Some((greeting.client_id?, greeting.client_address.clone()?))
     }
 }
 

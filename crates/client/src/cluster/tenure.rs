@@ -57,17 +57,20 @@ impl Cluster {
     }
 
     /// Waits until a topology gives the slot that `node` serves to another node. Never ends for a client that was closed:
-    /// calls that are under way are completed.
-    pub(crate) async fn loses(&self, node: &Node, slot: Option<Slot>) {
+    /// calls that are under way are completed. The wait begins when this is called: whoever asks [`Self::is_owner`]
+    /// afterwards misses no topology in between.
+    pub(crate) fn loses<'c>(&'c self, node: &Node, slot: Option<Slot>) -> impl Future<Output = ()> + use<'c> {
         let mut version = self.version.subscribe();
         let mut tenure = Tenure::new(&node.target().node, slot, self.topology().map());
-        loop {
-            // The sender lives as long as this does.
-            if version.changed().await.is_err() || self.is_closed() {
-                return std::future::pending().await;
-            }
-            if tenure.is_over(self.topology().map()) {
-                return;
+        async move {
+            loop {
+                // The sender lives as long as this does.
+                if version.changed().await.is_err() || self.is_closed() {
+                    return std::future::pending().await;
+                }
+                if tenure.is_over(self.topology().map()) {
+                    return;
+                }
             }
         }
     }

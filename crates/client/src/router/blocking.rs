@@ -2,7 +2,7 @@
 //!
 //! When the slot goes to another node, the wait ends: what is pushed from then on is pushed there. Whether the old node
 //! popped something before is known only if it says so. It says so by `UNBLOCKED`: of its own accord when it becomes a
-//! replica, or because we ask it to (`CLIENT UNBLOCK`, on another connection). Then the command was not executed and may
+//! replica, or because we ask it to (`CLIENT UNBLOCK` of the connection that has our id and address, on another one). Then the command was not executed and may
 //! be sent again; a node that says nothing leaves the fate unknown.
 
 use std::future::{Future, poll_fn};
@@ -19,7 +19,7 @@ use super::attempts::Attempts;
 use super::{Destination, Request, Router, submit};
 use crate::clock;
 use crate::cluster::{ExclusiveLane, Node, Refusal};
-use crate::connection::{CloseCause, Failure, terms};
+use crate::connection::{CloseCause, Failure, Terms, terms};
 use crate::error::{Error, RouteError};
 
 type Outcome = Result<Reply, Failure>;
@@ -34,10 +34,10 @@ impl Router {
         patience: Duration,
     ) -> Result<Outcome, Error> {
         let Destination { node, asking } = destination;
+        let mut lost = pin!(self.cluster.loses(node, attempts.slot));
         if !asking && !attempts.was_refused() && !self.cluster.is_owner(node, attempts.slot) {
             return Ok(Err(recalled()));
         }
-        let mut lost = pin!(self.cluster.loses(node, attempts.slot));
         let until = attempts.deadline().min(Instant::now() + self.cluster.timing.command);
         let lane = match first_of(node.exclusive(until), lost.as_mut()).await {
             None => return Ok(Err(recalled())),
@@ -77,22 +77,21 @@ impl Router {
         lane.recall();
         let stall = self.cluster.timing.stall;
         let now = Instant::now();
-        let id = lane.client_id().filter(|_| is_known);
-        let unblock = node.lane(None).submit(terms(now, now + stall, stall, 0), move |out: &mut BytesMut| {
-            let id = id.unwrap_or_default().to_string();
-            let args = [b"CLIENT".as_slice(), b"UNBLOCK", id.as_bytes(), b"ERROR"];
-            encode::put_command(out, args.into_iter());
-        });
-        let (mut reply, mut unblock) = (pin!(reply), pin!(unblock));
-        let mut is_asked = id.is_some();
+        let client = lane.client().filter(|_| is_known);
+        let mut is_asked = client.is_some();
+        let unblocked_by_us = async {
+            let (id, address) = client?;
+            unblock(node, id, &address, terms(now, now + stall, stall, 0)).await
+        };
+        let (mut reply, mut unblocked_by_us) = (pin!(reply), pin!(unblocked_by_us));
         let settled = poll_fn(|cx| {
             if let Poll::Ready(outcome) = reply.as_mut().poll(cx) {
                 return Poll::Ready(refused_if_unblocked(outcome, |_| is_known));
             }
-            if is_asked && let Poll::Ready(answer) = unblock.as_mut().poll(cx) {
+            if is_asked && let Poll::Ready(answer) = unblocked_by_us.as_mut().poll(cx) {
                 is_asked = false;
                 // It was blocked until now, and by nothing but this command: nothing was popped.
-                if matches!(answer, Ok(Reply::Integer(1))) {
+                if matches!(answer, Some(Reply::Integer(1))) {
                     return Poll::Ready(Err(unblocked("by CLIENT UNBLOCK, as its slot moved")));
                 }
             }
@@ -101,6 +100,33 @@ impl Router {
         let settled = clock::timeout_at(now + stall, settled).await;
         settled.unwrap_or_else(|| Err(Failure::Lost(Arc::new(CloseCause::SlotMoved))))
     }
+}
+
+/// Has a node end the wait of a connection. Ids start anew when a server restarts, so first it is asked whose the id is:
+/// nobody else's wait may end. `None` if it is not this connection's, or the node does not say.
+async fn unblock(node: &Node, id: u64, address: &str, terms: Terms) -> Option<Reply> {
+    let id = id.to_string();
+    let id = id.as_str();
+    let lane = node.lane(None);
+    let listed = lane.submit(terms, move |out: &mut BytesMut| {
+        encode::put_command(out, ["CLIENT", "LIST", "ID", id].map(str::as_bytes).into_iter());
+    });
+    if !lists(&listed.await.ok()?, id, address) {
+        return None;
+    }
+    let unblock = lane.submit(terms, move |out: &mut BytesMut| {
+        encode::put_command(out, ["CLIENT", "UNBLOCK", id, "ERROR"].map(str::as_bytes).into_iter());
+    });
+    unblock.await.ok()
+}
+
+/// Whether a reply to `CLIENT LIST` has the connection with this id, and it comes from this address.
+fn lists(reply: &Reply, id: &str, address: &str) -> bool {
+    reply.as_str().unwrap_or_default().lines().any(|line| {
+        let has =
+            |name, value| line.split_ascii_whitespace().any(|field| field.strip_prefix(name) == Some(value));
+        has("id=", id) && has("addr=", address)
+    })
 }
 
 /// The first future's output, unless the second one ends before.
@@ -160,5 +186,20 @@ mod tests {
             assert_eq!(is_refusal(refused_if_unblocked(reply(), |_| true)), when_asked, "{text}");
         }
         assert!(refused_by_demotion(Ok(Reply::Nil)).is_ok());
+    }
+
+    #[test]
+    fn a_connection_is_known_by_its_id_and_its_address() {
+        let reply =
+            Reply::Bulk("id=7 addr=10.0.0.1:5 laddr=10.0.0.2:6 cmd=blpop\nid=70 addr=10.0.0.1:9\n".into());
+        let rows = [
+            ("7", "10.0.0.1:5", true),
+            ("7", "10.0.0.1:9", false),
+            ("7", "10.0.0.2:6", false),
+            ("8", "", false),
+        ];
+        for (id, address, is_listed) in rows {
+            assert_eq!(lists(&reply, id, address), is_listed, "{id} {address}");
+        }
     }
 }
