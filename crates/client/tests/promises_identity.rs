@@ -305,3 +305,30 @@ async fn the_myself_line_proves_a_detour() {
         }
     }
 }
+
+/// A way that leads to a stranger is left alone, or the password is with them again and again. Refreshes remembered nothing:
+/// a node whose connection lasts, while its address leads elsewhere by now, was logged in to at every one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refreshes_leave_a_way_alone_that_led_to_a_stranger() {
+    let [ours, other] = [(); 2].map(|()| Scripted::listen("127.0.0.1:0", |_| None));
+    let (ours, other) = tokio::join!(ours, other);
+    let map = slots(&[(0, 8000, ours.address, A), (8001, 16383, other.address, B)]);
+    let answers = |id: &'static str| {
+        let map = map.clone();
+        move |words: &[String]| Some(node(words, id, &map))
+    };
+    ours.becomes(answers(A));
+    other.becomes(answers(B));
+    let config = config_of(ours.address).password("same").refresh_interval(SECOND / 10);
+    let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
+    let refreshed = || async { ours.times("CLUSTER").len() > 20 };
+    eventually("some refreshes", 5 * SECOND, refreshed).await;
+
+    other.becomes(answers(C));
+    let (before, since) = (other.times("HELLO").len(), Instant::now());
+    sleep(6 * SECOND).await;
+    assert!(client.nodes().iter().all(|status| status.is_connected), "their connections last");
+    let logins = other.times("HELLO").len() - before;
+    // At once, after one or two seconds, after two to four more, and one that was under way.
+    assert!((1..=5).contains(&logins), "{logins} logins at a stranger in {:?}", since.elapsed());
+}

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -44,6 +45,20 @@ pub(crate) struct NodeView {
     pub(crate) peer: Option<SocketAddr>,
 }
 
+/// Whom to ask, with what earlier connections to it learnt: a way that led to a stranger is left alone by all.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) target: Target,
+    pub(crate) known: Arc<KnownNode>,
+}
+
+impl Source {
+    /// A configured seed. It may lead to any node at any time, so nothing is remembered of it.
+    pub(crate) fn seed(seed: &Endpoint) -> Self {
+        Self { target: Target::seed(seed), known: Arc::default() }
+    }
+}
+
 /// A connection that was used to ask.
 pub(crate) struct TopologyConnection {
     wire: Wire<Transport>,
@@ -73,12 +88,13 @@ impl TopologyConnections {
 /// Asks one source, on the connection that is kept to it, if there is one that still works.
 async fn ask(
     connector: &Connector,
-    source: &Target,
+    source: &Source,
     kept: Option<TopologyConnection>,
     explain: Explain,
     deadline: Instant,
 ) -> Result<(NodeView, TopologyConnection), Vec<NodeFailure>> {
     let started = Instant::now();
+    let Source { target: source, known } = source;
     // The TLS options may have been replaced since it was made.
     if let Some(mut asked) = kept.filter(|asked| connector.refuses(source, &asked.facts).is_none()) {
         let in_time = deadline.min(started + SECOND_OPINION);
@@ -86,8 +102,7 @@ async fn ask(
             return Ok((NodeView::new(answer, source, &asked), asked));
         }
     }
-    let known = KnownNode::default();
-    let connected = connector.connect(source, &known, explain, deadline).await?;
+    let connected = connector.connect(source, known, explain, deadline).await?;
     let mut asked =
         TopologyConnection { wire: connected.wire, facts: connected.facts, since: Instant::now() };
     let answered = tokio::time::timeout_at(deadline, slots(&mut asked.wire, source)).await;
@@ -158,9 +173,9 @@ pub(crate) async fn ask_seeds(
     seeds: &[Endpoint],
     deadline: Instant,
 ) -> Result<NodeView, Vec<NodeFailure>> {
-    let targets: Vec<Target> = seeds.iter().map(Target::seed).collect();
+    let sources: Vec<Source> = seeds.iter().map(Source::seed).collect();
     let mut asking: FuturesUnordered<_> =
-        targets.iter().map(|target| ask(connector, target, None, Explain::Fully, deadline)).collect();
+        sources.iter().map(|source| ask(connector, source, None, Explain::Fully, deadline)).collect();
     let mut failures = Vec::new();
     let mut single = None;
     loop {
@@ -184,14 +199,14 @@ pub(crate) async fn ask_seeds(
 /// `is_enough` did not hold.
 pub(crate) async fn ask_several(
     connector: &Connector,
-    sources: &[Target],
+    sources: &[Source],
     connections: &mut TopologyConnections,
     deadline: Instant,
     is_enough: impl Fn(&[NodeView]) -> bool,
 ) -> (Vec<NodeView>, Vec<NodeFailure>) {
     let mut asking: FuturesUnordered<_> = sources
         .iter()
-        .map(|source| ask(connector, source, connections.take(source), Explain::Briefly, deadline))
+        .map(|source| ask(connector, source, connections.take(&source.target), Explain::Briefly, deadline))
         .collect();
     // What is kept leads to those who are asked, and to nobody else.
     connections.clear();

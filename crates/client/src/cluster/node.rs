@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use truename_topology::{AnnouncedNode, Endpoint, Slot};
 
+use super::discover::Source;
 use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, Refusal};
 use super::hint::Signals;
 use crate::connection::{
@@ -115,6 +116,11 @@ impl Node {
 
     pub(crate) fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// The node as somebody to ask for the topology.
+    pub(crate) fn source(&self) -> Source {
+        Source { target: Target::clone(&self.target), known: self.context.known.clone() }
     }
 
     /// Whether this is still the node that a view announces.

@@ -8,13 +8,14 @@
 //! - **A client of a single server** asks every seed. It becomes a client of a cluster as soon as one of them gives a view.
 //!   The other way round, nobody must have given a view, and every seed must say that it is not a cluster.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 use truename_topology::{Disagreement, Endpoint, Reconciled};
 
-use super::discover::{TopologyConnections, ask_several};
+use super::discover::{Source, TopologyConnections, ask_several};
 use super::views::Views;
-use super::{Cluster, Topology};
-use crate::connection::Target;
+use super::{Cluster, Node, Topology};
 use crate::error::NodeFailure;
 use crate::event::Event;
 use crate::observe;
@@ -62,32 +63,30 @@ impl Cluster {
     }
 
     /// Whom to ask: some nodes that are connected, drawn at random, and a seed.
-    fn sources(&self, topology: &Topology) -> Vec<Target> {
-        let mut up: Vec<&Target> =
-            topology.nodes().iter().filter(|node| node.is_up()).map(|node| node.target()).collect();
+    fn sources(&self, topology: &Topology) -> Vec<Source> {
+        let mut up: Vec<&Arc<Node>> = topology.nodes().iter().filter(|node| node.is_up()).collect();
         fastrand::shuffle(&mut up);
-        let seed = fastrand::choice(&self.seeds).map(Target::seed);
-        up.into_iter().take(SOURCES).cloned().chain(seed).collect()
+        let seed = fastrand::choice(&self.seeds).map(Source::seed);
+        up.into_iter().take(SOURCES).map(|node| node.source()).chain(seed).collect()
     }
 
     /// Some nodes that are not connected, drawn at random.
-    fn unconnected(&self, topology: &Topology) -> Vec<Target> {
+    fn unconnected(&self, topology: &Topology) -> Vec<Source> {
         if topology.is_single() {
             return Vec::new();
         }
-        let mut others: Vec<&Target> =
-            topology.nodes().iter().filter(|node| !node.is_up()).map(|node| node.target()).collect();
+        let mut others: Vec<&Arc<Node>> = topology.nodes().iter().filter(|node| !node.is_up()).collect();
         fastrand::shuffle(&mut others);
-        others.into_iter().take(SOURCES).cloned().collect()
+        others.into_iter().take(SOURCES).map(|node| node.source()).collect()
     }
 
-    fn all_seeds(&self) -> Vec<Target> {
-        self.seeds.iter().map(Target::seed).collect()
+    fn all_seeds(&self) -> Vec<Source> {
+        self.seeds.iter().map(Source::seed).collect()
     }
 
     async fn ask(
         &self,
-        sources: &[Target],
+        sources: &[Source],
         current: &Topology,
         views: &mut Views,
         connections: &mut TopologyConnections,
