@@ -6,7 +6,8 @@
 //! second round trip with RESP2. What an error means is in [`refusal`].
 //!
 //! Every step reads its own reply, in the order in which they were sent; a reply that its command cannot have, or one
-//! reply too many, ends the connection.
+//! reply too many, ends the connection. The last command's reply is told from any other by what is in it; where it is an
+//! error, which may be any command's, a `PING` tells whether there is still a reply on its way.
 
 mod refusal;
 mod steps;
@@ -19,7 +20,7 @@ use truename_resp::Untrusted;
 pub(crate) use self::refusal::{broken, refusal};
 use self::refusal::{lacks_hello, without_secret};
 pub(super) use self::steps::read_id;
-use self::steps::{Step, steps};
+use self::steps::{Step, ponged, steps};
 use super::failure::Attempted;
 use super::wire::{Wire, WireError};
 use crate::config::{Credentials, Protocol};
@@ -102,6 +103,10 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         if !rest.is_empty() {
             reply = wire.reply().await.map_err(broken)?;
         }
+    }
+    if is_known && reply.as_error().is_some() {
+        let pong = wire.ask(&[&[b"PING"]]).await.map_err(broken)?;
+        ponged(&pong)?;
     }
     if wire.holds_more().map_err(broken)? {
         return Err(broken(WireError::Surplus));

@@ -63,7 +63,7 @@ pub(crate) fn broken(error: WireError) -> (Phase, Cause) {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
     use crate::config::Protocol;
@@ -99,6 +99,34 @@ mod tests {
             let (_, cause) = failed.expect_err(said);
             assert!(!format!("{cause} {cause:?}").contains("sesame"), "{said}: {cause}");
             assert!(cause.to_string().contains("[hidden]"), "{said}: {cause}");
+        }
+    }
+
+    /// An error in answer to `CLIENT INFO` is what older servers say. One that was some other command's had its own reply,
+    /// which came a moment later, taken for that of the first caller's command.
+    #[tokio::test]
+    async fn a_reply_that_is_still_on_its_way_is_waited_for() {
+        let login = Login { protocol: Protocol::Auto, credentials: None, client_name: None, readonly: false };
+        let before = "%0\r\n-ERR\r\n-ERR\r\n-ERR\r\n-ERR no such subcommand\r\n";
+        for (late, is_sound) in [
+            ("+PONG\r\n", true),
+            ("-NOPERM no\r\n", true),
+            ("-LOADING soon\r\n", false),
+            ("$9\r\nid=7 db=0\r\n+PONG\r\n", false),
+            ("-ERR\r\n+PONG\r\n", false),
+            ("+PONG\r\n+PONG\r\n", false),
+        ] {
+            let (client, mut server) = tokio::io::duplex(4096);
+            let mut wire = Wire::new(client);
+            let (greeted, ()) = tokio::join!(exchange(&mut wire, &login), async {
+                server.write_all(before.as_bytes()).await.expect("room");
+                let mut heard = Vec::new();
+                while !heard.ends_with(b"PING\r\n") {
+                    server.read_buf(&mut heard).await.expect("open");
+                }
+                server.write_all(late.as_bytes()).await.expect("room");
+            });
+            assert_eq!(greeted.is_ok(), is_sound, "{late}: {greeted:?}");
         }
     }
 }

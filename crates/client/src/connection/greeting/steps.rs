@@ -119,6 +119,16 @@ fn client_info(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     Ok(())
 }
 
+/// Reads the reply to `PING`. A user who may not send it is told so.
+pub(super) fn ponged(reply: &Reply) -> Result<(), (Phase, Cause)> {
+    match reply {
+        Reply::Error(error) if error.code() == "NOPERM" => Ok(()),
+        Reply::Error(error) => Err(refusal(error)),
+        _ if reply.as_str() == Some("PONG") => Ok(()),
+        other => Err(unexpected("PING", other)),
+    }
+}
+
 /// Reads a node id out of a reply to a command that tells it. `Ok(None)` when the server does not tell it to this user,
 /// for good; whatever else is no id is trouble of the moment: taking it for "does not tell" would skip the check.
 pub(in crate::connection) fn read_id(
