@@ -35,7 +35,7 @@ impl Cluster {
             self.ask(&self.sources(&current), &current, &mut views, connections).await;
         }
         if views.is_empty() {
-            let all: Vec<Target> = self.all_seeds().into_iter().chain(self.unconnected(&current)).collect();
+            let all: Vec<Source> = self.all_seeds().into_iter().chain(self.unconnected(&current)).collect();
             self.ask(&all, &current, &mut views, connections).await;
         }
         if views.is_empty() {
