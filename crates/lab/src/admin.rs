@@ -56,7 +56,7 @@ impl Admin {
     }
 
     /// Logs another user in, with the same password.
-    pub(crate) const fn as_user(mut self, user: Option<&'static str>) -> Self {
+    pub(crate) const fn with_user(mut self, user: Option<&'static str>) -> Self {
         self.user = user;
         self
     }

@@ -34,7 +34,10 @@ impl Member {
 
 /// A cluster: for each shard its slots, the primary and the replicas.
 #[derive(Debug, Clone, PartialEq)]
-struct Truth(Vec<(Vec<(u16, u16)>, Vec<Member>)>);
+struct Truth(Vec<TrueShard>);
+
+/// The ranges of a shard and its members, the primary first.
+type TrueShard = (Vec<(u16, u16)>, Vec<Member>);
 
 impl Truth {
     /// Shards with so many replicas each, in a network of their own.
@@ -298,13 +301,7 @@ fn what_changed_is_adopted() {
             vec![seed(&one_moved)],
             true,
         ),
-        (
-            "one node behind its seed",
-            one.clone(),
-            one_moved.clone(),
-            vec![node(&one_moved), seed(&one_moved)],
-            true,
-        ),
+        ("one node behind its seed", one, one_moved.clone(), vec![node(&one_moved), seed(&one_moved)], true),
     ];
     for (case, before, after, views, is_adopted) in changes {
         let reconciled = reconcile(&views, Some(&before.map()));
@@ -350,7 +347,7 @@ fn a_host_that_was_put_in_is_compared_by_its_port() {
         assert!(!reconciled.rests_on_one_view);
     }
     // Another port is another address, whatever host it is on.
-    let mut elsewhere = second.clone();
+    let mut elsewhere = second;
     elsewhere.0[0].1[0].address = "seed-2.example:1".to_owned();
     let reconciled = reconcile(&[node(&first), node(&first), node(&elsewhere)], Some(&first.map()));
     assert_is(&reconciled, &first, "one of three");

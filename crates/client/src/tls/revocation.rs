@@ -173,7 +173,8 @@ mod tests {
         }
         let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
         let unusable = Err(Revocation::Unusable(String::new()));
-        let rows: [(&str, Vec<Arc<RevocationList>>, Result<(), Revocation>); 10] = [
+        type Row = (&'static str, Vec<Arc<RevocationList>>, Result<(), Revocation>);
+        let rows: [Row; 10] = [
             ("none", vec![], Ok(())),
             ("not in it", vec![list(&ours, &[8], 2100)], Ok(())),
             ("in it", vec![list(&ours, &[8, 7], 2100)], Err(Revocation::Revoked)),

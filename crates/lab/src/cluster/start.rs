@@ -89,7 +89,7 @@ impl Lab {
         } else {
             (None, Admin::plain(password.as_deref()))
         };
-        let admin = admin.as_user(config.enterprise_commands.then_some(OPERATOR));
+        let admin = admin.with_user(config.enterprise_commands.then_some(OPERATOR));
         let mut lab = Self {
             nodes: Vec::new(),
             front_door: None,
