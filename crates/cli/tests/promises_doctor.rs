@@ -74,7 +74,7 @@ async fn a_node_that_is_down_needs_no_rule() {
 async fn the_only_place(lab: &Lab) -> TcpStream {
     let deadline = Instant::now() + SOON;
     while Instant::now() < deadline {
-        let mut place = TcpStream::connect(lab.node(0).socket_addr()).await.unwrap();
+        let mut place = TcpStream::connect(lab.node(0).socket_addr()).await.expect("the server listens");
         if tokio::time::timeout(Duration::from_millis(200), place.read_u8()).await.is_err() {
             return place;
         }
