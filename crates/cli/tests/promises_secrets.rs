@@ -8,7 +8,7 @@ use support::{run, words};
 const PASSWORD: &str = "qzxkvwjq";
 
 /// Mistakes that were repeated whole or in part, and others of their kind. `PW` stands for the password.
-const MISTAKES: [&str; 34] = [
+const MISTAKES: [&str; 37] = [
     // Credentials without a scheme.
     "bob:PW@127.0.0.1:1",
     ":PW@127.0.0.1:1",
@@ -31,6 +31,10 @@ const MISTAKES: [&str; 34] = [
     "rediss://:aPW?PWb=PW@127.0.0.1:1?timeout=1s",
     "rediss://127.0.0.1:1?name=PW@x",
     "rediss://bob:PW@127.0.0.1:1#PW",
+    // Encoded as a whole.
+    "rediss://bob%3APW%40127.0.0.1:1",
+    "rediss://PW%40127.0.0.1",
+    "bob%3APW%40127.0.0.1:1",
     // Hosts and ports that are missing or wrong.
     "rediss://bob:PW@",
     "rediss://bob:PW",

@@ -161,7 +161,8 @@ pub(crate) fn is_ipv6(text: &str) -> bool {
 /// Whether text can be a host at all. Loose on purpose: clusters announce names that DNS forbids.
 pub(crate) fn is_plausible_host(host: &str) -> bool {
     let forbidden = |c: char| c.is_whitespace() || c.is_control() || "/@[]{}=,\"'?#\\".contains(c);
-    !host.is_empty() && !host.contains(forbidden) && (!host.contains(':') || is_ipv6(host))
+    // Behind a `%` is the zone of an IPv6 address, or part of what was encoded for a URL.
+    !host.is_empty() && !host.contains(forbidden) && (!host.contains([':', '%']) || is_ipv6(host))
 }
 
 /// Whether a server may announce this as a host: also nothing, and `?`.

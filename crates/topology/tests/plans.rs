@@ -4,8 +4,8 @@ mod common;
 
 use common::endpoint;
 use truename_topology::{
-    AddressPolicy, AnnouncedNode, Boundary, DialAddress, Endpoint, IdentityName, IdentityPolicy, NodePlan,
-    PlanError, Profile, Role, Scope,
+    AddressPolicy, AnnouncedNode, Boundary, DialAddress, DialPlan, Endpoint, IdentityName, IdentityPolicy,
+    NodePlan, PlanError, Profile, Role, Scope, parse_redirect,
 };
 
 fn names(plan: &NodePlan) -> Vec<String> {
@@ -238,6 +238,27 @@ fn what_is_out_of_scope_is_not_dialled() {
         assert_eq!(plan.dial.to_string(), dial);
         assert_eq!(names(&plan)[0], format!("{} (announced address)", endpoint(address).host()));
     }
+}
+
+/// Text behind a `%` was taken for a zone, which only IPv6 addresses have: so a name passed for an address, which is always
+/// dialled, and was looked up.
+#[test]
+fn what_only_begins_like_an_address_is_none() {
+    let seed = endpoint("seed.example.net:6379");
+    let trusted = "10.0.0.0/8".parse().expect("a network");
+    let scope = Scope::new().with_seed(seed.host(), None).with_trust([trusted]);
+    let node = AnnouncedNode::new(Endpoint::new("10.0.0.4%evil.test", 7), Role::Primary);
+    let plan =
+        AddressPolicy::new().with_scope(scope).plan_node(&node, &seed, Boundary::Scope).expect("a plan");
+    assert_eq!(plan.dial, DialPlan::Detour(DialAddress::new("seed.example.net", 7)));
+    assert_eq!(names(&plan), ["seed.example.net (seed)"]);
+    assert!(IdentityName::parse("10.0.0.4%evil.test").is_err());
+    assert!(IdentityName::parse("fe80::1%eth0").is_ok());
+    // Nor is it a host: a URL's credentials that were encoded as a whole look so.
+    assert!(Endpoint::parse("10.0.0.4%evil.test:7", None).is_err());
+    assert!(Endpoint::parse("bob%3Asesame%40host:7", None).is_err());
+    assert!(Endpoint::parse("[fe80::1%eth0]:7", None).is_ok());
+    assert!(parse_redirect("MOVED 1 10.0.0.4%evil.test:7", "seed").expect("a redirect").is_err());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The rules, and why they are sound, are in the [module above](super).
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -40,8 +40,11 @@ impl IdentityName {
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
         let fail = |problem| IdentityError { quoted: Typed(text).to_string(), problem };
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-        let address = bare.split_once('%').map_or(bare, |(address, _zone)| address);
-        if let Ok(ip) = address.parse() {
+        let ip = match bare.split_once('%') {
+            Some((address, _zone)) => address.parse::<Ipv6Addr>().map(IpAddr::V6),
+            None => bare.parse(),
+        };
+        if let Ok(ip) = ip {
             return Ok(Self::Ip(ip));
         }
         let name = text.strip_suffix('.').unwrap_or(text);
