@@ -69,6 +69,24 @@ impl Drop for Accepted {
     }
 }
 
+/// Callers to be woken once the lock is released. At the latest when the driver is dropped: they were told something
+/// already, and nobody looks after them any more.
+#[derive(Debug, Default)]
+struct Wake(Vec<Waker>);
+
+impl Wake {
+    #[inline]
+    fn all(&mut self) {
+        panics::wake_all(self.0.drain(..));
+    }
+}
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        self.all();
+    }
+}
+
 /// Reads and writes one connection until it ends; resolves to why.
 #[derive(Debug)]
 pub(crate) struct Driver<S> {
@@ -86,7 +104,7 @@ pub(crate) struct Driver<S> {
     /// The pipeline's next check, as of the last read.
     next_check: Option<Instant>,
     replies: Vec<Reply>,
-    wake: Vec<Waker>,
+    wake: Wake,
     alarm: Alarm,
     inquirer: Option<Inquirer>,
     inquiry: Inquiry,
@@ -125,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             drained: false,
             next_check: None,
             replies: Vec::new(),
-            wake: Vec::new(),
+            wake: Wake::default(),
             shared,
             alarm: Alarm::new(),
             inquirer: None,
@@ -188,7 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             state.pipeline.heard(self.last_heard);
             let mut delivered = Ok(());
             for reply in self.replies.drain(..) {
-                match state.pipeline.complete(reply, &mut self.wake) {
+                match state.pipeline.complete(reply, &mut self.wake.0) {
                     Ok(Some(submitted)) => self.meter.replied(submitted, self.last_heard),
                     Ok(None) => {}
                     Err(Unsolicited) => {
@@ -197,11 +215,11 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
                     }
                 }
             }
-            state.pipeline.grant(&mut self.wake);
+            state.pipeline.grant(&mut self.wake.0);
             self.next_check = state.pipeline.next_check();
             delivered
         };
-        panics::wake_all(self.wake.drain(..));
+        self.wake.all();
         delivered.and(decoded)
     }
 
@@ -225,12 +243,12 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
         state.pipeline.take_output(&mut self.outbound);
         let longest = state.pipeline.longest_patience().max(self.options.habit.stall);
         // A drained buffer frees room for callers who wait for it.
-        state.pipeline.grant(&mut self.wake);
+        state.pipeline.grant(&mut self.wake.0);
         drop(state);
         if longest != self.endures && self.options.bears {
             self.endure(longest);
         }
-        panics::wake_all(self.wake.drain(..));
+        self.wake.all();
         true
     }
 
@@ -287,7 +305,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
                 let ticket = state.pipeline.submit(terms, Waker::noop(), |out| {
                     out.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
                 });
-                state.pipeline.abandon(ticket, &mut self.wake);
+                state.pipeline.abandon(ticket, &mut self.wake.0);
             }
             drop(state);
             let next = if due <= now { now + self.options.keepalive } else { due };
@@ -312,7 +330,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             self.shared.lock().pipeline.accept(std::mem::take(&mut self.accepted.bytes));
         }
         let cause = loop {
-            match self.alarm.poll_checks(cx, &self.shared, &mut self.wake) {
+            match self.alarm.poll_checks(cx, &self.shared, &mut self.wake.0) {
                 None => break None,
                 Some(Concern::Ask) => self.ask(),
                 Some(Concern::Stalled(silence)) => break Some(CloseCause::Stalled(silence)),

@@ -127,6 +127,53 @@ async fn a_caller_that_panics_when_it_is_woken_is_nobody_elses_trouble() {
     assert!(!peer.driver.is_finished());
 }
 
+/// The recorder of metrics is the user's code, too. When it panicked, whoever had been given a reply by the same read was
+/// never woken.
+#[cfg(feature = "metrics")]
+#[tokio::test(start_paused = true)]
+async fn a_recorder_that_panics_leaves_nobody_waiting() {
+    struct PanicsAtTheSecond(std::sync::atomic::AtomicUsize);
+    impl metrics::HistogramFn for PanicsAtTheSecond {
+        fn record(&self, _: f64) {
+            let count = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            assert_ne!(count, 1, "a test's own panic");
+        }
+    }
+    struct Recorder(Arc<PanicsAtTheSecond>);
+    impl metrics::Recorder for Recorder {
+        fn describe_counter(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+        fn describe_gauge(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+        fn describe_histogram(
+            &self,
+            _: metrics::KeyName,
+            _: Option<metrics::Unit>,
+            _: metrics::SharedString,
+        ) {
+        }
+        fn register_counter(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
+            metrics::Counter::noop()
+        }
+        fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
+            metrics::Gauge::noop()
+        }
+        fn register_histogram(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {
+            self.0.clone().into()
+        }
+    }
+    let recorder = Recorder(Arc::new(PanicsAtTheSecond(0.into())));
+    let mut peer = metrics::with_local_recorder(&recorder, || scripted(1024));
+    let calls: Vec<_> = (0..2).map(|_| call(&peer.lane, &[b"PING"])).collect();
+    for _ in 0..2 {
+        expect(&mut peer.node, b"*1\r\n$4\r\nPING\r\n").await;
+    }
+    peer.node.write_all(b"+1\r\n+2\r\n").await.expect("written");
+    for (call, expected) in calls.into_iter().zip(["1", "2"]) {
+        let reply = tokio::time::timeout(USUAL, call).await.expect("it is woken");
+        assert_eq!(reply.expect("no panic").expect("a reply").as_str(), Some(expected));
+    }
+    assert!(peer.driver.await.is_err(), "the panic ended the connection, which its task survives");
+}
+
 #[tokio::test(start_paused = true)]
 async fn reading_goes_on_while_writing_is_blocked() {
     // Both directions hold 64 bytes, so that each side can go on only while the other one reads.
