@@ -4,6 +4,7 @@ mod support;
 
 use std::time::Duration;
 
+use support::info::info;
 use support::{config, connect, eventually, lab, spread_keys};
 use tokio::time::Instant;
 use truename::{Client, Event, Notice, cmd};
@@ -11,13 +12,6 @@ use truename_lab::{Lab, Profile};
 
 async fn one_node(profile: Profile) -> Lab {
     Lab::builder(profile).shards(1).replicas(0).start().await.expect("the lab starts")
-}
-
-async fn info(lab: &Lab, section: &str, field: &str) -> u64 {
-    let reply = lab.command(0, &["INFO", section]).await.expect("INFO");
-    let text = reply.as_str().expect("text");
-    let line = text.lines().find_map(|line| line.strip_prefix(field)).expect("the field");
-    line.trim_start_matches(':').trim().parse().expect("a number")
 }
 
 #[tokio::test]
@@ -29,7 +23,7 @@ async fn a_blocking_command_delays_nobody_and_outlives_the_stall_time() {
         let client = client.clone();
         async move { client.execute::<(String, String)>(cmd("BLPOP").arg("queue").arg(0)).await }
     });
-    let blocked = || async { info(&lab, "clients", "blocked_clients").await == 1 };
+    let blocked = || async { info(&lab, 0, "clients", "blocked_clients").await == 1 };
     eventually("BLPOP blocks", Duration::from_secs(5), blocked).await;
     let started = Instant::now();
     while started.elapsed() < stall * 3 {
@@ -47,7 +41,7 @@ async fn a_dropped_blocking_call_takes_nothing() {
     for round in 0..20 {
         let pop = client.execute::<Option<(String, String)>>(cmd("BLPOP").arg("queue").arg(0));
         assert!(tokio::time::timeout(Duration::from_millis(20), pop).await.is_err(), "nothing was pushed");
-        let gone = || async { info(&lab, "clients", "blocked_clients").await == 0 };
+        let gone = || async { info(&lab, 0, "clients", "blocked_clients").await == 0 };
         eventually("the server forgets the caller", Duration::from_secs(5), gone).await;
         client.execute::<()>(cmd("RPUSH").arg("queue").arg(round)).await.expect("pushed");
         let left: i64 = client.execute(cmd("LPOP").arg("queue")).await.expect("still there");
@@ -60,7 +54,7 @@ async fn nothing_is_left_of_a_dropped_client() {
     let lab = lab(Profile::Azure).await;
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();
-    let clients = || async { info(&lab, "clients", "connected_clients").await };
+    let clients = || async { info(&lab, 0, "clients", "connected_clients").await };
     let connected_before = clients().await;
     for _ in 0..5 {
         let client = connect(&lab).await;

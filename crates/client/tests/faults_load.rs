@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use support::info::all_executions;
 use support::process::{Role, open_sockets};
 use support::{alone, config, eventually, key_of, proxied_lab, spread_keys};
 use tokio::time::{Instant, sleep};
@@ -136,20 +137,6 @@ async fn f16_a_storm_of_cancelled_calls_never_shifts_a_reply() {
     }
 }
 
-/// Calls of `CLUSTER SLOTS` that the nodes that run have counted.
-async fn topology_queries(lab: &Lab) -> u64 {
-    let mut queries = 0;
-    for node in lab.nodes().iter().filter(|node| node.is_running()) {
-        let stats = node.command(&["INFO", "commandstats"]).await.expect("an answer");
-        let calls = stats.as_str().and_then(|text| {
-            let line = text.lines().find_map(|line| line.strip_prefix("cmdstat_cluster|slots:calls="))?;
-            line.split(',').next()?.parse::<u64>().ok()
-        });
-        queries += calls.unwrap_or(0);
-    }
-    queries
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f27_a_herd_of_clients_asks_with_restraint() {
     const CLIENTS: u64 = 50;
@@ -178,7 +165,8 @@ async fn f27_a_herd_of_clients_asks_with_restraint() {
     let accepted = || lab.proxies().iter().map(|proxy| proxy.traffic().accepted).sum::<u64>();
 
     // One node dies.
-    let (queries, connects, started) = (topology_queries(&lab).await, accepted(), Instant::now());
+    let (queries, connects, started) =
+        (all_executions(&lab, "cluster|slots").await, accepted(), Instant::now());
     lab.node(0).kill();
     lab.wait_ready().await.expect("its replica takes over");
     for client in &herd {
@@ -186,7 +174,7 @@ async fn f27_a_herd_of_clients_asks_with_restraint() {
         eventually("every client goes on", 5 * SECOND, works).await;
     }
     let recovered = started.elapsed();
-    let (queries, connects) = (topology_queries(&lab).await - queries, accepted() - connects);
+    let (queries, connects) = (all_executions(&lab, "cluster|slots").await - queries, accepted() - connects);
     eprintln!("F27 one node: {recovered:?}, {queries} queries, {connects} connections of {CLIENTS} clients");
     // Up to four sources are asked at a time: in bursts at first, then about once a second.
     let refreshes = 4 + recovered.as_secs() + 1;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use support::history::History;
+use support::info::executions;
 use support::{
     alone, config, connect, eventually, in_company, proxied_lab, shard_of_slot, spread_keys, tell,
 };
@@ -18,15 +19,6 @@ use truename_lab::{Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
-
-/// How often a node has executed a command, by its own count.
-async fn executions(lab: &Lab, node: usize, command: &str) -> u64 {
-    let stats = tell(lab, node, &["INFO", "commandstats"]).await;
-    let line = stats.as_str().expect("text").lines().find_map(|line| {
-        line.strip_prefix("cmdstat_")?.strip_prefix(command)?.strip_prefix(":calls=")?.split(',').next()
-    });
-    line.map_or(0, |calls| calls.parse().expect("a number"))
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f8_a_migration_that_stops_half_way_is_served_from_both_sides() {

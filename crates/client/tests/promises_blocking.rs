@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use support::info::info;
 use support::scripted::{Scripted, bulk, node, slots};
 use support::{config, eventually, key_of, proxied_server, shard_of};
 use tokio::task::JoinHandle;
@@ -23,15 +24,8 @@ fn pop(client: &Client, queue: &str) -> JoinHandle<Popped> {
     tokio::spawn(async move { client.execute(cmd("BLPOP").arg(&queue).arg(0)).await })
 }
 
-async fn clients(lab: &Lab, node: usize, field: &str) -> u64 {
-    let reply = lab.command(node, &["INFO", "clients"]).await.expect("INFO");
-    let text = reply.as_str().expect("text");
-    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).expect("the field");
-    line.trim().parse().expect("a number")
-}
-
 async fn eventually_blocked(lab: &Lab, node: usize, count: u64) {
-    let reached = || async { clients(lab, node, "blocked_clients").await == count };
+    let reached = || async { info(lab, node, "clients", "blocked_clients").await == count };
     eventually(&format!("{count} clients are blocked"), Duration::from_secs(10), reached).await;
 }
 
@@ -49,7 +43,7 @@ async fn exclusive_connections_are_bounded_and_closed_when_idle() {
         .keepalive(Duration::from_millis(200));
     let client = Client::connect(&few).await.expect("connected");
     client.execute::<()>(cmd("SET").arg("a").arg(1)).await.expect("OK");
-    let before = clients(&lab, 0, "connected_clients").await;
+    let before = info(&lab, 0, "clients", "connected_clients").await;
     let mut waiting: Vec<_> = (0..3).map(|n| pop(&client, &format!("queue:{n}"))).collect();
     eventually_blocked(&lab, 0, 3).await;
 
@@ -70,7 +64,7 @@ async fn exclusive_connections_are_bounded_and_closed_when_idle() {
     assert!(error.to_string().contains("max_exclusive_connections"), "{error}");
     assert!(!error.may_have_executed() && error.is_retryable() && error.node().is_some(), "{error}");
     assert!(started.elapsed() >= Duration::from_secs(3), "{error}");
-    assert_eq!(clients(&lab, 0, "connected_clients").await, before + 3);
+    assert_eq!(info(&lab, 0, "clients", "connected_clients").await, before + 3);
 
     // An operator's own word is the caller's to hear.
     let list = lab.command(0, &["CLIENT", "LIST"]).await.expect("a list");
@@ -82,7 +76,7 @@ async fn exclusive_connections_are_bounded_and_closed_when_idle() {
     assert_eq!(ended, 1, "the operator ended one of them");
 
     waiting.iter().chain([&last]).for_each(JoinHandle::abort);
-    let gone = || async { clients(&lab, 0, "connected_clients").await == before };
+    let gone = || async { info(&lab, 0, "clients", "connected_clients").await == before };
     eventually("idle connections are closed", Duration::from_secs(5), gone).await;
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use support::info::executions;
 use support::{alone, config, eventually, in_company, tell};
 use truename::resp::Limits;
 use truename::{Client, Config, Error, Reply, cmd};
@@ -70,9 +71,7 @@ async fn a_reply_beyond_the_limits_is_final_and_costs_others_one_connection() {
         assert!(matches!(error, Error::Protocol(_)), "row {position}: {error}");
         assert!(error.may_have_executed() && !error.is_retryable(), "{error}");
         assert_eq!(read.expect("sent again"), None);
-        let statistics = tell(&lab, 0, &["INFO", "commandstats"]).await;
-        let text = statistics.as_str().expect("text");
-        assert!(text.contains("cmdstat_eval_ro:calls=1,"), "row {position}: {text}");
+        assert_eq!(executions(&lab, 0, "eval_ro").await, 1, "row {position}");
     }
 }
 
@@ -87,9 +86,7 @@ async fn a_reply_that_the_server_closes_over_is_asked_for_three_times() {
     client.execute::<i64>(cmd("SETRANGE").arg("large").arg(16 << 20).arg("x")).await.expect("a length");
     let error = client.execute::<Reply>(cmd("GET").arg("large")).await.expect_err("it is beyond the limit");
     assert!(matches!(error, Error::Interrupted(_)) && error.may_have_executed(), "{error}");
-    let statistics = tell(&lab, 0, &["INFO", "commandstats"]).await;
-    let text = statistics.as_str().expect("text");
-    assert!(text.contains("cmdstat_get:calls=3,"), "{text}");
+    assert_eq!(executions(&lab, 0, "get").await, 3);
 }
 
 /// Of one reply of 143 MB, 143 MB stayed with its connection for as long as that lived.

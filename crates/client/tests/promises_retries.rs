@@ -5,6 +5,7 @@ mod support;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use support::info::all_executions;
 use support::{config, connect, eventually, key_of, lab, proxied_server, tell};
 use tokio::time::Instant;
 use truename::error::{Execution, RouteError};
@@ -13,19 +14,6 @@ use truename::{Client, Command, Error, Reply, cmd};
 use truename_lab::{Cut, CutPoint, Ending, Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// How often all nodes together have executed a command, by their own count.
-async fn executions(lab: &Lab, command: &str) -> u64 {
-    let mut sum = 0;
-    for node in 0..lab.nodes().len() {
-        let stats = tell(lab, node, &["INFO", "commandstats"]).await;
-        let calls = stats.as_str().expect("text").lines().find_map(|line| {
-            line.strip_prefix("cmdstat_")?.strip_prefix(command)?.strip_prefix(":calls=")?.split(',').next()
-        });
-        sum += calls.map_or(0, |calls| calls.parse().expect("a number"));
-    }
-    sum
-}
 
 /// Runs a command 25 times while every fifth reply is lost after the execution; gives the number of errors.
 async fn run(lab: &Lab, client: &Client, command: impl Fn(usize) -> Command<'static>) -> u64 {
@@ -52,19 +40,19 @@ async fn a_write_whose_reply_was_lost_is_reported_and_never_repeated() {
     let set = |n: usize| cmd("SET").arg("k").arg(n);
     let cautious = connect(&lab).await;
     assert_eq!(run(&lab, &cautious, set).await, 5, "every fifth reply was lost");
-    assert_eq!(executions(&lab, "set").await, 25, "one execution for each call");
+    assert_eq!(all_executions(&lab, "set").await, 25, "one execution for each call");
     // Reads change nothing.
     assert_eq!(run(&lab, &cautious, |_| cmd("GET").arg("k")).await, 0);
     // Who says so gets it: for a call,
     assert_eq!(run(&lab, &cautious, |n| set(n).repeatable(true)).await, 0);
-    assert_eq!(executions(&lab, "set").await, 55, "25 calls before, 25 calls and 5 times again");
+    assert_eq!(all_executions(&lab, "set").await, 55, "25 calls before, 25 calls and 5 times again");
     drop(cautious);
     // or for a client, where twice leaves what once leaves.
     let bold = config(&lab).repeat_writes_of_unknown_fate(true);
     let bold = Client::connect(&bold).await.expect("connected");
     assert_eq!(run(&lab, &bold, set).await, 0);
     assert_eq!(run(&lab, &bold, |_| cmd("INCR").arg("n")).await, 5);
-    assert_eq!(executions(&lab, "incr").await, 25);
+    assert_eq!(all_executions(&lab, "incr").await, 25);
 }
 
 /// "The command was not sent" was said of commands that were sent and refused.
@@ -219,7 +207,7 @@ async fn servers_are_asked_about_commands_that_the_client_does_not_know() {
     for encoding in join_all(encodings.map(|command| client.execute::<String>(command))).await {
         assert_eq!(encoding.expect("text"), "int");
     }
-    assert_eq!(executions(&lab, "command|info").await, 1);
+    assert_eq!(all_executions(&lab, "command|info").await, 1);
 
     let refused = async |command: Command<'static>| match client.execute::<Reply>(command).await {
         Err(Error::Route(why)) => *why,
@@ -231,7 +219,7 @@ async fn servers_are_asked_about_commands_that_the_client_does_not_know() {
         assert!(matches!(refused(subscribe).await, RouteError::ConnectionState { .. }));
         assert!(matches!(refused(cmd("MYBGSAVE")).await, RouteError::Administrative { .. }));
     }
-    assert_eq!(executions(&lab, "command|info").await, 4);
+    assert_eq!(all_executions(&lab, "command|info").await, 4);
 
     // It waits on a connection of its own, for as long as the call may take, and holds nobody up.
     let pop = || cmd("MYBLPOP").arg("{empty}list").arg(2).timeout(4 * SECOND);
@@ -249,10 +237,10 @@ async fn servers_are_asked_about_commands_that_the_client_does_not_know() {
     assert_eq!(popped.expect("an element")[1], "x");
 
     // That nobody knows a command is remembered for a while only, but remembered.
-    let before = executions(&lab, "command|info").await;
+    let before = all_executions(&lab, "command|info").await;
     for _ in 0..5 {
         let error = client.execute::<Reply>(cmd("NOSUCH").arg("x")).await.expect_err("unknown");
         assert!(error.to_string().contains("unknown command"), "{error}");
     }
-    assert_eq!(executions(&lab, "command|info").await, before + 1);
+    assert_eq!(all_executions(&lab, "command|info").await, before + 1);
 }

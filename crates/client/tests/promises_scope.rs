@@ -8,6 +8,7 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use support::info::executions;
 use support::process::Role;
 use support::{config, eventually, key_of, tell};
 use truename::error::{ConnectError, Phase};
@@ -209,12 +210,7 @@ async fn where_one_name_alone_will_do_the_stranger_sees_no_password() {
     let scene = Scene::announced(CertificateSpec::new([STRANGER])).await;
     let (host, _) = scene.lab.seed();
     let name = IdentityName::parse(&host).expect("the seed's name");
-    let hellos = || async {
-        let said = tell(&scene.lab, NODE, &["INFO", "commandstats"]).await;
-        let said = format!("{said:?}");
-        let counted = said.split("cmdstat_hello:calls=").nth(1).and_then(|rest| rest.split(',').next());
-        counted.map_or(0, |calls| calls.parse::<u64>().expect("a number"))
-    };
+    let hellos = || executions(&scene.lab, NODE, "hello");
     let before = hellos().await;
     let config = scene.config().identity(IdentityPolicy::Only(name));
     let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));

@@ -5,6 +5,7 @@ mod support;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use support::info::executions;
 use support::{config, tell};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -46,15 +47,6 @@ async fn all_succeed(calls: Vec<JoinHandle<Result<i64, Error>>>) {
     }
 }
 
-/// How often the server executed a command, by its own count.
-async fn executed(lab: &Lab, command: &str) -> u64 {
-    let statistics = tell(lab, 0, &["INFO", "commandstats"]).await;
-    let prefix = format!("cmdstat_{command}:calls=");
-    let text = statistics.as_str().expect("text");
-    let calls = text.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or("0,");
-    calls.split(',').next().and_then(|calls| calls.parse().ok()).expect("a number")
-}
-
 /// A manual failover, a slot migration or an operator pauses writes for seconds: every write in flight used to be
 /// reported as "may have been executed" after 2 s, though another connection to the same node answers at once.
 #[tokio::test]
@@ -84,7 +76,7 @@ async fn a_busy_server_is_waited_for() {
     let calls = increments(&client, 20);
     assert_eq!(script.await.expect("no panic").expect("it ends"), "spun");
     all_succeed(calls).await;
-    assert_eq!((executed(&lab, "eval").await, executed(&lab, "incr").await), (1, 21));
+    assert_eq!((executions(&lab, 0, "eval").await, executions(&lab, 0, "incr").await), (1, 21));
 }
 
 /// A script's own connection is not read from while it runs, so a large write behind it fills the server's window. The
@@ -99,7 +91,7 @@ async fn a_busy_server_is_waited_for_by_a_large_write_behind_the_script() {
     let write = call::<()>(&client, cmd("SET").arg("large").arg(vec![b'l'; 20 << 20]));
     assert_eq!(script.await.expect("no panic").unwrap_or_else(|error| panic!("{error}")), "spun");
     write.await.expect("no panic").unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!((executed(&lab, "eval").await, executed(&lab, "set").await), (1, 1));
+    assert_eq!((executions(&lab, 0, "eval").await, executions(&lab, 0, "set").await), (1, 1));
 }
 
 /// One slow read used to be sent again and again until its deadline: executed six times, with a hundred writes of
@@ -112,7 +104,7 @@ async fn a_slow_script_is_executed_once() {
     let calls = increments(&patient, 100);
     assert_eq!(script.await.expect("no panic").expect("it ends"), "spun");
     all_succeed(calls).await;
-    assert_eq!(executed(&lab, "eval_ro").await, 1);
+    assert_eq!(executions(&lab, 0, "eval_ro").await, 1);
 
     // Without the setting the lane is given up, and the script is not sent again all the same.
     let hasty = client(config(&lab).command_timeout(20 * SECOND).stall_timeout(SECOND)).await;
@@ -120,7 +112,7 @@ async fn a_slow_script_is_executed_once() {
     let error = script.await.expect("no panic").expect_err("given up");
     assert!(error.may_have_executed() && !error.is_retryable(), "{error}");
     hasty.execute::<i64>(cmd("INCR").arg("counter")).await.expect("once it is over");
-    assert_eq!(executed(&lab, "eval_ro").await, 2);
+    assert_eq!(executions(&lab, 0, "eval_ro").await, 2);
 }
 
 /// Nothing answers during `DEBUG SLEEP`: the lane is given up after the stall time. What is oldest on it is not sent

@@ -6,6 +6,7 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use support::info::all_command_counts;
 use support::{config, eventually, key_of, tell};
 use truename::error::NodeFailure;
 use truename::topology::{DialRule, DialTo, HostMatch, Pin};
@@ -32,15 +33,7 @@ fn with_tls(lab: &Lab, change: impl FnOnce(Tls) -> Tls) -> Config {
 
 /// Logins with a wrong password that all nodes together have seen.
 async fn wrong_logins(lab: &Lab) -> u64 {
-    let mut sum = 0;
-    for node in 0..lab.nodes().len() {
-        let stats = tell(lab, node, &["INFO", "commandstats"]).await;
-        let stats = String::from_utf8_lossy(stats.as_bytes().expect("text")).into_owned();
-        let hello = stats.lines().find(|line| line.starts_with("cmdstat_hello:"));
-        let failed = hello.map(|line| line.rsplit_once("failed_calls=").expect("since 6.2").1);
-        sum += failed.map_or(0, |failed| failed.trim().parse::<u64>().expect("a number"));
-    }
-    sum
+    all_command_counts(lab, "hello", "failed_calls").await
 }
 
 /// Connecting must fail in TLS with this cause, and nobody may have been told the password: a wrong one, so that it can be

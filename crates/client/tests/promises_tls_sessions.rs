@@ -12,6 +12,7 @@ use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::PrivateKeyDer;
+use support::info::executions;
 use support::{config, eventually, key_of, tell};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -25,10 +26,7 @@ const WILDCARD: &str = "*.westus3.redisenterprise.cache.azure.test";
 
 /// How often anybody logged in: the client with `HELLO … AUTH`, the lab with `AUTH`.
 async fn hellos(lab: &Lab, node: usize) -> u64 {
-    let stats = tell(lab, node, &["INFO", "commandstats"]).await;
-    let stats = String::from_utf8_lossy(stats.as_bytes().expect("text")).into_owned();
-    let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_hello:calls=")?.split(',').next());
-    calls.map_or(0, |calls| calls.parse().expect("a number"))
+    executions(lab, node, "hello").await
 }
 
 /// How many connections of the client a server has, by the name that they carry.

@@ -4,6 +4,7 @@ mod support;
 
 use std::time::Duration;
 
+use support::info::executions;
 use support::{config, eventually, spread_keys};
 use truename::topology::Role;
 use truename::{Client, ReadFrom, cmd};
@@ -13,19 +14,11 @@ async fn replicated() -> Lab {
     Lab::builder(Profile::Azure).node_timeout(Duration::from_secs(1)).start().await.expect("the lab starts")
 }
 
-/// How often a server executed `GET`.
-async fn gets(lab: &Lab, node: usize) -> u64 {
-    let stats = lab.command(node, &["INFO", "commandstats"]).await.expect("INFO");
-    let line = stats.as_str().and_then(|text| text.lines().find(|line| line.starts_with("cmdstat_get:")));
-    let calls = line.and_then(|line| line.split(['=', ',']).nth(1));
-    calls.map_or(0, |calls| calls.parse().expect("a count"))
-}
-
 /// `GET`s executed by primaries and by replicas, as the lab started them.
 async fn gets_by_role(lab: &Lab) -> (u64, u64) {
     let (mut primaries, mut replicas) = (0, 0);
     for node in lab.nodes().iter().filter(|node| node.is_running()) {
-        let count = gets(lab, node.index).await;
+        let count = executions(lab, node.index, "get").await;
         if lab.primaries().iter().any(|primary| primary.index == node.index) {
             primaries += count
         } else {

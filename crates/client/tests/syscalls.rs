@@ -19,7 +19,8 @@ mod support;
 
 use std::time::Duration;
 
-use support::{connect, spread_keys, tell};
+use support::info::info;
+use support::{connect, spread_keys};
 use truename::{Client, Reply, cmd};
 use truename_lab::{Lab, Profile};
 
@@ -53,12 +54,8 @@ async fn all(client: &Client, keys: &[String], ops: usize) {
 
 /// How often the server has read from clients and written to them since its start.
 async fn served(lab: &Lab) -> [f64; 2] {
-    let reply = tell(lab, 0, &["INFO", "stats"]).await;
-    let text = reply.as_str().expect("text");
-    ["total_reads_processed:", "total_writes_processed:"].map(|field| {
-        let number = text.lines().find_map(|line| line.strip_prefix(field)?.trim().parse().ok());
-        number.unwrap_or_else(|| panic!("no {field} in {text}"))
-    })
+    let number = async |field| info(lab, 0, "stats", field).await as f64;
+    [number("total_reads_processed").await, number("total_writes_processed").await]
 }
 
 /// The server's reads per command while every key has a task that writes and reads it.

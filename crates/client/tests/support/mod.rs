@@ -4,6 +4,7 @@
 #![allow(clippy::allow_attributes, reason = "which part is unused differs by test binary")]
 
 pub(crate) mod history;
+pub(crate) mod info;
 pub(crate) mod pace;
 pub(crate) mod process;
 pub(crate) mod recorder;
