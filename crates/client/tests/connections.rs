@@ -5,14 +5,10 @@ mod support;
 use std::time::Duration;
 
 use support::info::info;
-use support::{config, connect, eventually, lab, spread_keys};
+use support::{config, connect, eventually, lab, one_node, spread_keys};
 use tokio::time::Instant;
 use truename::{Client, Event, Notice, cmd};
 use truename_lab::{Lab, Profile};
-
-async fn one_node(profile: Profile) -> Lab {
-    Lab::builder(profile).shards(1).replicas(0).start().await.expect("the lab starts")
-}
 
 #[tokio::test]
 async fn a_blocking_command_delays_nobody_and_outlives_the_stall_time() {

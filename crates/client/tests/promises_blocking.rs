@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use support::info::info;
 use support::scripted::{Scripted, bulk, node, slots};
-use support::{config, eventually, key_of, proxied_server, shard_of};
+use support::{config, eventually, key_of, one_node, proxied_server, shard_of};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use truename::topology::Slot;
@@ -36,7 +36,7 @@ async fn end<T>(call: JoinHandle<T>, limit: Duration) -> T {
 /// 200 blocking callers had 200 connections, and what became idle stayed for good.
 #[tokio::test]
 async fn exclusive_connections_are_bounded_and_closed_when_idle() {
-    let lab = Lab::builder(Profile::Plain).shards(1).replicas(0).start().await.expect("the lab starts");
+    let lab = one_node(Profile::Plain).await;
     let few = config(&lab)
         .max_exclusive_connections(3)
         .command_timeout(Duration::from_secs(3))

@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 use support::info::executions;
-use support::{alone, config, eventually, in_company, tell};
+use support::{alone, config, eventually, in_company, one_node, tell, warm_client};
 use truename::resp::Limits;
-use truename::{Client, Config, Error, Reply, cmd};
-use truename_lab::{Lab, Profile};
+use truename::{Error, Reply, cmd};
+use truename_lab::Profile;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -19,16 +19,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const NEST: &str = "local r = 1; for i = 1, tonumber(ARGV[1]) do r = {r} end; return r";
 /// A status of that many bytes.
 const LINE: &str = "return {ok = string.rep('x', tonumber(ARGV[1]))}";
-
-async fn one_node() -> Lab {
-    Lab::builder(Profile::Plain).shards(1).replicas(0).start().await.expect("the lab starts")
-}
-
-async fn client(config: Config) -> Client {
-    let client = Client::connect(&config).await.expect("connected");
-    client.execute::<i64>(cmd("INCR").arg("warm")).await.expect("the lane is open");
-    client
-}
 
 fn depth(reply: &Reply) -> usize {
     let (mut reply, mut depth) = (reply, 0);
@@ -42,8 +32,8 @@ fn depth(reply: &Reply) -> usize {
 #[tokio::test]
 async fn deep_and_long_replies_are_replies() {
     let _company = in_company().await;
-    let lab = one_node().await;
-    let client = client(config(&lab)).await;
+    let lab = one_node(Profile::Plain).await;
+    let client = warm_client(&config(&lab)).await;
     let nested: Reply = client.execute(cmd("EVAL").arg(NEST).arg(0).arg(500)).await.expect("a reply");
     assert_eq!(depth(&nested), 500);
     for len in [100_000, 4 << 20] {
@@ -58,9 +48,10 @@ async fn deep_and_long_replies_are_replies() {
 #[tokio::test]
 async fn a_reply_beyond_the_limits_is_final_and_costs_others_one_connection() {
     let _company = in_company().await;
-    let lab = one_node().await;
-    let small = client(config(&lab).reply_limits(Limits::default().with_line_len(1000).with_depth(3))).await;
-    let default = client(config(&lab)).await;
+    let lab = one_node(Profile::Plain).await;
+    let small =
+        warm_client(&config(&lab).reply_limits(Limits::default().with_line_len(1000).with_depth(3))).await;
+    let default = warm_client(&config(&lab)).await;
     let rows = [(&default, NEST, 600), (&small, NEST, 4), (&small, LINE, 1001), (&small, LINE, 100_000)];
     for (position, (client, script, size)) in rows.into_iter().enumerate() {
         tell(&lab, 0, &["CONFIG", "RESETSTAT"]).await;
@@ -80,9 +71,9 @@ async fn a_reply_beyond_the_limits_is_final_and_costs_others_one_connection() {
 #[tokio::test]
 async fn a_reply_that_the_server_closes_over_is_asked_for_three_times() {
     let _company = in_company().await;
-    let lab = one_node().await;
+    let lab = one_node(Profile::Plain).await;
     tell(&lab, 0, &["CONFIG", "SET", "client-output-buffer-limit", "normal 1mb 0 0"]).await;
-    let client = client(config(&lab)).await;
+    let client = warm_client(&config(&lab)).await;
     client.execute::<i64>(cmd("SETRANGE").arg("large").arg(16 << 20).arg("x")).await.expect("a length");
     let error = client.execute::<Reply>(cmd("GET").arg("large")).await.expect_err("it is beyond the limit");
     assert!(matches!(error, Error::Interrupted(_)) && error.may_have_executed(), "{error}");
@@ -93,8 +84,8 @@ async fn a_reply_that_the_server_closes_over_is_asked_for_three_times() {
 #[tokio::test]
 async fn memory_of_a_large_reply_is_given_back() {
     let _alone = alone().await;
-    let lab = one_node().await;
-    let client = client(config(&lab)).await;
+    let lab = one_node(Profile::Plain).await;
+    let client = warm_client(&config(&lab)).await;
     const LARGE: usize = 128 << 20;
     client.execute::<i64>(cmd("SETRANGE").arg("large").arg(LARGE - 1).arg("x")).await.expect("a length");
     client.execute::<()>(cmd("SET").arg("small").arg(vec![b's'; 1000])).await.expect("OK");
@@ -124,8 +115,8 @@ fn resident() -> usize {
 #[tokio::test]
 async fn calls_that_are_not_polled_do_not_keep_the_room_of_others() {
     let _company = in_company().await;
-    let lab = one_node().await;
-    let client = client(config(&lab).max_in_flight(2)).await;
+    let lab = one_node(Profile::Plain).await;
+    let client = warm_client(&config(&lab).max_in_flight(2)).await;
     let increments = (0..60).map(|_| client.execute::<i64>(cmd("INCR").arg("counter")));
     let mut increments = stream::iter(increments).buffered(30);
     let mut last = 0;

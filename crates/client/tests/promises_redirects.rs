@@ -4,13 +4,12 @@
 mod support;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use support::recorder::Recorder;
 use support::scripted::{Scripted, node, slots};
 use support::{config, connect, eventually, key_of, lab, proxied_lab, shard_of, tell};
-use tokio::net::TcpListener;
 use tokio::time::Instant;
 use truename::topology::Slot;
 use truename::{Client, Config, Error, Event, Notice, Reply, cmd};
@@ -21,33 +20,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const COUNT_AND_SAY: &str = "redis.call('INCR', KEYS[1]) return redis.error_reply(ARGV[1])";
 const COUNT: &str = "return redis.call('INCR', KEYS[1])";
 
-/// Somebody who waits for clients that believe what they are told.
-struct Evil {
-    address: String,
-    visitors: Arc<AtomicUsize>,
-}
-
-impl Evil {
-    async fn listen() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
-        let address = listener.local_addr().expect("an address").to_string();
-        let visitors = Arc::new(AtomicUsize::new(0));
-        let count = visitors.clone();
-        tokio::spawn(async move {
-            while listener.accept().await.is_ok() {
-                count.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-        Self { address, visitors }
-    }
-
-    fn visitors(&self) -> usize {
-        self.visitors.load(Ordering::Relaxed)
-    }
-}
-
 /// The texts that a script may answer with: redirects of its own slot and of another, to evil, to a real node, to nowhere.
-fn texts(lab: &Lab, evil: &Evil, key: &str) -> Vec<String> {
+fn texts(lab: &Lab, evil: &Recorder, key: &str) -> Vec<String> {
     let own = Slot::of_key(key.as_bytes()).value();
     let other = (own + 5000) % 16_384;
     let (host, port) = lab.node(1).announced();
@@ -74,7 +48,7 @@ fn assert_result(error: &Error, text: &str) {
 /// of the client routes by; the script was executed up to 26 times, and the error said that it was not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_that_a_script_makes_leads_nobody_anywhere() {
-    let (lab, evil) = (lab(Profile::Plain).await, Evil::listen().await);
+    let (lab, evil) = (lab(Profile::Plain).await, Recorder::listen().await);
     let library = "#!lua name=tenant\nredis.register_function('count_and_say', function(KEYS, ARGV) \
                    redis.call('INCR', KEYS[1]) return redis.error_reply(ARGV[1]) end)";
     for node in 0..3 {
@@ -96,7 +70,7 @@ async fn a_redirect_that_a_script_makes_leads_nobody_anywhere() {
     for n in 0..30 {
         client.execute::<()>(cmd("SET").arg(format!("bystander:{n}")).arg(n)).await.expect("OK");
     }
-    assert_eq!(evil.visitors(), 0, "somebody believed it");
+    assert_eq!(evil.connections(), 0, "somebody believed it");
     assert!(client.topology() == before, "the shared map was patched");
 }
 
@@ -133,7 +107,7 @@ async fn renamed_lab() -> Lab {
 /// executed 42 to 46 times, and the error said "not sent".
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_unknown_command_answers_is_its_result() {
-    let (lab, evil) = (renamed_lab().await, Evil::listen().await);
+    let (lab, evil) = (renamed_lab().await, Recorder::listen().await);
     let key = key_of(0);
     let may_ask = connect(&lab).await;
     for node in 0..3 {
@@ -161,7 +135,7 @@ async fn what_an_unknown_command_answers_is_its_result() {
         }
         assert!(client.topology() == before, "the shared map was patched");
     }
-    assert_eq!(evil.visitors(), 0, "somebody believed it");
+    assert_eq!(evil.connections(), 0, "somebody believed it");
 }
 
 /// A guessed slot is wrong, and the server's redirect says which it is: the map then says whose that is.
@@ -206,8 +180,8 @@ async fn an_error_after_a_doubtful_redirect_does_not_deny_the_first_attempt() {
 }
 
 /// A plain command is answered with this, which is of a slot that is not the command's.
-async fn odd_redirect(text: impl Fn(&Evil, u16) -> String) {
-    let (lab, evil) = (proxied_lab(Profile::Plain).await, Evil::listen().await);
+async fn odd_redirect(text: impl Fn(&Recorder, u16) -> String) {
+    let (lab, evil) = (proxied_lab(Profile::Plain).await, Recorder::listen().await);
     let client = Client::connect(&config(&lab)).await.expect("connected");
     let key = key_of(0);
     client.execute::<()>(cmd("SET").arg(&key).arg("value")).await.expect("OK");
@@ -229,7 +203,7 @@ async fn odd_redirect(text: impl Fn(&Evil, u16) -> String) {
     })
     .await;
     assert!(client.topology() == before, "the map was patched");
-    assert_eq!(evil.visitors(), 0, "a redirect of another slot was followed");
+    assert_eq!(evil.connections(), 0, "a redirect of another slot was followed");
 }
 
 /// A managed service asks for a new connection by sending a command to the node that it was sent to. That used to be

@@ -10,10 +10,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use support::{config, connect};
+use support::{config, connect, one_node};
 use tokio::runtime::{Builder, Runtime};
 use truename::{Client, Error, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::Profile;
 
 fn single_threaded() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
@@ -22,10 +22,6 @@ fn single_threaded() -> Runtime {
 /// One that works by itself, without anybody in `block_on`.
 fn with_a_worker() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
-}
-
-async fn one_node() -> Lab {
-    Lab::builder(Profile::Plain).shards(1).replicas(0).start().await.expect("the lab starts")
 }
 
 /// Runs a future on this thread without any runtime. Panics after 5 s.
@@ -67,7 +63,7 @@ fn set(client: &Client, timeout: Duration) -> impl Future<Output = Result<(), Er
 #[test]
 fn a_call_ends_in_time_while_nobody_drives_the_clients_runtime() {
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node());
+    let lab = servers.block_on(one_node(Profile::Plain));
     let of_client = single_threaded();
     let client = of_client.block_on(connect(&lab));
     of_client.block_on(set(&client, Duration::from_secs(5))).expect("driven, it works");
@@ -111,7 +107,7 @@ fn a_call_ends_in_time_while_nobody_drives_the_clients_runtime() {
 #[expect(clippy::disallowed_methods, reason = "blocking the runtime is what the test is about")]
 fn a_call_ends_in_time_though_its_caller_keeps_the_clients_runtime_from_running() {
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node());
+    let lab = servers.block_on(one_node(Profile::Plain));
     let of_client = single_threaded();
     let client = of_client.block_on(connect(&lab));
     let started = Instant::now();
@@ -149,7 +145,7 @@ async fn without_limit<F: Future>(future: F) -> F::Output {
 #[expect(clippy::disallowed_methods, reason = "blocking a worker is what the test is about")]
 fn a_call_ends_in_time_while_every_worker_is_blocked() {
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node());
+    let lab = servers.block_on(one_node(Profile::Plain));
     let of_client = with_a_worker();
     let client = of_client.block_on(connect(&lab));
     of_client.block_on(set(&client, Duration::from_secs(5))).expect("OK");
@@ -169,7 +165,7 @@ fn a_call_ends_in_time_while_every_worker_is_blocked() {
 #[test]
 fn callers_without_a_runtime_are_served_and_retry() {
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node());
+    let lab = servers.block_on(one_node(Profile::Plain));
     let of_client = with_a_worker();
     let client = of_client.block_on(async {
         Client::connect(&config(&lab).command_timeout(Duration::from_millis(700))).await.expect("connected")
@@ -195,7 +191,7 @@ fn callers_without_a_runtime_are_served_and_retry() {
 #[test]
 fn every_connection_lives_on_the_clients_runtime() {
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node());
+    let lab = servers.block_on(one_node(Profile::Plain));
     let of_client = with_a_worker();
     let client = of_client.block_on(connect(&lab));
     without_runtime(client.execute::<i64>(cmd("RPUSH").arg("queue").arg("a").arg("b"))).expect("pushed");
@@ -213,7 +209,7 @@ fn every_connection_lives_on_the_clients_runtime() {
 #[test]
 fn a_client_whose_runtime_is_gone_says_so() {
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node());
+    let lab = servers.block_on(one_node(Profile::Plain));
     let of_client = with_a_worker();
     let client = of_client.block_on(connect(&lab));
     of_client.shutdown_timeout(Duration::from_secs(5));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use support::info::executions;
 use support::process::Role;
-use support::{config, eventually, key_of, tell};
+use support::{config, eventually, key_of, set, tell};
 use truename::error::{ConnectError, Phase};
 use truename::topology::{IdentityName, IdentityPolicy, IdentitySource, Slot};
 use truename::{Client, Config, Error, Tls, cmd};
@@ -89,10 +89,6 @@ fn public_too(lab: &Lab) -> Tls {
     let namesake = params.self_signed(&KeyPair::generate().expect("a key")).expect("a certificate");
     let bundle = format!("{}\n{}", lab.ca_pem().expect("a TLS lab"), namesake.pem());
     Tls::new().ca_pem(bundle).expect("a bundle")
-}
-
-async fn set(client: &Client, shard: usize) -> Result<(), Error> {
-    client.execute(cmd("SET").arg(key_of(shard)).arg("value")).await
 }
 
 fn connect_error(error: &Error) -> &ConnectError {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use support::info::executions;
-use support::{config, tell};
+use support::{config, tell, warm_client};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
-use truename::{Client, Config, Error, cmd};
+use truename::{Client, Error, cmd};
 use truename_lab::{Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -18,15 +18,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const SPIN: &str = "local t = redis.call('TIME'); local function ms(t) return t[1] * 1000 + t[2] / 1000 end; \
                     local s = ms(t); while ms(redis.call('TIME')) - s < tonumber(ARGV[1]) do end; return 'spun'";
 
-async fn one_node() -> Lab {
+async fn debuggable_node() -> Lab {
     let lab = Lab::builder(Profile::Plain).shards(1).replicas(0).server_arg("enable-debug-command", "yes");
     lab.start().await.expect("the lab starts")
-}
-
-async fn client(config: Config) -> Client {
-    let client = Client::connect(&config).await.expect("connected");
-    client.execute::<i64>(cmd("INCR").arg("warm")).await.expect("the lane is open");
-    client
 }
 
 fn call<T>(client: &Client, command: truename::Command<'static>) -> JoinHandle<Result<T, Error>>
@@ -51,8 +45,8 @@ async fn all_succeed(calls: Vec<JoinHandle<Result<i64, Error>>>) {
 /// reported as "may have been executed" after 2 s, though another connection to the same node answers at once.
 #[tokio::test]
 async fn a_pause_of_writes_costs_no_write() {
-    let lab = one_node().await;
-    let client = client(config(&lab).stall_timeout(SECOND)).await;
+    let lab = debuggable_node().await;
+    let client = warm_client(&config(&lab).stall_timeout(SECOND)).await;
     tell(&lab, 0, &["CLIENT", "PAUSE", "2700", "WRITE"]).await;
     let started = Instant::now();
     let mut calls = increments(&client, 20);
@@ -69,9 +63,9 @@ async fn a_pause_of_writes_costs_no_write() {
 /// A script past `busy-reply-threshold` lets the server answer `BUSY` on other connections: it is not dead either.
 #[tokio::test]
 async fn a_busy_server_is_waited_for() {
-    let lab = one_node().await;
+    let lab = debuggable_node().await;
     tell(&lab, 0, &["CONFIG", "SET", "busy-reply-threshold", "100"]).await;
-    let client = client(config(&lab).stall_timeout(SECOND)).await;
+    let client = warm_client(&config(&lab).stall_timeout(SECOND)).await;
     let script = call::<String>(&client, cmd("EVAL").arg(SPIN).arg(0).arg(2500));
     let calls = increments(&client, 20);
     assert_eq!(script.await.expect("no panic").expect("it ends"), "spun");
@@ -83,9 +77,9 @@ async fn a_busy_server_is_waited_for() {
 /// system took that for a dead peer, though the server had said on another connection that it is busy.
 #[tokio::test]
 async fn a_busy_server_is_waited_for_by_a_large_write_behind_the_script() {
-    let lab = one_node().await;
+    let lab = debuggable_node().await;
     tell(&lab, 0, &["CONFIG", "SET", "busy-reply-threshold", "100"]).await;
-    let client = client(config(&lab).stall_timeout(SECOND)).await;
+    let client = warm_client(&config(&lab).stall_timeout(SECOND)).await;
     let script = call::<String>(&client, cmd("EVAL").arg(SPIN).arg(0).arg(2500));
     sleep(SECOND / 10).await;
     let write = call::<()>(&client, cmd("SET").arg("large").arg(vec![b'l'; 20 << 20]));
@@ -98,8 +92,8 @@ async fn a_busy_server_is_waited_for_by_a_large_write_behind_the_script() {
 /// others interrupted on the way. A `command_timeout` that was set says that commands may be slow.
 #[tokio::test]
 async fn a_slow_script_is_executed_once() {
-    let lab = one_node().await;
-    let patient = client(config(&lab).command_timeout(20 * SECOND)).await;
+    let lab = debuggable_node().await;
+    let patient = warm_client(&config(&lab).command_timeout(20 * SECOND)).await;
     let script = call::<String>(&patient, cmd("EVAL_RO").arg(SPIN).arg(0).arg(2500));
     let calls = increments(&patient, 100);
     assert_eq!(script.await.expect("no panic").expect("it ends"), "spun");
@@ -107,7 +101,7 @@ async fn a_slow_script_is_executed_once() {
     assert_eq!(executions(&lab, 0, "eval_ro").await, 1);
 
     // Without the setting the lane is given up, and the script is not sent again all the same.
-    let hasty = client(config(&lab).command_timeout(20 * SECOND).stall_timeout(SECOND)).await;
+    let hasty = warm_client(&config(&lab).command_timeout(20 * SECOND).stall_timeout(SECOND)).await;
     let script = call::<String>(&hasty, cmd("EVAL_RO").arg(SPIN).arg(0).arg(2500));
     let error = script.await.expect("no panic").expect_err("given up");
     assert!(error.may_have_executed() && !error.is_retryable(), "{error}");
@@ -119,8 +113,8 @@ async fn a_slow_script_is_executed_once() {
 /// again, and every read behind it once.
 #[tokio::test]
 async fn of_a_lane_that_stalled_only_what_was_behind_is_sent_again() {
-    let lab = one_node().await;
-    let client = client(config(&lab).stall_timeout(SECOND)).await;
+    let lab = debuggable_node().await;
+    let client = warm_client(&config(&lab).stall_timeout(SECOND)).await;
     let sleeping = lab.command(0, &["DEBUG", "SLEEP", "2.5"]);
     let calls = async {
         sleep(SECOND / 5).await;
@@ -142,8 +136,8 @@ async fn of_a_lane_that_stalled_only_what_was_behind_is_sent_again() {
 /// A dropped call with a long deadline used to keep a dead lane for as long, and everybody else's calls with it.
 #[tokio::test]
 async fn the_patience_of_a_dropped_call_goes_with_it() {
-    let lab = one_node().await;
-    let client = client(config(&lab).stall_timeout(SECOND)).await;
+    let lab = debuggable_node().await;
+    let client = warm_client(&config(&lab).stall_timeout(SECOND)).await;
     lab.node(0).stop();
     let patient = client.execute::<String>(cmd("GET").arg("a").timeout(20 * SECOND));
     assert!(tokio::time::timeout(SECOND / 5, patient).await.is_err(), "nobody answers");
@@ -158,8 +152,8 @@ async fn the_patience_of_a_dropped_call_goes_with_it() {
 /// The system's own patience with a peer that takes no more bytes was 2 s whatever the caller had asked for.
 #[tokio::test]
 async fn a_long_write_outlives_a_pause_that_its_deadline_allows_for() {
-    let lab = one_node().await;
-    let client = client(config(&lab)).await;
+    let lab = debuggable_node().await;
+    let client = warm_client(&config(&lab)).await;
     lab.node(0).stop();
     let value = vec![b'v'; 1 << 20];
     let append = call::<i64>(&client, cmd("APPEND").arg("long").arg(value).timeout(30 * SECOND));

@@ -7,10 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use support::info::all_command_counts;
-use support::{config, eventually, key_of, tell};
+use support::{config, eventually, set, tell};
 use truename::error::NodeFailure;
 use truename::topology::{DialRule, DialTo, HostMatch, Pin};
-use truename::{Client, Config, Error, Event, Notice, Tls, TlsVersion, cmd};
+use truename::{Client, Config, Error, Event, Notice, Tls, TlsVersion};
 use truename_lab::{Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -59,10 +59,6 @@ async fn pins(lab: &Lab) -> Vec<(u16, Pin)> {
         .iter()
         .map(|node| (node.node.port(), pin(node.facts.as_ref().expect("connected"))))
         .collect()
-}
-
-async fn set(client: &Client, shard: usize) -> Result<(), Error> {
-    client.execute(cmd("SET").arg(key_of(shard)).arg(1)).await
 }
 
 /// Keys could not be pinned: whatever key a trusted authority certified was accepted.

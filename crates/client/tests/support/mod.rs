@@ -16,12 +16,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use truename::topology::{DialRule, Slot};
-use truename::{Client, Config, Tls};
+use truename::{Client, Config, Error, Tls, cmd};
 use truename_lab::{Lab, Profile};
 
 /// Three primaries, no replica.
 pub(crate) async fn lab(profile: Profile) -> Lab {
     Lab::builder(profile).shards(3).replicas(0).start().await.expect("the lab starts")
+}
+
+/// One primary and nobody else.
+pub(crate) async fn one_node(profile: Profile) -> Lab {
+    Lab::builder(profile).shards(1).replicas(0).start().await.expect("the lab starts")
 }
 
 /// A command of the lab's own that must succeed.
@@ -97,6 +102,18 @@ pub(crate) fn config(lab: &Lab) -> Config {
 /// A client of the lab.
 pub(crate) async fn connect(lab: &Lab) -> Client {
     Client::connect(&config(lab)).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A client whose connection is open: it was used.
+pub(crate) async fn warm_client(config: &Config) -> Client {
+    let client = Client::connect(config).await.unwrap_or_else(|error| panic!("{error}"));
+    client.execute::<i64>(cmd("INCR").arg("warm")).await.expect("the lane is open");
+    client
+}
+
+/// A write to a shard of three.
+pub(crate) async fn set(client: &Client, shard: usize) -> Result<(), Error> {
+    client.execute(cmd("SET").arg(key_of(shard)).arg("value")).await
 }
 
 /// One key for each of `count` slots that are spread evenly over all slots, so that every shard has its share.
