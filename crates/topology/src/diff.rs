@@ -33,8 +33,15 @@ pub struct MovedSlots {
     pub to: Option<Endpoint>,
 }
 
+impl SlotMap {
+    /// What changed from this map to `newer`.
+    pub fn diff(&self, newer: &Self) -> TopologyDiff {
+        TopologyDiff::between(self, newer)
+    }
+}
+
 impl TopologyDiff {
-    pub(crate) fn between(older: &SlotMap, newer: &SlotMap) -> Self {
+    fn between(older: &SlotMap, newer: &SlotMap) -> Self {
         let mut diff = Self {
             added: missing_from(older, newer).cloned().collect(),
             removed: missing_from(newer, older).cloned().collect(),
@@ -66,11 +73,10 @@ fn missing_from<'a>(other: &'a SlotMap, map: &'a SlotMap) -> impl Iterator<Item 
     map.nodes().iter().filter(|node| counterpart(other, node).is_none())
 }
 
-/// The same node in another map: same address, and no different id.
+/// The same node in another map.
 fn counterpart<'a>(map: &'a SlotMap, node: &AnnouncedNode) -> Option<&'a AnnouncedNode> {
     let found = &map.nodes()[map.node_at(&node.endpoint)?.index()];
-    let replaced = matches!((&found.id, &node.id), (Some(before), Some(after)) if before != after);
-    (!replaced).then_some(found)
+    found.may_be(node).then_some(found)
 }
 
 fn moved_slots(older: &SlotMap, newer: &SlotMap) -> Vec<MovedSlots> {

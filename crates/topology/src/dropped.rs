@@ -7,7 +7,7 @@ use std::fmt;
 
 use truename_resp::Untrusted;
 
-use crate::endpoint::is_plausible_host;
+use crate::endpoint::is_announceable;
 
 /// What is kept of dropped metadata in one view: a hostile reply must not cost more than an honest one.
 const MOST: usize = 20;
@@ -38,7 +38,7 @@ pub enum Metadata {
 
 impl Metadata {
     /// Whether text can be this.
-    pub(crate) fn allows(self, text: &str) -> bool {
+    pub fn allows(self, text: &str) -> bool {
         match self {
             Self::NodeId => {
                 (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -49,11 +49,6 @@ impl Metadata {
             }
         }
     }
-}
-
-/// Whether a host that a peer announces can be one.
-pub(crate) fn is_announceable(host: &str) -> bool {
-    host.len() <= 255 && host.bytes().all(|byte| byte.is_ascii_graphic()) && is_plausible_host(host)
 }
 
 /// Collects what is dropped, once each and up to a bound.

@@ -11,8 +11,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use thiserror::Error;
-
-use crate::dropped::is_announceable;
 use truename_resp::Untrusted;
 
 use crate::Typed;
@@ -163,6 +161,11 @@ pub(crate) fn is_plausible_host(host: &str) -> bool {
     let forbidden = |c: char| c.is_whitespace() || c.is_control() || "/@[]{}=,\"'?#\\".contains(c);
     // Behind a `%` is the zone of an IPv6 address, or part of what was encoded for a URL.
     !host.is_empty() && !host.contains(forbidden) && (!host.contains([':', '%']) || is_ipv6(host))
+}
+
+/// Whether a host that a peer announces can be one.
+pub(crate) fn is_announceable(host: &str) -> bool {
+    host.len() <= 255 && host.bytes().all(|byte| byte.is_ascii_graphic()) && is_plausible_host(host)
 }
 
 /// Whether a server may announce this as a host: also nothing, and `?`.

@@ -127,6 +127,13 @@ impl AnnouncedNode {
         }
     }
 
+    /// Whether both may be one server: the same address, and not two different ids. A node that only a redirect named has
+    /// no id yet.
+    pub fn may_be(&self, other: &Self) -> bool {
+        let is_another = matches!((&self.id, &other.id), (Some(one), Some(two)) if one != two);
+        self.endpoint == other.endpoint && !is_another
+    }
+
     /// Sets whether the endpoint's host was put in for one that was not announced.
     #[must_use]
     pub fn with_assumed_host(mut self, assumed: bool) -> Self {

@@ -13,7 +13,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 use crate::slot::runs;
-use crate::{AnnouncedNode, Endpoint, Role, Slot, SlotRange, TopologyDiff, View};
+use crate::view::MAX_NODES;
+use crate::{AnnouncedNode, Endpoint, Role, Slot, SlotRange, View};
 
 /// A table entry without an owner: never a valid index, because there are never as many shards.
 const UNASSIGNED: u16 = u16::MAX;
@@ -73,7 +74,7 @@ pub struct SlotMap {
 impl SlotMap {
     /// The most nodes of a map, those that only redirects named included. Twice what servers are tested with, and few
     /// enough that a hostile cluster cannot have a client open connections without end.
-    pub const MAX_NODES: usize = 2000;
+    pub const MAX_NODES: usize = MAX_NODES;
 
     /// A map without nodes.
     pub fn empty() -> Self {
@@ -187,11 +188,6 @@ impl SlotMap {
             }
         }
         map
-    }
-
-    /// What changed from this map to `newer`.
-    pub fn diff(&self, newer: &Self) -> TopologyDiff {
-        TopologyDiff::between(self, newer)
     }
 
     fn assign(&mut self, slot: Slot, shard: ShardIx) {

@@ -8,7 +8,10 @@ use std::fmt;
 use thiserror::Error;
 use truename_resp::Untrusted;
 
-use crate::{AnnouncedNode, Dropped, NodeId, Slot, SlotMap, SlotRange};
+use crate::{AnnouncedNode, Dropped, NodeId, Slot, SlotRange};
+
+/// The most nodes that a view may name: [`SlotMap::MAX_NODES`](crate::SlotMap::MAX_NODES) of the maps that are made of it.
+pub(crate) const MAX_NODES: usize = 2000;
 
 /// What one node answered to `CLUSTER SLOTS`, `CLUSTER SHARDS` or `CLUSTER NODES`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -182,7 +185,7 @@ pub enum ViewError {
         /// The first slot claimed twice.
         slot: Slot,
     },
-    /// More than [`SlotMap::MAX_NODES`] nodes.
-    #[error("{0} nodes are more than the {max} that a topology may have", max = SlotMap::MAX_NODES)]
+    /// More than [`SlotMap::MAX_NODES`](crate::SlotMap::MAX_NODES) nodes.
+    #[error("{0} nodes are more than the {max} that a topology may have", max = MAX_NODES)]
     TooManyNodes(usize),
 }

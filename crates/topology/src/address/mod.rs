@@ -10,12 +10,13 @@
 //! | `text` | rules as text, `MATCH=TARGET` |
 //! | `identity` | [`IdentityName`] and [`Identity`]: a name that a certificate can prove |
 //! | `identity_policy` | [`IdentityPolicy`]: the names a node may prove |
-//! | `scope` | [`Scope`]: which announced names count, and the [`Boundary`] in force |
+//! | `scope`, `boundary` | [`Scope`]: which announced names count; [`Boundary`]: whether that matters |
 //! | `trust` | [`Trust`]: what the user allows beyond that |
 //! | `pin` | [`Pin`]: a public key that has to be presented |
 //! | `plan` | [`NodePlan`] and the [`PlanError`]s |
 //! | `policy` | [`AddressPolicy`], which makes plans |
 //! | `profile`, `providers` | what is known about providers, as data |
+//! | `detect` | which profile a name means, or a seed's host gives away |
 //!
 //! # Dialling
 //!
@@ -63,6 +64,8 @@
 //! and seed host, if they are in scope. Acceptable names come first because a server that picks its certificate by SNI should pick
 //! one that will be accepted. There is no SNI only where no name is known at all.
 
+mod boundary;
+mod detect;
 mod dial;
 mod identity;
 mod identity_policy;
@@ -76,6 +79,7 @@ mod scope;
 mod text;
 mod trust;
 
+pub use boundary::Boundary;
 pub use dial::DialAddress;
 pub use identity::{Identity, IdentityError, IdentityName, IdentitySource};
 pub use identity_policy::{CustomIdentity, IdentityPolicy, IdentityPolicyError};
@@ -84,6 +88,6 @@ pub use plan::{DialPlan, NodePlan, PlanError};
 pub use policy::{AddressPolicy, DialMap};
 pub use profile::{Profile, ProfileTraits};
 pub use rule::{DialRule, DialTo, HostMatch, PortRule};
-pub use scope::{Boundary, Scope};
+pub use scope::Scope;
 pub use text::{RuleError, RuleProblem};
 pub use trust::{Trust, TrustError};

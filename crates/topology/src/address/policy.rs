@@ -235,3 +235,10 @@ impl fmt::Debug for AddressPolicy {
             .finish()
     }
 }
+
+impl Profile {
+    /// The policy of the profile, without rules of a user.
+    pub fn policy(&self) -> AddressPolicy {
+        AddressPolicy::new().with_profile(self)
+    }
+}

@@ -1,4 +1,4 @@
-//! [`Scope`]: which of the names and addresses that a cluster announces count, and [`Boundary`]: when that matters.
+//! [`Scope`]: which of the names and addresses that a cluster announces count, where they are [bounded](super::Boundary).
 //!
 //! What must stay true: nothing that a peer says makes a name count. The scope is made of what the user wrote and of
 //! facts about domains, and is complete before anything is dialled.
@@ -7,18 +7,6 @@ use std::sync::Arc;
 
 use super::trust::is_under;
 use super::{IdentityName, Profile, Trust};
-
-/// What bounds the names that a cluster announces, at the time when a plan is made: the roots may be replaced while a
-/// client lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Boundary {
-    /// The scope: public authorities are trusted, and they have certificates for everybody.
-    Scope,
-    /// Something else does: the user's own authority, where the roots were given by the user and none of them is public,
-    /// and then whatever it signed counts; or nothing at all, as in plaintext or where names are not checked because of a
-    /// `danger_*` method.
-    Lifted,
-}
 
 /// Which announced names count.
 ///
