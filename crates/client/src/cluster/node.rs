@@ -127,14 +127,7 @@ impl Node {
     pub(crate) fn is(&self, announced: &AnnouncedNode) -> bool {
         // A node that a redirect introduced has no id yet: what a view says of it is news.
         let tells_news = self.target.node.id.is_none() && announced.id.is_some();
-        self.may_be(announced) && !tells_news && self.target.node.hostname == announced.hostname
-    }
-
-    /// Whether a view that announces this node may mean the same server: another id at its address is another one.
-    pub(crate) fn may_be(&self, announced: &AnnouncedNode) -> bool {
-        let is_other =
-            matches!((&self.target.node.id, &announced.id), (Some(known), Some(id)) if known != id);
-        self.target.node.endpoint == announced.endpoint && !is_other
+        self.target.node.may_be(announced) && !tells_news && self.target.node.hostname == announced.hostname
     }
 
     /// The same node as another view describes it, with the same lanes: a lane of its own would overtake what was sent on the

@@ -3,7 +3,7 @@
 //! A command that waits on the server may wait for hours, and a server that froze says nothing. When a newer topology
 //! gives the slot to another node, nobody will ever push to the one that is waited on.
 
-use truename_topology::{AnnouncedNode, NodeId, Slot, SlotMap};
+use truename_topology::{AnnouncedNode, Slot, SlotMap};
 
 use super::{Cluster, Node};
 
@@ -19,41 +19,31 @@ struct Tenure {
 
 impl Tenure {
     fn new(node: &AnnouncedNode, slot: Option<Slot>, map: &SlotMap) -> Self {
-        let first = slot.and_then(|slot| owner(map, slot)).filter(|owner| !is_same(owner, node)).cloned();
+        let first = slot.and_then(|slot| map.primary(slot)).filter(|owner| !owner.may_be(node)).cloned();
         Self { node: node.clone(), slot, first }
     }
 
     /// Whether somebody else has the slot now. A slot that nobody has is not lost yet.
     fn is_over(&mut self, map: &SlotMap) -> bool {
         let Some(slot) = self.slot else {
-            return !map.nodes().iter().any(|node| is_same(node, &self.node));
+            return !map.nodes().iter().any(|node| node.may_be(&self.node));
         };
-        let Some(owner) = owner(map, slot) else { return false };
-        if is_same(owner, &self.node) {
+        let Some(owner) = map.primary(slot) else { return false };
+        if owner.may_be(&self.node) {
             // The map has followed the redirect: whoever is named from now on is news.
             self.first = None;
             return false;
         }
-        !self.first.as_ref().is_some_and(|first| is_same(owner, first))
+        !self.first.as_ref().is_some_and(|first| owner.may_be(first))
     }
-}
-
-fn owner(map: &SlotMap, slot: Slot) -> Option<&AnnouncedNode> {
-    map.nodes().get(map.shard(slot)?.primary().index())
-}
-
-/// A node that a redirect named has no id yet.
-fn is_same(a: &AnnouncedNode, b: &AnnouncedNode) -> bool {
-    let differs = |a: &Option<NodeId>, b: &Option<NodeId>| matches!((a, b), (Some(a), Some(b)) if a != b);
-    a.endpoint == b.endpoint && !differs(&a.id, &b.id)
 }
 
 impl Cluster {
     /// Whether the current topology gives a slot to a node. True where it gives it to nobody.
     pub(crate) fn is_owner(&self, node: &Node, slot: Option<Slot>) -> bool {
         let topology = self.topology();
-        let owner = slot.and_then(|slot| owner(topology.map(), slot));
-        owner.is_none_or(|owner| is_same(owner, &node.target().node))
+        let owner = slot.and_then(|slot| topology.map().primary(slot));
+        owner.is_none_or(|owner| owner.may_be(&node.target().node))
     }
 
     /// Waits until a topology gives the slot that `node` serves to another node. Never ends for a client that was closed:
@@ -78,7 +68,7 @@ impl Cluster {
 
 #[cfg(test)]
 mod tests {
-    use truename_topology::{Endpoint, Role};
+    use truename_topology::{Endpoint, NodeId, Role};
 
     use super::*;
 

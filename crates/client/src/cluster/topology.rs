@@ -53,7 +53,7 @@ impl Topology {
                     .or_else(|| self.asked.get(&announced.endpoint).map(|(node, _)| node));
                 match before {
                     Some(node) if node.is(announced) => node.clone(),
-                    Some(node) if node.may_be(announced) => {
+                    Some(node) if node.target().node.may_be(announced) => {
                         node.described_anew(Target::announced(announced, seed))
                     }
                     _ => factory.spawn(Target::announced(announced, seed)),

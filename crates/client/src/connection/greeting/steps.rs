@@ -4,6 +4,7 @@
 //! `[CLIENT SETNAME]`, `[READONLY]`, `CLUSTER MYID`, `CLIENT INFO`.
 
 use truename_resp::{ErrorReply, Reply, Untrusted};
+use truename_topology::Metadata;
 
 use super::{Greeting, Login, refusal};
 use crate::config::Credentials;
@@ -12,8 +13,6 @@ use crate::error::{Cause, Phase};
 
 const LIBRARY: &[u8] = b"truename";
 const VERSION: &[u8] = env!("CARGO_PKG_VERSION").as_bytes();
-/// The longest node id that is one; those of Redis and Valkey have 40 digits.
-const MAX_ID: usize = 64;
 
 /// One command and what its reply is for.
 pub(super) struct Step<'a> {
@@ -142,7 +141,10 @@ pub(in crate::connection) fn read_id(
         Reply::Bulk(_) | Reply::Verbatim(_) => reply.as_str(),
         other => return Err(unexpected(command, other)),
     };
-    let id = text.and_then(find).filter(|id| is_id(id)).ok_or_else(|| unexpected(command, reply))?;
+    let id = text
+        .and_then(find)
+        .filter(|id| Metadata::NodeId.allows(id))
+        .ok_or_else(|| unexpected(command, reply))?;
     Ok(Some(id.to_owned()))
 }
 
@@ -157,10 +159,6 @@ fn does_not_tell(error: &ErrorReply) -> bool {
 }
 
 /// 1 to 64 printable characters without a blank: providers' ids are not all 40 hexadecimal digits.
-fn is_id(text: &str) -> bool {
-    (1..=MAX_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
 fn unexpected(command: &str, reply: &Reply) -> (Phase, Cause) {
     let text = reply.as_str().map_or_else(String::new, |text| format!(" `{}`", Untrusted(text)));
     (Phase::Hello, Cause::NotRedis(format!("{command} was answered with a {}{text}", reply.kind())))
