@@ -73,8 +73,18 @@ impl Config {
         }
     }
 
-    /// Refuses a further name where the policy takes none: it would be ignored.
+    /// Refuses names that would be ignored: a further one where the policy takes none, and any in plaintext.
     pub(super) fn validate_identity(&self) -> Result<(), Error> {
+        let only = match &self.identity {
+            Some(IdentityPolicy::Only(name)) => Some(name),
+            _ => None,
+        };
+        if let Some(name) = self.verify_as.as_ref().or(only).filter(|_| self.tls.is_none()) {
+            return Err(Error::config_with_remedy(
+                format!("{name} is to be verified, and in plaintext nobody proves any name"),
+                "use TLS (rediss://, Config::tls), or leave the name out",
+            ));
+        }
         match (&self.identity, &self.verify_as) {
             (Some(identity), Some(name)) if !identity.takes_further_names() => {
                 Err(Error::config_with_remedy(
@@ -159,6 +169,19 @@ mod tests {
         }
         let refused = plan(&format!("{seed}?identity=announced"), "evil.test:7");
         assert!(matches!(refused, Err(PlanError::OutOfScope { .. })), "{refused:?}");
+    }
+
+    /// `redis://…?verify_only=NAME` verified nothing, and said nothing of it.
+    #[test]
+    fn a_name_to_be_verified_is_refused_in_plaintext() {
+        for options in ["verify_as=a.test", "verify_only=a.test", "identity=only:a.test"] {
+            let config =
+                |scheme| Config::from_url(&format!("{scheme}://seed.test?{options}")).expect("a URL");
+            assert!(config("rediss").validate().is_ok(), "{options}");
+            let refused = config("redis").validate().expect_err(options).to_string();
+            assert!(refused.contains("a.test") && refused.contains("plaintext"), "{options}: {refused}");
+        }
+        assert!(Config::from_url("redis://seed.test?identity=seed").expect("a URL").validate().is_ok());
     }
 
     #[test]
