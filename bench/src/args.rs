@@ -37,7 +37,7 @@ pub(crate) struct Bench {
     /// How often every client runs every cell.
     #[arg(long)]
     pub(crate) rounds: Option<usize>,
-    /// Take the cells of the whole matrix, all 200 of them, instead of a choice.
+    /// Take the cells of the whole matrix, all 216 of them, instead of a choice.
     #[arg(long)]
     pub(crate) all_cells: bool,
     /// Give every client the same deadline per command, instead of its own default (which may be none).

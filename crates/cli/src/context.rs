@@ -85,7 +85,7 @@ impl Target {
         });
         if has_tls_files && args.configures_tls() {
             return Err(Failure::usage(
-                "options for TLS are given both in the URL and beside it",
+                "TLS options are given both in the URL and on the command line",
                 "move all of them to one place",
             ));
         }
@@ -109,8 +109,8 @@ impl Target {
         }
         if !self.tls {
             return Err(Failure::usage(
-                "options for TLS are of no use in plaintext",
-                "leave out --plain, begin the URL with rediss://, or leave out the options for TLS",
+                "TLS options need a TLS connection",
+                "leave out --plain, begin the URL with rediss://, or leave out the TLS options",
             ));
         }
         let mut tls = Tls::new();
@@ -140,7 +140,7 @@ impl Target {
         if args.danger_accept_invalid_certificates {
             tls = tls.danger_accept_invalid_certificates();
             self.warnings.push(
-                "DANGER: certificates are NOT checked; the password goes to whoever answers".to_owned(),
+                "DANGER: certificates are NOT checked; the password is sent to whatever answers".to_owned(),
             );
         }
         self.config = self.config.tls(tls);
@@ -159,7 +159,7 @@ impl Target {
         };
         if args.danger_plaintext_credentials && !self.tls {
             self.warnings.push(
-                "DANGER: the password goes out in plaintext, whoever the provider is; everybody on the way can read it"
+                "DANGER: the password is sent in plaintext, whatever the provider; anybody on the path can read it"
                     .to_owned(),
             );
         }
@@ -355,13 +355,13 @@ mod tests {
             ("bob:pw@a.test:1", 2, "HOST:"),
             ("a.test,:pw@b.test:1", 2, "HOST:"),
             ("bob:pw", 2, "HOST:"),
-            ("bob:pw@a.test://", 2, "not a scheme"),
+            ("bob:pw@a.test://", 2, "not a supported scheme"),
             ("rediss://", 2, "no host"),
             ("rediss://a.test --plain", 2, "contradicts"),
             ("rediss://a.test?cacert=x --cacert y", 2, "cannot read"),
-            ("redis://a.test --cacert x", 2, "plaintext"),
-            ("a.test --plain --tls-min 1.3", 2, "plaintext"),
-            ("rediss://a.test?tls_min=1.2 --tls-min 1.3", 2, "beside it"),
+            ("redis://a.test --cacert x", 2, "need a TLS connection"),
+            ("a.test --plain --tls-min 1.3", 2, "need a TLS connection"),
+            ("rediss://a.test?tls_min=1.2 --tls-min 1.3", 2, "on the command line"),
             ("a.test --crl /nonexistent.crl", 60, "cannot read"),
             ("a.test:port", 2, "HOST:"),
             ("a.test --user bob", 2, "without a password"),

@@ -131,7 +131,7 @@ async fn a_missing_intermediate_is_not_an_authority_to_trust() {
             ["trust the authority", "its name is CN=the root"],
             "its name is CN=the one between",
         ),
-        (alone, &ours, ["signed itself", "its name is CN=a node"], "trust the authority"),
+        (alone, &ours, ["self-signed", "its name is CN=a node"], "trust the authority"),
     ] {
         let line = format!(
             "doctor cache.lab.test:{} --resolve cache.lab.test:{} --cacert {} --connect-timeout 2s",

@@ -27,7 +27,7 @@ async fn a_certificate_has_to_be_more_than_trusted_where_that_is_asked_for() {
     let good = format!("--pin {key} --crl {clean} --tls-min 1.3");
     on(&lab, "ping", &good, &[]).await.ends_with(0);
     let run = on(&lab, "ping", &format!("--pin {NOBODY}"), &[]).await.ends_with(35);
-    run.says(&[&key, "none of the pinned ones", "only if they name this very key"]);
+    run.says(&[&key, "not one of the pinned keys", "only if they name this very key"]);
     on(&lab, "ping", &format!("--pin {NOBODY} --pin {key}"), &[]).await.ends_with(0);
     on(&lab, "ping", &format!("--crl {revoked}"), &[]).await.ends_with(33).says(&["has been revoked"]);
     on(&lab, "ping", &format!("--crl {outdated}"), &[]).await.ends_with(0).says(&["outdated since"]);
@@ -36,7 +36,7 @@ async fn a_certificate_has_to_be_more_than_trusted_where_that_is_asked_for() {
         node.command(&["CONFIG", "SET", "tls-protocols", "TLSv1.2"]).await.unwrap();
     }
     on(&lab, "ping", "--tls-min 1.2", &[]).await.ends_with(0);
-    on(&lab, "ping", "--tls-min 1.3", &[]).await.ends_with(36).says(&["no version of TLS in common"]);
+    on(&lab, "ping", "--tls-min 1.3", &[]).await.ends_with(36).says(&["no TLS version in common"]);
     lab.shutdown().await;
 }
 
@@ -61,7 +61,7 @@ async fn secrets_that_everybody_can_read_are_warned_of() {
         }
         let run = run(&words(&[&line]), None).await;
         for file in [&key, &password] {
-            let text = format!("in {}: take that away", file.display());
+            let text = format!("in {}: restrict that with chmod", file.display());
             assert_eq!(run.stderr.contains(&text), warned, "{mode:o}: {}", run.stderr);
         }
     }

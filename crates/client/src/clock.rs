@@ -154,7 +154,7 @@ impl Clock {
             self.wait(&mut due);
             for (at, alarm) in due.drain(..) {
                 if catch_unwind(AssertUnwindSafe(|| alarm.ring(at))).is_err() {
-                    tracing::warn!("what waited for a time panicked when it was woken");
+                    tracing::warn!("a waker panicked in the timer thread");
                 }
             }
         }

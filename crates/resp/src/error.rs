@@ -76,13 +76,13 @@ pub enum DecodeErrorKind {
         limit: usize,
     },
     /// More than [`Limits::values`](crate::Limits::values).
-    #[error("reply of more than {limit} values in all")]
+    #[error("reply of more than {limit} values in total")]
     TooManyValues {
         /// The limit in force.
         limit: usize,
     },
     /// More than [`Limits::bytes`](crate::Limits::bytes).
-    #[error("reply of more than {limit} bytes in all")]
+    #[error("reply of more than {limit} bytes in total")]
     TooManyBytes {
         /// The limit in force.
         limit: usize,

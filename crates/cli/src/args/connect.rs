@@ -31,10 +31,10 @@ pub(crate) struct ConnectArgs {
     /// The private key of the client certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = "TLS")]
     pub(crate) key: Option<PathBuf>,
-    /// A further name that every node may prove, such as cache.example.net
+    /// A further name that is acceptable for every node, such as cache.example.net
     #[arg(long, value_name = "NAME", value_parser = value::identity, help_heading = "TLS")]
     pub(crate) verify_as: Option<IdentityName>,
-    /// The one name that every node has to prove; short for --identity only:NAME
+    /// The only acceptable name, for every node; short for --identity only:NAME
     #[arg(
         long,
         value_name = "NAME",
@@ -43,7 +43,7 @@ pub(crate) struct ConnectArgs {
         help_heading = "TLS"
     )]
     pub(crate) verify_only: Option<IdentityName>,
-    /// Which names will do: any (what a node announces, or the seed's), announced, seed, or only:NAME
+    /// Which names are acceptable: any (what a node announces, or the seed's), announced, seed, or only:NAME
     #[arg(long, value_name = "POLICY", value_parser = value::identity_policy, help_heading = "TLS")]
     pub(crate) identity: Option<IdentityPolicy>,
     /// A name, *.suffix, address or network that the cluster may announce beside its seeds' domain; may be repeated
@@ -53,23 +53,23 @@ pub(crate) struct ConnectArgs {
     /// authority of your own.
     #[arg(long, value_name = "NAME", value_parser = value::trust, help_heading = "TLS")]
     pub(crate) trust: Vec<Trust>,
-    /// A public key of which every node must present one, as sha256/BASE64; may be repeated
+    /// A pinned public key, sha256/BASE64; every node must present one of those given; may be repeated
     #[arg(long, value_name = "PIN", value_parser = value::pin, help_heading = "TLS")]
     pub(crate) pin: Vec<Pin>,
-    /// A certificate revocation list (PEM or DER); may be repeated. What no list knows is refused
+    /// A certificate revocation list (PEM or DER); may be repeated. Issuers that no list covers are refused
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     pub(crate) crl: Vec<PathBuf>,
-    /// The oldest version of TLS that will do: 1.2 (the default) or 1.3
+    /// The minimum TLS version: 1.2 (the default) or 1.3
     #[arg(long, value_name = "VERSION", value_parser = value::tls_version, help_heading = "TLS")]
     pub(crate) tls_min: Option<TlsVersion>,
-    /// DANGER: accept any name of a trusted authority
+    /// DANGER: accept a trusted authority's certificate whatever names it has
     #[arg(long, help_heading = "TLS")]
     pub(crate) danger_accept_invalid_hostnames: bool,
     /// DANGER: accept every certificate
     #[arg(long, help_heading = "TLS")]
     pub(crate) danger_accept_invalid_certificates: bool,
 
-    /// DANGER: with --plain, send the password also to a provider that speaks TLS
+    /// DANGER: with --plain, send the password even to a provider that speaks TLS
     #[arg(long, help_heading = "TLS")]
     pub(crate) danger_plaintext_credentials: bool,
 
@@ -79,21 +79,21 @@ pub(crate) struct ConnectArgs {
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
 
-    /// The provider whose habits to expect, instead of the one that the host name suggests
+    /// The provider profile to use instead of the one that the host name suggests
     #[arg(long, value_name = "NAME", value_parser = value::profile, help_heading = "Addresses")]
     pub(crate) profile: Option<&'static Profile>,
-    /// Where to dial nodes, such as 'ip=seed' or '*=seed:+1000'; may be repeated, the first match counts. A rule may end
-    /// in ' pin=sha256/BASE64', a public key that the nodes it dials must present
+    /// Where to dial nodes, such as 'ip=seed' or '*=seed:+1000'; may be repeated; the first match counts. A rule may end
+    /// in ' pin=sha256/BASE64', a public key that the nodes dialled by it must present
     #[arg(long, value_name = "RULE", value_parser = value::rule, help_heading = "Addresses")]
     pub(crate) map: Vec<DialRule>,
     /// The address of a name, HOST:ADDR or HOST:PORT:ADDR; may be repeated
     #[arg(long, value_name = "HOST[:PORT]:ADDR", value_parser = value::resolve, help_heading = "Addresses")]
     pub(crate) resolve: Vec<ResolveEntry>,
 
-    /// How long a command may take in all
+    /// How long a command may take in total
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = value::duration, help_heading = "Time")]
     pub(crate) timeout: Duration,
-    /// How long connecting may take in all
+    /// How long connecting may take in total
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::duration, help_heading = "Time")]
     pub(crate) connect_timeout: Duration,
 

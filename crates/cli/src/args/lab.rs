@@ -39,7 +39,7 @@ pub(crate) enum LabCommand {
 /// `truename lab up`
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
-    /// Whom to imitate; see `truename lab profiles`
+    /// Which provider to imitate; see `truename lab profiles`
     #[arg(long, value_name = "NAME", default_value = "azure", value_parser = value::lab_profile)]
     pub(crate) profile: Profile,
     /// How many primaries
@@ -48,10 +48,10 @@ pub(crate) struct UpArgs {
     /// How many replicas each primary has
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) replicas: usize,
-    /// TLS, whatever the profile's habit is
+    /// Use TLS, whatever the profile's default is
     #[arg(long, conflicts_with = "plain")]
     pub(crate) tls: bool,
-    /// Plaintext, whatever the profile's habit is
+    /// Use plaintext, whatever the profile's default is
     #[arg(long)]
     pub(crate) plain: bool,
     #[command(flatten)]
@@ -70,7 +70,7 @@ pub(crate) struct DemoArgs {
     /// How long the workload runs, besides the redeploy in its middle
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub(crate) seconds: u64,
-    /// Whom to imitate; see `truename lab profiles`
+    /// Which provider to imitate; see `truename lab profiles`
     #[arg(long, value_name = "NAME", default_value = "azure", value_parser = value::lab_profile)]
     pub(crate) profile: Profile,
 }

@@ -70,13 +70,13 @@ pub(crate) enum Command {
     /// Run one command on the node that its key belongs to
     #[command(after_help = EXEC_EXAMPLES)]
     Exec(ExecArgs),
-    /// Look at every node: address, certificate, names, login; and say what would fix it
+    /// Probe every node (address, certificate, names, login), and say what is wrong and what would fix it
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
     /// Real clusters on this machine that behave as the cloud providers' do
     #[command(subcommand)]
     Lab(LabCommand),
-    /// Show what this is about, in a minute, against real servers
+    /// See it work against real servers, in a minute
     #[command(after_help = lab::DEMO_EXAMPLES)]
     Demo(DemoArgs),
     /// Print a completion script for a shell

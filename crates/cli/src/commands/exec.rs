@@ -44,7 +44,7 @@ pub(crate) async fn run(target: &Target, args: &ExecArgs, output: &mut Output) -
 fn unplaced(error: &RouteError) -> Option<&'static str> {
     match error {
         RouteError::SeveralNodes { .. } => Some("concerns every node of the cluster"),
-        RouteError::Administrative { .. } => Some("acts on the node that it is sent to"),
+        RouteError::Administrative { .. } => Some("acts on the node that executes it"),
         _ => None,
     }
 }

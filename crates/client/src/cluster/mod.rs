@@ -222,8 +222,8 @@ impl Cluster {
 pub(crate) fn runtime_here() -> Result<Handle, Error> {
     Handle::try_current().map_err(|_| {
         Error::config_with_remedy(
-            "there is no tokio runtime here",
-            "call this within one, such as under #[tokio::main]",
+            "no tokio runtime is running here",
+            "call this inside one, such as under #[tokio::main]",
         )
     })
 }

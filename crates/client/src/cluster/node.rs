@@ -185,7 +185,7 @@ impl Node {
         }
         *renewed = Some(now);
         drop(renewed);
-        tracing::debug!(node = %self.endpoint(), "its connections are made anew");
+        tracing::debug!(node = %self.endpoint(), "its connections are being replaced");
         self.exclusive.clear();
         self.lanes.iter().for_each(Lane::renew);
     }

@@ -97,7 +97,7 @@ impl Cluster {
         let connector = &self.factory.connector;
         let nothing = ConnectionFacts::default();
         let failure = connector.failure_after(node.target(), &nothing, Phase::Tcp, Cause::TimedOut, begun);
-        let remedy = "the time to connect was over before the node's own: allow more with --connect-timeout \
+        let remedy = "the total time to connect ended before this node's own: allow more with --connect-timeout \
                       (Config::connect_timeout), or check that the node answers";
         NodeFailure { remedy: Some(remedy.to_owned()), ..failure }
     }

@@ -88,9 +88,7 @@ impl Config {
         match (&self.identity, &self.verify_as) {
             (Some(identity), Some(name)) if !identity.takes_further_names() => {
                 Err(Error::config_with_remedy(
-                    format!(
-                        "{name} is to be verified beside other names, and the identity policy allows none"
-                    ),
+                    format!("{name} is a further acceptable name, but the identity policy accepts only one"),
                     "choose one: Config::verify_as (--verify-as, verify_as=) adds a name, IdentityPolicy::Only \
                      (--verify-only, verify_only=) replaces all others",
                 ))
@@ -191,7 +189,7 @@ mod tests {
             ("?identity=only:*.example.net", "wildcard"),
             ("?verify_only=*.example.net", "wildcard"),
             ("?trust=*", "`*.example.net`"),
-            ("?identity=seed&verify_only=a.example.net", "leave one out"),
+            ("?identity=seed&verify_only=a.example.net", "leave out either"),
             ("?verify_as=b.example.net&verify_only=a.example.net", "choose one"),
         ] {
             let read = Config::from_url(&format!("rediss://:sesame@seed.example.net{options}"));

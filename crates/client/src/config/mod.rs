@@ -292,7 +292,7 @@ impl Config {
         self
     }
 
-    /// How long a command may take in all: waiting for room, redirects, retries, backoff and the reply. The
+    /// How long a command may take in total: waiting for room, redirects, retries, backoff and the reply. The
     /// default is 5 s.
     ///
     /// A longer one than 2 s says that commands may be slow: it is then the stall time, too, unless
@@ -420,7 +420,7 @@ impl Config {
         }
         if self.tls.is_none() && self.rules.iter().any(|rule| !rule.pins.is_empty()) {
             return Err(Error::config_with_remedy(
-                "a dial rule pins public keys, and in plaintext nobody presents any",
+                "a dial rule pins public keys, which needs TLS",
                 "use TLS (rediss://, Config::tls), or leave the pins out",
             ));
         }

@@ -67,7 +67,7 @@ pub(super) fn parse(text: &str) -> Result<Config, Error> {
                 Typed(&format!("{other}://")).to_string()
             };
             return Err(Error::config_with_remedy(
-                format!("{shown} is not a scheme of this client"),
+                format!("{shown} is not a supported scheme"),
                 "use rediss:// for TLS or redis:// for plaintext",
             ));
         }
@@ -200,8 +200,8 @@ fn apply(config: Config, key: &str, value: &str) -> Result<Config, Error> {
         }
         "identity" | "verify_only" if config.identity.is_some() => {
             return Err(Error::config_with_remedy(
-                "the URL says twice which names will do",
-                "leave one out of `identity` and `verify_only`",
+                "the URL sets the identity policy twice",
+                "leave out either `identity` or `verify_only`",
             ));
         }
         "identity" => {
@@ -226,7 +226,7 @@ fn apply(config: Config, key: &str, value: &str) -> Result<Config, Error> {
         "cert" | "key" => config,
         _ => {
             return Err(Error::config_with_remedy(
-                "what precedes a `=` after the `?` is not an option of the URL",
+                "the URL has an unknown option (not repeated, as it may hold a password)",
                 "the options are timeout, connect_timeout, stall_timeout, refresh, profile, map, verify_as, \
                  verify_only, identity, trust, read_from, cacert, cert, key, pin, crl, tls_min, name, protocol, lanes and \
                  max_exclusive",
@@ -335,7 +335,7 @@ mod tests {
     fn what_is_refused_and_that_no_secret_is_repeated() {
         let rows = [
             ("host:6379", "no scheme"),
-            ("http://host", "not a scheme"),
+            ("http://host", "not a supported scheme"),
             ("redis://", "no host"),
             ("redis://a,,b", "no host"),
             ("redis://host:99999", "host 1 of the URL: the port must be"),
@@ -346,7 +346,7 @@ mod tests {
             ("rediss://:sesame/1@host", "before its last `@`"),
             ("rediss://host?name=a@sesame", "%40"),
             ("rediss://host#sesame", "%23"),
-            ("bob:sesame://x@host", "not a scheme"),
+            ("bob:sesame://x@host", "not a supported scheme"),
             ("redis://user@host", "without a password"),
             ("redis://:sesame@host/3", "only database 0"),
             ("rediss://:sesame@host?timeout=fast", "250ms"),

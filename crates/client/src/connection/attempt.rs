@@ -289,5 +289,5 @@ impl Attempt<'_> {
 
 /// A cause that passes: the next attempt goes by the roots that are in force by then.
 fn roots_replaced() -> Cause {
-    Cause::Io("the trusted roots were replaced meanwhile".to_owned())
+    Cause::Io("the TLS options were replaced during the handshake".to_owned())
 }

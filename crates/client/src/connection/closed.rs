@@ -120,15 +120,19 @@ impl fmt::Display for CloseCause {
             Self::Io(error) => write!(f, "the connection failed: {}", Untrusted(&error.to_string())),
             Self::PeerClosed => write!(f, "the server closed the connection"),
             Self::Stalled(silence) => {
-                write!(f, "the server was silent for {} ms and was given up", silence.as_millis())
+                write!(
+                    f,
+                    "the server was silent for {} ms, and the connection was closed",
+                    silence.as_millis()
+                )
             }
             Self::Overdue(late) => write!(
                 f,
-                "a reply was not complete {} ms after its time was up, and the connection was given up",
+                "a reply was still incomplete {} ms after its deadline, and the connection was closed",
                 late.as_millis()
             ),
             Self::Protocol(what) => write!(f, "the server broke the protocol: {}", Untrusted(what)),
-            Self::Renewed => write!(f, "the connection is made anew, as its node asked for that"),
+            Self::Renewed => write!(f, "the connection was replaced, as the node asked for that"),
             Self::TrustChanged(cause) => {
                 write!(f, "the connection was closed because the new TLS options refuse its peer: {cause}")
             }

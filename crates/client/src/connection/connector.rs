@@ -73,10 +73,9 @@ impl Connector {
     /// Uses other TLS options from now on: for what is being connected, and to judge all connections that are up; those
     /// that they refuse end. Judging takes a fraction of a millisecond per connection.
     pub(crate) fn replace_tls(&self, context: TlsContext) -> Result<(), Error> {
-        let tls =
-            self.env.tls.as_ref().ok_or_else(|| {
-                Error::config("a plaintext client stays one: TLS is chosen when it is made")
-            })?;
+        let tls = self.env.tls.as_ref().ok_or_else(|| {
+            Error::config("a plaintext client cannot change to TLS: that is chosen when it is created")
+        })?;
         tls.store(Arc::new(context));
         self.live.judge(|target, facts| self.refuses(target, facts));
         Ok(())

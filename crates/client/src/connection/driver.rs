@@ -210,7 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
                     Ok(Some(submitted)) => self.meter.replied(submitted, self.last_heard),
                     Ok(None) => {}
                     Err(Unsolicited) => {
-                        delivered = Err(CloseCause::Protocol("a reply to no command".to_owned()));
+                        delivered = Err(CloseCause::Protocol("an unsolicited reply".to_owned()));
                         break;
                     }
                 }

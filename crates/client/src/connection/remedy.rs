@@ -60,7 +60,7 @@ pub(super) fn advise(
             "check host and port: a firewall that drops packets looks like this".to_owned()
         }
         Cause::Refused | Cause::Unreachable(_) | Cause::TimedOut if phase == Phase::Tcp => format!(
-            "the announced address cannot be reached from here: say where it can with one rule, such as \
+            "the announced address cannot be reached from here: say where to dial instead with one rule, such as \
              --map '{}=seed' for the seed's host with the announced port, or --map '*=seed:+1000' when the \
              ports are shifted (Config::dial_rule)",
             if node.ip().is_some() { "ip" } else { "*" }
@@ -83,7 +83,7 @@ pub(super) fn advise(
         Cause::CertificateNotYetValid => "check this machine's clock".to_owned(),
         Cause::NameMismatch => name_mismatch(target, plan, facts),
         Cause::CertificateRevoked => {
-            "its authority has withdrawn the certificate: give the server another one, and find out why".to_owned()
+            "its authority revoked the certificate: install a new one on the server, and find out why".to_owned()
         }
         Cause::RevocationUnknown => format!(
             "add the list of the authority that issued the certificate with --crl FILE (Tls::crl_file){}",
@@ -91,10 +91,10 @@ pub(super) fn advise(
         ),
         Cause::PinMismatch { presented } => format!(
             "ask whoever runs the server which key it has, by another way than this connection: pin {presented} beside \
-             the old one (--pin, Tls::pin) only if they name this very key; otherwise somebody poses as the server"
+             the old one (--pin, Tls::pin) only if they name this very key; otherwise somebody may be impersonating the server"
         ),
         Cause::NoCommonTlsVersion => {
-            "let the server speak TLS 1.3 or 1.2, or allow the older one of them here: --tls-min 1.2 \
+            "enable TLS 1.2 or 1.3 at the server, or, if TLS 1.2 is all it has, allow that here: --tls-min 1.2 \
              (Tls::min_version)"
                 .to_owned()
         }
@@ -111,7 +111,7 @@ pub(super) fn advise(
         }
         Cause::WrongCredentials => "check the user name (--user) and the password".to_owned(),
         Cause::NoPermission(_) => {
-            "let the user run what a cluster client needs: ACL SETUSER NAME +hello +client|setinfo \
+            "allow the user the commands that a cluster client needs: ACL SETUSER NAME +hello +client|setinfo \
              +client|setname +client|info +cluster|slots +cluster|shards +cluster|myid +ping"
                 .to_owned()
         }
@@ -129,8 +129,8 @@ pub(super) fn advise(
             "a rule, tunnel or port mapping leads {node} to another node: check the one for this address"
         ),
         Cause::PlaintextCredentials { .. } => REMEDY.to_owned(),
-        Cause::TooManyDials => "wait: nodes that are silent hold up the connections to the others".to_owned(),
-        Cause::NotRedis(_) => "check the port: something else than Redis or Valkey listens there".to_owned(),
+        Cause::TooManyDials => "try again later: attempts to connect to silent nodes are using up the limit".to_owned(),
+        Cause::NotRedis(_) => "check the port: something other than Redis or Valkey listens there".to_owned(),
         Cause::ClosedByPeer if phase == Phase::Tls || phase == Phase::Hello => {
             "check that a Redis or Valkey server listens there, that it has room for another client (without any, it \
              closes TLS connections unread: maxclients), and that no proxy on the way closes the connection"
@@ -153,14 +153,14 @@ fn unknown_issuer(certificate: Option<&Certificate>) -> String {
     }
     if certificate.issuer == certificate.subject {
         return format!(
-            "the certificate signed itself: if it is the right one, trust that very certificate with --cacert FILE \
+            "the certificate is self-signed: if it is the right one, trust that very certificate with --cacert FILE \
              (Tls::ca_file); its name is {}",
             certificate.issuer
         );
     }
     format!(
-        "the server sent its own certificate alone, signed by {}: if that is an intermediate authority, let the server \
-         send its certificate too (append it to the file of tls-cert-file); if it is the root, trust it with --cacert \
+        "the server sent only its own certificate, signed by {}: if that is an intermediate authority, have the server \
+         send that certificate too (append it to the file of tls-cert-file); if it is the root, trust it with --cacert \
          FILE (Tls::ca_file)",
         certificate.issuer
     )

@@ -267,7 +267,7 @@ impl<O: LaneObserver> LaneTask<O> {
         self.meter.connected();
         // Whatever is left over from the greeting would answer the first caller's command.
         if !matches!(connected.wire.holds_more(), Ok(false)) {
-            return CloseCause::Protocol("a reply to no command".to_owned());
+            return CloseCause::Protocol("an unsolicited reply".to_owned());
         }
         let facts = Arc::new(connected.facts);
         let connector = self.connector.clone();

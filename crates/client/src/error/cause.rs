@@ -273,7 +273,7 @@ impl fmt::Display for Cause {
                 )
             }
             Self::WrongNode { announced, answered: None } => {
-                write!(f, "the peer does not prove that it is the announced node {}", Untrusted(announced))
+                write!(f, "the peer did not prove that it is the announced node {}", Untrusted(announced))
             }
             Self::BadTopology(why) => write!(f, "the reported topology cannot be used: {}", shown(why)),
             Self::Io(why) => shown(why).fmt(f),
@@ -284,12 +284,12 @@ impl fmt::Display for Cause {
             }
             Self::CertificateRevoked => write!(f, "the certificate has been revoked"),
             Self::RevocationUnknown => {
-                write!(f, "no revocation list that was given speaks of the certificate's issuer")
+                write!(f, "none of the given revocation lists covers the certificate's issuer")
             }
             Self::PinMismatch { presented } => {
-                write!(f, "the certificate's public key, {presented}, is none of the pinned ones")
+                write!(f, "the certificate's public key, {presented}, is not one of the pinned keys")
             }
-            Self::NoCommonTlsVersion => write!(f, "client and server have no version of TLS in common"),
+            Self::NoCommonTlsVersion => write!(f, "client and server have no TLS version in common"),
         }
     }
 }

@@ -269,7 +269,7 @@ impl InterruptedError {
 
     /// Adds what became of the attempts after the one whose fate is unknown.
     pub(crate) fn followed_by(mut self, error: &Error) -> Self {
-        self.cause = format!("{}; then, when it was sent again: {}", self.cause, error.brief());
+        self.cause = format!("{}; then, sent again: {}", self.cause, error.brief());
         self
     }
 }
@@ -308,11 +308,11 @@ impl fmt::Display for TimeoutError {
             Execution::Possible => "; the command may have been executed",
             Execution::NotSent => "; the command was not sent",
             Execution::Refused | Execution::RefusedForNow => {
-                "; the command was sent, refused and not executed"
+                "; the command was sent and refused, and was not executed"
             }
         })?;
         if let Some(cause) = &self.last_cause {
-            write!(f, " (the attempt before failed: {})", shown(cause))?;
+            write!(f, " (the previous attempt failed: {})", shown(cause))?;
         }
         Ok(())
     }

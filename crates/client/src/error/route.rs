@@ -97,13 +97,13 @@ impl fmt::Display for RouteError {
             }
             Self::SeveralNodes { command } => write!(
                 f,
-                "{} concerns every node of a cluster, and a call goes to one; say which with \
+                "{} concerns every node of a cluster, but a call goes to one; say to which with \
                  Command::route_to, Command::route_by_key or Command::route_to_any",
                 Untrusted(command)
             ),
             Self::Administrative { command } => write!(
                 f,
-                "{} acts on the node that it is sent to, and that would be any primary of the cluster; say which with \
+                "{} acts on the node that executes it, and any primary could be the one; say which with \
                  Command::route_to, Command::route_by_key or Command::route_to_any",
                 Untrusted(command)
             ),
@@ -111,7 +111,7 @@ impl fmt::Display for RouteError {
             Self::EmptyCommand => write!(f, "the command has no name"),
             Self::NoExclusiveConnection { node, limit } => write!(
                 f,
-                "the command needs a connection of its own, and all {limit} that there may be to {node} are in use; \
+                "the command needs a connection of its own, and all {limit} that are allowed to {node} are in use; \
                  raise Config::max_exclusive_connections (`max_exclusive=` in a URL)"
             ),
         }

@@ -222,9 +222,9 @@ impl Rejection {
             Refusal::Certificate(reason) => certificate_cause(reason),
             Refusal::Revocation(Revocation::Revoked) => Cause::CertificateRevoked,
             Refusal::Revocation(Revocation::Unknown) => Cause::RevocationUnknown,
-            Refusal::Revocation(Revocation::Unusable(why)) => Cause::CertificateRejected(format!(
-                "the revocation list of its issuer cannot be believed: {why}"
-            )),
+            Refusal::Revocation(Revocation::Unusable(why)) => {
+                Cause::CertificateRejected(format!("its issuer's revocation list cannot be trusted: {why}"))
+            }
             Refusal::Pin(presented) => Cause::PinMismatch { presented: *presented },
             Refusal::Other(error) => tls_cause(error),
         }

@@ -13,7 +13,7 @@ pub fn warn_if_exposed(what: &str, path: impl AsRef<Path>) -> Option<String> {
     let path = path.as_ref();
     is_readable_by_others(path).then(|| {
         let path = path.display();
-        format!("every user of this machine can read {what} in {path}: take that away with chmod o-rwx")
+        format!("every user of this machine can read {what} in {path}: restrict that with chmod o-rwx")
     })
 }
 

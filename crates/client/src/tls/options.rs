@@ -161,7 +161,7 @@ impl Tls {
             .map_err(|error| Error::config(format!("the revocation list is not valid PEM: {error}")))?;
         if lists.is_empty() {
             return Err(Error::config_with_remedy(
-                "the file of revocation lists holds none",
+                "the file contains no revocation list",
                 "it must be PEM text with `-----BEGIN X509 CRL-----` blocks, or one list in DER form",
             ));
         }
@@ -203,7 +203,7 @@ impl Tls {
         let now = now_utc();
         self.revocation.iter().filter_map(move |list| list.outdated(now)).map(|list| {
             format!(
-                "the revocation list of {} is outdated since {}: get the next one",
+                "the revocation list of {} has been outdated since {}: get the next one",
                 Untrusted(&list.issuer),
                 UtcMinute(list.next_update)
             )

@@ -54,7 +54,9 @@ impl FromStr for TlsVersion {
         match text {
             "1.2" => Ok(Self::Tls12),
             "1.3" => Ok(Self::Tls13),
-            _ => Err(Error::config("a TLS version is 1.2 or 1.3: this client speaks no older one")),
+            _ => Err(Error::config(
+                "the TLS version must be 1.2 or 1.3: this client does not speak older ones",
+            )),
         }
     }
 }

@@ -111,7 +111,7 @@ impl FromStr for IdentityPolicy {
 #[non_exhaustive]
 pub enum IdentityPolicyError {
     /// None of the words; the text as it may be shown.
-    #[error("{0} does not say who must answer: write any, announced, seed, or only:NAME")]
+    #[error("{0} is not an identity policy: write any, announced, seed, or only:NAME")]
     Unknown(String),
     /// What follows `only:` is not a name.
     #[error(transparent)]

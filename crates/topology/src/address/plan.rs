@@ -93,8 +93,8 @@ pub enum PlanError {
     /// What the node announces is out of [scope](super::Scope), and no rule, map or detour leads to it: it is not dialled,
     /// or there is no name in scope that it could prove.
     #[error(
-        "{endpoint} is out of scope: neither a seed, nor under a seed's parent domain, nor trusted; under public \
-         authorities anybody can have a certificate for such a name"
+        "{endpoint} is out of scope: neither a seed, nor under a seed's parent domain, nor trusted; public \
+         authorities issue certificates for such names to whoever owns them"
     )]
     OutOfScope {
         /// The announced endpoint.

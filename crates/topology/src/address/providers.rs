@@ -265,7 +265,7 @@ pub(super) static PROFILES: [Profile; 13] = [
         identity: IdentityPolicy::AnyOf,
         traits: ProfileTraits { private_ca: true, ..OPEN_SOURCE },
         hints: &[
-            "In proxy mode the instance is no cluster: connect to it as to a single server.",
+            "In proxy mode the instance is not a cluster: connect to it as to a single server.",
             "The authority is private: give ApsaraDB-CA-Chain.pem.",
         ],
         // Every customer's instance lies under the same parent.

@@ -1,4 +1,4 @@
-//! `truename doctor`: looks at every seed and node, and says what is wrong and what would fix it.
+//! `truename doctor`: probes every seed and node, and says what is wrong and what would fix it.
 //!
 //! - [`Diagnosis`] is what was found out, with everything that the text and the JSON form need
 //! - [`check`]: the cells of a row, as pure functions of a [`truename::probe::NodeReport`]
@@ -36,7 +36,7 @@ struct Diagnosis {
     now: i64,
 }
 
-/// Looks and tells.
+/// Probes every node and prints the diagnosis.
 pub(crate) async fn run(target: &Target, output: &mut Output) -> Result<Exit, Failure> {
     let diagnosis = Diagnosis {
         report: examine(&target.config).await?,

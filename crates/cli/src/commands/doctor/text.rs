@@ -104,7 +104,7 @@ fn notes(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
         page.indented(page.paint().warning(expiry(&expiring, diagnosis.now)))?;
     }
     if diagnosis.report.is_single_node {
-        page.indented("- The server is no cluster, or its proxy hides it: it is used as a single node.")?;
+        page.indented("- The server is not a cluster, or its proxy hides it: it is used as a single node.")?;
     }
     if diagnosis.tls {
         page.indented(
@@ -112,7 +112,7 @@ fn notes(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
         )?;
     } else {
         page.indented(
-            "- Everything is plaintext: nobody is verified, and the password can be read on the way.",
+            "- Everything is plaintext: nobody is verified, and anybody on the path can read the password.",
         )?;
     }
     Ok(())
@@ -150,12 +150,12 @@ fn verdict(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
     let code = diagnosis.exit().code();
     let what = match failed {
         0 if diagnosis.report.slots_without_owner() > 0 => {
-            "The addresses answer, and the cluster cannot serve all slots".to_owned()
+            "The addresses answer, but the cluster cannot serve all slots".to_owned()
         }
         0 if !diagnosis.report.disagreements.is_empty() => {
-            "The addresses answer, and the nodes disagree on the topology".to_owned()
+            "The addresses answer, but the nodes disagree on the topology".to_owned()
         }
-        0 => "No seed told a usable topology".to_owned(),
+        0 => "No seed returned a usable topology".to_owned(),
         failed => format!("{failed} of {all} addresses cannot be used"),
     };
     page.line(paint.error(format!("{what} ({took} ms, exit code {code}).")))

@@ -49,9 +49,7 @@ pub(crate) fn refusal(error: &ErrorReply) -> (Phase, Cause) {
 pub(crate) fn broken(error: WireError) -> (Phase, Cause) {
     match error {
         WireError::Closed => (Phase::Hello, Cause::ClosedByPeer),
-        WireError::Surplus => {
-            (Phase::Hello, Cause::NotRedis("a reply that nothing was asked for".to_owned()))
-        }
+        WireError::Surplus => (Phase::Hello, Cause::NotRedis("an unsolicited reply".to_owned())),
         WireError::Decode(error) => (Phase::Hello, Cause::NotRedis(error.to_string())),
         WireError::Io(error) => match classify_tls_error(&error) {
             Some((cause, _)) => (Phase::Tls, cause),
