@@ -16,7 +16,7 @@ use crate::target::Key;
 const PAUSE: Duration = Duration::from_millis(5);
 /// A call that takes longer is given up on; every client was told to answer much sooner.
 const HANGS_AFTER: Duration = Duration::from_secs(10);
-/// A call that took longer was no service, whatever it ended with.
+/// A call that took longer does not count as served, whatever it ended with.
 pub(super) const SERVED_WITHIN: Duration = Duration::from_millis(500);
 
 /// One call.

@@ -57,5 +57,5 @@ impl Subject for Truename {
 }
 
 fn length(reply: &Reply) -> Result<usize, Failure> {
-    reply.as_bytes().map(<[u8]>::len).ok_or_else(|| Failure::new(format!("{reply:?} is no value")))
+    reply.as_bytes().map(<[u8]>::len).ok_or_else(|| Failure::new(format!("{reply:?} is not a value")))
 }

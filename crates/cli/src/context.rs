@@ -24,9 +24,9 @@ pub(crate) struct Target {
     pub(crate) config: Config,
     /// Whether connections are encrypted.
     pub(crate) tls: bool,
-    /// Who logs in: a user name, `default`, or nobody.
+    /// The login: a user name, `default`, or nobody.
     pub(crate) login: Option<String>,
-    /// What the user should be told before anything happens.
+    /// Warnings for the user before anything happens.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -328,7 +328,7 @@ mod tests {
         }
     }
 
-    /// A password that everybody can read was taken without a word.
+    /// A password file that everybody can read was accepted without a warning.
     #[cfg(unix)]
     #[test]
     fn a_password_file_that_everybody_can_read_is_warned_of() {

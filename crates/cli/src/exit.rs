@@ -173,10 +173,10 @@ impl From<&Error> for Exit {
     }
 }
 
-/// Prints what the parser has to say (help, version or an error) and tells how to end.
+/// Prints what the parser has to say (help, version or an error) and returns how to end.
 pub(crate) fn of_parser(mut answer: clap::Error) -> Exit {
     typed::withhold(&mut answer);
-    // There is nobody left to tell when this fails.
+    // If this fails, there is nowhere left to report it.
     let _ = answer.print();
     if answer.use_stderr() { Exit::Usage } else { Exit::Ok }
 }

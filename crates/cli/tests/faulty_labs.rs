@@ -102,7 +102,7 @@ async fn tls_to_a_plaintext_port() {
     lab.shutdown().await;
 }
 
-/// A server that is no cluster is used as a single node.
+/// A server that is not a cluster is used as a single node.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_no_cluster() {
     let lab = Lab::builder(Profile::Plain).no_cluster().start().await.unwrap();

@@ -1,4 +1,4 @@
-//! `truename lab up` and `truename demo`, as a user runs them: what they print works, and nothing stays behind.
+//! `truename lab up` and `truename demo`, as a user runs them: what they print works, and they leave nothing behind.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -32,7 +32,7 @@ async fn up(options: &str) -> Up {
 }
 
 impl Up {
-    /// The arguments behind `truename doctor`.
+    /// The arguments after `truename doctor`.
     fn options(&self) -> String {
         self.recipe["truename"].as_str().unwrap().trim_start_matches("truename doctor ").replace('\'', "")
     }

@@ -1,4 +1,4 @@
-//! A cluster whose nodes all have the same port and the same certificate, so that only a node's id tells it from the
+//! A cluster whose nodes all have the same port and the same certificate, so that only a node's id distinguishes it from the
 //! next one; and a user who may not ask for it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

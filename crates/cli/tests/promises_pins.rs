@@ -15,7 +15,7 @@ const NOBODY: &str = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 async fn a_certificate_has_to_be_more_than_trusted_where_that_is_asked_for() {
     let lab = Lab::builder(Profile::Azure).no_cluster().start().await.unwrap();
     let document = on(&lab, "doctor", "--json", &[]).await.ends_with(0).json();
-    let key = document["seeds"][0]["certificate"]["key"].as_str().expect("the key is told").to_owned();
+    let key = document["seeds"][0]["certificate"]["key"].as_str().expect("the key is reported").to_owned();
     let list = |revoked: &[usize], outdated: bool, name: &str| {
         let path = lab.dir().join(name);
         std::fs::write(&path, lab.revocation_list(revoked, outdated).unwrap().unwrap()).unwrap();

@@ -44,7 +44,7 @@ async fn every_profile_that_promises_it_needs_no_configuration() {
     }
 }
 
-/// Redis Enterprise tells no node id where a detour would need one; its profile decides where to dial instead.
+/// Redis Enterprise reports no node id where a detour would need one; its profile decides where to dial instead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_commands_of_redis_enterprise_suffice() {
     let lab = Lab::builder(Profile::Azure).enterprise_commands(true).start().await.unwrap();

@@ -28,7 +28,7 @@ async fn what_cannot_be_understood_says_what_where_and_how_to_write_it() {
         ("ping a.test --user bob", 2, &["without a password"]),
         ("exec a.test GET k", 2, &["--"]),
         ("lab up --profile azur", 2, &["per-node-certs"]),
-        ("ping redis://a.test --cacert x.pem", 2, &["plaintext", "rediss://"]),
+        ("ping redis://a.test --cacert x.pem", 2, &["need a TLS connection", "rediss://"]),
     ];
     for (line, code, parts) in rows {
         let run = run(&words(&[line]), None).await.ends_with(code).says(parts).within(Duration::from_secs(2));
@@ -108,7 +108,7 @@ async fn colours_only_where_they_are_wanted() {
         let line = extra.to_owned();
         async move { finished(line, command).await.ends_with(11).text().contains('\u{1b}') }
     };
-    assert!(!with("", false).await, "a pipe is no terminal");
+    assert!(!with("", false).await, "a pipe is not a terminal");
     assert!(with("--color always", false).await);
     assert!(!with("--color never", false).await);
     assert!(!with("", true).await, "NO_COLOR");

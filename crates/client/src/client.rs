@@ -26,8 +26,8 @@ use crate::tls::Tls;
 /// - Every call ends within its deadline ([`Config::command_timeout`] or [`Command::timeout`]).
 /// - Dropping a call's future does not take the command back, and never changes the result of another call.
 /// - A command that waits on the server, such as `BLPOP`, has a connection of its own
-///   ([`Config::max_exclusive_connections`]) and as much time more as it may wait: one without an end ends when it is
-///   answered, when its connection does, or when its slot moves. Dropping its future closes that connection.
+///   ([`Config::max_exclusive_connections`]), and its deadline is extended by the time that it may wait. One that waits
+///   without end ends when it is answered, when its connection ends, or when its slot moves. Dropping its future closes that connection.
 #[derive(Debug, Clone)]
 pub struct Client {
     handle: Arc<Handle>,
@@ -49,8 +49,8 @@ impl Client {
     ///
     /// Succeeds once the topology is known and at least one primary is connected; the others go on trying.
     /// Must be called within a tokio runtime, on which the connections then live. Calls may come from anywhere: this
-    /// runtime, another one, or an executor without any. They end in time even while nobody drives this runtime, but
-    /// are answered only while somebody does.
+    /// runtime, another one, or an executor without any. They end in time even while nothing drives this runtime, but
+    /// are answered only while something does.
     ///
     /// # Errors
     /// [`Error::Config`], also outside a tokio runtime, or [`Error::Connect`] with every node that was tried and what would fix it, no later
@@ -85,7 +85,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// See [`Error`]; [`Error::may_have_executed`] tells whether the command can have had an effect.
+    /// See [`Error`]; [`Error::may_have_executed`] says whether the command can have had an effect.
     ///
     /// # Cancel safety
     /// Dropping the future after its first poll leaves the command to be executed; its reply is discarded.
@@ -93,17 +93,17 @@ impl Client {
         self.handle.router.execute(command)
     }
 
-    /// Uses other roots, pins, revocation lists, another client certificate and other checks from now on, such as after a
+    /// Applies new TLS options from now on: roots, pins, revocation lists, client certificate, checks. For example after a
     /// certificate was renewed or when there is a new revocation list.
     ///
-    /// Connections that are up are judged by what their peers presented, as if they were made now: chain, dates, names,
-    /// revocation, pins and version of TLS. Those that the new options accept stay up, even where another client certificate
-    /// is given; the others are closed and made anew. What was sent on a closed one and not answered ends as when a
-    /// connection is lost: [`Error::may_have_executed`] tells. No TLS session of before is resumed.
+    /// Live connections are checked by what their peers presented, as if they were made now: chain, dates, names,
+    /// revocation, pins and TLS version. Those that the new options accept stay up, even with a different client
+    /// certificate; the others are closed and replaced. Commands in flight on a closed one fail as when a
+    /// connection is lost; see [`Error::may_have_executed`]. TLS sessions from before are not resumed.
     ///
     /// # Errors
     /// [`Error::Config`] when the new options cannot work, or when the client was made without TLS; the old ones
-    /// then stay in force.
+    /// then remain.
     pub async fn replace_tls(&self, tls: Tls) -> Result<(), Error> {
         self.handle.router.cluster().replace_tls(tls).await
     }
@@ -114,12 +114,12 @@ impl Client {
     }
 
     /// Whether the server is not a cluster and is used as a single node. Every refresh reconsiders it: one seed that gives a view
-    /// makes this a client of its cluster; the other way, every seed must say that it is not a cluster.
+    /// makes this a client of its cluster; for the opposite, every seed must say that it is not a cluster.
     pub fn is_single_node(&self) -> bool {
         self.handle.router.cluster().is_single()
     }
 
-    /// The topology in force.
+    /// The current topology.
     pub fn topology(&self) -> SlotMap {
         self.handle.router.cluster().topology().map().clone()
     }

@@ -2,10 +2,10 @@
 //!
 //! A call may be polled by any executor: by the runtime that drives the client's connections, by another one, or by
 //! none at all. Its pauses and its deadline must end all the same, also while nobody drives the client's runtime. So
-//! callers pause on this clock, and a lane leaves word here when its callers' deadlines pass.
+//! callers pause on this clock, and a lane sets an alarm here for its callers' deadlines.
 //!
-//! Invariants: nothing here is done per command; an alarm goes with whoever set it; a panic of what is rung, which is a foreign executor's code, stops
-//! nobody else's; while nothing is set, the thread sleeps.
+//! Invariants: nothing here is done per command; an alarm ends with its owner; a panic in a waker, which is a foreign
+//! executor's code, stops no other alarm; while nothing is set, the thread sleeps.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -23,7 +23,7 @@ static CLOCK: Clock =
     Clock { set: Mutex::new(Alarms { by_time: BTreeMap::new(), count: 0 }), changed: Condvar::new() };
 static IS_RUNNING: Mutex<bool> = Mutex::new(false);
 
-/// Told when the time comes that it asked for.
+/// Called when the time comes that it asked for.
 pub(crate) trait Watched: Send + Sync {
     /// `late` is how much later than asked for this is: more than a little when the process was stopped.
     fn look(self: Arc<Self>, late: Duration);
@@ -57,7 +57,7 @@ pub(crate) fn start() -> io::Result<()> {
     Ok(())
 }
 
-/// Has `watched` look when the time comes, if it still exists by then and nobody dropped what this gives.
+/// Calls `watched` when the time comes, if it still exists by then and the returned alarm was not dropped.
 pub(crate) fn look_at(at: Instant, watched: Weak<dyn Watched>) -> Reminder {
     Reminder(CLOCK.set(at, Alarm::Look(watched)))
 }

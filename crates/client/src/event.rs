@@ -1,7 +1,7 @@
 //! What the client noticed: a stream of events that can neither block it nor grow without bound.
 //!
-//! Events are broadcast over a ring of [`CAPACITY`] entries. A receiver that is slower than that is told how many
-//! it missed; nothing waits for it.
+//! Events are broadcast over a ring of [`CAPACITY`] entries. A receiver that is slower than that gets the number of
+//! events that it missed; nothing waits for it.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use truename_topology::{Endpoint, Redirect, TopologyDiff};
 
 use crate::connection::ConnectionFacts;
 
-/// Events that a receiver may be behind before it misses some.
+/// How many events a receiver may lag before it misses some.
 pub const CAPACITY: usize = 1024;
 /// A certificate with fewer whole days left than this is worth an event.
 pub const CERTIFICATE_NOTICE_DAYS: i64 = 30;
@@ -33,7 +33,7 @@ pub enum Event {
         /// Why.
         cause: String,
     },
-    /// A new topology is in force.
+    /// There is a new topology.
     TopologyChanged {
         /// What differs from the one before.
         diff: Arc<TopologyDiff>,
@@ -52,25 +52,25 @@ pub enum Event {
         /// Whole days that are left.
         days_left: i64,
     },
-    /// Nodes told different topologies; the text says which one was kept.
+    /// Nodes reported different topologies; the text says which one was kept.
     Disagreement {
         /// What they disagree on.
         what: String,
     },
-    /// The topology could not be asked for; the old one stays in force.
+    /// The topology could not be refreshed; the old one stays current.
     RefreshFailed {
         /// Why.
         cause: String,
     },
     /// A certificate revocation list is past its next update: it still counts, and certificates that were revoked since
-    /// are accepted. Told once per list; [`Client::replace_tls`](crate::Client::replace_tls) takes a new one.
+    /// are accepted. Reported once per list; [`Client::replace_tls`](crate::Client::replace_tls) takes a new one.
     RevocationListOutdated {
         /// The authority that issued the list.
         issuer: String,
         /// When the next one was due, in seconds since 1970-01-01 00:00 UTC.
         next_update: i64,
     },
-    /// A node announces an id, a host name or a zone that is none. It is used without.
+    /// A node announces an invalid id, host name or zone. It is used without.
     MetadataIgnored {
         /// Which node, and what was ignored.
         what: String,

@@ -11,7 +11,7 @@
 //! # }
 //! ```
 //!
-//! A cluster tells its clients where its nodes are. Managed and private ones tell IP addresses that no certificate
+//! A cluster tells its clients where its nodes are. Managed and private ones announce IP addresses that no certificate
 //! carries, addresses that cannot be reached from outside, or ports that change. This client keeps two questions
 //! apart, *where do I dial?* and *who must answer?*, and answers both by default: a node may prove what it
 //! announced or the name of the seed that led to it, and an announced address that does not answer is tried at

@@ -1,4 +1,4 @@
-//! Panics of code that is not ours: a resolver, an address map, an identity policy.
+//! Panics of the user's code: a resolver, an address map, an identity policy.
 //!
 //! They run in the tasks that keep connections and topology alive, which must not end with them. A panic is caught where
 //! the code is called and is the failure of what needed it. So does the code of callers' executors, when they are woken.
@@ -12,7 +12,7 @@ use std::task::Waker;
 use futures_util::FutureExt;
 use truename_resp::Untrusted;
 
-/// Somebody else's code panicked.
+/// The user's code panicked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Panicked(String);
 

@@ -23,11 +23,11 @@ pub struct ClusterReport {
     pub seeds: Vec<NodeReport>,
     /// One report per node that the first seed that answered announced.
     pub nodes: Vec<NodeReport>,
-    /// The topology that it announced; `None` when no seed told one.
+    /// The topology that it announced; `None` when no seed returned one.
     pub topology: Option<SlotMap>,
-    /// Whether the seed is no cluster node: it is used as a single one.
+    /// Whether the seed is not a cluster node: then it is used as a single server.
     pub is_single_node: bool,
-    /// Why no seed told a topology; empty when one did.
+    /// Why no seed returned a topology; empty when one did.
     pub failures: Vec<NodeFailure>,
     /// How long it took.
     pub elapsed: Duration,
@@ -63,7 +63,7 @@ impl NodeReport {
 }
 
 impl ClusterReport {
-    /// Whether a topology was found that all agree on, every slot has an owner, and every seed and node can be used.
+    /// Whether a topology was found on which all nodes agree, every slot has an owner, and every seed and node can be used.
     pub fn is_healthy(&self) -> bool {
         (self.topology.is_some() || self.is_single_node)
             && self.slots_without_owner() == 0
@@ -76,7 +76,7 @@ impl ClusterReport {
         self.topology.as_ref().map_or(0, verdict::slots_without_owner)
     }
 
-    /// The failure that says most: of a seed if none told a topology, of a node otherwise.
+    /// The most informative failure: of a seed if none returned a topology, of a node otherwise.
     pub fn decisive(&self) -> Option<&NodeFailure> {
         let reports = self.seeds.iter().chain(&self.nodes).filter(|report| !report.is_healthy());
         let failures = reports.flat_map(|report| &report.failures).chain(&self.failures);
@@ -173,7 +173,7 @@ async fn examine_one(connector: &Connector, target: &Target, deadline: Instant) 
     report
 }
 
-/// What the node thinks of the topology. A node that does not tell has no opinion, and that is no fault here.
+/// What the node thinks of the topology. A node that does not answer has no opinion, which does not count as a fault here.
 async fn view_of(wire: &mut Wire<Transport>, target: &Target, deadline: Instant) -> Option<View> {
     match tokio::time::timeout_at(deadline, slots(wire, target)).await {
         Ok(Ok(Answer::View(view))) => Some(*view),

@@ -272,7 +272,7 @@ async fn b4_replies_lost_after_execution_are_reported_and_never_repeated() {
             match client.execute::<i64>(cmd("INCR").arg("lost")).await {
                 Ok(_) => ok += 1,
                 Err(error) if error.may_have_executed() => unknown += 1,
-                // It waited behind one that is silent until its own time was up.
+                // It waited after one that is silent until its own time was up.
                 Err(_) => unsent += 1,
             }
         }
@@ -383,7 +383,7 @@ async fn garbage_instead_of_a_reply_is_a_protocol_error() {
         proxy.inject("?what\r\n");
     };
     let (outcome, ()) = tokio::join!(increment, garbage);
-    let error = outcome.expect_err("that was no reply");
+    let error = outcome.expect_err("that was not a reply");
     assert!(matches!(error, Error::Protocol(_)) && error.may_have_executed(), "{error:?}");
     proxy.pass();
     eventually("a clean connection", 3 * SECOND, || works(&client, "after")).await;

@@ -228,7 +228,7 @@ async fn f30_a_client_that_was_frozen_beyond_its_deadlines_loses_what_was_under_
     freeze(SECOND).await;
 }
 
-/// Freezes a client at work, lets it go on, and tells how many connections it made.
+/// Freezes a client at work, lets it go on, and returns how many connections it made.
 async fn freeze(timeout: Duration) -> u64 {
     let _company = in_company().await;
     let lab = Lab::builder(Profile::Plain).shards(3).replicas(0).password(None).fault_proxies(true);

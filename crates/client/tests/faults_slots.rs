@@ -175,5 +175,5 @@ async fn f8_all_slots_change_their_shard_under_load_without_an_error() {
         stored += tell(&lab, node, &["DBSIZE"]).await.as_integer().expect("a number");
     }
     let histories = 2 * 48;
-    assert_eq!(stored, Slot::COUNT as i64 + histories, "a key is left behind or lost");
+    assert_eq!(stored, Slot::COUNT as i64 + histories, "a key was left behind or lost");
 }

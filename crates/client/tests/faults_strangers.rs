@@ -106,7 +106,7 @@ async fn swap(ours: Twin, theirs: Twin) {
         let Error::Connect(report) = error else { return false };
         report.decisive().is_some_and(|failure| failure.cause.code() == "wrong-node")
     };
-    assert!(refused.iter().any(told), "nobody was told why: {refused:?}");
+    assert!(refused.iter().any(told), "no error says why: {refused:?}");
     for (twin, other) in twins {
         twin.lead_to(twin);
         let works = || async { twin.write(0).await.is_ok() };

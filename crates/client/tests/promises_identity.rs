@@ -1,4 +1,4 @@
-//! Who is taken for the announced node: by its id alone, asked in the greeting, and never when that went wrong.
+//! What counts as the announced node: its id decides, asked in the greeting, and never where that went wrong.
 
 mod support;
 
@@ -127,7 +127,7 @@ async fn a_greeting_with_one_reply_too_many_is_refused_before_a_command_is_sent(
     }
 }
 
-/// Pushes may come at any time and are no replies.
+/// Pushes may come at any time and are not replies.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_push_after_the_greeting_is_not_a_reply_too_many() {
     let peer = alone(|words, slots| {
@@ -147,7 +147,7 @@ async fn a_push_after_the_greeting_is_not_a_reply_too_many() {
     assert_eq!(value.expect("a value"), "key-1");
 }
 
-/// Whatever is no id was taken for one, or for a server that does not tell; only `ERR` and `NOPERM` say that.
+/// Replies that are not an id were taken for one, or for a server that does not report it; only `ERR` and `NOPERM` say that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_an_error_of_the_right_kind_means_that_a_node_does_not_tell_its_id() {
     let long = bulk(&"a".repeat(65));

@@ -93,7 +93,7 @@ async fn memory_of_a_large_reply_is_given_back() {
     let mut kept = Vec::new();
     for round in 0..3 {
         let large = client.execute::<Reply>(cmd("GET").arg("large").timeout(60 * SECOND));
-        // What comes right behind it must not keep it alive either.
+        // What comes right after it must not keep it alive either.
         let small = client.execute::<Reply>(cmd("GET").arg("small"));
         let (large, small) = tokio::join!(large, small);
         assert_eq!(large.expect("a value").as_bytes().map(<[u8]>::len), Some(LARGE));

@@ -122,7 +122,7 @@ async fn what_an_unknown_command_answers_is_its_result() {
             texts.push(format!("{code} said the script"));
         }
         for text in &texts {
-            // Said by the caller, the slot is no guess.
+            // Given by the caller, the slot is not a guess.
             let call = cmd("MYEVAL").arg(COUNT_AND_SAY).arg(1).arg(&key).arg(text).route_by_key(&key);
             let error = client.execute::<Reply>(call.clone()).await.expect_err("the script's error");
             executed += 1;

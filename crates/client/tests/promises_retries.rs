@@ -43,7 +43,7 @@ async fn a_write_whose_reply_was_lost_is_reported_and_never_repeated() {
     assert_eq!(all_executions(&lab, "set").await, 25, "one execution for each call");
     // Reads change nothing.
     assert_eq!(run(&lab, &cautious, |_| cmd("GET").arg("k")).await, 0);
-    // Who says so gets it: for a call,
+    // On request it is sent again: for a call,
     assert_eq!(run(&lab, &cautious, |n| set(n).repeatable(true)).await, 0);
     assert_eq!(all_executions(&lab, "set").await, 55, "25 calls before, 25 calls and 5 times again");
     drop(cautious);

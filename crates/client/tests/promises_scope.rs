@@ -172,7 +172,7 @@ async fn the_stranger_is_accepted() {
     is_accepted(&of_the_environment()).await;
 }
 
-/// A bundle of the user's with a public authority in it is as open as the system's. What counts follows the roots in force:
+/// A bundle of the user's with a public authority in it is as open as the system's. What counts follows the current roots:
 /// with `replace_tls` the same client believes the stranger, and no longer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_scope_follows_the_roots_in_force() {
@@ -228,7 +228,7 @@ async fn where_one_name_alone_will_do_the_stranger_sees_no_password() {
     assert!(hellos().await > before);
 }
 
-/// MOVED and ASK lead nowhere else than a topology does: they used to be followed to any name at all.
+/// MOVED and ASK lead nowhere that a topology could not: they used to be followed to any name at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_to_a_foreign_name_is_not_dialled() {
     let scene = Scene::start(with_both_names()).await;

@@ -73,7 +73,7 @@ async fn a_busy_server_is_waited_for() {
     assert_eq!((executions(&lab, 0, "eval").await, executions(&lab, 0, "incr").await), (1, 21));
 }
 
-/// A script's own connection is not read from while it runs, so a large write behind it fills the server's window. The
+/// A script's own connection is not read from while it runs, so a large write after it fills the server's window. The
 /// system took that for a dead peer, though the server had said on another connection that it is busy.
 #[tokio::test]
 async fn a_busy_server_is_waited_for_by_a_large_write_behind_the_script() {
@@ -110,7 +110,7 @@ async fn a_slow_script_is_executed_once() {
 }
 
 /// Nothing answers during `DEBUG SLEEP`: the lane is given up after the stall time. What is oldest on it is not sent
-/// again, and every read behind it once.
+/// again, and every read after it once.
 #[tokio::test]
 async fn of_a_lane_that_stalled_only_what_was_behind_is_sent_again() {
     let lab = debuggable_node().await;

@@ -185,7 +185,7 @@ async fn revoked_certificates_are_refused_and_an_outdated_list_is_an_event() {
     let issuer = tokio::time::timeout(5 * SECOND, told).await.expect("an event");
     assert!(issuer.contains("truename lab CA"), "{issuer}");
     set(&client, 1).await.expect_err("an outdated list still revokes");
-    set(&client, 0).await.expect("and is no outage");
+    set(&client, 0).await.expect("and is not an outage");
 }
 
 /// The oldest version of TLS could not be chosen.
@@ -204,7 +204,7 @@ async fn an_older_version_of_tls_than_the_oldest_that_will_do_is_refused() {
     let tls = newest(Tls::new().ca_pem(lab.ca_pem().expect("TLS")).expect("a bundle"));
     client.replace_tls(tls).await.expect("well-formed");
     let error = set(&client, 0).await.expect_err("TLS 1.2 no longer will");
-    assert!(error.to_string().contains("no version of TLS in common"), "{error}");
+    assert!(error.to_string().contains("no TLS version in common"), "{error}");
 
     for node in 0..3 {
         tell(&lab, node, &["CONFIG", "SET", "tls-protocols", "TLSv1.3"]).await;

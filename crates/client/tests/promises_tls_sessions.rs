@@ -243,7 +243,7 @@ async fn replaced_options_end_the_connections_that_they_refuse_and_no_other() {
         eventually("all work again", 5 * SECOND, || async { set(shard).await.is_ok() }).await;
     }
 
-    // Connections that refreshes leave behind for the next one are no exception.
+    // Connections that refreshes keep for the next one are not an exception.
     let revoking = trusting
         .clone()
         .crl_pem(lab.revocation_list(&[1], false).expect("a list").expect("TLS"))

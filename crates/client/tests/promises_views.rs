@@ -45,7 +45,7 @@ async fn a_single_server_that_was_demoted_is_looked_up_anew() {
         length.unwrap_or_else(|error| panic!("{error}"));
     }
     assert_eq!(tell(&new, 0, &["LLEN", "list"]).await.as_integer(), Some(50));
-    // Connections that a blocking command left behind lead to the new primary, too.
+    // Connections that a blocking command left in the pool lead to the new primary, too.
     let popped = client.execute::<Vec<String>>(cmd("BLPOP").arg("list").arg(1)).await.expect("popped");
     assert_eq!(popped[0], "list");
 }

@@ -13,7 +13,7 @@ use truename_lab::{Ending, Fault, Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The server notices the end of the time later than the client does: that is no silence.
+/// The server notices the end of the time later than the client does: that is not silence.
 #[tokio::test]
 async fn a_blocking_command_that_finds_nothing_answers_nil() {
     let lab = lab(Profile::Plain).await;
@@ -60,7 +60,7 @@ async fn times_without_end_are_taken_as_such() {
     assert!(tokio::time::timeout(SECOND / 5, pop).await.is_err(), "nothing was pushed");
 }
 
-/// The first attempt may have been executed, and the later ones never left: that is no proof that nothing happened.
+/// The first attempt may have been executed, and the later ones never left: that does not prove that nothing happened.
 #[tokio::test]
 async fn an_error_admits_what_an_earlier_attempt_may_have_done() {
     let lab = proxied_lab(Profile::Plain).await;

@@ -106,7 +106,7 @@ async fn forward(mut client: TcpStream, shared: Arc<Shared>) {
         // Only latency is lost without it.
         let _ = stream.set_nodelay(true);
     }
-    // How a connection ends is between the client and the server; there is nobody here to tell.
+    // How a connection ends is between the client and the server; there is nothing to report here.
     let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
 }
 

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! Inventory: [`Profile`] says whom to imitate, [`LabConfig`] describes a lab, [`Lab`] is a running one with its
-//! [`LabNode`]s. Inside, `plan` decides who listens where, `server` runs one process, `reaper` cleans up behind a
+//! [`LabNode`]s. Inside, `plan` decides who listens where, `server` runs one process, `reaper` cleans up after a
 //! process that died, `forward` is the front door, `fault` a proxy that does harm on demand, `admin` talks to the servers, and `view` reads what they believe.
 //!
 //! What stays true: every address is in 127.0.0.0/8 and every name ends in `.test`; labs side by side share nothing;

@@ -1,4 +1,4 @@
-//! The reaper: a tiny shell process that outlives the lab's owner just long enough to clean up behind it.
+//! The reaper: a tiny shell process that outlives the lab's owner just long enough to clean up after it.
 //!
 //! It learns the servers' process ids over a pipe. When the pipe closes (the lab was dropped, or its process
 //! panicked, was interrupted or was killed with SIGKILL) it kills the servers that are left and removes the
@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Servers lead process groups of their own, so `kill -- -PID` takes their forked children along; `-s KILL --` is the
 /// one spelling of it that dash and bash both take. The removal is
-/// repeated because a server that is still dying may create a file behind `rm`'s back.
+/// repeated because a server that is still dying may create a file while `rm` runs.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 pids=

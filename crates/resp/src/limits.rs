@@ -28,7 +28,7 @@ pub struct Limits {
     /// The longest line in bytes, for simple strings, errors, doubles and big numbers. Default 16 MiB: a
     /// script may return a status or an error of any length.
     pub line_len: usize,
-    /// How many values one frame may hold in all, aggregates included, at every depth together. Default 16 Mi and 64 Ki,
+    /// How many values one frame may hold in total, aggregates included, at every depth together. Default 16 Mi and 64 Ki,
     /// so that the largest aggregate that `elements` allows fits.
     pub values: usize,
     /// How many bytes one frame may take on the wire, headers included. Default 1 GiB.
@@ -50,7 +50,7 @@ impl Limits {
         self.values.saturating_mul(Self::BYTES_PER_VALUE).saturating_add(self.bytes.saturating_mul(2))
     }
 
-    /// Sets how many values one frame may hold in all.
+    /// Sets how many values one frame may hold in total.
     #[must_use]
     pub const fn with_values(self, values: usize) -> Self {
         Self { values, ..self }

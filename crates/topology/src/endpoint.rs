@@ -133,7 +133,7 @@ pub enum EndpointProblem {
     /// The host has characters that no host name or address has.
     #[error("the host must be a name or an IP address, without scheme, path or spaces")]
     BadHost,
-    /// `[` without `]`, or brackets around something else than an IPv6 address.
+    /// `[` without `]`, or brackets around something other than an IPv6 address.
     #[error("brackets must hold an IPv6 address, as in `[::1]:6379`")]
     Brackets,
 }

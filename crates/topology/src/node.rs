@@ -103,7 +103,7 @@ pub struct AnnouncedNode {
     pub ip: Option<IpAddr>,
     /// Primary or replica.
     pub role: Role,
-    /// The availability zone, where the server is configured to tell it (Valkey).
+    /// The availability zone, where the server is configured to report it (Valkey).
     pub availability_zone: Option<Arc<str>>,
     /// Health in the eyes of the node that answered.
     pub health: Health,
@@ -148,7 +148,7 @@ impl AnnouncedNode {
         self
     }
 
-    /// Sets the host name told beside the endpoint. Nothing said (`""`), unknown (`?`) and a repetition
+    /// Sets the host name reported beside the endpoint. Nothing said (`""`), unknown (`?`) and a repetition
     /// of the endpoint's host all mean that there is none.
     #[must_use]
     pub fn with_hostname(mut self, hostname: &str) -> Self {
@@ -157,7 +157,7 @@ impl AnnouncedNode {
         self
     }
 
-    /// Sets the IP address told beside the endpoint, unless it is the endpoint's host.
+    /// Sets the IP address reported beside the endpoint, unless it is the endpoint's host.
     #[must_use]
     pub fn with_ip(mut self, ip: IpAddr) -> Self {
         self.ip = (self.endpoint.ip() != Some(ip)).then_some(ip);

@@ -77,7 +77,7 @@ pub enum RedirectError {
 /// Reads a redirect from the text of an error reply, with or without the leading `-`.
 ///
 /// `answered_by` is the host of the node that redirected; an empty host means that one. The port
-/// follows the last colon, since IPv6 addresses come without brackets. `None` if the error is no redirect.
+/// follows the last colon, since IPv6 addresses come without brackets. `None` if the error is not a redirect.
 ///
 /// # Errors
 /// [`RedirectError`] if it is one, but does not say where to go.

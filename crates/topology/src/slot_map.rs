@@ -162,7 +162,7 @@ impl SlotMap {
         runs(Slot::all().map(|slot| (slot, self.shard_ix(slot))))
     }
 
-    /// The map after `MOVED slot to`: what is known until a refresh tells the whole story. That slot changes hands and
+    /// The map after `MOVED slot to`: what is known until a refresh reveals the rest. That slot changes hands and
     /// nothing else: one answer of one node is no reason to move a whole shard, not even after a failover.
     ///
     /// Indexes of this map stay valid in the new one.

@@ -31,12 +31,12 @@ pub struct View {
     /// How recent the view is: the highest config epoch of a `CLUSTER NODES` reply, or whatever
     /// logical clock the caller knows, such as `cluster_current_epoch` of `CLUSTER INFO`.
     pub epoch: Option<u64>,
-    /// Who was asked.
+    /// The server that was asked.
     pub origin: Origin,
 }
 
 impl View {
-    /// A view of these shards, of unknown epoch, from a node that is no seed.
+    /// A view of these shards, of unknown epoch, from a node that is not a seed.
     pub fn new(shards: Vec<ShardView>) -> Self {
         Self { shards, ..Self::default() }
     }
@@ -66,7 +66,7 @@ impl View {
     }
 }
 
-/// Who gave a view.
+/// The source of a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Origin {
     /// A seed that the user configured: it speaks for the cluster that the user means.
@@ -176,7 +176,7 @@ pub enum ViewError {
         /// What was there.
         got: String,
     },
-    /// Numbers that are no range of slots.
+    /// Numbers that are not a range of slots.
     #[error("`{}` is not a range of slots", Untrusted(.0))]
     Slots(String),
     /// Two shards claim the same slot, so the reply contradicts itself.

@@ -1,4 +1,4 @@
-//! Parsers and everything behind them take whatever a peer sends.
+//! Parsers and everything after them accept whatever a peer sends.
 
 mod common;
 

@@ -72,7 +72,7 @@ fn every_identity_policy() {
         (any_of(), "10.0.0.4:1", "", seed, &["10.0.0.4 (announced address)", "seed.example.net (seed)"]),
         (any_of(), "Seed.Example.NET:1", "", seed, &["seed.example.net (announced address)"]),
         (any_of(), "a.example.net:1", "b.example.net", a, all),
-        // What no certificate can carry is no identity; the node can still prove the seed's name.
+        // What no certificate can carry is not an identity; the node can still prove the seed's name.
         (any_of(), "bücher:1", "", seed, &["seed.example.net (seed)"]),
         // Only the address is acceptable, but a name is known and therefore sent.
         (announced(), "10.0.0.4:1", "", seed, &["10.0.0.4 (announced address)"]),

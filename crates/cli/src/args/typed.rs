@@ -15,7 +15,7 @@ pub(crate) fn withhold(error: &mut clap::Error) {
                 error.insert(kind, ContextValue::Strings(texts.into_iter().map(shown).collect()));
             }
             Some(ContextValue::StyledStrs(tips)) => {
-                // A tip repeats the argument too; there is nothing to say instead.
+                // A tip repeats the argument too; there is nothing to put in its place.
                 let harmless = tips.into_iter().filter(|tip| !tip.to_string().contains('@')).collect();
                 error.insert(kind, ContextValue::StyledStrs(harmless));
             }

@@ -54,7 +54,7 @@ pub(crate) fn identity(text: &str) -> Result<IdentityName, String> {
     IdentityName::parse(text).map_err(|error| error.to_string())
 }
 
-/// Reads which names will do.
+/// Reads an identity policy.
 pub(crate) fn identity_policy(text: &str) -> Result<IdentityPolicy, String> {
     IdentityPolicy::from_str(text).map_err(|error| error.to_string())
 }
@@ -69,7 +69,7 @@ pub(crate) fn pin(text: &str) -> Result<Pin, String> {
     Pin::from_str(text).map_err(|error| error.to_string())
 }
 
-/// Reads a version of TLS.
+/// Reads a TLS version.
 pub(crate) fn tls_version(text: &str) -> Result<TlsVersion, String> {
     TlsVersion::from_str(text).map_err(|_| "write 1.2 or 1.3".to_owned())
 }

@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::logging;
 use crate::render::Output;
 
-/// Runs what was typed and tells how it ended.
+/// Runs what was typed and returns how it ended.
 pub(crate) fn run(cli: Cli) -> Exit {
     let mut output = Output::new(&cli.output);
     logging::start(cli.output.verbose, output.paint_errors().is_enabled());

@@ -1,7 +1,7 @@
 //! The last thing before a stream that a person reads: nothing but text, our own line breaks and our own colours
 //! gets through.
 //!
-//! The library escapes what peers say where it shows it; this holds also for what nobody thought of.
+//! The library escapes what peers say where it shows it; this also covers what was overlooked there.
 
 use std::io::{self, Write};
 

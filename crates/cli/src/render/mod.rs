@@ -112,7 +112,7 @@ impl Output {
         self.complain(&self.paint_errors.warning("warning:"), text);
     }
 
-    /// Tells on standard error how far something got. There is nobody left to tell when that fails.
+    /// Reports progress on standard error. If that fails, there is nowhere else to report it.
     pub(crate) fn progress(&self, text: &str) {
         let _ = writeln!(self.errors(), "{text}");
     }
@@ -129,7 +129,7 @@ impl Output {
         self.complain(&self.paint_errors.error("error:"), &failure.to_string());
     }
 
-    /// One message on standard error. There is nobody left to tell when that fails.
+    /// One message on standard error. If that fails, there is nowhere else to report it.
     fn complain(&self, label: &str, text: &str) {
         let _ = writeln!(self.errors(), "{label} {text}");
     }

@@ -66,7 +66,7 @@ fn write_pairs(text: &mut String, pairs: &[(Reply, Reply)], indent: usize) {
     }
 }
 
-/// The first element goes on behind what is there already.
+/// The first element continues the current line.
 fn begin_line(text: &mut String, position: usize, indent: usize) {
     if position > 0 {
         text.push('\n');

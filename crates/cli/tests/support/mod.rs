@@ -129,7 +129,7 @@ pub(crate) fn options(lab: &Lab) -> String {
     line
 }
 
-/// A command against a lab, with options before and words behind.
+/// A command against a lab, with options before and words after.
 pub(crate) async fn on(lab: &Lab, command: &str, more: &str, behind: &[&str]) -> Run {
     let mut args = words(&[command, &options(lab), more]);
     args.extend(behind.iter().map(|word| (*word).to_owned()));

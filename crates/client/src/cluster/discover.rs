@@ -39,7 +39,7 @@ pub(crate) enum Answer {
 pub(crate) struct NodeView {
     pub(crate) answer: Answer,
     pub(crate) source: Target,
-    /// The node id of who answered, where it tells.
+    /// The node id of the server that answered, where it reports one.
     pub(crate) node_id: Option<String>,
     /// The socket address that it answered at.
     pub(crate) peer: Option<SocketAddr>,

@@ -3,11 +3,11 @@
 //!
 //! Invariants:
 //! - There are never more than [`Config::max_exclusive_connections`](crate::Config::max_exclusive_connections) in use.
-//!   Who comes later waits, first come first served; who stops waiting gives the place up.
+//!   Later callers wait, first come first served; one that stops waiting gives its place up.
 //! - A connection goes back to the pool only when its command is answered. Otherwise it is closed, so that a server
-//!   never hands an element to a caller who has gone.
-//! - A connection that ended is not made again by itself: what its user had on it is gone with it. When a new one may be
-//!   dialled is the [`DialGate`]'s decision.
+//!   never hands an element to a caller that is gone.
+//! - A connection that ended does not reconnect by itself: what its user had on it is gone with it. The [`DialGate`]
+//!   decides when a new one may be dialled.
 //! - Idle connections are few, and closed after a while.
 
 use std::ops::Deref;
@@ -62,9 +62,9 @@ struct Record {
 /// Why there is no connection.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// All that may be are in use, and none became free in time.
+    /// All that are allowed are in use, and none became free in time.
     Full {
-        /// How many that are.
+        /// The limit.
         limit: usize,
     },
     /// The node must not be dialled yet after it failed.
@@ -153,7 +153,7 @@ impl ExclusivePool {
         drop(idle);
     }
 
-    /// Closes what has been idle for too long; tells when to look next, if anything is left to look after.
+    /// Closes what has been idle for too long; returns when to look next, if anything is left.
     fn prune(&self, now: Instant) -> Option<Instant> {
         let mut idle = self.idle.lock();
         let is_fresh = |since: Instant| now.saturating_duration_since(since) < self.idle_time;
@@ -198,7 +198,7 @@ impl ExclusiveLane {
     }
 
     /// The connection's id with the server and its address as the server sees it, once it is connected and if the server
-    /// told.
+    /// reported them.
     pub(crate) fn client(&self) -> Option<(u64, String)> {
         let greeting = &self.connection.as_ref()?.record.facts.get()?.greeting;
         Some((greeting.client_id?, greeting.client_address.clone()?))
@@ -213,7 +213,7 @@ impl Deref for ExclusiveLane {
     }
 }
 
-/// Tells pool and gate what becomes of a connection.
+/// Reports to pool and gate what becomes of a connection.
 #[derive(Debug)]
 pub(super) struct ConnectionReport {
     gate: Arc<DialGate>,

@@ -160,7 +160,7 @@ mod tests {
         gate.left(Pass::Trial, now);
         assert!(
             gate.enter(now).is_err(),
-            "not at once: callers that leave again and again are no reason to dial more"
+            "not at once: callers that leave again and again do not justify more dials"
         );
         now += LONGEST;
         assert_eq!(gate.enter(now).expect("somebody else's turn"), Pass::Trial);

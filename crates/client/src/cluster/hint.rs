@@ -100,7 +100,7 @@ impl Signals {
         let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
-    /// Tells of revocation lists that have become outdated, once somebody listens.
+    /// Reports revocation lists that have become outdated, once there is a receiver of events.
     pub(super) fn tell_of_outdated_lists(&self, connector: &Connector) {
         if self.events.receiver_count() == 0 {
             return;

@@ -1,4 +1,4 @@
-//! Asking one node what it thinks of a slot: what it says about itself, not what a reply of a script says in its name.
+//! Asking one node about a slot: its own view, as opposed to what a script's reply claims in its name.
 //!
 //! What must stay true: however many callers want to know, a node is asked once at a time and not more often than every
 //! [`PAUSE`]; an answer counts for a caller only if it was asked for after the caller's own doubt arose.
@@ -23,7 +23,7 @@ use crate::connection::terms;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long one question may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// How long a newer map is waited for where a node does not say what it thinks.
+/// How long to wait for a newer map where a node does not answer.
 const NEWER_MAP_WITHIN: Duration = Duration::from_secs(1);
 /// Nodes whose answers are kept at a time.
 const MOST: usize = 64;
@@ -37,7 +37,7 @@ pub(crate) struct Inquiries {
 }
 
 impl Inquiries {
-    /// The node's own view (`CLUSTER NODES`), not older than this call; `None` if the node does not tell it in time.
+    /// The node's own view (`CLUSTER NODES`), not older than this call; `None` if the node does not answer in time.
     pub(crate) async fn own_view(&self, node: &Arc<Node>, deadline: Instant) -> Option<Arc<View>> {
         let since = Instant::now();
         let question = loop {
@@ -53,7 +53,7 @@ impl Inquiries {
         clock::timeout_at(deadline, question).await?
     }
 
-    /// Asks, unless somebody else did so just now.
+    /// Asks, unless another caller did so just now.
     fn ask(&self, node: &Arc<Node>, since: Instant) -> Question {
         let mut asked = self.asked.lock();
         match asked.get(node.endpoint()) {
@@ -87,7 +87,7 @@ pub(crate) enum Whereabouts {
     Here,
     /// To their owner.
     Owner(NodeId),
-    /// Those whose keys have left it to the node that takes the slot over, behind `ASKING`.
+    /// Those whose keys have left it: to the node that takes the slot over, after `ASKING`.
     Importer(NodeId),
     /// It does not say.
     Unknown,

@@ -9,7 +9,7 @@
 //! | [`tenure`] | whether a node still has the slot that a command waits on |
 //! | [`warm_up`] | connecting to the primaries at the start |
 //! | [`worker`] | the only writer of the snapshot |
-//! | [`hint`] | what the engine tells the worker, merged; and the events |
+//! | [`hint`] | hints of the engine to the worker, merged; and the events |
 //! | [`discover`] | asking nodes for their views |
 //! | [`views`] | what was answered in one refresh, and what follows |
 //! | [`refresh`] | whom to ask, and what becomes of the answers |
@@ -65,13 +65,13 @@ const FORMING_PAUSE: std::time::Duration = std::time::Duration::from_millis(100)
 #[derive(Debug)]
 pub(crate) struct Cluster {
     topology: ArcSwap<Topology>,
-    /// Held while a snapshot is put in force: nothing follows the empty one of a closed client.
+    /// Held while a snapshot is published: nothing follows the empty one of a closed client.
     storing: Mutex<()>,
     version: watch::Sender<u64>,
     factory: NodeFactory,
     pub(crate) signals: Arc<Signals>,
     seeds: Vec<Endpoint>,
-    /// The seed whose answer is in force.
+    /// The seed whose answer is current.
     authority: ArcSwap<Endpoint>,
     /// As the snapshot says; here for callers who need nothing else of it.
     is_single: AtomicBool,
@@ -152,7 +152,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// The snapshot in force. The guard must not be held across an await.
+    /// The current snapshot. The guard must not be held across an await.
     pub(crate) fn topology(&self) -> Guard<Arc<Topology>> {
         self.topology.load()
     }
@@ -203,7 +203,7 @@ impl Cluster {
         Endpoint::clone(&self.authority.load())
     }
 
-    /// Puts a snapshot in force, unless the client was closed.
+    /// Publishes a snapshot, unless the client was closed.
     fn store(&self, topology: Topology) {
         let _storing = self.storing.lock();
         if !self.is_closed() {

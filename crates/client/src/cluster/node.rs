@@ -33,10 +33,10 @@ const IDLE_KEEPALIVES: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Node {
     target: Arc<Target>,
-    /// Shared with what the node was before it was described anew.
+    /// Shared with the node's earlier description.
     lanes: Arc<[Lane]>,
     exclusive: Arc<ExclusivePool>,
-    /// When the connections were last made anew because the node asked for it.
+    /// When the connections were last replaced because the node asked for it.
     renewed: Mutex<Option<Instant>>,
     context: NodeContext,
 }
@@ -131,7 +131,7 @@ impl Node {
     }
 
     /// The same node as another view describes it, with the same lanes: a lane of its own would overtake what was sent on the
-    /// old one. Each connection is made anew, with what the node must prove now, once everything that was sent on it is
+    /// old one. Each connection is replaced, with what the node must prove now, once everything that was sent on it is
     /// answered.
     pub(crate) fn described_anew(&self, target: Target) -> Arc<Self> {
         let target = Arc::new(target);
@@ -170,7 +170,7 @@ impl Node {
         self.lanes.iter().for_each(Lane::warm_up);
     }
 
-    /// Makes the node's connections anew: each is closed once everything that was sent on it is answered, the node's name is
+    /// Replaces the node's connections: each is closed once everything that was sent on it is answered, the node's name is
     /// looked up again, and what was submitted meanwhile goes to the new connection, in order. Nothing fails by it.
     ///
     /// For answers that say "you are connected to the wrong server": `READONLY` or `MASTERDOWN` where the name leads to the

@@ -1,10 +1,10 @@
-//! One refresh: whom to ask, and what becomes of the answers.
+//! One refresh: which nodes to ask, and what becomes of the answers.
 //!
 //! - Some nodes that are connected and one seed are asked; if nobody gives a view, every seed is, and some nodes that are
 //!   not connected: the only seed may be the primary that failed, and its replica has no connection yet. What they agree
 //!   on is decided by `reconcile`.
 //! - Usually the views that come within a short time of the first are enough. A single view that names addresses which
-//!   nobody knew is not: then everybody who was asked is waited for, up to the refresh's deadline.
+//!   nobody knew is not: then every node that was asked is waited for, up to the refresh's deadline.
 //! - **A client of a single server** asks every seed. It becomes a client of a cluster as soon as one of them gives a view.
 //!   The other way round, nobody must have given a view, and every seed must say that it is not a cluster.
 
@@ -43,7 +43,7 @@ impl Cluster {
         }
         let mut reconciled = views.reconcile(current.cluster_map());
         if reconciled.disagreements.contains(&Disagreement::Replaced) {
-            // A seed speaks of another cluster. That is believed only if no other seed contradicts it: one of
+            // A seed describes another cluster. That is accepted only if no other seed contradicts it: one of
             // several addresses may have been given to a stranger.
             self.ask(&self.all_seeds(), &current, &mut views, connections).await;
             reconciled = views.reconcile(current.cluster_map());
@@ -62,7 +62,7 @@ impl Cluster {
         changed
     }
 
-    /// Whom to ask: some nodes that are connected, drawn at random, and a seed.
+    /// The nodes to ask: some connected ones, drawn at random, and a seed.
     fn sources(&self, topology: &Topology) -> Vec<Source> {
         let mut up: Vec<&Arc<Node>> = topology.nodes().iter().filter(|node| node.is_up()).collect();
         fastrand::shuffle(&mut up);
@@ -103,7 +103,7 @@ impl Cluster {
         views.add_all(&said);
     }
 
-    /// Nobody gave a view.
+    /// No node gave a view.
     fn without_views(&self, views: &Views, current: &Topology) -> bool {
         if current.is_single() && views.any_single() {
             observe::refreshed("unchanged");

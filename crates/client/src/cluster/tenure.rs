@@ -1,7 +1,7 @@
 //! Whether the node that a command waits on still has the command's slot.
 //!
 //! A command that waits on the server may wait for hours, and a server that froze says nothing. When a newer topology
-//! gives the slot to another node, nobody will ever push to the one that is waited on.
+//! gives the slot to another node, no client will ever push to the one that is waited on.
 
 use truename_topology::{AnnouncedNode, Slot, SlotMap};
 
@@ -13,7 +13,7 @@ struct Tenure {
     node: AnnouncedNode,
     /// Without one: its time as a node.
     slot: Option<Slot>,
-    /// Who had the slot when the tenure began: another node, if a redirect led to this one.
+    /// The owner of the slot when the tenure began: another node, if a redirect led to this one.
     first: Option<AnnouncedNode>,
 }
 
@@ -23,7 +23,7 @@ impl Tenure {
         Self { node: node.clone(), slot, first }
     }
 
-    /// Whether somebody else has the slot now. A slot that nobody has is not lost yet.
+    /// Whether another node has the slot now. A slot without an owner is not lost yet.
     fn is_over(&mut self, map: &SlotMap) -> bool {
         let Some(slot) = self.slot else {
             return !map.nodes().iter().any(|node| node.may_be(&self.node));

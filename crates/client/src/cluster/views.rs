@@ -1,8 +1,8 @@
-//! What was answered in one refresh, and what follows from it. Decides, and asks nobody.
+//! What was answered in one refresh, and what follows from it. Pure decisions.
 //!
-//! A node has one vote, whether it is asked as a node, as a seed, or as both. A seed may lead to any node, and which one it
-//! is, is its own word. So what a seed tells of its id gives nobody a second vote, and takes none away: a node that was
-//! dialled as itself speaks for itself.
+//! A node has one vote, whether it is asked as a node, as a seed, or as both. A seed may lead to any node, and there is only
+//! its own word for which one. So the id that a seed reports gives no node a second vote and takes none away: a node that
+//! was dialled as itself speaks for itself.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -32,7 +32,7 @@ pub(super) struct Views {
 struct Voter {
     /// The node that was dialled, or the one that a seed says it is.
     id: Option<NodeId>,
-    /// It told its id.
+    /// It reported its id.
     has_told: bool,
     peer: Option<SocketAddr>,
 }
@@ -111,7 +111,7 @@ impl Views {
     }
 
     /// The views, each with the weight that it has. A seed's word decides ties, unless it says that it is none of the
-    /// nodes that are known, or nothing, while the others tell their ids: it may be one that has a vote already.
+    /// nodes that are known, or nothing, while the others report their ids: it may be one that has a vote already.
     fn heard(&self, current: Option<&SlotMap>) -> Cow<'_, [View]> {
         let known: HashSet<&NodeId> =
             current.iter().flat_map(|map| map.nodes()).filter_map(|node| node.id.as_ref()).collect();
@@ -252,7 +252,7 @@ mod tests {
         }
     }
 
-    /// A seed that told no id, or another one, had a vote besides that of the node that it is, or took another node's: with
+    /// A seed that reported no id, or another one, had a vote besides that of the node that it is, or took another node's: with
     /// the seed's word in a tie, one rogue of three then said where the others are.
     #[test]
     fn a_node_that_is_a_seed_gains_no_vote_by_what_it_says_of_its_id() {
@@ -276,7 +276,7 @@ mod tests {
         }
     }
 
-    /// A seed's word still decides where only it speaks, whatever it tells of its id, and where nobody tells any.
+    /// A seed's view still decides where only it answers, whatever id it reports, and where no node reports any.
     #[test]
     fn a_seed_that_tells_no_id_is_heard() {
         let known = SlotMap::from_view(&three(false));

@@ -1,6 +1,6 @@
 //! Connecting to the primaries before `connect` returns.
 //!
-//! One connected primary is enough: another node's silence is its own trouble. The others get about the time that the
+//! One connected primary is enough: a silent node delays only itself. The others get about the time that the
 //! first one took, so that on a healthy cluster all of them are connected.
 
 use std::sync::Arc;

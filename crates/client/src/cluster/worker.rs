@@ -110,7 +110,7 @@ impl Cluster {
         }
     }
 
-    /// Puts a snapshot in force. True when its map differs from the one before.
+    /// Makes a snapshot the current one. True when its map differs from the one before.
     pub(super) fn publish(&self, current: &Topology, next: Topology) -> bool {
         let diff = current.map().diff(next.map());
         let is_news = !diff.is_empty();

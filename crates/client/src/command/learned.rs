@@ -18,15 +18,15 @@ const LONGEST_WORD: usize = 128;
 /// One command as a server describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Learned {
-    /// After a container's name and `|`; empty for a command that is none's.
+    /// After a container's name and `|`; empty for a command outside of containers.
     subcommand: Vec<u8>,
     /// Belongs to a connection of its own: `@connection`, `@transaction` and `@pubsub`.
     pub(crate) is_stateful: bool,
     /// May wait on the server.
     pub(crate) blocks: bool,
-    /// An operator's command.
+    /// An administrative command.
     pub(crate) is_administrative: bool,
-    /// One node's answer is a part.
+    /// One node's answer is only a part.
     pub(crate) is_for_many: bool,
     /// Its keys depend on the arguments in a way that the specifications do not say.
     is_vague: bool,
@@ -229,7 +229,7 @@ mod tests {
             (vec![(keyword(-2), range())], "READ STREAMS foo x", foo),
             (vec![(at(9), range()), (at(1), range())], "X foo", foo),
             (vec![], "X foo", Some(None)),
-            // Somebody else has to say where its keys are.
+            // The description does not say where its keys are.
             (vec![(part("unknown", vec![]), range())], "X foo", None),
         ] {
             let learned = Learned::parse(&entry("x", &[], &[], specs)).expect("an entry");

@@ -59,7 +59,7 @@ enum RouteBy {
     Node(Box<Endpoint>),
 }
 
-/// Whether a command is sent again when nobody knows whether it was executed.
+/// Whether a command is sent again when it is unknown whether it was executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
     Never,
@@ -98,7 +98,7 @@ impl<'a> Command<'a> {
         self
     }
 
-    /// How long this command may take in all, instead of the client's default.
+    /// How long this command may take in total, instead of the client's default.
     ///
     /// A longer time than the client's stall time-out also lets the server be silent for that long, until the call ends or
     /// is dropped.
@@ -112,7 +112,7 @@ impl<'a> Command<'a> {
     /// Says whether the command may be sent again when the connection was lost before its reply came.
     ///
     /// Without this only a command that changes nothing is. A write that is executed twice undoes what others wrote in
-    /// between and were told is written. Where the client gave the connection up because the server was silent, the first
+    /// between and had acknowledged. Where the client gave the connection up because the server was silent, the first
     /// copy may even be executed later than the second one, and later than commands that follow.
     #[must_use]
     pub fn repeatable(mut self, repeatable: bool) -> Self {

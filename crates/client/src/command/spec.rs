@@ -3,7 +3,7 @@
 //! Servers describe most of that themselves; [`super::table`] is generated from their answers. What they do not
 //! say is decided here, once per command and with the reason beside it:
 //! `repeat` (may it run twice?), `stateful` (does it change its connection?), `blocking` (how long may it wait?), `compound`
-//! (does its error prove anything?), `routing` (where does it go that has no key?).
+//! (does its error prove anything?), `routing` (where does it go without a key?).
 //! `index` joins all of it into one static table at compile time and finds a command in it.
 //!
 //! What must stay true: a lookup allocates nothing, and a command that no list mentions is never repeated.
@@ -57,7 +57,7 @@ impl Flags {
     pub const BLOCKING: Self = Self(1 << 2);
     /// Belongs to publish/subscribe.
     pub const PUBSUB: Self = Self(1 << 3);
-    /// An operator's command.
+    /// An administrative command.
     pub const ADMIN: Self = Self(1 << 4);
     /// Has subcommands.
     pub const CONTAINER: Self = Self(1 << 5);
@@ -65,7 +65,7 @@ impl Flags {
     pub const REPEATABLE: Self = Self(1 << 6);
     /// Changes, or depends on, the state of its connection: never to be sent on a shared lane.
     pub const STATEFUL: Self = Self(1 << 7);
-    /// Runs what somebody else wrote: no error of it proves that it was refused. So does every command without a row.
+    /// Runs code from elsewhere: its errors do not prove that it was refused. So does every command without a row.
     pub const COMPOUND: Self = Self(1 << 8);
     /// One of those that the router looks at twice.
     const UNUSUAL: Self = Self(1 << 9);
@@ -90,7 +90,7 @@ impl Flags {
 /// Where a command's keys are among its arguments; argument 0 is the command's name.
 ///
 /// The counterpart of the server's key specifications (`COMMAND INFO`, Redis 7.0), which include the arguments that
-/// are no keys but decide the slot all the same: the channels of `SPUBLISH` and `SSUBSCRIBE`.
+/// are not keys but decide the slot all the same: the channels of `SPUBLISH` and `SSUBSCRIBE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyRule {
@@ -166,7 +166,7 @@ pub enum ResponsePolicy {
     /// Aggregates are joined, in the order of the keys if the command has keys.
     #[default]
     Default,
-    /// The first reply that is no error.
+    /// The first reply that is not an error.
     OneSucceeded,
     /// Any reply if none is an error, else the error.
     AllSucceeded,

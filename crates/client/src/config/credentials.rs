@@ -1,4 +1,4 @@
-//! Who the client says it is. A password never appears in `Debug`, errors or logs.
+//! The client's credentials. A password never appears in `Debug`, errors or logs.
 
 use std::fmt;
 

@@ -1,14 +1,14 @@
-//! Durations that make no sense are refused, rather than taken for something else: an interval of nothing would be a busy
-//! loop, and with a time-out of nothing no call could ever succeed.
+//! Durations that make no sense are refused: an interval of zero would be a busy loop, and with a time-out of zero no call
+//! could ever succeed.
 
 use std::time::Duration;
 
 use super::Timing;
 use crate::error::Error;
 
-/// The least interval of what is repeated for ever.
+/// The shortest interval of anything periodic.
 const LEAST_INTERVAL: Duration = Duration::from_millis(100);
-/// The least time that an answer may take.
+/// The shortest time-out.
 const LEAST_TIMEOUT: Duration = Duration::from_millis(1);
 
 impl Timing {

@@ -1,4 +1,4 @@
-//! Who must answer, as the configuration says it: the identity policy, a further name, and what is trusted.
+//! Who must answer, as configured: the identity policy, a further name, and what is trusted.
 
 use truename_topology::{AddressPolicy, IdentityName, IdentityPolicy, Profile, Scope, Trust};
 
@@ -16,8 +16,8 @@ impl Config {
         self
     }
 
-    /// A name that every node and seed may prove beside those of the [identity policy](Config::identity), and that a
-    /// cluster may announce. For one name and no other there is [`IdentityPolicy::Only`].
+    /// A name that is acceptable for every node and seed in addition to those of the [identity policy](Config::identity),
+    /// and that a cluster may announce. To accept one name and no other, use [`IdentityPolicy::Only`].
     ///
     /// ```
     /// use truename::topology::IdentityName;
@@ -32,12 +32,12 @@ impl Config {
         self
     }
 
-    /// Allows the cluster to announce a name or address that its seeds do not account for. May be given several times.
+    /// Allows the cluster to announce a name or address outside the domains of its seeds. May be called several times.
     ///
     /// With public authorities among the trusted roots, an announced name counts only if it is a seed's or lies under
-    /// a seed's parent domain, or if the provider's profile or this says so: anybody can have a certificate for a name
-    /// of their own. Any other name is not dialled. An announced IP address is dialled, but proves nothing unless it is
-    /// a seed's or this says so. Where the roots are yours alone ([`Tls::ca_file`](crate::Tls::ca_file) with a private
+    /// a seed's parent domain, or if the provider's profile or this method allows it: anybody can get a certificate for a
+    /// name of their own. Any other name is not dialled. An announced IP address is dialled, but proves nothing unless it
+    /// is a seed's or allowed here. Where the roots are yours alone ([`Tls::ca_file`](crate::Tls::ca_file) with a private
     /// authority), everything that they signed counts, and this is not needed.
     ///
     /// ```

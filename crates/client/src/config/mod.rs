@@ -154,7 +154,7 @@ impl Config {
         self
     }
 
-    /// Speaks plaintext on every connection: whoever is on the way can read and change everything.
+    /// Speaks plaintext on every connection: anybody on the path can read and change everything.
     ///
     /// Credentials are still not sent to a provider that speaks TLS (see
     /// [`danger_plaintext_credentials`](Self::danger_plaintext_credentials)).
@@ -167,11 +167,11 @@ impl Config {
     /// Lets a plaintext client log in at a provider whose [profile](Profile::tls_default) says TLS.
     ///
     /// Without it such a seed is refused as an error of the configuration, and such an announced node is not
-    /// dialled. ElastiCache and MemoryDB clusters can be made without TLS, which their names do not tell; where they
-    /// have no password either, nothing is in the way.
+    /// dialled. ElastiCache and MemoryDB clusters can run without TLS, and their names do not show it; if they have no
+    /// password either, plaintext works without this.
     ///
     /// # Danger
-    /// Whoever is on the way to the servers, or answers in their place, reads the password.
+    /// Anybody on the path to the servers, or answering in their place, can read the password.
     #[must_use]
     pub fn danger_plaintext_credentials(mut self) -> Self {
         self.plaintext_credentials_allowed = true;
@@ -257,7 +257,7 @@ impl Config {
         self
     }
 
-    /// Looks names up with something else than the system's resolver. Pinned names come first.
+    /// Looks names up with something other than the system's resolver. Pinned names come first.
     #[must_use]
     pub fn resolver(mut self, resolver: impl Resolve) -> Self {
         self.resolver.custom = Some(Arc::new(resolver));
@@ -278,7 +278,7 @@ impl Config {
         self
     }
 
-    /// How long [`Client::connect`](crate::Client::connect) may take in all. The default is 10 s.
+    /// How long [`Client::connect`](crate::Client::connect) may take in total. The default is 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.limits.connect = timeout.min(FOREVER);
@@ -295,7 +295,7 @@ impl Config {
     /// How long a command may take in total: waiting for room, redirects, retries, backoff and the reply. The
     /// default is 5 s.
     ///
-    /// A longer one than 2 s says that commands may be slow: it is then the stall time, too, unless
+    /// More than 2 s says that commands may be slow, and is then the stall time too, unless
     /// [`Config::stall_timeout`] sets that.
     #[must_use]
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
@@ -308,25 +308,23 @@ impl Config {
     /// own ([`Command::timeout`](crate::Command::timeout)) extends it while it runs.
     ///
     /// Before that, the node is asked on another connection. While it answers there, with whatever reply, it is paused
-    /// or busy, and its connection is kept until the oldest command is past its deadline by this time. Else the
+    /// or busy, and its connection is kept until the oldest command is past its deadline by this time. Otherwise the
     /// connection is given up. The oldest command on it is not sent again, not even a read: it may be what the server
-    /// is busy with. Reads behind it are sent again once.
+    /// is busy with. Reads after it are sent again at most once.
     #[must_use]
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.limits.set_stall(timeout.min(FOREVER));
         self
     }
 
-    /// How often an idle connection is asked for a sign of life. The default is 10 s, the
-    /// least 100 ms.
+    /// How often an idle connection is probed with `PING`. The default is 10 s, the minimum 100 ms.
     #[must_use]
     pub fn keepalive(mut self, interval: Duration) -> Self {
         self.limits.keepalive = interval.min(FOREVER);
         self
     }
 
-    /// How often the topology is asked for when nothing else asks for it. The default is 60 s, the
-    /// least 100 ms.
+    /// How often the topology is refreshed when nothing else causes a refresh. The default is 60 s, the minimum 100 ms.
     #[must_use]
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
         self.limits.refresh = interval.min(FOREVER);
@@ -355,9 +353,9 @@ impl Config {
         self
     }
 
-    /// What a reply may hold. The defaults take whatever a server sends in practice; see [`Limits`], and
+    /// What a reply may hold. The defaults allow whatever servers send in practice; see [`Limits`], and
     /// [`Limits::memory`] for how much memory that can be: with the defaults 4.5 GiB in theory, and less than 1 GiB for
-    /// what servers send. Who fears the server more than large replies sets less.
+    /// what servers send. Set less where an untrusted server is a greater risk than a large reply.
     ///
     /// A reply beyond them fails its own command with [`Error::Protocol`], which is not sent again, and ends the
     /// connection.
@@ -370,7 +368,7 @@ impl Config {
     /// How many connections to one node may be exclusive: used by one call at a time, apart from those that all calls
     /// share. A command that waits on the server, such as `BLPOP`, needs one while it waits. The default is 64.
     ///
-    /// More calls wait for room in the order in which they came, for as long as [`Config::command_timeout`] at most, and
+    /// Further calls wait for room in the order in which they came, at most for [`Config::command_timeout`], and
     /// then fail with [`RouteError::NoExclusiveConnection`](crate::error::RouteError::NoExclusiveConnection). A few that
     /// became idle are kept and closed after three [keepalive](Config::keepalive) intervals.
     #[must_use]
@@ -386,10 +384,10 @@ impl Config {
         self
     }
 
-    /// Sends writes again whose fate is unknown, where executing one twice leaves the state and the reply of once: `SET`,
-    /// `EXPIRE`, `SUNIONSTORE` and their like, and only where the server ended the connection. The default is not to.
+    /// Sends writes of unknown fate again, where executing them twice leaves the same state and reply as once (`SET`,
+    /// `EXPIRE`, `SUNIONSTORE` and the like), and only if the server ended the connection. Off by default.
     ///
-    /// The risk: what others wrote between the two executions, and were told is written, is overwritten.
+    /// The risk: what others wrote between the two executions, and had acknowledged, is overwritten.
     /// [`Command::repeatable`](crate::Command::repeatable) decides for one command.
     #[must_use]
     pub fn repeat_writes_of_unknown_fate(mut self, repeat: bool) -> Self {
@@ -402,7 +400,7 @@ impl Config {
         self.profile.or_else(|| self.seeds.first().and_then(|seed| Profile::detect(seed.host())))
     }
 
-    /// What whoever chose these options should know, for a person to read: see [`Tls::warnings`].
+    /// Warnings about these options, for a person to read: see [`Tls::warnings`].
     pub fn warnings(&self) -> Vec<String> {
         self.tls.as_ref().map(Tls::warnings).unwrap_or_default()
     }

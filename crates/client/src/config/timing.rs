@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long a server may be silent when nobody says.
+/// How long a server may be silent by default.
 const STALL: Duration = Duration::from_secs(2);
 
 /// Every duration that the client observes.
@@ -33,7 +33,7 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// Sets how long commands may take. Who sets a long time expects slow commands, and a server is silent meanwhile.
+    /// Sets how long commands may take. A long time means that slow commands are expected, during which a server is silent.
     pub(super) fn set_command(&mut self, command: Duration) {
         self.command = command;
         if !self.is_stall_set {

@@ -8,24 +8,24 @@
 //! | `user:password@` | credentials, percent-encoded, above all `/`, `?` and `#`; `:password@` for the default user |
 //! | `host:port,...` | seeds; IPv6 in brackets; a missing port is the provider's, else 6379 |
 //! | `?timeout=2s` | how long a command may take: `ms`, `s` or `m` |
-//! | `connect_timeout=5s` | how long connecting may take in all |
+//! | `connect_timeout=5s` | how long connecting may take in total |
 //! | `stall_timeout=2s` | how long a server that owes a reply may be silent |
 //! | `refresh=60s` | how often the topology is asked for |
 //! | `profile=azure-managed` | the provider's habits |
 //! | `map=RULE` | a dial rule; may be repeated |
-//! | `verify_as=NAME` | a further name that every node may prove |
-//! | `verify_only=NAME` | the one name that every node has to prove; short for `identity=only:NAME` |
-//! | `identity=POLICY` | which names will do: `any`, `announced`, `seed` or `only:NAME` |
+//! | `verify_as=NAME` | a further name that is acceptable for every node |
+//! | `verify_only=NAME` | the only acceptable name, for every node; short for `identity=only:NAME` |
+//! | `identity=POLICY` | which names are acceptable: `any`, `announced`, `seed` or `only:NAME` |
 //! | `trust=NAME` | a name, `*.suffix`, address or network that the cluster may announce; may be repeated |
 //! | `cacert=FILE`, `cert=FILE`, `key=FILE` | CA bundle and client certificate, read at once |
-//! | `pin=sha256/BASE64` | a public key of which one must be presented; may be repeated ([`Tls::pin`]) |
+//! | `pin=sha256/BASE64` | a pinned public key; every node must present one of those given; may be repeated ([`Tls::pin`]) |
 //! | `crl=FILE` | a certificate revocation list, read at once; may be repeated ([`Tls::crl_file`]) |
-//! | `tls_min=1.3` | the oldest version of TLS that will do: `1.2` or `1.3` |
+//! | `tls_min=1.3` | the minimum TLS version: `1.2` or `1.3` |
 //! | `name=NAME` | the connections' name in `CLIENT LIST` |
 //! | `read_from=PREFERENCE` | `primary`, `replica`, `prefer-replica`, `nearest` or `zone:NAME` |
 //! | `protocol=2` | RESP2 without asking |
 //! | `lanes=2` | connections per node |
-//! | `max_exclusive=64` | connections per node for commands that wait on the server |
+//! | `max_exclusive=64` | the most connections per node for commands that wait on the server |
 //!
 //! A database number other than 0 is refused: a cluster has only database 0. A literal `@` in an option is written `%40`.
 //!
@@ -351,7 +351,7 @@ mod tests {
             ("redis://:sesame@host/3", "only database 0"),
             ("rediss://:sesame@host?timeout=fast", "250ms"),
             ("rediss://:sesame@host?timeout=0s", "250ms"),
-            ("rediss://:sesame@host?tiemout=1s", "not an option"),
+            ("rediss://:sesame@host?tiemout=1s", "unknown option"),
             ("rediss://:sesame@host?profile=azur", "azure-managed"),
             ("rediss://:sesame@host?map=nonsense", "dial rule"),
             ("rediss://:sesame@host?verify_as=*.example", "example"),

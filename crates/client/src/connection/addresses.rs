@@ -25,12 +25,12 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// `patience` is how long one handshake may take before another one is begun beside it.
+    /// `patience` is how long one handshake may take before another one starts in parallel.
     pub(super) fn new(patience: Duration) -> Self {
         Self { patience, since: Mutex::new(None), ended: Notify::new() }
     }
 
-    /// Waits until nobody shakes hands, or too slowly, and begins.
+    /// Waits until no other handshake is running, or only a slow one, and begins.
     pub(super) async fn claim(&self) {
         self.wait(true).await;
     }
@@ -65,7 +65,7 @@ impl Turns {
 }
 
 /// Tries the addresses, each a little after the one before, or when that failed in a way that another may not share.
-/// The first that succeeds wins; else the failure that got furthest is what is told.
+/// The first that succeeds wins; otherwise the failure that got furthest is returned.
 pub(super) async fn first_of<T, F: Future<Output = Result<T, NodeFailure>>>(
     addresses: &[SocketAddr],
     turns: &Turns,
@@ -109,8 +109,8 @@ pub(super) async fn first_of<T, F: Future<Output = Result<T, NodeFailure>>>(
     Err(furthest.expect("a host has an address, and a loop without success ends with a failure"))
 }
 
-/// Whether another address of the host is worth trying. What a server that was logged in to says holds for all of them,
-/// and credentials are not shown around after a refusal.
+/// Whether another address of the host is worth trying. What a server says after the login holds for all of them,
+/// and credentials that were refused are not sent to further addresses.
 fn others_may_succeed(phase: Phase, cause: &Cause) -> bool {
     match phase {
         Phase::Tcp | Phase::Tls => *cause != Cause::TooManyDials,

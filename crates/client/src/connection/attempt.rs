@@ -170,7 +170,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The TLS options may have been replaced during the handshake: nothing is said to a peer that the new ones refuse.
+    /// The TLS options may have been replaced during the handshake: nothing is sent to a peer that the new ones refuse.
     fn judge_again(&self, accepted_by: &Arc<TlsContext>) -> Attempted<()> {
         let in_force = self.dialling.env.tls.as_ref().expect("called for TLS only").load_full();
         let Some(presented) = self.facts.presented.as_ref().filter(|_| !Arc::ptr_eq(&in_force, accepted_by))
@@ -287,7 +287,7 @@ impl Attempt<'_> {
     }
 }
 
-/// A cause that passes: the next attempt goes by the roots that are in force by then.
+/// A transient cause: the next attempt uses the roots that are current by then.
 fn roots_replaced() -> Cause {
     Cause::Io("the TLS options were replaced during the handshake".to_owned())
 }

@@ -1,4 +1,4 @@
-//! What a reply may cost while nobody has trusted the peer with a command: the handshake, and what it tells of the topology.
+//! What a reply may cost before the peer is trusted with a command: the handshake, and its report of the topology.
 //!
 //! Replies to commands have limits of their own, those of [`Config::reply_limits`](crate::Config::reply_limits).
 
@@ -71,7 +71,7 @@ mod tests {
         }
     }
 
-    /// Before anybody logged in, a stranger at the address could have this process hold as much as it cared to send.
+    /// Before the login, a stranger at the address could make this process hold as much as it cared to send.
     #[test]
     fn a_stranger_is_listened_to_for_some_kilobytes() {
         let endless: String = [":1\r\n".repeat(2000), format!("${}\r\n", 1 << 20)].concat();

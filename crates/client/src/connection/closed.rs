@@ -24,9 +24,9 @@ pub(crate) enum CloseCause {
     Overdue(Duration),
     /// The server broke the protocol.
     Protocol(String),
-    /// It had nothing in flight any more and is made anew, as [`Lane::renew`](super::Lane::renew) asked. Fails nothing.
+    /// It had nothing in flight any more and is replaced, as [`Lane::renew`](super::Lane::renew) asked. Fails no command.
     Renewed,
-    /// The TLS options were replaced, and the new ones refuse the peer for this.
+    /// The TLS options were replaced, and the new ones refuse the peer for this reason.
     TrustChanged(Cause),
     /// The topology changed while the command waited for a connection: route it again.
     Recalled,
@@ -71,8 +71,8 @@ impl CloseCause {
         }
     }
 
-    /// Whether a command may have brought it about: one that is slow, or whose reply passes a limit. The oldest one
-    /// is then under suspicion, and those behind it are sent again once at most: they may meet its like again.
+    /// Whether a command may have caused it: one that is slow, or whose reply exceeds a limit. Then the oldest one
+    /// is suspected, and those after it are sent again at most once: another such command may be ahead of them.
     pub(crate) fn may_be_a_commands_doing(&self) -> bool {
         match self {
             Self::Stalled(_) | Self::Overdue(_) | Self::Protocol(_) => true,

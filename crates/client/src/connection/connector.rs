@@ -1,7 +1,7 @@
 //! Connecting to a node: where to dial it, and which of several ways wins.
 //!
 //! Without a rule the announced address is dialled; when that fails, or is silent for a quarter of a second, the
-//! seed's host with the announced port is raced beside it. Whoever wins has passed every check of an attempt.
+//! seed's host with the announced port is raced in parallel. The winner has passed every check of an attempt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ use crate::tls::{Outdated, TlsContext};
 /// Silence after which the second way is tried beside the first.
 const RACE_AFTER: Duration = Duration::from_millis(250);
 
-/// How long the doctor waits before it takes another way than one that led to a wrong node.
+/// How long the doctor waits before it tries another way after one that led to a wrong node.
 const AFTER_WRONG_NODE: Duration = Duration::from_secs(1);
 
 /// Makes connections for one client.
@@ -70,8 +70,8 @@ impl Connector {
         })
     }
 
-    /// Uses other TLS options from now on: for what is being connected, and to judge all connections that are up; those
-    /// that they refuse end. Judging takes a fraction of a millisecond per connection.
+    /// Applies new TLS options from now on: to connections that are being made, and to all live ones; those that they
+    /// refuse end. A check takes a fraction of a millisecond per connection.
     pub(crate) fn replace_tls(&self, context: TlsContext) -> Result<(), Error> {
         let tls = self.env.tls.as_ref().ok_or_else(|| {
             Error::config("a plaintext client cannot change to TLS: that is chosen when it is created")
@@ -81,7 +81,7 @@ impl Connector {
         Ok(())
     }
 
-    /// Why the TLS options in force refuse a connection that others may have accepted.
+    /// Why the current TLS options refuse a connection that earlier ones may have accepted.
     pub(crate) fn refuses(&self, target: &Target, facts: &ConnectionFacts) -> Option<Cause> {
         let tls = self.env.tls.as_ref()?.load_full();
         let presented = facts.presented.as_ref().filter(|presented| !presented.is_accepted_by(&tls))?;
@@ -91,7 +91,7 @@ impl Connector {
         }
     }
 
-    /// Revocation lists in force that have become outdated, each told once.
+    /// Current revocation lists that have become outdated, each reported once.
     pub(crate) fn newly_outdated_lists(&self) -> Vec<Outdated> {
         self.env.tls.as_ref().map(|tls| tls.load().newly_outdated()).unwrap_or_default()
     }
@@ -246,7 +246,7 @@ fn undialled(target: &Target, cause: Cause) -> NodeFailure {
 }
 
 /// Tries the first way, and the second one when that fails or is silent. After a wrong node the other way has to wait for
-/// another attempt: else the password would be with two strangers in a moment.
+/// another attempt: otherwise two strangers would get the password at once.
 async fn race(dialling: Dialling<'_>, ways: &[Way]) -> Result<Connected, Vec<NodeFailure>> {
     let [first, rest @ ..] = ways else { return Err(Vec::new()) };
     let mut leading = Box::pin(dial(dialling, first));

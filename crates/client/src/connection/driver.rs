@@ -47,14 +47,14 @@ pub(crate) struct DriverOptions {
     pub(crate) keepalive: Duration,
     /// What to expect of the server.
     pub(crate) habit: Habit,
-    /// Whether the transport bears with an unresponsive peer for as long as a command does.
+    /// Whether the transport tolerates an unresponsive peer for as long as a command does.
     pub(crate) bears: bool,
     /// What a reply may hold.
     pub(crate) limits: Limits,
 }
 
-/// Bytes that the transport accepted and the pipeline has not been told of. It is told at the latest when the driver is
-/// dropped, wherever it was: what left is not `Unsent`.
+/// Bytes that the transport accepted and that are not yet reported to the pipeline. They are, at the latest when the driver
+/// is dropped, wherever it was: what left is not `Unsent`.
 #[derive(Debug)]
 struct Accepted {
     bytes: usize,
@@ -99,7 +99,7 @@ pub(crate) struct Driver<S> {
     needs_flush: bool,
     coalescing: Coalescing,
     retired: bool,
-    /// Nothing is in flight on a connection that is to be made anew.
+    /// Nothing is in flight on a connection that is to be replaced.
     drained: bool,
     /// The pipeline's next check, as of the last read.
     next_check: Option<Instant>,
@@ -108,7 +108,7 @@ pub(crate) struct Driver<S> {
     alarm: Alarm,
     inquirer: Option<Inquirer>,
     inquiry: Inquiry,
-    /// How long the transport bears with a peer that acknowledges nothing.
+    /// How long the transport tolerates a peer that acknowledges nothing.
     endures: Duration,
     keepalive: Pin<Box<Sleep>>,
     last_heard: Instant,
@@ -164,7 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
         self
     }
 
-    /// Has a server that is silent asked on another connection before it is given up.
+    /// Asks a silent server on another connection before the lane is given up.
     pub(crate) fn asking(mut self, inquirer: Inquirer) -> Self {
         self.inquirer = Some(inquirer);
         self
@@ -265,7 +265,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
                     wrote = true;
                 }
                 Poll::Ready(Err(error)) => {
-                    // TLS sends record by record and tells of an error only: any part may have left.
+                    // TLS sends record by record and reports only an error: any part may have left.
                     self.accepted.bytes += self.outbound.len();
                     return Poll::Ready(Err(CloseCause::of(error)));
                 }
@@ -344,7 +344,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
     }
 
     /// Goes on asking. What is outstanding may be waited for longer after an answer, also while the server takes no more
-    /// bytes, so that none of what follows is taken up and tells so.
+    /// bytes, so that none of what follows is taken up to show it.
     #[cold]
     fn inquire(&mut self, cx: &mut Context<'_>) {
         let _ = self.inquiry.poll(cx);
@@ -361,7 +361,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
         }
     }
 
-    /// Has the transport bear with the peer for as long as what is outstanding does, and no longer.
+    /// Makes the transport tolerate the peer for as long as what is outstanding does, and no longer.
     #[cold]
     fn endure(&mut self, longest: Duration) {
         self.endures = longest;

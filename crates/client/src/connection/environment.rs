@@ -24,6 +24,6 @@ pub(crate) struct Environment {
     /// Keeps the credentials of a plaintext client from providers that speak TLS.
     pub(crate) guard: PlaintextGuard,
     pub(crate) permits: Permits,
-    /// Nodes that told their ids.
+    /// Nodes that reported their ids.
     pub(crate) proved: ProvedIds,
 }

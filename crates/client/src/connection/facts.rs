@@ -33,7 +33,7 @@ pub struct ConnectionFacts {
     pub round_trip: Duration,
     /// How long it took from the lookup to the last handshake reply.
     pub elapsed: Duration,
-    /// The chain behind all this, to be judged again when the TLS options change.
+    /// The certificate chain, to be checked again when the TLS options change.
     pub(crate) presented: Option<Arc<Presented>>,
 }
 

@@ -27,7 +27,7 @@ pub(super) struct Fence {
 impl Fence {
     /// The fence that a connection with this end needs; `None` when the server ended it, or did not say how to name it.
     pub(super) fn against(facts: &ConnectionFacts, cause: &CloseCause) -> Option<Self> {
-        // One that is made anew had nothing in flight.
+        // One that is replaced on request had nothing in flight.
         if cause.is_by_server() || matches!(cause, CloseCause::Renewed) {
             return None;
         }
@@ -35,7 +35,7 @@ impl Fence {
         Some(Self { id: greeting.client_id?.to_string(), address: greeting.client_address.clone()? })
     }
 
-    /// Raises it from a new connection, within `deadline`. A refusal is no failure.
+    /// Raises it from a new connection, within `deadline`. A refusal is not a failure.
     pub(super) async fn raise<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         wire: &mut Wire<S>,

@@ -49,7 +49,7 @@ pub struct Greeting {
     /// `cluster`, `standalone` or `sentinel`, from `HELLO`.
     pub mode: Option<String>,
     /// The node id, from `CLUSTER MYID`, or where a check depends on it and the server rejects that command, from the
-    /// `myself` line of `CLUSTER NODES`; `None` where the server tells neither.
+    /// `myself` line of `CLUSTER NODES`; `None` where the server reports neither.
     pub node_id: Option<String>,
     /// Whether the node took `READONLY`: asked only if replicas are read from.
     pub is_readonly: bool,

@@ -1,8 +1,8 @@
 //! Whether the node that answered is the announced one: a crossed tunnel, a wrong rule or a recycled address leads to
 //! another.
 //!
-//! The id protects commands against misrouting. It is no authentication: it is asked after the login, and whoever has
-//! the certificate's key can say any id.
+//! The id protects commands against misrouting. It is not authentication: it is asked after the login, and whoever has
+//! the certificate's key can claim any id.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -23,15 +23,15 @@ pub(super) struct Circumstances {
     pub(super) is_tls: bool,
     /// It was dialled elsewhere than at its announced address.
     pub(super) is_detour: bool,
-    /// The expected node told its id to this client before.
+    /// The expected node reported its id to this client before.
     pub(super) has_told: bool,
 }
 
 impl Circumstances {
-    /// Whether a node that does not tell its id is refused.
+    /// Whether a node that does not report its id is refused.
     ///
-    /// Otherwise it is believed at the very address that was announced, and where somebody decided to dial it elsewhere
-    /// and its certificate proved a name.
+    /// Otherwise it is accepted at the very address that was announced, and where a rule or map dials it elsewhere and
+    /// its certificate proved a name.
     pub(super) fn need_proof(self) -> bool {
         self.has_told || self.via == Via::Fallback || (self.is_detour && !self.is_tls)
     }
@@ -48,7 +48,7 @@ impl Circumstances {
 }
 
 /// Asks the node for its id in another way than `CLUSTER MYID`, which Redis Enterprise rejects. `None` when it does
-/// not tell.
+/// not report it.
 pub(super) async fn ask_nodes<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
 ) -> Attempted<Option<String>> {

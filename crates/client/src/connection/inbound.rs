@@ -1,7 +1,7 @@
 //! The read buffer of a connection: how it grows, and when it gives memory back.
 //!
 //! Large payloads are handed out as slices of this buffer, so one allocation is shared by whatever arrived in it. It
-//! grows to the largest reply, and would stay that large for the connection's life, and everything that arrives behind
+//! grows to the largest reply, and would stay that large for the connection's life, and everything that arrives after
 //! such a reply would keep all of it alive. So once a frame was taken from a buffer that has grown large, what is left in
 //! it moves to a new one: the large one then belongs to the reply alone, and goes with it.
 //!

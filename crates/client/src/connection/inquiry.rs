@@ -1,6 +1,6 @@
 //! Asking on another connection whether a node that is silent on a lane is dead, or paused or busy.
 //!
-//! Any reply will do, also `BUSY`, `LOADING` or a refused greeting: whoever says so is alive, and will come to what it
+//! Any reply will do, also `BUSY`, `LOADING` or a refused greeting: the server is alive, and will come to what it
 //! was sent before. The connection passes the same checks as every other one, so no stranger's answer counts. It is
 //! kept while the silence lasts and asked again from time to time, so that a pause costs a node one handshake.
 //!
@@ -22,12 +22,12 @@ use super::lane::Shared;
 use super::target::Target;
 use crate::error::{Cause, NodeFailure};
 
-/// The pause after a question that found nobody, such as one to a port that is closed.
+/// The pause after a question without an answer, such as one to a closed port.
 const PAUSE: Duration = Duration::from_millis(100);
 /// More than an attempt to connect keeps back of its time.
 const EXPLAINING: Duration = Duration::from_secs(1);
 
-/// Whom to ask, and how often.
+/// Which node to ask, and how often.
 #[derive(Debug, Clone)]
 pub(super) struct Inquirer {
     pub(super) connector: Arc<Connector>,

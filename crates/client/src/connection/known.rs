@@ -1,9 +1,9 @@
-//! What a client learnt about a node and remembers between its connections: the way that led to it, the ways that led to
-//! strangers, and that it tells its id.
+//! What a client remembers about a node between its connections: the way that led to it, the ways that led to strangers,
+//! and that it reports its id.
 //!
-//! A stranger was shown the password. So a way that led to one is left alone for a second or two, then for twice as long,
-//! up to half a minute; and so is the fallback after any of them. A way that nobody was met on is not affected: a node
-//! that is down while something else answers at the seed's host is dialled again as soon as any other.
+//! A stranger has seen the password. So a way that led to one is avoided for a second or two, then for twice as long, up to
+//! half a minute; and so is the fallback after any of them. A way on which nothing answered is not affected: a node that is
+//! down while something else answers at the seed's host is dialled again as soon as any other.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::error::NodeFailure;
 
 /// Ids that are remembered at most; more than a topology can have at a time.
 const MAX_IDS: usize = 4096;
-/// For how long a way is left alone after a stranger: the least time at first, and at most.
+/// For how long a way is avoided after a stranger: at first, and at most.
 const ASTRAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// What all connections to one node share.
@@ -29,7 +29,7 @@ pub(crate) struct KnownNode(Mutex<Known>);
 struct Known {
     /// The way that worked last time.
     first: Option<DialAddress>,
-    /// The id that the node told.
+    /// The id that the node reported.
     id: Option<NodeId>,
     astray: Vec<Astray>,
     /// Before this, no way is worth trying.
@@ -52,7 +52,7 @@ impl KnownNode {
         self.0.lock().first.clone()
     }
 
-    /// The node was reached, and maybe told its id.
+    /// The node was reached, and maybe reported its id.
     pub(super) fn reached(&self, way: &DialAddress, id: Option<&str>) {
         let mut known = self.0.lock();
         known.first = Some(way.clone());
@@ -98,7 +98,7 @@ impl KnownNode {
         self.0.lock().first.is_some()
     }
 
-    /// The id that must answer: the announced one, else the one that the node told before. A configured seed may lead
+    /// The id that must answer: the announced one, else the one that the node reported before. A configured seed may lead
     /// to any node at any time.
     pub(super) fn expected(&self, target: &Target) -> Option<NodeId> {
         if target.is_seed { None } else { target.expected.clone().or_else(|| self.0.lock().id.clone()) }
@@ -126,7 +126,7 @@ impl Known {
     }
 }
 
-/// The ids that nodes proved to have, by any way of asking: of these nodes, nobody is believed who does not tell.
+/// The ids that nodes reported, in any way: a connection that claims to lead to one of these nodes must report its id.
 #[derive(Debug, Default)]
 pub(crate) struct ProvedIds(Mutex<HashSet<NodeId>>);
 
@@ -196,7 +196,7 @@ mod tests {
         let known = KnownNode::default();
         let open = |seconds: f64| known.open(&ways, at(seconds)).map(|(open, _)| open);
 
-        // The node is down, and somebody else is at the seed's host.
+        // The node is down, and another one is at the seed's host.
         known.failed(&ways, &[met(&announced, Cause::Refused), stranger(&fallback)], start);
         assert_eq!(open(0.0).expect("one"), std::slice::from_ref(&announced));
         assert_eq!(known.not_before(), None);

@@ -5,7 +5,7 @@
 //! - A lane that is down refuses at once; a lane that is connecting queues, and what it queued is `Unsent`
 //!   when the attempt fails.
 //! - Dropping a [`Submission`] at any point never changes the result of another one.
-//! - A caller's deadline is kept whether or not anybody drives the lane's task ([`super::overdue`]).
+//! - A caller's deadline is kept whether or not anything drives the lane's task ([`super::overdue`]).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -43,7 +43,7 @@ pub(crate) enum Phase {
 pub(crate) struct LaneState {
     pub(crate) pipeline: Pipeline,
     pub(crate) phase: Phase,
-    /// The connection is to be made anew once it has nothing in flight; what is submitted meanwhile waits for the next.
+    /// The connection is to be replaced once it has nothing in flight; what is submitted meanwhile waits for the next.
     renewing: bool,
     /// The lane's task, while it has nothing to do.
     task: Option<Waker>,
@@ -74,12 +74,12 @@ impl LaneState {
         std::mem::take(&mut self.settled)
     }
 
-    /// Whether the connection has something to write, or has become free to be made anew.
+    /// Whether the connection has something to write, or can be replaced now.
     pub(crate) fn has_work(&mut self) -> bool {
         if self.renewing { self.pipeline.is_drained() } else { self.pipeline.has_output() }
     }
 
-    /// Whether the connection is to be made anew once it has nothing in flight.
+    /// Whether the connection is to be replaced once it has nothing in flight.
     pub(crate) fn is_renewing(&self) -> bool {
         self.renewing
     }
@@ -106,7 +106,7 @@ impl Shared {
         &self.home
     }
 
-    /// Lets the lane's task run, if it waits: something else than a caller has work for it.
+    /// Wakes the lane's task, if it waits: something other than a caller has work for it.
     pub(crate) fn wake_task(&self) {
         let task = self.lock().unpark_task();
         if let Some(task) = task {

@@ -1,13 +1,13 @@
-//! Deadlines of callers whose lane's task does not keep them, because nobody drives its runtime.
+//! Deadlines of callers whose lane's task does not keep them, because nothing drives its runtime.
 //!
 //! A lane's deadlines are kept by its own task, with one timer for all ([`super::alarm`]). That task stands still when
-//! its runtime does: a current-thread runtime that nobody is in, a program between two calls of `block_on`. So a lane
-//! also leaves word with the process's clock: one alarm, for the earliest deadline. When the clock finds
-//! that the task is behind, it wakes whoever is past the deadline, and a caller that is not of the lane's own runtime
+//! its runtime does: a current-thread runtime outside of `block_on`. So a lane also sets an alarm of the process's clock,
+//! one for the earliest deadline. When the clock finds
+//! that the task is late, it wakes the callers that are past their deadline, and a caller that is not of the lane's own runtime
 //! gives up by itself. Callers of the same runtime are left to the task for a while: when that comes late, so did they, and
 //! the reply that is in the socket by then is still theirs. But a runtime with workers may run callers while the worker
-//! that the task waits for is blocked; and what is polled in a runtime may be polled by somebody else's `block_on`, who
-//! drives nothing. There, callers give up too, a little later.
+//! that the task waits for is blocked; and what is polled in a runtime may be polled by another executor's `block_on`,
+//! which does not drive the runtime. There, callers give up too, a little later.
 //!
 //! Per command this costs one comparison.
 
@@ -25,12 +25,12 @@ use super::waiter::{Failure, Terms, Ticket};
 use crate::clock::{self, Reminder, Watched};
 use crate::panics;
 
-/// How much later than asked for the lane's task may do its checks before it is taken to stand still.
+/// How late the lane's task may do its checks before it counts as standing still.
 const GRACE: Duration = Duration::from_millis(20);
 /// A clock that is this late was stopped with the whole process: the lane's task gets as long to do its checks.
 const LATE: Duration = Duration::from_millis(100);
 /// How long callers of the lane's own runtime go on waiting for its task: after their deadline where it has workers, else
-/// after one of them was polled first while the task was behind.
+/// after one of them was polled first while the task was late.
 const STARVED: Duration = Duration::from_millis(200);
 /// The longest time until the next look, so that a lane that is gone is forgotten.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
@@ -40,9 +40,9 @@ const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
 pub(super) struct Watch {
     /// No deadline before this one goes unwatched; and the one alarm that sees to it.
     from: Option<(Instant, Reminder)>,
-    /// The lane's task was behind with its checks at the latest look.
+    /// The lane's task was late with its checks at the latest look.
     is_overdue: bool,
-    /// The check that the task is behind with, and since when callers of its own runtime are polled all the same.
+    /// The check that the task is late with, and since when callers of its own runtime are polled all the same.
     polled: Option<(Instant, Instant)>,
 }
 
@@ -82,7 +82,7 @@ impl Home {
 }
 
 impl Shared {
-    /// Has the clock look when a command's deadline passes.
+    /// Sets the alarm for a command's deadline.
     #[cold]
     pub(super) fn watch(self: &Arc<Self>, deadline: Instant) {
         let mut state = self.lock();
@@ -97,7 +97,7 @@ impl Shared {
         state.watch.from = Some((at, clock::look_at(at + GRACE, this)));
     }
 
-    /// The outcome of a command that is still without a reply while the lane's task is behind.
+    /// The outcome of a command that is still without a reply while the lane's task is late.
     #[cold]
     pub(super) fn poll_overdue(
         &self,

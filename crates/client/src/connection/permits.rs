@@ -1,5 +1,5 @@
-//! How many connections one client brings up at a time. Every client has its own permits: what keeps one busy is no
-//! other's trouble.
+//! How many connections one client brings up at a time. Every client has its own permits, so that
+//! no client delays another.
 
 use std::time::Duration;
 

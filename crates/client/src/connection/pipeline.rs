@@ -3,8 +3,8 @@
 //! Invariants:
 //! - Bytes and in-flight entry are appended by one call, so byte order *is* reply order.
 //! - A waiter is freed only when neither the FIFO nor a ticket refers to it; a generation guards the index.
-//! - Whoever waits for room is granted it as soon as there is some, and nobody waits for long while room is held for a
-//!   future that is not polled ([`room`]).
+//! - Callers that wait for room get it as soon as there is some, and none waits for long while room is held for a future
+//!   that is not polled ([`room`]).
 //! - A reply completes the head of the FIFO and nothing else. A reply with an empty FIFO is a protocol error, and so is
 //!   one to a command of which the transport has taken nothing yet.
 //! - On close a waiter fails as [`Failure::Unsent`] exactly when the transport has not taken its last byte:
@@ -160,7 +160,7 @@ impl Pipeline {
         ticket
     }
 
-    /// Encodes a command; tells the stream offsets of its first byte and of the byte after its last. The caller queues
+    /// Encodes a command; returns the stream offsets of its first byte and of the byte after its last. The caller queues
     /// its waiter at once.
     #[inline]
     fn append(&mut self, encode: impl FnOnce(&mut BytesMut)) -> (u64, u64) {
@@ -180,7 +180,7 @@ impl Pipeline {
         self.check_by(terms.submitted + terms.patience.saturating_sub(self.lead));
     }
 
-    /// Asks what became of a ticket; leaves the waker when there is nothing to tell yet.
+    /// Asks what became of a ticket; leaves the waker when nothing is decided yet.
     #[inline]
     pub(crate) fn poll_reply(&mut self, ticket: Ticket, waker: &Waker) -> Poll<Progress> {
         let waiter = self.waiters.of(ticket);
@@ -247,7 +247,7 @@ impl Pipeline {
         self.last_heard = Some(now);
     }
 
-    /// Gives one reply to the oldest command; tells when that was submitted, unless more replies belong to it.
+    /// Gives one reply to the oldest command; returns when that was submitted, unless more replies belong to it.
     #[inline]
     pub(crate) fn complete(
         &mut self,

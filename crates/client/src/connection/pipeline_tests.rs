@@ -144,8 +144,8 @@ impl Model {
         let (id, ticket) = self.open[position];
         match self.pipeline.poll_reply(ticket, waker) {
             Poll::Pending => {
-                assert!(!self.failed.contains_key(&id), "{id} was failed and is told nothing");
-                assert!(!self.answered.contains_key(&id), "{id} was answered and is told nothing");
+                assert!(!self.failed.contains_key(&id), "{id} was failed and heard nothing");
+                assert!(!self.answered.contains_key(&id), "{id} was answered and heard nothing");
             }
             Poll::Ready(Progress::Encode) => {
                 self.pipeline.submit_granted(ticket, waker, |out| out.extend_from_slice(&id.to_be_bytes()));
@@ -200,7 +200,7 @@ impl Model {
             }
         }
         self.pipeline.close(&Arc::new(CloseCause::PeerClosed), wake);
-        // The stream starts over behind everything that was ever appended and taken.
+        // The stream starts over after everything that was ever appended and taken.
         self.appended = self.taken;
         self.accepted = self.taken;
         self.is_open = false;

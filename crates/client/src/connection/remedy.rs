@@ -144,7 +144,7 @@ fn is_ruled(plan: &NodePlan) -> bool {
     matches!(plan.dial, DialPlan::Ruled(_))
 }
 
-/// Who signed the last certificate that was sent is whom to trust, unless the server forgot to send some.
+/// The authority to trust is the one that signed the last certificate sent, unless the server forgot to send some.
 fn unknown_issuer(certificate: Option<&Certificate>) -> String {
     const TRUST: &str = "trust the authority that signed it with --cacert FILE (Tls::ca_file)";
     let Some(certificate) = certificate else { return TRUST.to_owned() };

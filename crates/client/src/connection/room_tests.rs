@@ -102,7 +102,7 @@ impl Scene {
         served
     }
 
-    /// Runs until nobody who is awake waits; tells how much time that took.
+    /// Runs until no caller that is awake waits; returns how much time that took.
     fn run(&mut self) -> Duration {
         let started = self.now;
         (0..self.callers.len()).for_each(|position| self.submit(position));
@@ -129,10 +129,10 @@ impl Scene {
 
 #[test]
 fn room_that_a_sleeper_holds_passes_on() {
-    // The first is answered; the room goes to a sleeper, behind whom another sleeper and somebody awake wait.
+    // The first is answered; the room goes to a sleeper; another sleeper and a caller that is awake wait after it.
     let mut scene = Scene::new(1, &[(false, 1), (true, 1), (true, 1), (false, 3)]);
     assert!(scene.run() <= GRANT_TIME);
-    // Who wakes up is served all the same.
+    // A caller that wakes up is served all the same.
     for position in [1, 2] {
         scene.callers[position].sleeps = false;
         scene.callers[position].woken.0.store(true, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! The TLS handshake of an attempt, and what makes a resumed session as good as a full handshake.
 //!
-//! Invariant: whatever is sent over the stream goes to a peer whose certificates were judged a moment ago by the options in
-//! force. The TLS library itself asks nobody when it resumes a session, even if the certificate of then has expired, has
+//! Invariant: whatever is sent over the stream goes to a peer whose certificates were just checked by the current options.
+//! The TLS library does not check certificates when it resumes a session, even if the one presented then has expired, has
 //! been revoked or is not trusted any more.
 
 use std::io;
@@ -18,8 +18,8 @@ use truename_topology::NodePlan;
 use super::tcp;
 use crate::tls::TlsContext;
 
-/// Shakes hands over `tcp`. A session that cannot be resumed in good faith is forgotten, with all of its node's, and the
-/// peer is dialled once more for a full handshake.
+/// Does the handshake over `tcp`. If the certificates of a resumed session fail the check, all sessions of the node are
+/// discarded and the peer is dialled once more for a full handshake.
 pub(super) async fn shake_hands(
     context: &TlsContext,
     plan: &NodePlan,

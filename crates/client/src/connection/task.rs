@@ -1,8 +1,8 @@
 //! A lane's life: connect, drive the connection until it ends, back off, connect again. Or once only, for a connection
 //! whose user must know when it is gone ([`spawn_connection`]).
 //!
-//! Trouble of one lane stays here: its task waits for nobody else's, and nobody waits for its. A panic ends a connection
-//! and not the task. However the task ends, also with its runtime, whoever waits for a reply is told.
+//! Trouble of one lane stays here: its task waits for no other, and no other waits for it. A panic ends a connection
+//! and not the task. However the task ends, also with its runtime, every caller waiting for a reply gets an error.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -110,7 +110,7 @@ struct LaneTask<O> {
     alarm: Alarm,
     /// To be raised before the next connection is used.
     fence: Option<Fence>,
-    /// Everybody was told how it ended.
+    /// Its end was reported to everybody concerned.
     is_over: bool,
 }
 
@@ -175,7 +175,7 @@ impl<O: LaneObserver> LaneTask<O> {
             .unwrap_or_else(|panicked| Some(CloseCause::Panicked(panicked.to_string())))
     }
 
-    /// One connection, from the dial to its end; `since` is told when it came up. `None` when the lane was retired before
+    /// One connection, from the dial to its end; `since` is set when it came up. `None` when the lane was retired before
     /// that.
     async fn connection(&mut self, since: &mut Option<Instant>) -> Option<CloseCause> {
         let target = self.target.load_full();
@@ -188,7 +188,7 @@ impl<O: LaneObserver> LaneTask<O> {
         })
     }
 
-    /// Tells everybody of a connection's end. False when no other one is wanted.
+    /// Reports a connection's end to everybody concerned. False when no other one is wanted.
     fn end(&self, cause: CloseCause, was_connected: bool) -> bool {
         let cause = Arc::new(cause);
         // What queues meanwhile goes to the next connection.
@@ -295,7 +295,7 @@ impl<O: LaneObserver> LaneTask<O> {
         .asking(inquirer);
         self.shared.enter_open(Instant::now());
         if !Arc::ptr_eq(target, &self.target.load()) {
-            // The node was described anew while it was dialled as what it was before.
+            // The node's description changed while it was being dialled.
             self.shared.renew();
         }
         let cause = (&mut driver).await;

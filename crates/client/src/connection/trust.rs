@@ -64,7 +64,7 @@ impl LiveConnections {
         ListedConnection { all: self, id, trust }
     }
 
-    /// Ends all connections that `refuses` gives a cause for.
+    /// Ends all connections for which `refuses` returns a cause.
     pub(super) fn judge(&self, refuses: impl Fn(&Target, &ConnectionFacts) -> Option<Cause>) {
         let all: Vec<Live> = self.listed.lock().connections.values().cloned().collect();
         for live in all {
@@ -113,7 +113,7 @@ mod tests {
     const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// What the peer had answered by then is not believed, and what was to be written is kept from it.
+    /// What the peer had answered by then is discarded, and what was to be written is not sent.
     #[tokio::test(start_paused = true)]
     async fn a_connection_whose_trust_is_withdrawn_reads_and_writes_no_more() {
         let habit = Habit { stall: 2 * SECOND, usual: 5 * SECOND };

@@ -7,9 +7,9 @@ use truename_topology::{DialAddress, DialPlan};
 pub(super) enum Via {
     /// It is the announced one.
     Announced,
-    /// A rule, a map or the provider's profile says so: somebody decided it.
+    /// A rule, a map or the provider's profile says so.
     Ruled,
-    /// Nobody said so: the seed's host with the announced port, in the hope that the node is there as well.
+    /// The automatic fallback: the seed's host with the announced port, in case the node is there as well.
     Fallback,
 }
 

@@ -22,7 +22,7 @@ pub(crate) enum WireError {
     Io(io::Error),
     Closed,
     Decode(DecodeError),
-    /// A reply that nothing was asked for.
+    /// An unsolicited reply.
     Surplus,
 }
 
@@ -48,7 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             encode::put_command(&mut out, command.iter().copied());
         }
         if let Err(error) = self.send(&out).await {
-            // What the peer said before it closed tells more than the broken pipe: a TLS alert, or that it is full.
+            // What the peer said before it closed is more informative than the broken pipe: a TLS alert, or that it is full.
             return match self.reply().await {
                 Ok(said) => Ok(said),
                 Err(WireError::Io(said)) => Err(WireError::Io(said)),
@@ -58,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.reply().await
     }
 
-    /// Sends one command and reads its reply, which may not pass `limits`. What comes after it has those of a greeting again.
+    /// Sends one command and reads its reply within `limits`. What comes after it has those of a greeting again.
     pub(crate) async fn ask_within(&mut self, limits: Limits, command: &[&[u8]]) -> Result<Reply, WireError> {
         self.decoder.set_limits(limits);
         let reply = self.ask(&[command]).await?;

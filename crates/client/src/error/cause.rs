@@ -61,9 +61,9 @@ impl fmt::Display for Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// No rule could tell where to dial.
+    /// There is no address to dial.
     Unplannable(String),
-    /// The cluster announces this name or address, and nothing vouches for it; it was not dialled. See
+    /// The cluster announces this name or address, which is out of scope; it was not dialled. See
     /// [`Config::trust`](crate::Config::trust).
     OutOfScope(String),
     /// The host name does not resolve.
@@ -114,32 +114,32 @@ pub enum Cause {
     WrongNode {
         /// The announced node id.
         announced: String,
-        /// The node id that answered; `None` when the server does not tell.
+        /// The node id that answered; `None` when the server does not report one.
         answered: Option<String>,
     },
     /// The topology that the node reported cannot be used.
     BadTopology(String),
     /// Anything else that the operating system reported.
     Io(String),
-    /// Too many other connections of this client were being made all the time.
+    /// Too many other connections of this client were being made during the whole attempt.
     TooManyDials,
     /// The credentials would have gone in plaintext to a provider that speaks TLS; nothing was dialled.
     PlaintextCredentials {
         /// The provider.
         provider: &'static str,
     },
-    /// A revocation list has the certificate.
+    /// The certificate is on a revocation list.
     CertificateRevoked,
-    /// Revocation lists were given, and none of them speaks of the certificate's issuer.
+    /// Revocation lists were given, and none of them covers the certificate's issuer.
     RevocationUnknown,
-    /// The certificate's public key is none of those that are pinned.
+    /// The certificate's public key is not one of the pinned keys.
     PinMismatch {
-        /// The key that it has.
+        /// The key that the certificate has.
         presented: Pin,
     },
-    /// Client and server have no version of TLS in common.
+    /// Client and server have no TLS version in common.
     NoCommonTlsVersion,
-    /// Code of the user's, such as a resolver or an address map, panicked; the text says which and with what.
+    /// The user's code, such as a resolver or an address map, panicked; the text says which and with what message.
     Panicked(String),
 }
 

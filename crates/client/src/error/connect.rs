@@ -15,7 +15,7 @@ use super::cause::{Cause, Phase};
 use super::shown;
 use crate::tls::Certificate;
 
-/// Failures that one error keeps: a report of thousands helps nobody and costs megabytes.
+/// The most failures that one error keeps: a report of thousands is useless and costs megabytes.
 const MAX_FAILURES: usize = 20;
 
 /// One dial attempt to one node that failed.
@@ -45,7 +45,7 @@ pub struct NodeFailure {
 }
 
 impl NodeFailure {
-    /// The failure of several that says most: a name out of scope, whatever became of the detour in its place; otherwise
+    /// The most informative of several failures: a name out of scope, whatever became of the detour in its place; otherwise
     /// the one that got furthest, the latest of those.
     pub fn decisive<'a>(failures: impl IntoIterator<Item = &'a Self>) -> Option<&'a Self> {
         let weight = |failure: &&Self| (matches!(failure.cause, Cause::OutOfScope(_)), failure.phase);
@@ -102,9 +102,9 @@ impl fmt::Display for NodeFailure {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnectError {
-    /// The attempts that failed, in the order in which they ended; of many, the twenty that got furthest. Never empty.
+    /// The attempts that failed, in the order in which they ended; of many, the twenty that got furthest. Not empty in errors that a client returns.
     pub failures: Vec<NodeFailure>,
-    /// How long it was tried.
+    /// How long connecting was tried.
     pub elapsed: Duration,
     /// How many further attempts failed.
     pub omitted: usize,
@@ -123,7 +123,7 @@ impl ConnectError {
         Self { failures, elapsed, omitted }
     }
 
-    /// The failure that [says most](NodeFailure::decisive).
+    /// The [most informative](NodeFailure::decisive) failure.
     pub fn decisive(&self) -> Option<&NodeFailure> {
         NodeFailure::decisive(&self.failures)
     }

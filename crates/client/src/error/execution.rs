@@ -1,13 +1,13 @@
 //! What is known about the execution of a command that ended in an error. It is decided once, where the outcome is judged,
-//! and travels with the error: a text cannot be asked again, as a script can answer with any.
+//! and travels with the error: it cannot be derived from the text again, since a script can answer with any text.
 
 /// Whether a command that ended in an error was executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Execution {
-    /// It never left whole.
+    /// It was not sent completely, so it was not executed.
     NotSent,
-    /// A server refused it, as it was not the right one or not ready: the same call may succeed later.
+    /// A server refused it because it was not the right one or not ready: the same call may succeed later.
     RefusedForNow,
     /// A server refused it, and will do so again.
     Refused,
@@ -16,7 +16,7 @@ pub enum Execution {
 }
 
 impl Execution {
-    /// Whether the command may have had an effect. `false` is proved.
+    /// Whether the command may have had an effect. `false` is certain.
     pub fn may_have_happened(self) -> bool {
         self == Self::Possible
     }

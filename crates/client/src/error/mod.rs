@@ -262,7 +262,7 @@ impl InterruptedError {
         Self { node, slot, cause, attempts }
     }
 
-    /// Why nobody knows, where the connection ended.
+    /// The cause, where the connection ended.
     pub(crate) fn no_reply(cause: &CloseCause) -> String {
         format!("no reply came: {cause}")
     }

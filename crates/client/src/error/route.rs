@@ -28,27 +28,27 @@ pub enum RouteError {
         /// The command's name.
         command: String,
     },
-    /// The command concerns several nodes, and nothing says which one of them is meant.
+    /// The command concerns several nodes, and the call does not say which one of them is meant.
     SeveralNodes {
         /// The command's name.
         command: String,
     },
     /// The command has no name.
     EmptyCommand,
-    /// The command acts on the node that executes it, and nothing says which one is meant.
+    /// The command acts on the node that executes it, and the call does not say which one is meant.
     Administrative {
         /// The command's name.
         command: String,
     },
-    /// The command needs a connection of its own, all that may be made to the node were in use, and none became free in
+    /// The command needs a connection of its own, all that are allowed to the node were in use, and none became free in
     /// time.
     NoExclusiveConnection {
         /// The node.
         node: Endpoint,
-        /// How many there may be: [`Config::max_exclusive_connections`](crate::Config::max_exclusive_connections).
+        /// How many are allowed: [`Config::max_exclusive_connections`](crate::Config::max_exclusive_connections).
         limit: usize,
     },
-    /// The topology has no such node as the command is for.
+    /// The topology does not contain the node that the command is for.
     NoSuchNode {
         /// The node, as the command names it.
         node: Endpoint,

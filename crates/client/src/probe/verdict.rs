@@ -1,11 +1,11 @@
-//! What a look at a cluster amounts to, beyond what each node's own report says. Pure.
+//! The verdict on a cluster, beyond what each node's own report says. Pure.
 
 use truename_topology::{Disagreement, Slot, SlotMap, View, reconcile};
 
 use super::NodeReport;
 use crate::error::{Cause, NodeFailure, Phase};
 
-/// Slots for which there is nobody to send a command to.
+/// Slots without a node to send a command to.
 pub(super) fn slots_without_owner(map: &SlotMap) -> usize {
     Slot::all().filter(|slot| map.primary(*slot).is_none()).count()
 }

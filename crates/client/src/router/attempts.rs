@@ -42,7 +42,7 @@ struct Trail {
     backoff: Backoff,
     node: Option<Endpoint>,
     last: Option<Last>,
-    /// An attempt may have been executed: whom it went to, and why nobody knows.
+    /// An attempt may have been executed: the node that it went to, and why its fate is unknown.
     unknown: Option<(Endpoint, String)>,
     /// A node refused the command for now.
     was_refused: bool,

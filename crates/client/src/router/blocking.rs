@@ -1,9 +1,9 @@
 //! One attempt of a command that waits on the server: on a connection of its own, for as long as its node has the slot.
 //!
 //! When the slot goes to another node, the wait ends: what is pushed from then on is pushed there. Whether the old node
-//! popped something before is known only if it says so. It says so by `UNBLOCKED`: of its own accord when it becomes a
-//! replica, or because we ask it to (`CLIENT UNBLOCK` of the connection that has our id and address, on another one). Then the command was not executed and may
-//! be sent again; a node that says nothing leaves the fate unknown.
+//! popped something before is known only if it says so, by `UNBLOCKED`: of its own accord when it becomes a replica, or
+//! because we ask it to (`CLIENT UNBLOCK` of the connection that has our id and address, on another one). Then the command
+//! was not executed and may be sent again; if it says nothing, the fate is unknown.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -51,7 +51,7 @@ impl Router {
         let times = (Instant::now(), attempts.deadline(), patience);
         let outcome = {
             let mut reply = pin!(submit(&lane, request.command, *asking, times));
-            // What a command does that the table lacks, before and while it waits, nobody knows.
+            // What a command outside of the table does before and while it waits is unknown.
             let is_known = request.spec.is_some();
             match first_of(reply.as_mut(), lost).await {
                 Some(outcome) if is_known => refused_by_demotion(outcome),
@@ -65,7 +65,7 @@ impl Router {
         Ok(outcome)
     }
 
-    /// The slot is another node's now: finds out whether the command was executed, as far as the old one tells in time.
+    /// The slot is another node's now: finds out whether the command was executed, if the old one answers in time.
     async fn leave(
         &self,
         node: &Node,

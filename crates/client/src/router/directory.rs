@@ -1,7 +1,7 @@
-//! What servers said of commands that the table lacks, asked once per name and client.
+//! What servers say of commands that the table lacks, asked once per name and client, and again when that is old.
 //!
-//! What must stay true: whatever fails here, the command is sent as a guess would have it, never refused for that; answers
-//! are bounded in number, and none is kept for ever: one node gave it, for all callers and all nodes.
+//! What must stay true: if the question fails, the command is sent by a guess and never refused for that; answers are
+//! bounded in number, and none is kept for ever, since a single node gave it for all callers and all nodes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,9 +24,9 @@ use crate::connection::terms;
 const MOST: usize = 1024;
 /// Longer names are not asked for.
 const LONGEST_NAME: usize = 128;
-/// For how long a server that does not know a command, or will not say, is not asked again.
+/// For how long a negative answer, or none, is kept.
 const NOTHING_LASTS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
-/// For how long a description is believed; a minute at most where calls are refused for it.
+/// For how long a description is kept; a minute at most where calls are refused because of it.
 const DESCRIPTION_LASTS: Duration = Duration::from_secs(600);
 /// How long one question may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -66,7 +66,7 @@ impl Directory {
         (since.elapsed() < lasts).then(|| says.clone())
     }
 
-    /// Asks a node, together with everybody else who wants to know the same. `None`: ask again later, or another one.
+    /// Asks a node, once for all concurrent callers with the same question. `None`: ask again later, or another one.
     pub(super) async fn ask(
         &self,
         command: &Command<'_>,
@@ -155,7 +155,7 @@ mod tests {
         }
     }
 
-    /// A description was believed for the life of the client: one node that told lies about a command kept it from all others.
+    /// A description was kept for the life of the client: one node that lied about a command kept it from all others.
     #[tokio::test(start_paused = true)]
     async fn no_answer_is_believed_for_ever() {
         let described = |category: &str| {

@@ -1,4 +1,4 @@
-//! Acting on the judge's verdict: telling the topology worker, waiting, and finding the next node.
+//! Acting on the judge's verdict: hints to the topology worker, waiting, and finding the next node.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Router {
             _ => None,
         };
         let followed = match refused {
-            // That is no progress. The servers may come to another opinion.
+            // That is not progress. The servers may come to another opinion.
             Some((redirect, why)) => {
                 let remedy = why.remedy.as_deref().unwrap_or("it is not dialled");
                 let text = format!("{redirect}, but {}; {remedy}", why.summary());

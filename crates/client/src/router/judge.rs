@@ -1,4 +1,4 @@
-//! What to do about an attempt that brought no value: a pure decision, one row per case.
+//! What to do about an attempt that returned no value: a pure decision, one row per case.
 //!
 //! | outcome | verdict | may it be sent again? |
 //! |---|---|---|
@@ -8,19 +8,19 @@
 //! | either of them of another slot, or to nowhere | [`Verdict::Wait`] | yes: refused |
 //! | either of them to a command for one node and no other | [`Verdict::Answer`] | - |
 //! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN`, `READONLY` | [`Verdict::Wait`] | yes: refused |
-//! | the text of a redirect out of a compound command | [`Verdict::Doubt`] | once per node, if the node confirms it |
+//! | the text of a redirect from a compound command | [`Verdict::Doubt`] | once per node, if the node confirms it |
 //! | another error | [`Verdict::Answer`] | - |
 //! | `Unsent` | [`Verdict::Resend`] | yes: never executed |
 //! | `Lost`, ended by the server | [`Verdict::Resend`] or [`Verdict::Interrupted`] | as [`Repeat`] says |
 //! | `Lost`, given up by us | [`Verdict::Resend`] or [`Verdict::Interrupted`] | as [`Repeat`] says, once |
-//! | `LostAtHead` | as `Lost` if the server ended the connection, for the first two times; else [`Verdict::Interrupted`] | it may be what the connection ended of |
+//! | `LostAtHead` | as `Lost` if the server ended the connection, for the first two times; else [`Verdict::Interrupted`] | it may be why the connection ended |
 //! | time is up | [`Verdict::TimedOut`] | - |
 //!
 //! What was sent on a connection that *we* gave up may be executed at any later time: a server that was frozen reads
 //! it when it thaws. A write that was sent again by then would be overtaken by its own first copy, and so would
 //! every write that followed it and was acknowledged. So a write is then reported, not repeated.
 //!
-//! An error out of a compound command (a script, a function, whatever the command table lacks) proves nothing: it can have
+//! An error from a compound command (a script, a function, any command that the table lacks) proves nothing: it can have
 //! any text, and was made while the command ran. One exception: scripts that a server does not have do not run, and there is
 //! one text for that in each kind of server.
 //!
@@ -39,7 +39,7 @@ use crate::error::Execution;
 const NO_SCRIPT: [&str; 2] =
     ["NOSCRIPT No matching script. Please use EVAL.", "NOSCRIPT No matching script."];
 
-/// An attempt that brought no value.
+/// An attempt that returned no value.
 #[derive(Debug, Clone)]
 pub(crate) enum Setback {
     Error(ErrorReply),
@@ -62,15 +62,15 @@ impl Setback {
 /// What the judge must know of a command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RetryTraits {
-    /// Whether it is sent again when nobody knows whether it was executed.
+    /// Whether it is sent again when it is unknown whether it was executed.
     pub(crate) repeat: Repeat,
-    /// It runs what somebody else wrote: its errors prove nothing.
+    /// It runs code from elsewhere: its errors prove nothing.
     pub(crate) compound: bool,
     /// It names a script by its digest, so the server may not have it.
     pub(crate) names_script: bool,
     /// The slot of its own keys.
     pub(crate) slot: Option<Slot>,
-    /// Nobody knows where its keys are.
+    /// It is unknown where its keys are.
     pub(crate) slot_is_guessed: bool,
     /// It is for one node and no other.
     pub(crate) is_for_one_node: bool,
@@ -91,7 +91,7 @@ pub(crate) enum Verdict {
     Answer { error: ErrorReply, execution: Execution },
     /// The slot lives elsewhere for good: note it, and send again there.
     Moved(Redirect),
-    /// This key lives elsewhere for now: send again there behind `ASKING`.
+    /// This key lives elsewhere for now: send it there after `ASKING`.
     Ask(Redirect),
     /// The node sends the command to itself, which is how managed services ask for a new connection.
     Reconnect(ErrorReply),

@@ -3,7 +3,7 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`request`] | a command with what is known of it |
-//! | [`directory`] | what servers said of commands that the table lacks |
+//! | [`directory`] | what servers say of commands that the table lacks |
 //! | [`judge`] | what an outcome means: a pure decision |
 //! | [`follow`] | acting on it |
 //! | [`blocking`] | an attempt of a command that waits on the server |
@@ -15,7 +15,7 @@
 //! redirect has named so far, and after an answer that proves nothing.
 //!
 //! Invariants: everything happens inside the command's own deadline; a command whose fate is unknown is sent
-//! again only if it changes nothing or somebody said so; `ASKING` and its command are one unit on one lane; no reply of a
+//! again only if it changes nothing or the user allowed it; `ASKING` and its command are one unit on one lane; no reply of a
 //! compound command leads to a node that only the reply names.
 
 mod attempts;

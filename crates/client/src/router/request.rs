@@ -17,7 +17,7 @@ pub(super) struct Request<'r, 'a> {
     pub(super) spec: Option<&'static Spec>,
     /// How long the server may hold the reply back; such a command gets a connection of its own.
     pub(super) blocks: Option<Duration>,
-    /// Nobody said where the command's keys are.
+    /// It is unknown where the command's keys are.
     pub(super) slot_is_guessed: bool,
 }
 

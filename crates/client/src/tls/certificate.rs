@@ -12,7 +12,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::pins::pin_of;
 
-/// How many names of a certificate are told in one line.
+/// How many names of a certificate are shown in one line.
 const SHOWN_NAMES: usize = 12;
 
 /// A leaf certificate as its owner presented it, together with the length of the chain that came with it.
@@ -37,7 +37,7 @@ pub struct Certificate {
     pub key: Pin,
     /// Certificates that the peer sent, the leaf included.
     pub chain_length: usize,
-    /// The issuer of the last one of them: whom to trust, if all that is between was sent.
+    /// The issuer of the last of them: the authority to trust, if all intermediates were sent.
     pub top_issuer: String,
 }
 

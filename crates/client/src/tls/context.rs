@@ -3,8 +3,8 @@
 //! One `rustls::ClientConfig` per set of identities and pins, made on first use: its verifier knows exactly the names of
 //! the nodes that use it, and its session store is shared by exactly those nodes.
 //!
-//! rustls does not ask the verifier when a session is resumed, and nobody does while a connection lives. So whoever resumes
-//! has what was presented then judged anew, and so does [`Client::replace_tls`](crate::Client::replace_tls) for all
+//! rustls does not ask the verifier when a session is resumed, nor while a connection lives. So the certificates that were
+//! presented originally are checked again on resumption, and so does [`Client::replace_tls`](crate::Client::replace_tls) for all
 //! connections.
 
 use std::collections::HashMap;
@@ -38,7 +38,7 @@ const SESSIONS_PER_SET: usize = 16;
 /// Every context has a number of its own.
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
-/// What nodes have in common that share a configuration: the names of which one must be proved, and their rule's pins.
+/// What nodes with the same configuration have in common: the names of which one must be proved, and their rule's pins.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 struct Demand {
     names: Vec<ServerName<'static>>,
@@ -76,8 +76,8 @@ impl TlsContext {
         Ok(context)
     }
 
-    /// Whether the user gave the roots and none of them is a public authority: then whatever a chain proves, it proves
-    /// within the user's own house.
+    /// Whether the user gave the roots and none of them is a public authority: then the user's own authority is the
+    /// boundary.
     pub(crate) fn roots_are_private(&self) -> bool {
         self.roots_are_private
     }
@@ -139,7 +139,7 @@ impl TlsContext {
         self.verifier_for(Demand::of(plan)).judge(leaf, intermediates, UnixTime::now())
     }
 
-    /// Revocation lists that have become outdated, each told once.
+    /// Revocation lists that have become outdated, each reported once.
     pub(crate) fn newly_outdated(&self) -> Vec<Outdated> {
         let now = now_utc();
         self.options.revocation.iter().filter_map(|list| list.newly_outdated(now)).collect()

@@ -1,4 +1,4 @@
-//! Files with secrets that everybody on the machine can read.
+//! Secret files that every user of the machine can read.
 
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 //! - [`Tls`] is the configuration: roots, pins, revocation lists, client certificate, and the `danger_*` ways out.
 //! - [`Certificate`] is what a peer presented, for reports.
 //! - `TlsContext` turns the configuration into one `rustls::ClientConfig` per set of identities.
-//! - `roots` loads them, and knows a user's own authority from a public one.
+//! - `roots` loads them, and tells a user's own authority from a public one.
 //! - `IdentityVerifier` checks the chain first, then revocation, then the names, then the pins.
 //! - `Presented` is what a live connection's peer presented, to be judged again when the options change.
 //!

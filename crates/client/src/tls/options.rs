@@ -127,8 +127,8 @@ impl Tls {
 
     /// Accepts only peers whose certificate carries one of the pinned public keys. May be called several times.
     ///
-    /// Pins are asked for *in addition* to chain and names, whatever a `danger_*` method switches off. Only the peer's own
-    /// certificate counts, no intermediate and no root. Every node of the cluster must present a pinned key, and a new key
+    /// Pins apply *in addition* to chain and names, whatever a `danger_*` method turns off. Only the peer's own
+    /// certificate counts, not intermediates or roots. Every node of the cluster must present a pinned key, and a new key
     /// must be pinned before a node gets it. A dial rule may pin keys of its own for the nodes that it dials
     /// ([`DialRule::with_pins`](truename_topology::DialRule::with_pins)); a key must then be acceptable to both.
     ///
@@ -146,10 +146,10 @@ impl Tls {
         self
     }
 
-    /// Refuses certificates that these revocation lists have, PEM text. May be called several times.
+    /// Refuses certificates that are on these revocation lists (PEM text). May be called several times.
     ///
-    /// With a list given, a certificate whose issuer no list speaks of is refused, too. Only the peer's own certificate is
-    /// looked up, none of the intermediates. A list that is past its next update still counts, and is worth an
+    /// Once a list is given, a certificate whose issuer no list covers is refused too. Only the peer's own certificate is
+    /// looked up, not the intermediates. A list that is past its next update still counts, and causes an
     /// [`Event::RevocationListOutdated`](crate::Event::RevocationListOutdated); give a new one with
     /// [`Client::replace_tls`](crate::Client::replace_tls).
     ///
@@ -186,14 +186,14 @@ impl Tls {
         self.crl_pem(text)
     }
 
-    /// The oldest version of TLS that will do. The default is [`TlsVersion::Tls12`].
+    /// The minimum TLS version. The default is [`TlsVersion::Tls12`].
     #[must_use]
     pub fn min_version(mut self, version: TlsVersion) -> Self {
         self.min_version = version;
         self
     }
 
-    /// What whoever chose these options should know: a key that everybody can read, a revocation list that is outdated.
+    /// Warnings about these options: a key that everybody can read, a revocation list that is outdated.
     pub fn warnings(&self) -> Vec<String> {
         self.exposed.iter().cloned().chain(self.outdated_lists()).collect()
     }

@@ -1,7 +1,7 @@
-//! Pins on public keys: which key a certificate carries, and whether it is one that is asked for.
+//! Pins on public keys: which key a certificate carries, and whether it is acceptable.
 //!
 //! Only the peer's own certificate counts. An intermediate's key is not proved in the handshake and vouches for everything
-//! that it signs; who wants to trust one authority only gives it as the only root.
+//! that it signs; to trust a single authority, give it as the only root.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use ring::digest;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use truename_topology::Pin;
 
-/// What keys will do: those of the client's options and those of the dial rule, each unless it is empty.
+/// Which keys are acceptable: those of the client's options and those of the dial rule, each unless it is empty.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pins {
     pub(super) of_client: Arc<[Pin]>,
@@ -17,7 +17,7 @@ pub(super) struct Pins {
 }
 
 impl Pins {
-    /// Whether no key is asked for.
+    /// Whether any key is acceptable.
     pub(super) fn is_empty(&self) -> bool {
         self.of_client.is_empty() && self.of_rule.is_empty()
     }

@@ -1,7 +1,7 @@
 //! Certificate revocation lists that the user gives: what they say about a certificate.
 //!
-//! Once a list is given, a certificate of whose status no list knows is refused. A list that is past its next update still
-//! counts as it stands: that is worth a notice, and not an outage, since whoever keeps the new list away could else take
+//! Once a list is given, a certificate whose status no list knows is refused. A list that is past its next update still
+//! counts: that causes a notice and not an outage, since otherwise an attacker who can withhold the next list could take
 //! every service down. Only the peer's own certificate is looked up.
 
 use std::sync::Arc;
@@ -25,18 +25,18 @@ pub(super) struct RevocationList {
     issuer: String,
     /// Seconds since 1970-01-01 00:00 UTC; `None` where it does not say.
     next_update: Option<i64>,
-    /// That it is outdated was told.
+    /// It was already reported as outdated.
     told: AtomicBool,
 }
 
 /// What the lists say about a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Revocation {
-    /// A list has it.
+    /// It is on a list.
     Revoked,
-    /// No list speaks of its issuer.
+    /// No list covers its issuer.
     Unknown,
-    /// The list that speaks of its issuer cannot be believed; the text says why.
+    /// The list of its issuer cannot be trusted; the text says why.
     Unusable(String),
 }
 

@@ -3,8 +3,9 @@
 //! An authority is public when Mozilla's list has its key or its name, however the given certificate is encoded and
 //! whoever signed it, or when an authority of that list issued it. An older state of the list counts beside the present
 //! one: GlobalSign's first root, DigiCert's, Starfield's and Comodo's left it, and are still what providers tell their
-//! users to trust; they signed roots that stay, so whoever gets a certificate of those has a chain to them. A bundle with a single public authority in it lets
-//! anybody in who can get a public certificate, so it counts as public as a whole.
+//! users to trust; they signed roots that stay, so a certificate of
+//! those has a chain to them. A bundle with a single public authority in it accepts anybody who can get a public
+//! certificate, so it counts as public as a whole.
 
 use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
@@ -39,7 +40,7 @@ pub(super) fn load_roots(roots: &Roots) -> Result<RootCertStore, Error> {
     Ok(store)
 }
 
-/// Whether the user gave the roots and none of them is public, or of a public authority's making.
+/// Whether the user gave the roots and none of them is public or signed by a public authority.
 pub(super) fn are_private(roots: &Roots) -> bool {
     match roots {
         Roots::Native => false,

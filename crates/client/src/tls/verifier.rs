@@ -1,6 +1,6 @@
 //! The certificate verifier: the chain first, then revocation, then the names, then the pins.
 //!
-//! A peer is accepted when its chain leads to a trusted root, no revocation list has it, its certificate is valid for at
+//! A peer is accepted when its chain leads to a trusted root, it is not on a revocation list, its certificate is valid for at
 //! least one of the identities of the node that is being dialled, *and* its key is a pinned one, where any is. Which
 //! identities those are is decided in `truename_topology::address`, and nowhere else.
 
@@ -48,7 +48,7 @@ pub(crate) enum Refusal {
     Certificate(CertificateError),
     /// What the revocation lists say.
     Revocation(Revocation),
-    /// It has this key, which is not a pinned one.
+    /// It has this key, which is not pinned.
     Pin(Pin),
     /// The TLS library's other errors.
     Other(rustls::Error),
@@ -84,8 +84,8 @@ impl From<rustls::Error> for Refusal {
 impl std::error::Error for Rejection {}
 
 impl IdentityVerifier {
-    /// The verdict on a chain, be it presented in a handshake, in an earlier one that is resumed, or when a connection was
-    /// made that still lives.
+    /// The verdict on a chain that was presented in this handshake, in an earlier one that is resumed, or when a live
+    /// connection was made.
     pub(super) fn judge(
         &self,
         leaf: &CertificateDer<'_>,

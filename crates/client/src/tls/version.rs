@@ -19,7 +19,7 @@ pub enum TlsVersion {
 }
 
 impl TlsVersion {
-    /// What is offered when this is the oldest version that will do.
+    /// What is offered when this is the minimum version.
     pub(super) fn and_newer(self) -> &'static [&'static SupportedProtocolVersion] {
         static NEWEST_FIRST: [&SupportedProtocolVersion; 2] =
             [&rustls::version::TLS13, &rustls::version::TLS12];

@@ -101,7 +101,7 @@ impl FaultProxy {
         self.shared.plan().target = target;
     }
 
-    /// Puts a fault in force for all traffic, in place of the one before.
+    /// Applies a fault to all traffic, in place of the one before.
     pub fn set(&self, fault: Fault) {
         self.shared.fault.send_replace(fault);
         if fault == Fault::Reset {

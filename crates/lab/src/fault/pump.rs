@@ -114,7 +114,7 @@ impl Pump<'_> {
         let _ = self.fault.wait_for(|fault| !fault.holds_back(direction)).await;
     }
 
-    /// Forwards what came, up to the cut if there is one; tells how the connection ends when it is reached.
+    /// Forwards what came, up to the cut if there is one; returns how the connection ends when it is reached.
     async fn pass(&mut self, mut bytes: BytesMut) -> io::Result<Option<Ending>> {
         if let Some(rewriter) = &mut self.rewriter {
             bytes = rewriter.rewrite(&bytes);

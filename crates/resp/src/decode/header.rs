@@ -67,7 +67,7 @@ impl Decoder {
         }
     }
 
-    /// Consumes the type byte and what was parsed behind it.
+    /// Consumes the type byte and what was parsed after it.
     #[inline]
     fn parsed<T>(
         &mut self,
@@ -167,7 +167,7 @@ impl Decoder {
         if len > limit.saturating_sub(before) {
             return Err(DecodeErrorKind::BulkTooLong { limit });
         }
-        // Told here and not behind the payload: that is not waited for in vain, and it makes no difference how bytes are cut.
+        // Reported here and not after the payload, so that it is not waited for in vain, however the bytes are cut.
         self.budget.bytes(self.offset, len.saturating_add(2), &self.limits)?;
         if form == Form::Chunk { Ok(()) } else { self.budget.value(&self.limits) }
     }

@@ -5,7 +5,7 @@
 //! - [`number`] and [`line`]: the parts of a header
 //! - [`payload`]: strings of announced length
 //! - [`stack`]: aggregates that are still open
-//! - [`budget`]: what the frame has used in all
+//! - [`budget`]: what the frame has used in total
 //!
 //! What must stay true: the decoder consumes whole headers and whole payloads only, so the front of the buffer is
 //! always the start of one; what it consumed it never needs again; and its outcome depends on the bytes alone,

@@ -43,7 +43,7 @@ impl Payload {
     }
 }
 
-/// The text of a verbatim string, behind its format and a colon.
+/// The text of a verbatim string, after its format and a colon.
 pub(super) fn verbatim(payload: Bytes) -> Result<Reply, DecodeErrorKind> {
     match payload[..] {
         [a, b, c, b':', ..] => Ok(Reply::Verbatim(Verbatim { format: [a, b, c], text: payload.slice(4..) })),

@@ -1,4 +1,4 @@
-//! [`IdentityName`]: a name that a certificate can prove, and [`Identity`]: one that will do, with the reason.
+//! [`IdentityName`]: a name that a certificate can prove, and [`Identity`]: an acceptable one, with the reason.
 //!
 //! The rules, and why they are sound, are in the [module above](super).
 
@@ -137,7 +137,7 @@ impl fmt::Display for Identity {
 /// Why a name is trusted for a node. Where several reasons give the same name, the first one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IdentitySource {
-    /// The user set it for all nodes: to be verified beside others, or alone.
+    /// The user set it for all nodes: in addition to others, or alone.
     Fixed,
     /// The host of the node's announced endpoint.
     Announced,

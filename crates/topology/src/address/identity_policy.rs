@@ -1,4 +1,4 @@
-//! [`IdentityPolicy`]: which of a node's names will do, and its text form.
+//! [`IdentityPolicy`]: which of a node's names are acceptable, and its text form.
 //!
 //! | text | policy |
 //! |---|---|
@@ -21,7 +21,7 @@ use crate::{AnnouncedNode, Endpoint, Typed};
 /// The user's own answer to "who must answer?", for one node and the seed that led to it.
 pub type CustomIdentity = dyn Fn(&AnnouncedNode, &Endpoint) -> Vec<IdentityName> + Send + Sync;
 
-/// Which names will do for a node; at least one of them has to be proved. What a node announces counts only within
+/// Which names are acceptable for a node; at least one of them has to be proved. What a node announces counts only within
 /// the [scope](super::Scope), except for a closure.
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -35,13 +35,13 @@ pub enum IdentityPolicy {
     Seed,
     /// This name and nothing else, for every node and seed.
     Only(IdentityName),
-    /// What the closure returns; nothing else will do. For a seed it is given a node announced as the seed.
+    /// What the closure returns, and nothing else. For a seed it gets a node that is announced as the seed.
     Custom(Arc<CustomIdentity>),
 }
 
 impl IdentityPolicy {
-    /// The identities that will do for a node, without repetitions. `verify_as` will do beside the others, and what
-    /// the node announces if it `counts`.
+    /// The acceptable identities of a node, without repetitions. `verify_as` is acceptable in addition, and what the
+    /// node announces if it `counts`.
     pub(super) fn identities(
         &self,
         node: &AnnouncedNode,
@@ -83,8 +83,7 @@ impl IdentityPolicy {
         hosts.into_iter().flatten().filter_map(|host| IdentityName::parse(host).ok()).collect()
     }
 
-    /// Whether the user names beside it what else will do. Where one name alone counts, or a closure decides, there is
-    /// nothing beside it.
+    /// Whether a further name can be acceptable beside the policy: not where one name alone counts or a closure decides.
     pub fn takes_further_names(&self) -> bool {
         !matches!(self, Self::Only(_) | Self::Custom(_))
     }

@@ -48,17 +48,17 @@
 //!   identity, nor SNI, nor dialled; such metadata is ignored. The node may still be reached by a rule or a map of the
 //!   user, by a profile's rule that leads elsewhere, or at the seed's host ([`DialPlan::Detour`]), and has to prove a
 //!   name in scope there. If nothing leads to it, [`PlanError::OutOfScope`] says so. An address is dialled in any case,
-//!   but out of scope it is no identity: public authorities sign addresses too. A dial rule is consent to dial and
+//!   but out of scope it is not an identity: public authorities sign addresses too. A dial rule is consent to dial and
 //!   never an identity.
 //! - *`AnyOf` is sound* because a peer that proves the seed's name is exactly the authority the user chose to
 //!   trust for the topology. The seed is the configured one, never "whichever node answered last". What that authority
 //!   may announce beside its own name is what the scope bounds.
 //! - *A name to verify is added, it overrides nothing.* Clusters with one certificate per node announce the names in
-//!   them; a single name forced on all nodes breaks those (OpenCTI#17694). Who wants one name alone says `Only`.
+//!   them; a single name forced on all nodes breaks those (OpenCTI#17694). To accept one name alone, use `Only`.
 //! - *A seed's configured host counts as announced by the user.* So an IP seed has to prove that IP, or another name
 //!   that the user set.
 //! - *The dialled address is never an identity.* Tunnels and NAT change where one connects, not who must answer.
-//! - *The `ip` metadata is no identity.* Who announces a name is to prove a name.
+//! - *The `ip` metadata is not an identity.* A node that announces a name has to prove a name.
 //!
 //! SNI is the first DNS name among the identities; where there is none, among announced host, `hostname` metadata
 //! and seed host, if they are in scope. Acceptable names come first because a server that picks its certificate by SNI should pick

@@ -10,7 +10,7 @@ const PREFIX: &str = "sha256/";
 
 /// The SHA-256 digest of a certificate's SubjectPublicKeyInfo (RFC 7469, section 2.4), written `sha256/BASE64`.
 ///
-/// A key outlives its certificates when they are renewed with it, and no authority can put another one in its place.
+/// A key outlives its certificates when they are renewed with it, and no authority can substitute another key.
 ///
 /// ```
 /// use truename_topology::Pin;

@@ -23,7 +23,7 @@ pub struct NodePlan {
     pub pins: Vec<Pin>,
     /// What the node announces and would be an identity if it were in [scope](super::Scope).
     pub out_of_scope: Vec<IdentityName>,
-    /// What bounded announced names when the plan was made. It is no plan for a connection that is bounded otherwise.
+    /// What bounded announced names when the plan was made. It is not valid for a connection with another boundary.
     pub boundary: Boundary,
 }
 

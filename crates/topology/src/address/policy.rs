@@ -20,7 +20,7 @@ pub type DialMap = dyn Fn(&AnnouncedNode, &Endpoint) -> Option<DialAddress> + Se
 #[derive(Clone, Default)]
 pub struct AddressPolicy {
     rules: Vec<DialRule>,
-    /// Rules of a profile: habits, and not the user's consent to dial a name that is out of scope.
+    /// Rules of a profile: defaults, not the user's consent to dial a name that is out of scope.
     habits: Vec<DialRule>,
     map: Option<Arc<DialMap>>,
     identity: IdentityPolicy,
@@ -34,21 +34,21 @@ impl AddressPolicy {
         Self::default()
     }
 
-    /// Adds a rule behind those that are there.
+    /// Adds a rule after the existing ones.
     #[must_use]
     pub fn with_rule(mut self, rule: DialRule) -> Self {
         self.rules.push(rule);
         self
     }
 
-    /// Adds rules behind those that are there.
+    /// Adds rules after the existing ones.
     #[must_use]
     pub fn with_rules(mut self, rules: impl IntoIterator<Item = DialRule>) -> Self {
         self.rules.extend(rules);
         self
     }
 
-    /// Takes the habits of a profile: its rules, which are asked after all others, and which names will do.
+    /// Takes the defaults of a profile: its rules, which come after all others, and its identity policy.
     #[must_use]
     pub fn with_profile(mut self, profile: &Profile) -> Self {
         self.habits = profile.dial.to_vec();
@@ -72,7 +72,7 @@ impl AddressPolicy {
         self
     }
 
-    /// Sets a name that will do for every node and seed beside those of the policy, and that may be announced.
+    /// Sets a name that is acceptable for every node and seed in addition to those of the policy, and may be announced.
     /// Without effect where [one name alone counts, or a closure decides](IdentityPolicy::takes_further_names).
     #[must_use]
     pub fn with_verify_as(mut self, name: IdentityName) -> Self {
@@ -108,7 +108,7 @@ impl AddressPolicy {
     /// names now.
     ///
     /// # Errors
-    /// [`PlanError`] if a rule gives no address, if nobody could be trusted to answer, or if what is announced is out of
+    /// [`PlanError`] if a rule gives no address, if there is no acceptable name, or if what is announced is out of
     /// scope and nothing else leads to the node.
     pub fn plan_node(
         &self,
@@ -207,7 +207,7 @@ fn may_be_dialled(host: &str, counts: impl Fn(&IdentityName) -> bool) -> bool {
     }
 }
 
-/// The server name to send: a name that will do, or else any name that is known for the node and counts.
+/// The server name to send: an acceptable name, or else any name that is known for the node and counts.
 fn sni(
     identities: &[Identity],
     node: &AnnouncedNode,

@@ -41,7 +41,7 @@ pub struct Profile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ProfileTraits {
-    /// `CLUSTER MYID` is an error, so that a node cannot be told from another by its id.
+    /// `CLUSTER MYID` is an error, so that nodes cannot be distinguished by their ids.
     pub rejects_cluster_myid: bool,
     /// `READONLY` and `READWRITE` are errors.
     pub rejects_readonly: bool,

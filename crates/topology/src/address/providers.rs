@@ -133,7 +133,7 @@ pub(super) static PROFILES: [Profile; 13] = [
             ".cache.amazonaws.com.cn",
         ],
         default_seed_port: Some(6379),
-        // An option of the cluster that the form of its name does not tell; so the safe side is assumed.
+        // An option of the cluster that its name does not show; so the safe side is assumed.
         tls_default: true,
         dial: &[],
         identity: IdentityPolicy::AnyOf,
@@ -207,7 +207,7 @@ pub(super) static PROFILES: [Profile; 13] = [
         default_seed_port: None,
         tls_default: false,
         // Inference. The fallback to the seed's host would reach another machine with the same
-        // certificate, and CLUSTER MYID, which could tell, is rejected.
+        // certificate, and CLUSTER MYID, which could settle it, is rejected.
         dial: &[AS_ANNOUNCED],
         identity: IdentityPolicy::AnyOf,
         traits: REDIS_ENTERPRISE,

@@ -31,8 +31,8 @@ pub struct DialRule {
     pub ports: RangeInclusive<u16>,
     /// Where the endpoints are dialled.
     pub to: DialTo,
-    /// The public keys of which a node that this rule dials must present one, in addition to everything else that is
-    /// asked of it; none for no such condition.
+    /// Pinned public keys: a node that this rule dials must present one of them, in addition to everything else that is
+    /// required of it. Empty for no such condition.
     pub pins: Vec<Pin>,
 }
 
@@ -101,7 +101,7 @@ impl DialRule {
         self
     }
 
-    /// The same rule, for nodes that present one of these public keys only. Over plaintext nobody presents any.
+    /// The same rule, which accepts only nodes that present one of these public keys. This needs TLS.
     #[must_use]
     pub fn with_pins(mut self, pins: impl IntoIterator<Item = Pin>) -> Self {
         self.pins.extend(pins);

@@ -11,8 +11,8 @@ use super::{IdentityName, Profile, Trust};
 /// Which announced names count.
 ///
 /// Whoever can influence a topology (a node, the cluster's bus, a proxy, the text of an error reply) can announce
-/// any name, and under public authorities everybody has a certificate for a name of their own. So an announced name
-/// counts only where the user's own words lead to it:
+/// any name, and public authorities issue certificates to anybody for names of their own. So an announced name counts
+/// only where it follows from what the user configured:
 ///
 /// | it counts | because |
 /// |---|---|
@@ -39,7 +39,7 @@ use super::{IdentityName, Profile, Trust};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scope {
-    /// What the user wrote: the seeds' hosts, what is trusted, what is to be verified.
+    /// What the user wrote: the seeds' hosts, trusted names, names to verify.
     trusted: Vec<Trust>,
     /// Parent domains of seeds.
     parents: Vec<Arc<str>>,
@@ -55,7 +55,7 @@ impl Scope {
 
     /// Adds a seed: its host, and what its parent domain or a profile add to that.
     ///
-    /// `chosen` is the profile that the user chose. What the host itself gives away holds beside it, for it is known
+    /// `chosen` is the profile that the user chose. The profile that the host itself implies holds too, since it is known
     /// of the domain and not of the cluster.
     #[must_use]
     pub fn with_seed(mut self, host: &str, chosen: Option<&Profile>) -> Self {
@@ -88,7 +88,7 @@ impl Scope {
         self.trusted.iter().any(|trust| trust.admits(name)) || name.as_dns().is_some_and(in_domain)
     }
 
-    /// Whether a host, as announced, counts: one that is no name at all does not.
+    /// Whether a host, as announced, counts: one that is not a valid name does not.
     pub fn admits_host(&self, host: &str) -> bool {
         IdentityName::parse(host).is_ok_and(|name| self.admits(&name))
     }
@@ -136,7 +136,7 @@ mod tests {
             ("cache.example.net", "redis-0", false),
             ("redis.cache.svc.cluster.local", "redis-0.redis.cache.svc.cluster.local", true),
             ("redis.cache.svc.cluster.local", "redis-0.redis.other.svc.cluster.local", false),
-            // A parent of one label is everybody's.
+            // A parent of one label belongs to everybody.
             ("example.net", "node-1.example.net", false),
             ("example.net", "evil.net", false),
             ("redis.internal", "node.internal", false),
@@ -155,7 +155,7 @@ mod tests {
             ("10.0.0.4", "x.0.0.4", false),
             ("::1", "0:0::1", true),
             ("cache.example.net", "10.0.0.4", false),
-            // What is no name does not count.
+            // What is not a name does not count.
             ("cache.example.net", "b\u{fc}cher.example.net", false),
             ("cache.example.net", "", false),
             ("not a host", "not a host", false),

@@ -91,7 +91,7 @@ pub enum RuleProblem {
     Pin,
 }
 
-/// The digest of nothing, to show the form.
+/// The digest of the empty string, to show the form.
 const EXAMPLE_PIN: &str = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
 /// A problem and a guess at the rule that was meant.

@@ -7,8 +7,8 @@
 //! | `10.0.0.4`, `::1` | this address, in any spelling |
 //! | `10.0.0.0/8`, `2001:db8::/32` | the addresses of a network |
 //!
-//! IPv6 may be written in brackets, as in dial rules. There is no form that admits everything: who wants that gives
-//! the authority of the cluster instead of trusting public ones.
+//! IPv6 may be written in brackets, as in dial rules. There is no form that admits everything: for that, give
+//! the cluster's own authority instead of trusting public ones.
 
 use std::fmt;
 use std::str::FromStr;

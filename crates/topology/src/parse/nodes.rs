@@ -18,7 +18,7 @@ use crate::{Health, Metadata, NodeId, Role, ShardView, Slot, SlotRange, View, Vi
 /// Reads a reply to `CLUSTER NODES`.
 ///
 /// `answered_by` is the host of the node that answered; it stands for addresses without a host,
-/// which a node gives itself until a peer told it its own. [`View::epoch`] becomes the highest config
+/// which a node gives itself until a peer sent it its own. [`View::epoch`] becomes the highest config
 /// epoch, [`View::myself`] the node that answered.
 ///
 /// # Errors

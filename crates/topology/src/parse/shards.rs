@@ -13,7 +13,7 @@ use crate::{AnnouncedNode, Health, Role, ShardView, SlotRange, View, ViewError};
 ///
 /// `answered_by` is the host of the node that answered; it stands for endpoints that are NULL,
 /// empty or unspecified. `tls` chooses `tls-port` before `port`; the other one is taken where only
-/// that is told, because 7.0 knows a single port unless `tls-cluster` is on.
+/// that is reported, because 7.0 knows a single port unless `tls-cluster` is on.
 ///
 /// # Errors
 /// [`ViewError`] for an error reply, for a reply of another shape, and for one that contradicts itself.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::view::Origin;
 use crate::{AnnouncedNode, NodeId, NodeIx, Slot, SlotMap, View};
 
-/// What a node is known by across views: its id where that is told, as addresses can differ by the kind of connection
+/// What a node is known by across views: its id where that is reported, as addresses can differ by the kind of connection
 /// that asked; otherwise its address, of which the host counts only if it was announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Key<'a> {
@@ -96,7 +96,7 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Who votes. Positions are those of the ballots.
+/// The voters. Positions are those of the ballots.
 pub(super) struct Electorate {
     voters: usize,
     seeds: Vec<usize>,

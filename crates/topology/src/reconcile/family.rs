@@ -84,7 +84,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Whether the two share a node. Addresses count only where ids are not told: addresses get reused.
+    /// Whether the two share a node. Addresses count only where ids are not reported: addresses get reused.
     fn meets(&self, other: &Self) -> bool {
         if self.ids.is_empty() || other.ids.is_empty() {
             !self.places.is_disjoint(&other.places)

@@ -1,4 +1,4 @@
-//! Who follows whom, and the map of all that was settled.
+//! Which replica follows which primary, and the map of all that was settled.
 
 use std::collections::{HashMap, HashSet};
 

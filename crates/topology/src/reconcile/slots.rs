@@ -1,4 +1,4 @@
-//! Who owns a slot: the owner that most views name.
+//! The owner of a slot: the one that most views name.
 
 use super::Disagreement;
 use super::ballot::{Ballot, Key, Known};

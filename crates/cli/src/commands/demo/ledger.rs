@@ -163,7 +163,7 @@ mod tests {
             (&[A, U], Some(1), Right),
             (&[A, U], Some(2), Right),
             (&[U], None, Right),
-            // The unknown write took effect late, behind the acknowledged one.
+            // The unknown write took effect late, after the acknowledged one.
             (&[A, U, A], Some(2), Right),
             (&[A, U, A], Some(1), Lost),
             (&[A, U, U], Some(3), Right),

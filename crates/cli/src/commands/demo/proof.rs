@@ -42,7 +42,7 @@ impl Proofs {
                     None => Cell::doubtful("plaintext"),
                 },
             };
-            let id = if is_confirmed(node) { Cell::good("confirmed") } else { Cell::plain("not told") };
+            let id = if is_confirmed(node) { Cell::good("confirmed") } else { Cell::plain("not reported") };
             table.row([
                 node.node.to_string().into(),
                 node.role.to_string().into(),

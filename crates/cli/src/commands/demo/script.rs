@@ -24,7 +24,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// How long it may take until it is, once the old ones are gone.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Plays everything behind the lab's start.
+/// Plays everything after the lab's start.
 pub(super) async fn play(lab: &mut Lab, args: &DemoArgs, output: &mut Output) -> Result<Exit, Failure> {
     trap::show(lab, output).await?;
     let client = connect(lab, output).await?;

@@ -61,7 +61,7 @@ impl Tally {
         }
     }
 
-    /// Adds another writer's counts; those by key are put behind ours.
+    /// Adds another writer's counts; those by key are put after ours.
     pub(super) fn add(&mut self, other: &Self) {
         self.operations += other.operations;
         self.wrong_answers += other.wrong_answers;

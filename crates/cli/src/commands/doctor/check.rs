@@ -8,7 +8,7 @@ use super::WARN_DAYS;
 use crate::render::human;
 use crate::render::table::Cell;
 
-/// The failure that decided about a node that cannot be used: of several ways, the one that says most.
+/// The most informative failure of a node that cannot be used.
 pub(super) fn decisive(row: &NodeReport) -> Option<&NodeFailure> {
     NodeFailure::decisive(row.failures.iter().filter(|_| !row.is_healthy()))
 }
@@ -119,7 +119,7 @@ pub(super) fn node_id(row: &NodeReport) -> Cell {
     match (is_announced_node(row), decisive(row)) {
         (Some(true), _) => Cell::good("confirmed"),
         (_, Some(failure)) if failure.phase == Phase::Identity => Cell::bad(failure.cause.code()),
-        (None, None) if row.facts.is_some() && !row.is_seed => Cell::plain("not told"),
+        (None, None) if row.facts.is_some() && !row.is_seed => Cell::plain("not reported"),
         _ => Cell::plain(""),
     }
 }

@@ -68,7 +68,7 @@ fn failures(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// What no row can show: nodes that have no address, slots that nobody owns, opinions that differ.
+/// What no row can show: nodes without an address, slots without an owner, views that differ.
 fn topology(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
     let faults = diagnosis.topology_faults();
     let skipped = &diagnosis.report.skipped;

@@ -86,7 +86,7 @@ impl FromStr for Order {
         };
         let alone = |order| match number {
             None => Ok(order),
-            Some(extra) => Err(format!("`{name}` takes nothing behind it, not `{extra}`")),
+            Some(extra) => Err(format!("`{name}` takes no argument: remove `{extra}`")),
         };
         match name {
             "redeploy" => alone(Self::Redeploy),
@@ -155,7 +155,7 @@ mod tests {
             ("kill", "which node"),
             ("kill one", "`one` is not the number"),
             ("kill 1 2", "too many words"),
-            ("quit now", "takes nothing"),
+            ("quit now", "takes no argument"),
             ("reboot", "`reboot` is not a command"),
         ] {
             let error = line.parse::<Order>().unwrap_err();

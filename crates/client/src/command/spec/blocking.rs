@@ -66,7 +66,7 @@ impl Spec {
     }
 
     /// How long the command with these arguments may wait on the server. `None` if it does not wait, and if the
-    /// timeout is no valid number: then the server answers with an error at once.
+    /// timeout is not a valid number: then the server answers with an error at once.
     pub fn block_time<A: Arguments + ?Sized>(&self, args: &A) -> Option<BlockTime> {
         let last = || args.at(args.len().checked_sub(1)?);
         let time = match self.wait {

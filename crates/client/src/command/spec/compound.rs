@@ -1,4 +1,4 @@
-//! Commands that run what somebody else wrote, or answer with a text that somebody else chose.
+//! Commands that run code from elsewhere, or answer with a text that others chose.
 //!
 //! The error of such a command can have any text, also that of a refusal or of a redirect, and says nothing about whether
 //! the command was executed or where its slot is: scripts pass on the errors of inner commands (server 7.0) and make errors

@@ -1,7 +1,7 @@
 //! The finished table and the way into it.
 //!
 //! Top-level names are found by a small hash table that is computed at compile time, subcommands by a walk over the
-//! rows behind their container: sorted by name, they stand there without a gap.
+//! rows after their container: sorted by name, they stand there without a gap.
 
 use super::{Flags, Spec, blocking, compound, repeat, routing, stateful};
 use crate::command::table::COMMANDS;

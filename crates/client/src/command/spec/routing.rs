@@ -2,7 +2,7 @@
 
 use super::{Flags, KeyRule, RequestPolicy, Spec, index::row_of};
 
-/// Their argument is a slot, and only its owner knows the answer. The server tells nobody that it is not the owner.
+/// Their argument is a slot, and only its owner knows the answer. The server does not say that it is not the owner.
 const BY_SLOT: &[&str] = &["CLUSTER COUNTKEYSINSLOT", "CLUSTER GETKEYSINSLOT"];
 
 /// Corrects the keys, then marks the commands that [`Spec::is_unusual`].

@@ -1,7 +1,7 @@
 //! Lookups by the system's resolver, `getaddrinfo`, which blocks a thread and cannot be given up.
 //!
-//! One name is looked up once at a time, whoever asks: who comes later shares the answer, and who loses patience leaves the
-//! lookup going. So a name service that hangs holds as many threads as there are names, up to a bound, and not as many
+//! One name is looked up once at a time: later callers share the answer, and a caller that gives up leaves the lookup
+//! running. So a name service that hangs holds as many threads as there are names, up to a bound, and not as many
 //! as there are attempts.
 
 use std::collections::HashMap;

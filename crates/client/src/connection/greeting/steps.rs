@@ -86,7 +86,7 @@ fn logged_in(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     }
 }
 
-/// What a server may not know or not allow, and which tells nothing.
+/// What a server may not know or not allow, and whose reply does not matter.
 fn acknowledged(_: &mut Greeting, reply: &Reply) -> Attempted<()> {
     match reply {
         Reply::Error(_) | Reply::Simple(_) => Ok(()),
@@ -118,7 +118,7 @@ fn client_info(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     Ok(())
 }
 
-/// Reads the reply to `PING`. A user who may not send it is told so.
+/// Reads the reply to `PING`. `NOPERM` will do too: the user may not send it, and the server answers.
 pub(super) fn ponged(reply: &Reply) -> Result<(), (Phase, Cause)> {
     match reply {
         Reply::Error(error) if error.code() == "NOPERM" => Ok(()),
@@ -128,8 +128,8 @@ pub(super) fn ponged(reply: &Reply) -> Result<(), (Phase, Cause)> {
     }
 }
 
-/// Reads a node id out of a reply to a command that tells it. `Ok(None)` when the server does not tell it to this user,
-/// for good; whatever else is no id is trouble of the moment: taking it for "does not tell" would skip the check.
+/// Reads a node id from the reply to a command that reports it. `Ok(None)` when the server permanently does not report
+/// it to this user; anything else that is not an id is a transient failure: treating it as "not reported" would skip the check.
 pub(in crate::connection) fn read_id(
     command: &str,
     reply: &Reply,

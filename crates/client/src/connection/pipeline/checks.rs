@@ -1,4 +1,4 @@
-//! What a pipeline looks at from time to time: deadlines, room that nobody takes up, and the server's silence.
+//! What a pipeline checks from time to time: deadlines, room that is not taken up, and the server's silence.
 
 use std::task::Waker;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) enum Concern {
 }
 
 impl Pipeline {
-    /// Fails what is past its deadline, and tells whether the server has been silent for too long.
+    /// Fails what is past its deadline, and returns whether the server has been silent for too long.
     ///
     /// Scans all that is outstanding, so it runs at [`Self::next_check`] only: once per time-out period while
     /// the server keeps up, because a deadline that was met is noticed lazily.
@@ -138,7 +138,7 @@ impl Pipeline {
     }
 }
 
-/// Tells a waiter that its time is up. Who waits is woken.
+/// Ends a waiter whose time is up, and wakes its caller.
 pub(super) fn time_out(waiter: &mut Waiter, open: bool, wake: &mut Vec<Waker>) {
     let submitted = waiter.in_flight && open;
     let failed = State::Done(Err(Failure::TimedOut { submitted }));

@@ -1,9 +1,10 @@
-//! Room in a pipeline: who waits for it, who was granted some, and who does not take it up.
+//! Room in a pipeline: callers that wait for it, that were granted some, and that do not take it up.
 //!
 //! Room is granted to one future at a time, oldest first, and held for it until its next poll. A future may not be
 //! polled for long, such as those in a `buffered` stream whose consumer awaits something else. So a grant that was not
-//! taken up for [`GRANT_TIME`] is void, and everybody who waits is invited: woken, to take room at the next poll or to
-//! queue again. Who sleeps is passed over that way, and who does not gets room at once; no grant has a timer of its own.
+//! taken up for [`GRANT_TIME`] is void, and all waiting callers are invited: woken, to take room at the next poll or to
+//! queue again. Callers that are not polled are passed over that way, the others get room at once; no grant has a timer of
+//! its own.
 
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -36,7 +37,7 @@ impl Pipeline {
         ticket
     }
 
-    /// Encodes a command whose ticket was told [`Progress::Encode`].
+    /// Encodes a command whose ticket got [`Progress::Encode`].
     pub(crate) fn submit_granted(
         &mut self,
         ticket: Ticket,
@@ -120,7 +121,7 @@ impl Pipeline {
         }
     }
 
-    /// Takes room back from those who let it lie while others wait, and invites everybody who waits.
+    /// Takes room back from callers that do not use it while others wait, and invites all that wait.
     pub(super) fn pass_on_late_grants(&mut self, now: Instant, wake: &mut Vec<Waker>) {
         if self.granted == 0 || self.parked.is_empty() {
             return;
@@ -174,7 +175,7 @@ impl Pipeline {
         }
     }
 
-    /// Whether somebody waits for room that is there, and nobody else is about to use it.
+    /// Whether a caller waits for room that is there, and no other is about to use it.
     #[cfg(test)]
     pub(crate) fn is_wedged(&mut self) -> bool {
         let waits = self.parked.iter().any(|index| matches!(self.waiters.at(*index).state, State::Parked(_)));

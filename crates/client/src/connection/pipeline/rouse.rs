@@ -1,4 +1,4 @@
-//! Callers whose lane's task is behind with its checks: woken here, settled by themselves.
+//! Callers whose lane's task is late with its checks: woken here, settled by themselves.
 
 use std::task::Waker;
 
@@ -8,7 +8,7 @@ use super::Pipeline;
 use crate::connection::waiter::{State, Ticket, Waiter};
 
 impl Pipeline {
-    /// Wakes whoever is past the deadline, without settling anything; tells the earliest deadline that is yet to come.
+    /// Wakes callers past their deadline, without settling anything; returns the earliest deadline yet to come.
     pub(crate) fn rouse(&mut self, now: Instant, wake: &mut Vec<Waker>) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         for &index in self.in_flight.iter().chain(&self.parked) {

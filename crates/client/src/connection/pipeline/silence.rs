@@ -8,8 +8,8 @@
 //! | has been past its deadline for the stall time | the connection is given up, whatever was heard |
 //!
 //! A server that is paused or busy with a script is silent on one connection and answers on another; a frozen one is
-//! silent on all. The last row ends what neither row before it does: a reply that comes drop by drop, and a connection
-//! that died alone. Whoever was submitted with the oldest command has had the usual time by then.
+//! silent on all. The last row ends what the rows before it do not: a reply that trickles in, and a connection
+//! that died alone. Commands submitted with the oldest one have had the usual time by then.
 
 use std::time::Duration;
 
