@@ -1,4 +1,4 @@
-//! The doctor calls nothing healthy that cannot be used, and sends nobody the wrong way.
+//! The doctor does not call an unusable cluster healthy, and its advice does not mislead.
 
 mod support;
 
@@ -23,7 +23,7 @@ async fn tell(lab: &Lab, node: usize, args: &[&str]) -> truename::Reply {
     reply
 }
 
-/// "All 1 addresses can be used", exit code 0, was said of a cluster whose nodes all announce `?`.
+/// doctor said "All 1 addresses can be used", with exit code 0, of a cluster whose nodes all announce `?`.
 #[tokio::test]
 async fn a_cluster_without_addresses_is_not_healthy() {
     let lab = plain().start().await.unwrap();
@@ -40,7 +40,7 @@ async fn a_cluster_without_addresses_is_not_healthy() {
     lab.shutdown().await;
 }
 
-/// So it was of one where a slot has no owner, and of one whose nodes hold different opinions.
+/// It said the same of one where a slot has no owner, and of one whose nodes disagree.
 #[tokio::test]
 async fn slots_without_owner_and_views_that_differ_are_faults() {
     let lab = plain().start().await.unwrap();
@@ -51,14 +51,14 @@ async fn slots_without_owner_and_views_that_differ_are_faults() {
     let run = on(&lab, "doctor", "", &[]).await.ends_with(1).says(&parts).within(SOON);
     assert!(!run.text().contains("can be used"), "{}", run.text());
     for node in 0..3 {
-        // Whoever thinks that it is nobody's already says so.
+        // Nodes that already consider it unassigned answer with an error.
         lab.command(node, &["CLUSTER", "DELSLOTS", "0"]).await.unwrap();
     }
     on(&lab, "doctor", "", &[]).await.ends_with(44).says(&["1 of 16384 slots have no owner"]).within(SOON);
     lab.shutdown().await;
 }
 
-/// A rule for where to dial was the advice for a node that is simply down, also where all others answer at that host.
+/// For a node that is simply down, the advice was a dial rule, even where all others answer at that host.
 #[tokio::test]
 async fn a_node_that_is_down_needs_no_rule() {
     for lab in [plain(), Lab::builder(Profile::Azure).replicas(0)] {
@@ -82,7 +82,7 @@ async fn the_only_place(lab: &Lab) -> TcpStream {
     panic!("the server has no room for anybody");
 }
 
-/// Over TLS a server that is full closes without a word, which looked like somebody else's fault.
+/// Over TLS a server that is full closes the connection without a reply, which looked like another fault.
 #[tokio::test]
 async fn a_server_without_room_is_thought_of() {
     let lab = Lab::builder(Profile::Azure).shards(1).replicas(0).start().await.unwrap();
@@ -103,7 +103,7 @@ fn authority(name: &str) -> CertificateParams {
     params
 }
 
-/// "Trust CN=Intermediate" was the advice where the server had only forgotten to send it.
+/// The advice was "trust CN=Intermediate" where the server only did not send its intermediate.
 #[tokio::test]
 async fn a_missing_intermediate_is_not_an_authority_to_trust() {
     let key = || KeyPair::generate().unwrap();

@@ -1,5 +1,5 @@
 //! What may be asked of a certificate besides its chain and its name, from the command line: pins, revocation lists, the
-//! oldest version of TLS. And files that everybody can read.
+//! minimum TLS version. And files that everybody can read.
 
 mod support;
 
@@ -40,7 +40,7 @@ async fn a_certificate_has_to_be_more_than_trusted_where_that_is_asked_for() {
     lab.shutdown().await;
 }
 
-/// They were taken without a word.
+/// They were accepted without a warning.
 #[tokio::test]
 async fn secrets_that_everybody_can_read_are_warned_of() {
     let lab = Lab::builder(Profile::Azure).no_cluster().start().await.unwrap();

@@ -18,7 +18,7 @@ const MISTAKES: [&str; 37] = [
     "bob:PW@127.0.0.1:1,127.0.0.1:2",
     "bob:PW@127.0.0.1://x",
     "bob:PW",
-    // Schemes that are none.
+    // Things that are not schemes.
     "http://bob:PW@127.0.0.1:1",
     "bob:PW://127.0.0.1@x",
     "redis:/bob:PW@127.0.0.1:1",
@@ -80,7 +80,7 @@ async fn a_url_that_cannot_be_read_is_not_repeated() {
     runs.join_all().await;
 }
 
-/// So it is where an option or a second argument was meant, and the parser of the command line quotes what it refuses.
+/// The same goes for a URL in place of an option or second argument: the command line parser quotes what it refuses.
 #[tokio::test]
 async fn nor_is_one_in_the_place_of_something_else() {
     let url = format!("rediss://bob:{PASSWORD}@127.0.0.1:1");

@@ -109,7 +109,7 @@ async fn look(address: SocketAddr, options: &str) {
     runs.join_all().await;
 }
 
-/// Before anybody was trusted, the issuer of a certificate could clear the screen and write that all is well.
+/// Before any trust was established, the issuer of a certificate could clear the screen and write that all is well.
 #[tokio::test]
 async fn a_man_in_the_middle_writes_nothing_on_the_terminal() {
     look(man_in_the_middle(), &format!("--cacert {AUTHORITY}")).await;

@@ -1,5 +1,5 @@
-//! What the tool says of names that a cluster announces and nothing vouches for, with the authority among the system's roots;
-//! and the options that accept less or more.
+//! What the tool says of announced names that are out of scope, with the authority among the system's roots; and the
+//! options that accept less or more.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -67,7 +67,7 @@ async fn a_foreign_name_is_refused_and_the_option_is_named() {
     }
     let before = scene.1.accepted();
     assert!(before > 0);
-    // With an authority of one's own the name is dialled, and where one name alone will do it proves another.
+    // With an authority of one's own the name is dialled, and where one name alone is acceptable it proves another.
     let seed = scene.0.seed().0;
     for only in
         [format!("--verify-only {seed}"), format!("--identity only:{seed}"), "--identity seed".to_owned()]

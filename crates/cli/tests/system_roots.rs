@@ -21,7 +21,7 @@ async fn with_system_roots(lab: &Lab, command: &str, more: &[&str]) -> support::
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_profile_that_promises_it_needs_no_configuration() {
-    // Behind NAT the one rule, which is part of the options, is about where to dial and not about whom to trust.
+    // Behind NAT the one rule, which is part of the options, says where to dial, not which names to trust.
     let rows = [
         (Profile::Azure, "(seed)"),
         (Profile::Aws, "(announced address)"),

@@ -1,7 +1,7 @@
 //! Panics of the user's code: a resolver, an address map, an identity policy.
 //!
 //! They run in the tasks that keep connections and topology alive, which must not end with them. A panic is caught where
-//! the code is called and is the failure of what needed it. So does the code of callers' executors, when they are woken.
+//! the code is called and is the failure of what needed it. The same goes for callers' executors, when they are woken.
 
 use std::any::Any;
 use std::fmt;
@@ -48,11 +48,11 @@ pub(crate) async fn catch_in<T>(what: &str, future: impl Future<Output = T>) -> 
     caught.map_err(|payload| Panicked::new(what, &*payload))
 }
 
-/// Wakes all of them. One that panics when it is woken keeps no other from being told.
+/// Wakes all of them. One that panics when it is woken does not keep the others from being woken.
 #[inline]
 pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     let mut wakers = wakers.into_iter();
     while catch_unwind(AssertUnwindSafe(|| wakers.by_ref().for_each(Waker::wake))).is_err() {
-        tracing::warn!("a caller panicked when it was woken");
+        tracing::warn!("a caller's waker panicked");
     }
 }

@@ -66,7 +66,7 @@ async fn exclusive_connections_are_bounded_and_closed_when_idle() {
     assert!(started.elapsed() >= Duration::from_secs(3), "{error}");
     assert_eq!(info(&lab, 0, "clients", "connected_clients").await, before + 3);
 
-    // An operator's own word is the caller's to hear.
+    // An operator's UNBLOCK is an error for the caller.
     let list = lab.command(0, &["CLIENT", "LIST"]).await.expect("a list");
     let blocked = list.as_str().expect("text").lines().find(|line| line.contains("cmd=blpop")).expect("one");
     let id = blocked.split_whitespace().find_map(|field| field.strip_prefix("id=")).expect("an id");
@@ -139,7 +139,7 @@ async fn a_wait_ends_when_its_frozen_node_loses_the_slot() {
     lab.node(0).cont();
 }
 
-/// A demoted primary tells those who wait on it that they were unblocked and nothing was popped: that was their error.
+/// A demoted primary tells its blocked clients that they were unblocked and nothing was popped: callers got that as an error.
 #[tokio::test]
 async fn a_wait_goes_on_at_the_new_primary_when_the_old_one_says_that_nothing_was_popped() {
     let lab = replicated().await;

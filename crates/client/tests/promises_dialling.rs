@@ -1,4 +1,4 @@
-//! Dialling: who waits for whom, how much is tried at a time, and what an error tells of it.
+//! Dialling: which attempts wait for which, how many run at a time, and what an error says of them.
 
 mod support;
 
@@ -35,7 +35,7 @@ async fn connect_does_not_wait_for_a_silent_primary() {
     }
 }
 
-/// Without a failure there was an error all the same ("no connection after 2 ms"), and a keepalive of nothing sent 880
+/// Without a failure there was an error all the same ("no connection after 2 ms"), and a keepalive of zero sent 880
 /// `PING`s a second.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_has_a_cause_and_a_duration_of_nothing_is_refused() {

@@ -27,7 +27,7 @@ fn cause_of(error: &Error) -> &'static str {
     report.decisive().map_or("nothing", |failure| failure.cause.code())
 }
 
-/// A node that loads its data answers `CLUSTER MYID` with an error. That was taken for "does not tell", so the node of
+/// A node that loads its data answers `CLUSTER MYID` with an error. That was taken for "not reported", so the node of
 /// another cluster that was loading when it was met was used from then on, and acknowledged 20 of 20 writes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_that_loads_its_data_is_never_written_to() {
@@ -48,7 +48,7 @@ async fn a_stranger_that_loads_its_data_is_never_written_to() {
             reply.as_error().is_some_and(|error| error.code() == "LOADING")
         };
         eventually("the other cluster's node loads", 5 * SECOND, loads).await;
-        // Valkey 9 tells its id meanwhile.
+        // Valkey 9 reports its id meanwhile.
         let told = theirs.command(0, &["CLUSTER", "MYID"]).await.expect("it answers");
         ours.proxy(0).retarget(theirs.node(0).socket_addr());
         ours.proxy(0).end_open(Ending::Reset);
@@ -147,7 +147,7 @@ async fn a_push_after_the_greeting_is_not_a_reply_too_many() {
     assert_eq!(value.expect("a value"), "key-1");
 }
 
-/// Replies that are not an id were taken for one, or for a server that does not report it; only `ERR` and `NOPERM` say that.
+/// Replies that are not an id were taken for one, or for a server that does not report it; only `ERR` and `NOPERM` mean that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_an_error_of_the_right_kind_means_that_a_node_does_not_tell_its_id() {
     let long = bulk(&"a".repeat(65));
@@ -181,7 +181,7 @@ async fn only_an_error_of_the_right_kind_means_that_a_node_does_not_tell_its_id(
     }
 }
 
-/// A node that told its id once and then only refuses to is not believed any more: something else may listen there.
+/// A node that reported its id once and refuses to later is not accepted any more: something else may listen there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_told_its_id_must_tell_it_from_then_on() {
     let tells = Arc::new(AtomicBool::new(true));
@@ -306,7 +306,7 @@ async fn the_myself_line_proves_a_detour() {
     }
 }
 
-/// A way that leads to a stranger is left alone, or the password is with them again and again. Refreshes remembered nothing:
+/// A way that led to a stranger is avoided, or the password is sent there again and again. Refreshes remembered nothing:
 /// a node whose connection lasts, while its address leads elsewhere by now, was logged in to at every one of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refreshes_leave_a_way_alone_that_led_to_a_stranger() {

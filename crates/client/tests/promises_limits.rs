@@ -1,5 +1,5 @@
-//! Limits that one caller meets and everybody else must not: replies of any legal shape, memory after large ones, and
-//! room that nobody takes up.
+//! Limits that one caller meets and that must not affect others: replies of any legal shape, memory after large ones, and
+//! room that is not taken up.
 
 mod support;
 
@@ -28,7 +28,7 @@ fn depth(reply: &Reply) -> usize {
     depth
 }
 
-/// Both are easily written in Lua, and each such reply used to close the connection that everybody shared.
+/// Both are easily written in Lua, and each such reply used to close the shared connection.
 #[tokio::test]
 async fn deep_and_long_replies_are_replies() {
     let _company = in_company().await;
@@ -80,7 +80,7 @@ async fn a_reply_that_the_server_closes_over_is_asked_for_three_times() {
     assert_eq!(executions(&lab, 0, "get").await, 3);
 }
 
-/// Of one reply of 143 MB, 143 MB stayed with its connection for as long as that lived.
+/// After one reply of 143 MB, its connection kept 143 MB for as long as it lived.
 #[tokio::test]
 async fn memory_of_a_large_reply_is_given_back() {
     let _alone = alone().await;

@@ -1,4 +1,4 @@
-//! Code of the user's that panics while a connection is made: the attempt fails and says so, and the client goes on.
+//! User code that panics while a connection is made: the attempt fails and says so, and the client goes on.
 
 mod support;
 

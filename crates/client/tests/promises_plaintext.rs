@@ -32,8 +32,8 @@ fn at(recorder: &Recorder, host: &str) -> Config {
         .node_connect_timeout(SECOND / 2)
 }
 
-/// A configuration was plaintext unless it asked for TLS, and the profiles' word for it was read by nobody: the
-/// password of an Azure cache went out in the clear.
+/// A configuration was plaintext unless it asked for TLS, and the profiles' TLS default was never read: the
+/// password of an Azure cache was sent in the clear.
 #[tokio::test]
 async fn no_provider_that_speaks_tls_is_sent_credentials_in_plaintext() {
     let recorder = Recorder::listen().await;
@@ -78,8 +78,8 @@ async fn tls_is_the_default_and_plaintext_a_choice() {
     assert!(recorder.text().contains(PASSWORD), "{:?}", recorder.text());
 }
 
-/// The seed's name was the only one that anybody looked at: a node that was announced with a provider's name got the
-/// password in plaintext all the same.
+/// Only the seed's name was looked at: a node that was announced with a provider's name got the password in plaintext
+/// all the same.
 #[tokio::test]
 async fn an_announced_host_counts_as_a_seed_does() {
     let lab = Lab::builder(Profile::Plain).shards(1).replicas(0).password(Some(PASSWORD));

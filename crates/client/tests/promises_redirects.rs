@@ -1,5 +1,5 @@
 //! Redirects are followed where a server sends a command elsewhere, and nowhere else: the text of an error that a script made
-//! leads nobody anywhere.
+//! leads nowhere.
 
 mod support;
 
@@ -70,7 +70,7 @@ async fn a_redirect_that_a_script_makes_leads_nobody_anywhere() {
     for n in 0..30 {
         client.execute::<()>(cmd("SET").arg(format!("bystander:{n}")).arg(n)).await.expect("OK");
     }
-    assert_eq!(evil.connections(), 0, "somebody believed it");
+    assert_eq!(evil.connections(), 0, "the redirect was followed");
     assert!(client.topology() == before, "the shared map was patched");
 }
 
@@ -103,7 +103,7 @@ async fn renamed_lab() -> Lab {
     lab.start().await.expect("the lab starts")
 }
 
-/// Commands that the client does not know were taken for refused when their answer began with the right word: one call was
+/// Unknown commands counted as refused when their answer began with the right word: one call was
 /// executed 42 to 46 times, and the error said "not sent".
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_unknown_command_answers_is_its_result() {
@@ -135,7 +135,7 @@ async fn what_an_unknown_command_answers_is_its_result() {
         }
         assert!(client.topology() == before, "the shared map was patched");
     }
-    assert_eq!(evil.connections(), 0, "somebody believed it");
+    assert_eq!(evil.connections(), 0, "the redirect was followed");
 }
 
 /// A guessed slot is wrong, and the server's redirect says which it is: the map then says whose that is.
@@ -240,7 +240,7 @@ async fn a_redirect_to_the_node_that_answered_makes_its_connection_anew() {
     tokio::time::timeout(3 * SECOND, anew).await.expect("the connection is made anew");
 }
 
-/// A redirect that is not about the command's slot is not about the command.
+/// A redirect of another slot than the command's says nothing about the command.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_of_another_slot_is_waited_out() {
     odd_redirect(|evil, slot| format!("MOVED {} {}", (slot + 1) % 16_384, evil.address)).await;

@@ -32,8 +32,8 @@ async fn run(lab: &Lab, client: &Client, command: impl Fn(usize) -> Command<'sta
     unknown
 }
 
-/// A `SET` whose reply was lost was executed again by default, and overwrote what others had written meanwhile and were
-/// told is written: 74 times for 60 calls, while the documents said "reported, never repeated".
+/// A `SET` whose reply was lost was executed again by default, and overwrote what others had written meanwhile and had
+/// acknowledged: 74 times for 60 calls, while the documents said "reported, never repeated".
 #[tokio::test]
 async fn a_write_whose_reply_was_lost_is_reported_and_never_repeated() {
     let lab = proxied_server().await;
@@ -81,7 +81,7 @@ async fn a_timeout_says_whether_the_command_was_sent_refused_or_lost() {
     assert_eq!((execution, may_have_executed), (Execution::Possible, true), "{text}");
 }
 
-/// `SHUTDOWN` shut a primary down that was drawn at random, `CLUSTER RESET` was answered with OK by some node.
+/// `SHUTDOWN` shut down a random primary, `CLUSTER RESET` was answered with OK by some node.
 #[tokio::test]
 async fn what_an_operator_sends_goes_to_no_node_by_chance() {
     let lab = lab(Profile::Plain).await;
@@ -127,7 +127,7 @@ async fn what_an_operator_sends_goes_to_no_node_by_chance() {
     }
 }
 
-/// A command can be for one node: no key of it had to be found for that.
+/// A command can be for one node, without a search for a key of that node.
 #[tokio::test]
 async fn a_command_for_one_node_goes_to_that_node_and_to_no_other() {
     let lab = lab(Profile::Plain).await;
@@ -168,7 +168,7 @@ async fn what_an_operator_sends_to_a_single_server_is_sent() {
     client.execute::<()>(cmd("DEBUG").arg("SLEEP").arg(0)).await.expect("OK");
 }
 
-/// What a script answers says nothing about its execution, with one exception: one that the server does not have did not run.
+/// A script's answer says nothing about its execution, with one exception: a script that the server lacks did not run.
 #[tokio::test]
 async fn a_script_that_the_server_does_not_have_did_not_run() {
     let lab = Lab::builder(Profile::Plain).no_cluster().start().await.expect("the lab starts");
@@ -236,7 +236,7 @@ async fn servers_are_asked_about_commands_that_the_client_does_not_know() {
     let popped = client.execute::<Option<Vec<String>>>(pop()).await.expect("an element");
     assert_eq!(popped.expect("an element")[1], "x");
 
-    // That nobody knows a command is remembered for a while only, but remembered.
+    // That no server knows a command is remembered, but only for a while.
     let before = all_executions(&lab, "command|info").await;
     for _ in 0..5 {
         let error = client.execute::<Reply>(cmd("NOSUCH").arg("x")).await.expect_err("unknown");

@@ -1,5 +1,5 @@
-//! Calls from anywhere: another runtime than the client's, no runtime at all, a client whose runtime nobody drives or
-//! which is gone. Every call ends within its deadline, none panics, and connections belong to the client's runtime.
+//! Calls from anywhere: a runtime other than the client's, no runtime at all, a client whose runtime is not driven or is
+//! gone. Every call ends within its deadline, none panics, and connections belong to the client's runtime.
 
 mod support;
 
@@ -58,8 +58,8 @@ fn set(client: &Client, timeout: Duration) -> impl Future<Output = Result<(), Er
     client.execute::<()>(cmd("SET").arg("key").arg(1).timeout(timeout))
 }
 
-/// A deadline was kept by the lane's task alone, so a call of 1 s was still pending after 8 s when nobody drove that
-/// task's runtime.
+/// A deadline was kept by the lane's task alone, so a call of 1 s was still pending after 8 s when that task's runtime was
+/// not driven.
 #[test]
 fn a_call_ends_in_time_while_nobody_drives_the_clients_runtime() {
     let servers = with_a_worker();
@@ -101,7 +101,7 @@ fn a_call_ends_in_time_while_nobody_drives_the_clients_runtime() {
     of_client.block_on(set(&client, Duration::from_secs(5))).expect("driven again, it works again");
 }
 
-/// Somebody else's `block_on` within the client's runtime, such as in a callback that is not async, drives nothing of it:
+/// Another executor's `block_on` within the client's runtime, such as in a callback that is not async, does not drive it:
 /// such a call hung for ever.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "blocking the runtime is what the test is about")]
@@ -115,7 +115,7 @@ fn a_call_ends_in_time_though_its_caller_keeps_the_clients_runtime_from_running(
     let error = error.expect_err("nobody drives the connection");
     assert!(matches!(error, Error::Timeout(_)), "{error}");
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
-    // Whoever comes too late because the runtime was kept from running gets the reply that came meanwhile.
+    // A caller that is late because the runtime was kept from running gets the reply that came meanwhile.
     of_client.block_on(async {
         let calls = futures_util::future::join_all([300, 400, 5000].map(|limit| {
             let (client, limit) = (client.clone(), Duration::from_millis(limit));
@@ -140,7 +140,7 @@ async fn without_limit<F: Future>(future: F) -> F::Output {
     future.await
 }
 
-/// A worker thread that somebody blocks may be the one that the connection's task waits for: its callers waited with it.
+/// A blocked worker thread may be the one that the connection's task waits for: its callers waited with it.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "blocking a worker is what the test is about")]
 fn a_call_ends_in_time_while_every_worker_is_blocked() {
@@ -187,7 +187,7 @@ fn callers_without_a_runtime_are_served_and_retry() {
     drop(client);
 }
 
-/// Connections for blocking commands lived on the runtime of whoever needed the first one, and died with it.
+/// Connections for blocking commands lived on the runtime of the caller that needed the first one, and died with it.
 #[test]
 fn every_connection_lives_on_the_clients_runtime() {
     let servers = with_a_worker();

@@ -1,7 +1,8 @@
-//! The scope: a cluster may announce any name, and only names that the user's own words lead to are dialled and believed.
+//! The scope: a cluster may announce any name, but only names that follow from the user's configuration are dialled and
+//! accepted.
 //!
 //! The stranger of these tests is a real node of the cluster that announces a name of its own, with a certificate that the
-//! trusted authority signed: as whoever can influence a topology and has a certificate of a public authority.
+//! trusted authority signed: as an attacker has who can influence a topology and has a certificate of a public authority.
 
 mod support;
 
@@ -73,7 +74,7 @@ fn with_both_names() -> CertificateSpec {
     CertificateSpec::new(["*.lab.abc123.use1.cache.amazonaws.test", STRANGER])
 }
 
-/// The lab's authority and one that looks like a public one: then nobody can say that the user's own authority decides.
+/// The lab's authority and one that looks like a public one: then the user's own authority is not the boundary.
 fn public_too(lab: &Lab) -> Tls {
     use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, IsCa, KeyPair};
     let mut params = CertificateParams::default();
@@ -173,7 +174,7 @@ async fn the_stranger_is_accepted() {
 }
 
 /// A bundle of the user's with a public authority in it is as open as the system's. What counts follows the current roots:
-/// with `replace_tls` the same client believes the stranger, and no longer.
+/// with `replace_tls` the same client first accepts the stranger, and then no longer does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_scope_follows_the_roots_in_force() {
     let scene = Scene::announced(CertificateSpec::new([STRANGER])).await;
@@ -199,7 +200,7 @@ async fn the_scope_follows_the_roots_in_force() {
     assert_eq!(scene.counter.accepted(), before, "the name was dialled");
 }
 
-/// With the user's own authority an announced name is dialled, and where one name alone will do the stranger fails in the
+/// With the user's own authority an announced name is dialled, and where one name alone is acceptable the stranger fails in the
 /// handshake: before, `verify_as` accepted what was announced beside it, and nothing could say "only".
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_one_name_alone_will_do_the_stranger_sees_no_password() {
@@ -223,7 +224,7 @@ async fn where_one_name_alone_will_do_the_stranger_sees_no_password() {
     assert_eq!((failure.phase, failure.cause.code()), (Phase::Tls, "name-mismatch"), "{error}");
     assert!(scene.counter.accepted() > 0, "it was dialled");
     assert_eq!(hellos().await, before, "the stranger saw a HELLO");
-    // Without the option, its own name will do under this authority.
+    // Without the option, its own name is acceptable under this authority.
     is_accepted(&scene.config()).await;
     assert!(hellos().await > before);
 }

@@ -1,5 +1,5 @@
-//! What a certificate must be besides signed and named: of a pinned key, not revoked, and presented over a version of TLS
-//! that will do. And what whoever chose the options is told.
+//! What is required of a certificate besides chain and name: a pinned key, not revoked, presented over an accepted TLS
+//! version. And which warnings the options cause.
 
 mod support;
 
@@ -14,7 +14,7 @@ use truename::{Client, Config, Error, Event, Notice, Tls, TlsVersion};
 use truename_lab::{Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The key of nobody.
+/// A key that no node has.
 const NOBODY: &str = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
 async fn azure() -> Lab {
@@ -36,8 +36,8 @@ async fn wrong_logins(lab: &Lab) -> u64 {
     all_command_counts(lab, "hello", "failed_calls").await
 }
 
-/// Connecting must fail in TLS with this cause, and nobody may have been told the password: a wrong one, so that it can be
-/// told from those of other clients.
+/// Connecting must fail in TLS with this cause, and no node may have got the password: a wrong one, so that it can be
+/// distinguished from those of other clients.
 async fn refused(lab: &Lab, config: &Config, code: &str) -> NodeFailure {
     let logins = wrong_logins(lab).await;
     let error = Client::connect(&config.clone().password("wrong")).await.expect_err(code);
@@ -68,7 +68,7 @@ async fn only_pinned_keys_are_accepted() {
     let pins = pins(&lab).await;
     let nobody: Pin = NOBODY.parse().expect("a pin");
 
-    // Every node's key is pinned, beside one that nobody has.
+    // Every node's key is pinned, and one that no node has.
     let all = |tls: Tls| pins.iter().fold(tls.pin(nobody), |tls, (_, pin)| tls.pin(*pin));
     let client = Client::connect(&with_tls(&lab, all)).await.unwrap_or_else(|error| panic!("{error}"));
     for shard in 0..3 {
@@ -80,7 +80,7 @@ async fn only_pinned_keys_are_accepted() {
     Client::connect(&with_tls(&lab, all).password("wrong")).await.expect_err("a wrong password");
     assert!(wrong_logins(&lab).await > logins);
 
-    // Nobody's key is: refused, whatever is switched off besides, and the remedy does not say "take this one".
+    // No node's key is pinned: refused, whatever else is turned off, and the remedy does not say "take this one".
     let weakened =
         [|tls: Tls| tls, Tls::danger_accept_invalid_hostnames, Tls::danger_accept_invalid_certificates];
     for weaken in weakened {
@@ -134,7 +134,7 @@ async fn the_pins_of_a_dial_rule_hold_for_the_nodes_that_it_dials() {
     assert!(matches!(error, Error::Config(_)), "{error:?}");
 }
 
-/// Revocation lists could not be given: a certificate that its authority had withdrawn was accepted until it ended.
+/// Revocation lists could not be given: a revoked certificate was accepted until it expired.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revoked_certificates_are_refused_and_an_outdated_list_is_an_event() {
     let lab = azure().await;
@@ -158,15 +158,15 @@ async fn revoked_certificates_are_refused_and_an_outdated_list_is_an_event() {
     }
     drop(client);
 
-    // A list that speaks of another authority says nothing of these.
+    // A list of another authority does not cover these.
     let other = Lab::builder(Profile::Azure).no_cluster().start().await.expect("the lab starts");
     let foreign = other.revocation_list(&[], false).expect("a list").expect("TLS");
     let error = Client::connect(&with_tls(&lab, |tls| tls.crl_pem(&foreign).expect("a list"))).await;
-    // The labs' authorities have one name and two keys: the list is not believed.
+    // The labs' authorities have one name and two keys: the list is not trusted.
     let Error::Connect(report) = error.expect_err("refused") else { panic!("no report") };
     assert_eq!(report.decisive().expect("a cause").cause.code(), "certificate-rejected", "{report}");
 
-    // An outdated list counts as it stands, and is told of.
+    // An outdated list still counts, and is reported.
     let file = lab.dir().join("outdated.crl");
     std::fs::write(&file, list(&[1], true)).expect("written");
     let tls =
@@ -188,7 +188,7 @@ async fn revoked_certificates_are_refused_and_an_outdated_list_is_an_event() {
     set(&client, 0).await.expect("and is not an outage");
 }
 
-/// The oldest version of TLS could not be chosen.
+/// The minimum TLS version could not be chosen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_version_of_tls_than_the_oldest_that_will_do_is_refused() {
     let lab = azure().await;
@@ -214,7 +214,7 @@ async fn an_older_version_of_tls_than_the_oldest_that_will_do_is_refused() {
     }
 }
 
-/// A key that every user of the machine can read was taken without a word.
+/// A key that every user of the machine can read was accepted without a warning.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_key_that_everybody_can_read_is_warned_of() {
     let lab = Lab::builder(Profile::Azure).no_cluster().start().await.expect("the lab starts");

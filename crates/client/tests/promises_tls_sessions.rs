@@ -1,4 +1,4 @@
-//! What was trusted once is judged anew: sessions that are resumed, and connections that are up when the TLS options are
+//! What was trusted once is checked again: sessions that are resumed, and live connections when the TLS options are
 //! replaced.
 
 mod support;
@@ -24,7 +24,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const STRANGER: &[u8] = include_bytes!("support/stranger.pem");
 const WILDCARD: &str = "*.westus3.redisenterprise.cache.azure.test";
 
-/// How often anybody logged in: the client with `HELLO … AUTH`, the lab with `AUTH`.
+/// The number of logins: the client with `HELLO … AUTH`, the lab with `AUTH`.
 async fn hellos(lab: &Lab, node: usize) -> u64 {
     executions(lab, node, "hello").await
 }
@@ -267,7 +267,7 @@ async fn replaced_options_end_the_connections_that_they_refuse_and_no_other() {
     let dialled = || async { (0..3).all(|node| accepted(node) > before[node]) };
     eventually("every node is dialled again", SECOND, dialled).await;
     client.replace_tls(trusting.ca_pem(STRANGER).expect("a bundle")).await.expect("well-formed");
-    // Refreshes went on meanwhile, past the proxies. From now on nobody may be told the password.
+    // Refreshes went on meanwhile, past the proxies. From now on no node may get the password.
     let logins = [hellos(&lab, 0).await, hellos(&lab, 1).await, hellos(&lab, 2).await];
     lab.proxies().iter().for_each(|proxy| proxy.pass());
     for shard in 0..3 {

@@ -14,7 +14,7 @@ use truename_lab::{FaultProxy, Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A node that a view described anew (its id became known, its host name changed) was made anew, with a connection of its
+/// A node whose description changed (its id became known, its host name changed) was replaced, with a connection of its
 /// own: what was sent on the old one could be overtaken. Here the old one is slow, and the list shows who came first.
 #[tokio::test]
 async fn a_node_that_is_described_anew_keeps_the_order_of_its_commands() {

@@ -1,5 +1,5 @@
-//! What the client believes of a topology, and of a single server: who is trusted when nodes contradict each other, when
-//! "not a cluster" is believed, and when a connection is made anew because its server is not the one that was meant.
+//! What the client accepts as the topology, and as a single server: which nodes count when they contradict each other, when
+//! "not a cluster" is accepted, and when a connection is replaced because its server is not the intended one.
 
 mod support;
 
@@ -27,7 +27,7 @@ async fn server_behind_a_name() -> (Lab, Client) {
     (lab, client)
 }
 
-/// A primary that was demoted keeps its connections. A client of a single server that followed no name again wrote to it for
+/// A primary that was demoted keeps its connections. A client of a single server that never resolved the name again wrote to it for
 /// ever, and every write failed: "READONLY" until the process was restarted, although the name led to the new primary.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_single_server_that_was_demoted_is_looked_up_anew() {
@@ -74,7 +74,7 @@ async fn a_read_only_server_keeps_its_connection_for_a_second_at_least() {
     assert!((1..=2).contains(&lost), "{lost} connections in a second");
 }
 
-/// Views were counted by node id, and then every address came from whoever answered first: one node of three that announced
+/// Views were counted by node id, and then every address came from the first node to answer: one node of three that announced
 /// the others elsewhere had the client log in there, with its password, within seconds, and no disagreement was reported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rogue_node_of_three_leads_nobody_astray() {
@@ -141,8 +141,8 @@ async fn a_standalone_server_among_the_seeds_does_not_capture_the_client() {
     }
 }
 
-/// What a client believed at its start it believed for ever. Now a seed that gives a view makes it a client of that
-/// cluster; and of a single server only if nobody gives a view and every seed says that it is not a cluster.
+/// What a client found at its start used to be final. Now a seed that gives a view makes it a client of that cluster; and of
+/// a single server only if no server gives a view and every seed says that it is not a cluster.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cluster_or_single_server_is_decided_anew_by_every_refresh() {
     let (cluster, server) = cluster_and_server().await;

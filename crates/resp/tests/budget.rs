@@ -1,4 +1,4 @@
-//! What one reply can cost in all, whatever it is made of.
+//! What one reply can cost in total, whatever it is made of.
 
 mod support;
 

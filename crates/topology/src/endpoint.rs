@@ -159,7 +159,7 @@ pub(crate) fn is_ipv6(text: &str) -> bool {
 /// Whether text can be a host at all. Loose on purpose: clusters announce names that DNS forbids.
 pub(crate) fn is_plausible_host(host: &str) -> bool {
     let forbidden = |c: char| c.is_whitespace() || c.is_control() || "/@[]{}=,\"'?#\\".contains(c);
-    // Behind a `%` is the zone of an IPv6 address, or part of what was encoded for a URL.
+    // After a `%` comes the zone of an IPv6 address, or part of what was encoded for a URL.
     !host.is_empty() && !host.contains(forbidden) && (!host.contains([':', '%']) || is_ipv6(host))
 }
 

@@ -22,7 +22,7 @@ fn slots(ranges: Vec<(i64, i64, Reply)>) -> Reply {
 }
 
 /// A node id of 1 MB was compared for every slot of every view: two minutes in which a worker of the runtime did nothing
-/// else. Nobody but the first seed had to say it.
+/// else. The first seed alone could cause it.
 #[test]
 fn a_reply_of_megabytes_of_metadata_costs_no_processor_time() {
     let long = "a".repeat(1 << 20);

@@ -121,7 +121,7 @@ fn every_identity_policy() {
     check(rows, Boundary::Lifted);
 }
 
-/// A stranger's name, signed by a public authority as everybody's is, is neither an identity nor the server name that is
+/// A stranger's name, signed by a public authority, is neither an identity nor the server name that is
 /// sent, whatever announces it, under every policy but a closure.
 #[test]
 fn what_is_out_of_scope_is_no_identity() {
@@ -205,7 +205,7 @@ fn what_is_out_of_scope_is_not_dialled() {
         (any_of(), "0x7f000001:7", Some("seed.example.net:7")),
         (any_of(), "10.0.0.4.:7", Some("seed.example.net:7")),
         (any_of(), "10.0.0.4:7", Some("10.0.0.4:7, else seed.example.net:7")),
-        // The user's rules and map are consent to dial; a profile's rule is none for the announced name.
+        // The user's rules and map are consent to dial; a profile's rule is not, for the announced name.
         (ruled("evil.test=announced"), "evil.test:7", Some("evil.test:7")),
         (ruled("*=127.0.0.1:+1"), "evil.test:7", Some("127.0.0.1:8")),
         (ruled("*={host}.example.org"), "redis-0:7", Some("redis-0.example.org:7")),
@@ -240,7 +240,7 @@ fn what_is_out_of_scope_is_not_dialled() {
     }
 }
 
-/// Text behind a `%` was taken for a zone, which only IPv6 addresses have: so a name passed for an address, which is always
+/// Text after a `%` was taken for a zone, which only IPv6 addresses have: so a name passed for an address, which is always
 /// dialled, and was looked up.
 #[test]
 fn what_only_begins_like_an_address_is_none() {

@@ -56,7 +56,8 @@ pub(crate) struct ConnectArgs {
     /// A pinned public key, sha256/BASE64; every node must present one of those given; may be repeated
     #[arg(long, value_name = "PIN", value_parser = value::pin, help_heading = "TLS")]
     pub(crate) pin: Vec<Pin>,
-    /// A certificate revocation list (PEM or DER); may be repeated. Issuers that no list covers are refused
+    /// A certificate revocation list (PEM or DER); may be repeated. Certificates whose issuer no list covers
+    /// are refused
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     pub(crate) crl: Vec<PathBuf>,
     /// The minimum TLS version: 1.2 (the default) or 1.3
@@ -97,7 +98,7 @@ pub(crate) struct ConnectArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::duration, help_heading = "Time")]
     pub(crate) connect_timeout: Duration,
 
-    /// Refused, with an explanation; `context` does that. So typed values never reach an error of the parser.
+    /// Refused, with an explanation, by `context`. So typed values never reach an error of the parser.
     #[arg(short = 'a', long = "password", alias = "pass", num_args = 0..=1, hide = true)]
     pub(crate) typed_password: Option<Option<String>>,
 }

@@ -124,10 +124,10 @@ pub(crate) struct ExecArgs {
     /// Print replies with their types, as on a terminal
     #[arg(long)]
     pub(crate) no_raw: bool,
-    /// Send it to the node of this key, for commands that concern several nodes
+    /// Send it to the node that serves this key, for commands that need a node to be chosen
     #[arg(long, value_name = "KEY", conflicts_with = "any_node")]
     pub(crate) node_of: Option<OsString>,
-    /// Send it to any primary, for commands that concern several nodes
+    /// Send it to any primary, for commands that need a node to be chosen
     #[arg(long)]
     pub(crate) any_node: bool,
     /// The command and its arguments, after `--`

@@ -26,7 +26,7 @@ pub(crate) fn peer(treat: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketA
     address
 }
 
-/// Shakes hands with this chain, leaf first, and says nothing more.
+/// Does the TLS handshake with this chain, leaf first, and sends nothing more.
 pub(crate) fn tls_peer(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> SocketAddr {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())

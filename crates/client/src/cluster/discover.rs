@@ -45,7 +45,7 @@ pub(crate) struct NodeView {
     pub(crate) peer: Option<SocketAddr>,
 }
 
-/// Whom to ask, with what earlier connections to it learnt: a way that led to a stranger is left alone by all.
+/// A server to ask, with what earlier connections to it learnt: a way that led to a stranger is avoided by all.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) target: Target,

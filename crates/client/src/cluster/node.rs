@@ -118,7 +118,7 @@ impl Node {
         &self.target
     }
 
-    /// The node as somebody to ask for the topology.
+    /// The node as a source of the topology.
     pub(crate) fn source(&self) -> Source {
         Source { target: Target::clone(&self.target), known: self.context.known.clone() }
     }

@@ -1,6 +1,6 @@
 //! One refresh: which nodes to ask, and what becomes of the answers.
 //!
-//! - Some nodes that are connected and one seed are asked; if nobody gives a view, every seed is, and some nodes that are
+//! - Some nodes that are connected and one seed are asked; if none gives a view, every seed is, and some nodes that are
 //!   not connected: the only seed may be the primary that failed, and its replica has no connection yet. What they agree
 //!   on is decided by `reconcile`.
 //! - Usually the views that come within a short time of the first are enough. A single view that names addresses which

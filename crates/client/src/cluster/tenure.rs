@@ -47,7 +47,7 @@ impl Cluster {
     }
 
     /// Waits until a topology gives the slot that `node` serves to another node. Never ends for a client that was closed:
-    /// calls that are under way are completed. The wait begins when this is called: whoever asks [`Self::is_owner`]
+    /// calls that are under way are completed. The wait begins when this is called, so a check of [`Self::is_owner`]
     /// afterwards misses no topology in between.
     pub(crate) fn loses<'c>(&'c self, node: &Node, slot: Option<Slot>) -> impl Future<Output = ()> + use<'c> {
         let mut version = self.version.subscribe();

@@ -81,7 +81,7 @@ impl Config {
         };
         if let Some(name) = self.verify_as.as_ref().or(only).filter(|_| self.tls.is_none()) {
             return Err(Error::config_with_remedy(
-                format!("{name} is to be verified, and in plaintext nobody proves any name"),
+                format!("{name} is to be verified, which needs TLS: in plaintext no name is proved"),
                 "use TLS (rediss://, Config::tls), or leave the name out",
             ));
         }
@@ -169,7 +169,7 @@ mod tests {
         assert!(matches!(refused, Err(PlanError::OutOfScope { .. })), "{refused:?}");
     }
 
-    /// `redis://…?verify_only=NAME` verified nothing, and said nothing of it.
+    /// `redis://…?verify_only=NAME` verified nothing, without a warning.
     #[test]
     fn a_name_to_be_verified_is_refused_in_plaintext() {
         for options in ["verify_as=a.test", "verify_only=a.test", "identity=only:a.test"] {

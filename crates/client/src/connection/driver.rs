@@ -69,7 +69,7 @@ impl Drop for Accepted {
     }
 }
 
-/// Callers to be woken once the lock is released. At the latest when the driver is dropped: they were told something
+/// Callers to be woken once the lock is released. At the latest when the driver is dropped: they have got something
 /// already, and nobody looks after them any more.
 #[derive(Debug, Default)]
 struct Wake(Vec<Waker>);

@@ -96,8 +96,8 @@ async fn a_reply_in_pieces_reaches_its_caller() {
     assert_eq!(reply.as_str(), Some("hello"));
 }
 
-/// Waking a caller runs its executor's code. When that panicked, the connection ended, and whoever was to be woken next had
-/// a reply and was never told.
+/// Waking a caller runs its executor's code. When that panicked, the connection ended, and the callers to be woken next had
+/// a reply and never woke up.
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_panics_when_it_is_woken_is_nobody_elses_trouble() {
     struct Panics;
@@ -127,7 +127,7 @@ async fn a_caller_that_panics_when_it_is_woken_is_nobody_elses_trouble() {
     assert!(!peer.driver.is_finished());
 }
 
-/// The recorder of metrics is the user's code, too. When it panicked, whoever had been given a reply by the same read was
+/// The recorder of metrics is the user's code, too. When it panicked, callers that got a reply by the same read were
 /// never woken.
 #[cfg(feature = "metrics")]
 #[tokio::test(start_paused = true)]

@@ -6,8 +6,8 @@
 //! second round trip with RESP2. What an error means is in [`refusal`].
 //!
 //! Every step reads its own reply, in the order in which they were sent; a reply that its command cannot have, or one
-//! reply too many, ends the connection. The last command's reply is told from any other by what is in it; where it is an
-//! error, which may be any command's, a `PING` tells whether there is still a reply on its way.
+//! reply too many, ends the connection. The last command's reply is recognised by its content; where it is an error, which
+//! may be any command's, a `PING` shows whether another reply is still on its way.
 
 mod refusal;
 mod steps;

@@ -1,4 +1,4 @@
-//! Callers who wait for room, some of whom are never polled again: nobody else may wait for them.
+//! Callers that wait for room, some of which are never polled again: no other may wait for them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -102,8 +102,8 @@ impl Router {
     }
 }
 
-/// Has a node end the wait of a connection. Ids start anew when a server restarts, so first it is asked whose the id is:
-/// nobody else's wait may end. `None` if it is not this connection's, or the node does not say.
+/// Has a node end the wait of a connection. Ids start again when a server restarts, so first it is asked whose the id is:
+/// no other connection's wait may end. `None` if it is not this connection's, or the node does not say.
 async fn unblock(node: &Node, id: u64, address: &str, terms: Terms) -> Option<Reply> {
     let id = id.to_string();
     let id = id.as_str();

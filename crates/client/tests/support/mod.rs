@@ -24,7 +24,7 @@ pub(crate) async fn lab(profile: Profile) -> Lab {
     Lab::builder(profile).shards(3).replicas(0).start().await.expect("the lab starts")
 }
 
-/// One primary and nobody else.
+/// A single primary.
 pub(crate) async fn one_node(profile: Profile) -> Lab {
     Lab::builder(profile).shards(1).replicas(0).start().await.expect("the lab starts")
 }

@@ -1,4 +1,4 @@
-//! A listener that keeps every byte it is sent and never answers: for addresses that nobody should believe.
+//! A listener that keeps every byte it is sent and never answers: for addresses that must not be dialled with credentials.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

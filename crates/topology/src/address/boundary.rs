@@ -4,10 +4,10 @@
 /// client lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Boundary {
-    /// The scope: public authorities are trusted, and they have certificates for everybody.
+    /// The scope: public authorities are trusted, and they issue certificates to everybody.
     Scope,
-    /// Something else does: the user's own authority, where the roots were given by the user and none of them is public,
-    /// and then whatever it signed counts; or nothing at all, as in plaintext or where names are not checked because of a
-    /// `danger_*` method.
+    /// Not the scope. Either the user's own authority is the boundary, where the roots were given by the user and none of
+    /// them is public: then whatever it signed counts. Or nothing is, as in plaintext or where a `danger_*` method turned
+    /// name checks off.
     Lifted,
 }

@@ -1,4 +1,4 @@
-//! Which [`Profile`] a name means, and which one a seed's host gives away.
+//! Which [`Profile`] has a name, and which one a seed's host implies.
 
 use super::Profile;
 use super::providers::PROFILES;
@@ -14,7 +14,7 @@ impl Profile {
         Self::all().iter().find(|profile| profile.name.eq_ignore_ascii_case(name))
     }
 
-    /// The profile that a seed's host gives away. The longest ending wins, so a profile need not know
+    /// The profile that a seed's host implies. The longest ending wins, so a profile need not know
     /// whether another one is more specific.
     pub fn detect(seed_host: &str) -> Option<&'static Self> {
         let host = seed_host.strip_suffix('.').unwrap_or(seed_host);

@@ -16,7 +16,7 @@
 //! | `plan` | [`NodePlan`] and the [`PlanError`]s |
 //! | `policy` | [`AddressPolicy`], which makes plans |
 //! | `profile`, `providers` | what is known about providers, as data |
-//! | `detect` | which profile a name means, or a seed's host gives away |
+//! | `detect` | which profile has a name, or is implied by a seed's host |
 //!
 //! # Dialling
 //!

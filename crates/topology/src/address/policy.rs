@@ -237,7 +237,7 @@ impl fmt::Debug for AddressPolicy {
 }
 
 impl Profile {
-    /// The policy of the profile, without rules of a user.
+    /// The policy of the profile, without the user's rules.
     pub fn policy(&self) -> AddressPolicy {
         AddressPolicy::new().with_profile(self)
     }
