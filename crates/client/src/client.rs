@@ -1,5 +1,6 @@
 //! The client: a cheap handle to a cluster.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -28,14 +29,25 @@ use crate::tls::Tls;
 /// - A command that waits on the server, such as `BLPOP`, has a connection of its own
 ///   ([`Config::max_exclusive_connections`]), and its deadline is extended by the time that it may wait. One that waits
 ///   without end ends when it is answered, when its connection ends, or when its slot moves. Dropping its future closes that connection.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
     handle: Arc<Handle>,
 }
 
-#[derive(Debug)]
 struct Handle {
     router: Router,
+}
+
+/// Short: what a client holds are other people's commands.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cluster = self.handle.router.cluster();
+        f.debug_struct("Client")
+            .field("nodes", &cluster.topology().nodes().len())
+            .field("is_single_node", &cluster.is_single())
+            .field("is_closed", &cluster.is_closed())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Drop for Handle {

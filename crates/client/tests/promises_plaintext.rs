@@ -9,7 +9,7 @@ use support::recorder::Recorder;
 use support::{config, eventually, tell};
 use truename::error::Cause;
 use truename::topology::Profile as Provider;
-use truename::{Client, Config, Error, Protocol};
+use truename::{Client, Config, Error, Protocol, cmd};
 use truename_lab::{Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -109,4 +109,25 @@ async fn an_announced_host_counts_as_a_seed_does() {
     assert!(refused.remedy.as_ref().is_some_and(|remedy| remedy.contains("--danger-plaintext")), "{refused}");
     assert_eq!(recorder.connections(), 0, "{}", recorder.text());
     lab.shutdown().await;
+}
+
+/// A client was shown with all that it held: commands on their way to a server, arguments and all, and megabytes of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_looks_like_to_a_debugger_holds_no_argument() {
+    let lab = Lab::builder(Profile::Plain).shards(3).replicas(0).password(Some("sesame"));
+    let lab = lab.start().await.expect("the lab starts");
+    let client = support::connect(&lab).await;
+    (0..3).for_each(|node| lab.node(node).stop());
+    let argument = "hunter2".repeat(1 << 20);
+    let key = support::key_of(0);
+    let stuck = client.execute::<()>(cmd("SET").arg(&key).arg(&argument).timeout(Duration::from_secs(1)));
+    let watch = async {
+        for _ in 0..10 {
+            let (shown, pretty) = (format!("{client:?}"), format!("{client:#?}"));
+            assert!(shown.len() < 200 && !pretty.contains("hunter2"), "{}", &shown[..shown.len().min(200)]);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let (stuck, ()) = tokio::join!(stuck, watch);
+    assert!(stuck.is_err(), "the servers are stopped");
 }

@@ -20,6 +20,7 @@ mod silence;
 mod rouse;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -56,7 +57,6 @@ pub(crate) enum Progress {
 }
 
 /// Commands between submission and reply. See the module documentation.
-#[derive(Debug)]
 pub(crate) struct Pipeline {
     out: BytesMut,
     /// Stream offset of the first byte in `out`: bytes the driver has taken so far.
@@ -85,6 +85,17 @@ pub(crate) struct Pipeline {
     unfinished_at_check: Option<u64>,
     checked_at: Option<Instant>,
     next_check: Option<Instant>,
+}
+
+/// Arguments and replies may be secrets: there are numbers only.
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("in_flight", &self.in_flight.len())
+            .field("parked", &self.parked.len())
+            .field("queued_bytes", &self.out.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Pipeline {
