@@ -167,9 +167,7 @@ impl Target {
             None => Credentials::password(password),
             Some(user) => Credentials::user(user, password),
         };
-        if let Some(path) = &args.password.password_file {
-            self.warnings.extend(warn_if_exposed("the password", path));
-        }
+        self.warnings.extend(password_warning(&args.password));
         self.login = Some(args.user.clone().unwrap_or_else(|| "default".to_owned()));
         self.config = self.config.credentials(credentials);
         Ok(self)
@@ -271,6 +269,11 @@ pub(crate) fn password(args: &PasswordArgs) -> Result<Option<String>, Failure> {
         return Ok(Some(value));
     }
     args.password_file.as_deref().map(read_password).transpose()
+}
+
+/// What whoever chose where the password is should know.
+pub(crate) fn password_warning(args: &PasswordArgs) -> Option<String> {
+    warn_if_exposed("the password", args.password_file.as_deref()?)
 }
 
 fn read_password(path: &Path) -> Result<String, Failure> {

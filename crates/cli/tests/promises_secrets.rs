@@ -115,3 +115,22 @@ async fn nor_is_one_in_the_place_of_something_else() {
         assert_silent(PASSWORD, &run.text(), &line);
     }
 }
+
+/// Of the commands that take a password file, the lab's said nothing of one that everybody can read.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_lab_warns_of_a_password_file_that_everybody_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let path = std::env::temp_dir().join(format!("truename-lab-password-{}", std::process::id()));
+    std::fs::write(&path, PASSWORD).expect("written");
+    for (mode, is_warned) in [(0o640, false), (0o644, true)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
+        // More nodes than a lab has room for: nothing is started.
+        let line = format!("lab up --shards 99 --password-file {}", path.display());
+        let run = run(&words(&[&line]), None).await.ends_with(61);
+        assert_eq!(run.stderr.contains("can read the password"), is_warned, "{mode:o}: {}", run.text());
+        assert_silent(PASSWORD, &run.text(), &line);
+    }
+    std::fs::remove_file(&path).expect("removed");
+}

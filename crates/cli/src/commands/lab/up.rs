@@ -22,6 +22,7 @@ use crate::render::{Output, human};
 /// Starts the lab, tells how to connect, and keeps it.
 pub(crate) async fn up(args: &UpArgs, output: &mut Output) -> Result<Exit, Failure> {
     let config = config(args)?;
+    context::password_warning(&args.password).iter().for_each(|warning| output.warn(warning));
     let mut signals = Signals::listen()?;
     let lab = tokio::select! {
         lab = config.start() => lab?,
