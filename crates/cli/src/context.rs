@@ -68,7 +68,10 @@ impl Target {
         let config = Config::from_url(url).map_err(|error| match error {
             Error::Config(error) => Failure::usage(
                 format!("the URL given as HOST cannot be used: {}", error.what),
-                error.remedy.unwrap_or_else(|| "such as rediss://cache.example.net:10000".to_owned()),
+                error.remedy.unwrap_or_else(|| {
+                    "write it as rediss://HOST:PORT?OPTION=VALUE&..., its options as `truename ping --help` has them"
+                        .to_owned()
+                }),
             ),
             other => other.into(),
         })?;

@@ -130,7 +130,7 @@ async fn what_an_operator_sends_goes_to_no_node_by_chance() {
 /// A command can be for one node, without a search for a key of that node.
 #[tokio::test]
 async fn a_command_for_one_node_goes_to_that_node_and_to_no_other() {
-    let lab = lab(Profile::Plain).await;
+    let lab = Lab::builder(Profile::Plain).replicas(1).start().await.expect("the lab starts");
     let client = connect(&lab).await;
     let key = key_of(0);
     client.execute::<()>(cmd("SET").arg(&key).arg("value")).await.expect("OK");
@@ -148,6 +148,13 @@ async fn a_command_for_one_node_goes_to_that_node_and_to_no_other() {
             }
             Err(other) => panic!("{other:?}"),
         }
+    }
+    // A replica's refusal was waited for until the deadline, 43 times, and told as "no reply".
+    for status in client.nodes().iter().filter(|status| status.role == truename::topology::Role::Replica) {
+        let error =
+            client.execute::<()>(cmd("FLUSHALL").route_to(&status.node)).await.expect_err("read only");
+        let Error::Server(why) = &error else { panic!("{error:?}") };
+        assert!(why.code() == "READONLY" && why.is_refusal() && why.attempts == 1, "{error:?}");
     }
     let nobody = Endpoint::new("127.0.0.1", 1);
     let call = cmd("PING").route_to(&nobody).timeout(SECOND / 4);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use truename::error::RouteError;
-use truename::{Client, Command, Error, Reply, cmd};
+use truename::{Client, Command, Error, Reply, Untrusted, cmd};
 
 use crate::args::ExecArgs;
 use crate::context::Target;
@@ -28,10 +28,8 @@ pub(crate) async fn run(target: &Target, args: &ExecArgs, output: &mut Output) -
             return Ok(Exit::Problem);
         }
         Err(Error::Route(error)) if !output.is_json() && unplaced(&error).is_some() => {
-            let name = args.command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
             let why = unplaced(&error).unwrap_or_default();
-            output
-                .progress(&format!("truename: {name} {why}; say which one with --node-of KEY or --any-node"));
+            output.progress(&format!("truename: {why}; say which one with --node-of KEY or --any-node"));
             return Ok(Exit::Usage);
         }
         Err(error) => return Err(error.into()),
@@ -41,10 +39,14 @@ pub(crate) async fn run(target: &Target, args: &ExecArgs, output: &mut Output) -
 }
 
 /// What is wrong with a command that does not say which node it is for.
-fn unplaced(error: &RouteError) -> Option<&'static str> {
+fn unplaced(error: &RouteError) -> Option<String> {
     match error {
-        RouteError::SeveralNodes { .. } => Some("concerns every node of the cluster"),
-        RouteError::Administrative { .. } => Some("acts on the node that executes it"),
+        RouteError::SeveralNodes { command } => {
+            Some(format!("{} concerns every node of the cluster", Untrusted(command)))
+        }
+        RouteError::Administrative { command } => {
+            Some(format!("{} acts on the node that executes it", Untrusted(command)))
+        }
         _ => None,
     }
 }

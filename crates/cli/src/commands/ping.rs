@@ -7,16 +7,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use truename::topology::{Endpoint, ShardIx, Slot, SlotMap};
+use truename::topology::{Endpoint, SlotMap};
 use truename::{Client, Error, NodeStatus, cmd};
 
 use crate::context::Target;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::render::{Output, Page, Report, human, json};
-
-/// Keys to try before a shard is taken to have no slot. A shard of a single slot is missed about once in 4 million.
-const KEYS: u32 = 250_000;
 
 /// One primary's answer.
 struct Answer {
@@ -45,11 +42,12 @@ pub(crate) async fn run(target: &Target, output: &mut Output) -> Result<Exit, Fa
 
 async fn ask_all(client: &Client) -> Vec<Answer> {
     let mut asking = JoinSet::new();
-    for (node, key) in primaries(&client.topology()) {
+    for node in primaries(&client.topology()) {
         let client = client.clone();
         asking.spawn(async move {
             let started = Instant::now();
-            let command = cmd("PING").route_by_key(key.as_bytes());
+            // To this node and no other: another one's answer would be told as its own.
+            let command = cmd("PING").route_to(&node);
             let outcome = client.execute::<()>(command).await.map(|()| started.elapsed());
             Answer { node, outcome }
         });
@@ -59,24 +57,13 @@ async fn ask_all(client: &Client) -> Vec<Answer> {
     answers
 }
 
-/// Every primary that owns slots, with a key that leads to it.
-fn primaries(map: &SlotMap) -> Vec<(Endpoint, String)> {
-    let mut wanted: Vec<ShardIx> = map.ranges().into_iter().filter_map(|(_, shard)| shard).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    let mut found = Vec::with_capacity(wanted.len());
-    for number in 0..KEYS {
-        if wanted.is_empty() {
-            break;
-        }
-        let key = number.to_string();
-        let slot = Slot::of_key(key.as_bytes());
-        if let Some(position) = map.shard_ix(slot).and_then(|ix| wanted.iter().position(|&shard| shard == ix))
-        {
-            wanted.swap_remove(position);
-            found.extend(map.primary(slot).map(|node| (node.endpoint.clone(), key)));
-        }
-    }
+/// Every primary that owns slots.
+fn primaries(map: &SlotMap) -> Vec<Endpoint> {
+    let slots = map.ranges().into_iter().filter_map(|(range, _)| range.slots().next());
+    let mut found: Vec<Endpoint> =
+        slots.filter_map(|slot| map.primary(slot)).map(|node| node.endpoint.clone()).collect();
+    found.sort();
+    found.dedup();
     found
 }
 
@@ -146,26 +133,27 @@ impl Ping {
 
 #[cfg(test)]
 mod tests {
-    use truename::topology::{AnnouncedNode, Role, ShardView, SlotRange, View};
+    use truename::topology::{AnnouncedNode, Role, ShardView, Slot, SlotRange, View};
 
     use super::*;
 
     #[test]
-    fn every_primary_gets_a_key_of_its_own() {
-        let shard = |host: &str, from: u16, to: u16| {
+    fn every_primary_with_slots_is_asked_once() {
+        let shard = |host: &str, ranges: &[(u16, u16)]| {
             let node = AnnouncedNode::new(Endpoint::new(host, 6379), Role::Primary);
-            let slots: Vec<Slot> = Slot::all().collect();
-            let range = SlotRange::new(slots[usize::from(from)], slots[usize::from(to)]).unwrap();
-            ShardView::new(vec![range], Some(node), Vec::new())
+            let slot = |value| Slot::new(value).unwrap();
+            let ranges =
+                ranges.iter().map(|&(from, to)| SlotRange::new(slot(from), slot(to)).unwrap()).collect();
+            ShardView::new(ranges, Some(node), Vec::new())
         };
-        let view = View::new(vec![shard("a", 0, 99), shard("b", 100, 16_000), shard("c", 16_001, 16_383)]);
-        let map = SlotMap::from_view(&view);
-        let mut found = primaries(&map);
-        found.sort();
-        let hosts: Vec<&str> = found.iter().map(|(node, _)| node.host()).collect();
+        let shards = vec![
+            shard("b", &[(100, 16_000)]),
+            shard("a", &[(0, 99), (16_001, 16_382)]),
+            shard("c", &[(16_383, 16_383)]),
+            shard("empty", &[]),
+        ];
+        let map = SlotMap::from_view(&View::new(shards));
+        let hosts: Vec<_> = primaries(&map).iter().map(|node| node.host().to_owned()).collect();
         assert_eq!(hosts, ["a", "b", "c"]);
-        for (node, key) in &found {
-            assert_eq!(map.primary(Slot::of_key(key.as_bytes())).map(|n| &n.endpoint), Some(node));
-        }
     }
 }

@@ -135,14 +135,15 @@ impl<'a> Command<'a> {
     }
 
     /// Sends the command to this node, by its address as announced ([`Client::nodes`](crate::Client::nodes)), and to no other:
-    /// a redirect is then an answer.
+    /// a redirect, or a replica's refusal to write, is then an answer. Replicas are among the nodes.
     ///
     /// ```no_run
     /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
-    /// use truename::cmd;
+    /// use truename::{cmd, topology::Role};
     ///
-    /// for node in client.nodes() {
-    ///     client.execute::<()>(cmd("BGSAVE").route_to(&node.node)).await?;
+    /// let mut keys = 0;
+    /// for status in client.nodes().iter().filter(|status| status.role == Role::Primary) {
+    ///     keys += client.execute::<u64>(cmd("DBSIZE").route_to(&status.node)).await?;
     /// }
     /// # Ok(())
     /// # }

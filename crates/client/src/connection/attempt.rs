@@ -31,6 +31,9 @@ use super::{Environment, Target, failure, identity, secured, tcp};
 use crate::error::{Cause, NodeFailure, Phase};
 use crate::tls::{Certificate, TlsContext, classify_tls_error};
 
+/// What is said of a peer that knows neither TLS nor Redis.
+pub(super) const NOT_TLS: &str = "the peer answered with something that is not TLS";
+
 /// How much a failed attempt may do to explain itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Explain {
@@ -204,7 +207,7 @@ impl Attempt<'_> {
                 if self.dialling.explain == Explain::Briefly || self.answers_plaintext().await {
                     return cause;
                 }
-                Cause::TlsFailed("the peer answered with something that is not TLS".to_owned())
+                Cause::TlsFailed(NOT_TLS.to_owned())
             }
             Some((cause, certificate)) => {
                 self.facts.certificate = certificate;

@@ -122,7 +122,8 @@ impl fmt::Display for CloseCause {
             Self::Stalled(silence) => {
                 write!(
                     f,
-                    "the server was silent for {} ms, and the connection was closed",
+                    "the server was silent for {} ms, and the connection was closed; a command that takes longer needs a longer \
+                     Command::timeout or Config::stall_timeout",
                     silence.as_millis()
                 )
             }

@@ -3,6 +3,7 @@
 use truename_topology::{DialPlan, IdentityName, NodePlan};
 
 use super::Target;
+use super::attempt::NOT_TLS;
 use super::facts::ConnectionFacts;
 use crate::config::plaintext::REMEDY;
 use crate::error::{Cause, Phase};
@@ -13,8 +14,9 @@ pub(super) fn before_dialling(cause: &Cause) -> Option<String> {
     let Cause::OutOfScope(announced) = cause else { return None };
     let name = typeable(announced);
     Some(format!(
-        "if {name} belongs to your cluster, allow it with --trust {name} (Config::trust); or dial another host in its \
-         place with --map '{name}=HOST' (Config::dial_rule)"
+        "if {name} belongs to your cluster, allow it with --trust {name} (Config::trust), or all names of a domain that \
+         is yours alone with --trust '*.DOMAIN'; or dial another host in its place with --map '{name}=HOST' \
+         (Config::dial_rule)"
     ))
 }
 
@@ -115,6 +117,10 @@ pub(super) fn advise(
              +client|setname +client|info +cluster|slots +cluster|shards +cluster|myid +ping"
                 .to_owned()
         }
+        // The detour was taken because the announced name is out of scope, and that is what to mend.
+        Cause::WrongNode { .. } if matches!(plan.dial, DialPlan::Detour(_)) => {
+            return before_dialling(&Cause::OutOfScope(node.host().to_owned()));
+        }
         Cause::WrongNode { answered: None, .. } if !is_ruled(plan) => format!(
             "allow the user to ask for the node's id (ACL SETUSER NAME +cluster|myid), or, if {node} is really \
              reached there, say so with one rule such as --map '{}=seed' (Config::dial_rule)",
@@ -130,6 +136,9 @@ pub(super) fn advise(
         ),
         Cause::PlaintextCredentials { .. } => REMEDY.to_owned(),
         Cause::TooManyDials => "try again later: attempts to connect to silent nodes are using up the limit".to_owned(),
+        Cause::TlsFailed(what) if what == NOT_TLS => {
+            "check the port: something other than Redis or Valkey listens there".to_owned()
+        }
         Cause::NotRedis(_) => "check the port: something other than Redis or Valkey listens there".to_owned(),
         Cause::ClosedByPeer if phase == Phase::Tls || phase == Phase::Hello => {
             "check that a Redis or Valkey server listens there, that it has room for another client (without any, it \
@@ -167,18 +176,17 @@ fn unknown_issuer(certificate: Option<&Certificate>) -> String {
 }
 
 fn name_mismatch(target: &Target, plan: &NodePlan, facts: &ConnectionFacts) -> String {
-    if facts.certificate.as_ref().is_some_and(|certificate| certificate.covers(target.seed.host())) {
-        return format!(
-            "the certificate covers the seed {}, but the identity policy does not accept that name here: leave \
-             the policy at its default (IdentityPolicy::AnyOf)",
-            target.seed.host()
-        );
-    }
     let presented = facts.certificate.as_ref().map(|certificate| certificate.names()).unwrap_or_default();
     let covers = |name: &&IdentityName| match name {
         IdentityName::Dns(name) => facts.certificate.as_ref().is_some_and(|found| found.covers(name)),
         IdentityName::Ip(ip) => presented.iter().any(|name| *name == format!("IP {ip}")),
     };
+    if let Some((whose, name)) = excluded(target, plan).iter().find(|(_, name)| covers(&name)) {
+        return format!(
+            "the certificate covers {name}, {whose}, and the identity policy does not accept that name here: if it \
+             belongs to your cluster, leave out --identity and --verify-only (IdentityPolicy::AnyOf)"
+        );
+    }
     if let Some(name) = plan.out_of_scope.iter().find(covers) {
         return format!(
             "the certificate covers {name}, which the cluster announces and which is out of scope: if it belongs to \
@@ -203,6 +211,21 @@ fn name_mismatch(target: &Target, plan: &NodePlan, facts: &ConnectionFacts) -> S
                 .map_or_else(|| "the host".to_owned(), |identity| identity.name.to_string())
         ),
     }
+}
+
+/// The names that the default policy would accept beside those of the plan. Where that policy is in force there is none.
+fn excluded(target: &Target, plan: &NodePlan) -> Vec<(&'static str, IdentityName)> {
+    let node = &target.node;
+    let hosts = [
+        ("which is the seed", Some(target.seed.host())),
+        ("which the cluster announces", Some(node.endpoint.host())),
+        ("which the cluster announces", node.hostname.as_deref()),
+    ];
+    let names = hosts.into_iter().filter_map(|(whose, host)| Some((whose, IdentityName::parse(host?).ok()?)));
+    names
+        .filter(|(_, name)| !plan.out_of_scope.contains(name))
+        .filter(|(_, name)| plan.identities.iter().all(|identity| identity.name != *name))
+        .collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! | `Config` | the caller's configuration | no |
 //! | `Connect` | network, certificate, credentials | no |
 //! | `Route` | the command or the topology | no |
-//! | `Server` | the server said no | yes or unknown, unless it says [`Execution::Refused`] |
+//! | `Server` | the server said no | no if the error proves it ([`ServerError::is_refusal`]), else unknown |
 //! | `Protocol` | the peer broke RESP | unknown |
 //! | `Interrupted` | the connection, at the wrong moment | unknown |
 //! | `Timeout` | time ran out | unknown if its reply was still to come |
@@ -300,7 +300,9 @@ pub struct TimeoutError {
 
 impl fmt::Display for TimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no reply within {} ms", self.after.as_millis())?;
+        let is_refused = matches!(self.execution, Execution::Refused | Execution::RefusedForNow);
+        let what = if is_refused { "no success" } else { "no reply" };
+        write!(f, "{what} within {} ms", self.after.as_millis())?;
         if let Some(node) = &self.node {
             write!(f, " from {node}")?;
         }

@@ -91,7 +91,8 @@ impl fmt::Display for RouteError {
             Self::ConnectionState { command } => {
                 write!(
                     f,
-                    "{} changes the state of its connection, and this one is shared",
+                    "{} changes the state of its connection, or asks for that of earlier calls, and connections are \
+                     shared: this client cannot run it",
                     Untrusted(command)
                 )
             }
@@ -107,7 +108,10 @@ impl fmt::Display for RouteError {
                  Command::route_to, Command::route_by_key or Command::route_to_any",
                 Untrusted(command)
             ),
-            Self::NoSuchNode { node } => write!(f, "the topology has no node {node}"),
+            Self::NoSuchNode { node } => write!(
+                f,
+                "the topology has no node {node}; Command::route_to takes an address as Client::nodes shows it"
+            ),
             Self::EmptyCommand => write!(f, "the command has no name"),
             Self::NoExclusiveConnection { node, limit } => write!(
                 f,

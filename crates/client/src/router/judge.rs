@@ -6,7 +6,7 @@
 //! | `ASK`, likewise | [`Verdict::Ask`] | yes: refused |
 //! | either of them to the node that answered | [`Verdict::Reconnect`] | yes: refused |
 //! | either of them of another slot, or to nowhere | [`Verdict::Wait`] | yes: refused |
-//! | either of them to a command for one node and no other | [`Verdict::Answer`] | - |
+//! | either of them, or `READONLY`, to a command for one node and no other | [`Verdict::Answer`] | - |
 //! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN`, `READONLY` | [`Verdict::Wait`] | yes: refused |
 //! | the text of a redirect from a compound command | [`Verdict::Doubt`] | once per node, if the node confirms it |
 //! | another error | [`Verdict::Answer`] | - |
@@ -121,7 +121,7 @@ pub(crate) struct Hint {
 pub(crate) fn judge(setback: Setback, traits: RetryTraits, answered_by: &Endpoint) -> Verdict {
     match setback {
         Setback::Error(error) if traits.compound => judge_compound(error, traits, answered_by),
-        Setback::Error(error) if traits.is_for_one_node && is_redirect(&error) => {
+        Setback::Error(error) if traits.is_for_one_node && is_of_another(&error) => {
             Verdict::Answer { error, execution: Execution::Refused }
         }
         Setback::Error(error) => judge_error(error, traits.slot, answered_by),
@@ -178,8 +178,9 @@ fn judge_compound(error: ErrorReply, traits: RetryTraits, answered_by: &Endpoint
     }
 }
 
-fn is_redirect(error: &ErrorReply) -> bool {
-    matches!(error.code(), "MOVED" | "ASK")
+/// Whether the error says that another node should have been asked.
+fn is_of_another(error: &ErrorReply) -> bool {
+    matches!(error.code(), "MOVED" | "ASK" | "READONLY")
 }
 
 /// Whether an error with this code is a refusal, unless the command is compound.
@@ -267,6 +268,7 @@ mod tests {
             // The caller named the node, and wants no other.
             ("MOVED 3999 10.0.0.5:8502", pinned(plain()), "answer Refused"),
             ("ASK 4000 10.0.0.5:8502", pinned(plain()), "answer Refused"),
+            ("READONLY You can't write against a read only replica.", pinned(plain()), "answer Refused"),
             ("LOADING Redis is loading the dataset in memory", pinned(plain()), "wait"),
             ("MOVED 3999 10.0.0.5:8502", pinned(script()), "answer Possible"),
             // Compound commands: any text may be theirs.

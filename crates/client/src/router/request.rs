@@ -6,7 +6,7 @@ use truename_topology::Slot;
 
 use super::attempts::Attempts;
 use super::judge::RetryTraits;
-use crate::command::{BlockTime, Command, Flags, Learned, Refusal, Spec};
+use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Refusal, Spec};
 use crate::config::FOREVER;
 use crate::error::{Error, RouteError};
 
@@ -26,11 +26,14 @@ impl<'r, 'a> Request<'r, 'a> {
     #[inline]
     pub(super) fn new(command: &'r Command<'a>, is_single: bool) -> Result<(Self, Option<Slot>), Error> {
         let spec = command.spec();
+        if spec.is_none() && command.at(0).is_none_or(<[u8]>::is_empty) {
+            return Err(nameless());
+        }
         let slot = command.slot(spec);
         if let Some(spec) = spec.filter(|spec| spec.is_unusual()) {
             let is_placed = is_single || command.is_routed() || slot.is_some();
             if let Some(refusal) = spec.refusal(is_placed) {
-                return Err(refused(command, refusal));
+                return Err(refused(spec.name, refusal));
             }
         }
         let slot_is_guessed = spec.is_none() && !command.is_routed() && slot.is_some();
@@ -46,7 +49,7 @@ impl<'r, 'a> Request<'r, 'a> {
     ) -> Result<(), Error> {
         let learned = learned.of(self.command);
         if learned.is_stateful {
-            return Err(refused(self.command, Refusal::ConnectionState));
+            return Err(refused(self.command.name(), Refusal::ConnectionState));
         }
         if let Some(slot) = learned.slot(self.command)
             && !self.command.is_routed()
@@ -56,10 +59,10 @@ impl<'r, 'a> Request<'r, 'a> {
         }
         let is_placed = is_single || self.command.is_routed() || attempts.slot.is_some();
         if learned.is_for_many && !is_placed {
-            return Err(refused(self.command, Refusal::SeveralNodes));
+            return Err(refused(self.command.name(), Refusal::SeveralNodes));
         }
         if learned.is_administrative && !is_placed {
-            return Err(refused(self.command, Refusal::Administrative));
+            return Err(refused(self.command.name(), Refusal::Administrative));
         }
         if learned.blocks {
             // Where it has its time-out is not known: the command's own deadline is all there is.
@@ -90,13 +93,18 @@ impl<'r, 'a> Request<'r, 'a> {
 }
 
 #[cold]
-fn refused(command: &Command<'_>, refusal: Refusal) -> Error {
-    let command = command.name().to_owned();
+fn refused(name: &str, refusal: Refusal) -> Error {
+    let command = name.to_owned();
     Error::Route(Box::new(match refusal {
         Refusal::ConnectionState => RouteError::ConnectionState { command },
         Refusal::SeveralNodes => RouteError::SeveralNodes { command },
         Refusal::Administrative => RouteError::Administrative { command },
     }))
+}
+
+#[cold]
+fn nameless() -> Error {
+    Error::Route(Box::new(RouteError::EmptyCommand))
 }
 
 /// How long the server may hold the reply back; `None` for commands that it answers at once.

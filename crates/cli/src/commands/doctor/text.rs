@@ -2,6 +2,7 @@
 
 use std::io;
 
+use truename::probe::NodeReport;
 use truename::topology::view::SkipReason;
 
 use super::{Diagnosis, Expiring, check};
@@ -144,8 +145,16 @@ fn verdict(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
     let took = diagnosis.report.elapsed.as_millis();
     page.blank()?;
     if diagnosis.report.is_healthy() {
-        let verdict = if diagnosis.tls { "can be used, and each proved a name" } else { "can be used" };
-        return page.line(paint.good(format!("All {all} addresses {verdict} ({took} ms).")));
+        let proved = |row: &NodeReport| row.facts.as_ref().is_some_and(|facts| facts.identity.is_some());
+        let unproved = diagnosis.rows().filter(|row| !proved(row)).count();
+        return page.line(match (diagnosis.tls, unproved) {
+            (true, 0) => paint.good(format!("All {all} addresses can be used, and each proved a name ({took} ms).")),
+            (true, _) => paint.warning(format!(
+                "All {all} addresses can be used, but {unproved} of them proved no name: anybody may have answered \
+                 ({took} ms)."
+            )),
+            (false, _) => paint.good(format!("All {all} addresses can be used ({took} ms).")),
+        });
     }
     let code = diagnosis.exit().code();
     let what = match failed {

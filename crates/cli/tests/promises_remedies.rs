@@ -1,0 +1,99 @@
+//! What the tool tells people to do is what helps, and what it claims is so.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use support::{AUTHORITY, VARIABLE, finished, on, options, run, truename, words};
+use truename_lab::{Lab, Profile};
+
+/// Of nodes with a certificate each, `--identity seed` refuses all but one. The advice was to connect by another node's name
+/// or to verify that as well, which helps with one more node; and what decided was that the seed's host had led to another
+/// node, which says nothing of the certificate that was refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_is_too_narrow_is_named() {
+    let lab = Lab::builder(Profile::PerNodeCerts).replicas(0).start().await.unwrap();
+    let run = on(&lab, "doctor", "--identity seed", &[]).await.ends_with(26);
+    let run = run.says(&["which the cluster announces, and the identity policy", "leave out --identity"]);
+    assert!(!run.text().contains("--verify-as"), "{}", run.text());
+    lab.shutdown().await;
+}
+
+/// Where names are out of scope, the first advice that was to be read was a rule that led all nodes to one address.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_detour_around_a_name_out_of_scope_advises_to_trust_it() {
+    let lab = Lab::builder(Profile::Aws).replicas(0).start().await.unwrap();
+    let (name, port) = lab.seed();
+    let seed = format!("{}:{port}", lab.resolve()[0].2);
+    let ca = lab.ca_pem_path().unwrap().display().to_string();
+    let line =
+        options(&lab).replace(&format!(" --cacert {ca}"), "").replacen(&format!("{name}:{port}"), &seed, 1);
+    for subcommand in ["doctor", "ping"] {
+        let args = words(&[subcommand, &line, "--timeout 2s --verify-as", &name.to_string()]);
+        let mut command = truename(&args);
+        command.env("SSL_CERT_FILE", &ca).env(VARIABLE, lab.password().unwrap());
+        let run = finished(args.join(" "), command).await.ends_with(45);
+        let run = run.says(&["answered where node", "allow it with --trust"]);
+        assert!(!run.text().contains("HOST:PORT"), "{}", run.text());
+    }
+    lab.shutdown().await;
+}
+
+/// With names unchecked the doctor said of everybody who answered that "each proved a name".
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_said_to_have_proved_a_name_that_was_not_checked() {
+    let lab = Lab::builder(Profile::Azure).replicas(0).start().await.unwrap();
+    on(&lab, "doctor", "", &[]).await.ends_with(0).says(&["each proved a name"]);
+    let (name, port) = lab.seed();
+    let line = options(&lab).replace(&name.to_string(), "elsewhere.example.net");
+    assert!(line.starts_with(&format!("elsewhere.example.net:{port} ")), "{line}");
+    for danger in ["--danger-accept-invalid-hostnames", "--danger-accept-invalid-certificates"] {
+        let line = match danger.ends_with("hostnames") {
+            true => line.clone(),
+            false => line.replace(&format!(" --cacert {}", lab.ca_pem_path().unwrap().display()), ""),
+        };
+        let run = run(&words(&["doctor", &line, danger]), lab.password()).await.ends_with(0);
+        let run = run.says(&["not checked", "can be used, but 4 of them proved no name"]);
+        assert!(!run.text().contains("each proved"), "{}", run.text());
+    }
+    lab.shutdown().await;
+}
+
+/// A primary that was dead was told as `PONG`, after the seconds that its replica took to answer in its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_primary_answers_no_ping() {
+    let lab = Lab::builder(Profile::Plain).start().await.unwrap();
+    lab.node(1).kill();
+    let run = on(&lab, "ping", "--timeout 8s", &[]).await;
+    assert_ne!(run.code, 0, "{}", run.text());
+    let dead = lab.node(1).socket_addr().to_string();
+    let lines: Vec<&str> = run.stdout.lines().filter(|line| line.contains(&dead)).collect();
+    assert!(lines.first().is_some_and(|line| line.starts_with("FAIL")), "{}", run.text());
+    lab.shutdown().await;
+}
+
+/// "CLUSTER acts on the node that executes it" was said of `CLUSTER RESET` alone; a command without a name was sent; and
+/// what a shared connection cannot run was refused without a word of what could.
+#[tokio::test]
+async fn a_refused_command_is_named_in_full() {
+    let lab = Lab::builder(Profile::Plain).replicas(0).start().await.unwrap();
+    for (line, code, parts) in [
+        (&["--", "cluster", "reset"][..], 2, &["CLUSTER RESET acts on the node", "--node-of"][..]),
+        (&["--", "CONFIG", "GET", "x"], 2, &["CONFIG GET acts on the node"]),
+        (&["--", ""], 2, &["the command has no name"]),
+        (&["--", "MULTI"], 2, &["MULTI changes the state of its connection", "cannot run it"]),
+    ] {
+        on(&lab, "exec", "", line).await.ends_with(code).says(parts);
+    }
+    lab.shutdown().await;
+}
+
+/// Whoever wrote a wrong value of an option was told to write `rediss://cache.example.net:10000`.
+#[tokio::test]
+async fn a_url_with_a_wrong_value_is_not_answered_with_another_host() {
+    for (option, part) in [("tls_min=1.1", "1.2 or 1.3"), ("identity=all", "any, announced, seed")] {
+        let url = format!("rediss://a.test?cacert={AUTHORITY}&{option}");
+        let run = run(&["ping", &url], None).await.ends_with(2).says(&[part]);
+        assert!(!run.text().contains("cache.example.net"), "{}", run.text());
+    }
+}
