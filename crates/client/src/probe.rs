@@ -150,9 +150,9 @@ async fn examine_one(connector: &Connector, target: &Target, deadline: Instant) 
         Ok((mut connected, failures)) => {
             report.failures = failures;
             let asked = Instant::now();
-            let pong = tokio::time::timeout_at(deadline, connected.wire.round_trip(&[&[b"PING"]])).await;
+            let pong = tokio::time::timeout_at(deadline, connected.wire.round_trip(&[b"PING"])).await;
             let cause = match pong {
-                Ok(Ok(replies)) => replies.first().and_then(ping_refusal),
+                Ok(Ok(reply)) => ping_refusal(&reply),
                 Ok(Err(error)) => Some(broken(error).1),
                 Err(_) => Some(Cause::TimedOut),
             };

@@ -15,7 +15,7 @@ use truename_resp::{ErrorReply, Reply};
 use truename_topology::{Endpoint, View, parse_slots};
 
 use crate::connection::{
-    ConnectionFacts, Connector, Explain, KnownNode, Target, Transport, Wire, broken, refusal,
+    ConnectionFacts, Connector, Explain, KnownNode, Target, Transport, Wire, broken, budget, refusal,
 };
 use crate::error::{Cause, NodeFailure, Phase};
 
@@ -124,11 +124,8 @@ impl NodeView {
 }
 
 pub(crate) async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result<Answer, (Phase, Cause)> {
-    let replies = wire.ask_for_topology(&[&[b"CLUSTER", b"SLOTS"]]).await.map_err(|error| {
-        let (_, cause) = broken(error);
-        (Phase::Topology, cause)
-    })?;
-    let reply = replies.into_iter().next().unwrap_or(Reply::Nil);
+    let asked = wire.round_trip_within(budget::topology(), &[b"CLUSTER", b"SLOTS"]).await;
+    let reply = asked.map_err(|error| (Phase::Topology, broken(error).1))?;
     if let Reply::Error(error) = &reply {
         return if hides_cluster(error) { Ok(Answer::NotACluster) } else { Err(topology_refusal(error)) };
     }

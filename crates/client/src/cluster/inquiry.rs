@@ -11,13 +11,11 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 use tokio::time::Instant;
-use truename_resp::encode;
 use truename_topology::view::{Direction, View};
 use truename_topology::{Endpoint, NodeId, Slot, parse_nodes};
 
 use super::{Cluster, Node};
 use crate::clock;
-use crate::connection::terms;
 
 /// The least time between two questions to one node.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -71,12 +69,7 @@ impl Inquiries {
 }
 
 async fn question(node: Arc<Node>) -> Option<Arc<View>> {
-    let now = Instant::now();
-    let terms = terms(now, now + ANSWER_WITHIN, ANSWER_WITHIN, 0);
-    let asked = node.lane(None).submit(terms, |out| {
-        encode::put_command(out, [b"CLUSTER".as_slice(), b"NODES"].into_iter());
-    });
-    let reply = asked.await.ok()?;
+    let reply = node.ask(&[b"CLUSTER", b"NODES"], ANSWER_WITHIN).await.ok()?;
     parse_nodes(reply.as_str()?, node.endpoint().host()).ok().map(Arc::new)
 }
 

@@ -1,20 +1,22 @@
 //! A node with its lanes. Nodes survive snapshots: a refresh that changes nothing about a node keeps its
 //! connections.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use truename_resp::{Reply, encode};
 use truename_topology::{AnnouncedNode, Endpoint, Slot};
 
 use super::discover::Source;
 use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, Refusal};
 use super::hint::Signals;
 use crate::connection::{
-    CloseCause, ConnectionFacts, Connector, KnownNode, Lane, LaneObserver, LaneOptions, LanePhase, Target,
-    spawn_connection, spawn_lane,
+    CloseCause, ConnectionFacts, Connector, Failure, KnownNode, Lane, LaneObserver, LaneOptions, LanePhase,
+    Target, spawn_connection, spawn_lane, terms,
 };
 use crate::error::NodeFailure;
 use crate::event::{CERTIFICATE_NOTICE_DAYS, Event};
@@ -153,6 +155,18 @@ impl Node {
             1 => &self.lanes[0],
             many => &self.lanes[slot.map_or(0, |slot| slot.index() % many)],
         }
+    }
+
+    /// Puts a question of the client's own to the node, on a connection that callers share. It is sent when this is first
+    /// polled; an answer that takes longer than `within` is none.
+    pub(crate) fn ask<'a>(
+        &'a self,
+        args: &'a [&'a [u8]],
+        within: Duration,
+    ) -> impl Future<Output = Result<Reply, Failure>> + 'a {
+        let now = tokio::time::Instant::now();
+        let terms = terms(now, now + within, within, 0);
+        self.lane(None).submit(terms, |out| encode::put_command(out, args.iter().copied()))
     }
 
     /// A connection for one user, such as a command that waits on the server; waits for room no later than `until`. While

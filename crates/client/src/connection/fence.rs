@@ -43,9 +43,9 @@ impl Fence {
     ) -> Result<(), (Phase, Cause)> {
         let command: [&[u8]; 6] =
             [b"CLIENT", b"KILL", b"ID", self.id.as_bytes(), b"ADDR", self.address.as_bytes()];
-        let answered = tokio::time::timeout_at(deadline, wire.round_trip(&[&command])).await;
-        let replies = answered.map_err(|_| (Phase::Hello, Cause::TimedOut))?.map_err(broken)?;
-        tracing::debug!(id = self.id, reply = ?replies.first(), "dropped the connection that was given up");
+        let answered = tokio::time::timeout_at(deadline, wire.round_trip(&command)).await;
+        let reply = answered.map_err(|_| (Phase::Hello, Cause::TimedOut))?.map_err(broken)?;
+        tracing::debug!(id = self.id, ?reply, "dropped the connection that was given up");
         Ok(())
     }
 }

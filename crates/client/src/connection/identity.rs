@@ -53,7 +53,7 @@ pub(super) async fn ask_nodes<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
 ) -> Attempted<Option<String>> {
     let limits = budget::topology().with_bulk_len(MAX_NODES_TEXT);
-    let reply = wire.ask_within(limits, &[b"CLUSTER", b"NODES"]).await.map_err(broken)?;
+    let reply = wire.round_trip_within(limits, &[b"CLUSTER", b"NODES"]).await.map_err(broken)?;
     read_id("CLUSTER NODES", &reply, myself)
 }
 

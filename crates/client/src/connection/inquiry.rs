@@ -64,7 +64,7 @@ impl Inquirer {
     async fn ask(&self, kept: &mut Option<Connected>) -> bool {
         if let Some(mut asked) = kept.take()
             && self.connector.refuses(&self.target, &asked.facts).is_none()
-            && let Ok(Ok(_)) = timeout(self.interval, asked.wire.round_trip(&[&[b"PING"]])).await
+            && let Ok(Ok(_)) = timeout(self.interval, asked.wire.round_trip(&[b"PING"])).await
         {
             *kept = Some(asked);
             return true;

@@ -94,7 +94,7 @@ pub(crate) use target::Target;
 pub(crate) use task::{BACKOFF as RECONNECT, STABLE_AFTER};
 pub(crate) use task::{LaneObserver, LaneOptions, spawn_connection, spawn_lane};
 pub(crate) use transport::Transport;
-pub(crate) use waiter::{Failure, Terms};
+pub(crate) use waiter::Failure;
 pub(crate) use wire::Wire;
 
 pub(crate) use greeting::{broken, refusal};

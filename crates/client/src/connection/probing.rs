@@ -28,7 +28,7 @@ pub(super) fn time_box(deadline: Instant) -> Instant {
 pub(super) async fn answers_plaintext(peer: SocketAddr) -> bool {
     let ping = async {
         let mut wire = Wire::new(TcpStream::connect(peer).await.ok()?);
-        wire.round_trip(&[&[b"PING"]]).await.ok()
+        wire.round_trip(&[b"PING"]).await.ok()
     };
     tokio::time::timeout(PROBE_TIME, ping).await.ok().flatten().is_some()
 }

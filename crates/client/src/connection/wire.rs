@@ -31,10 +31,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Self { stream, decoder: Decoder::new(budget::greeting()), inbound: BytesMut::new() }
     }
 
-    /// Sends some commands in one write and reads as many replies.
-    pub(crate) async fn round_trip(&mut self, commands: &[&[&[u8]]]) -> Result<Vec<Reply>, WireError> {
-        let first = self.ask(commands).await?;
-        self.rest(first, commands.len()).await
+    /// Sends one command and reads its reply.
+    pub(crate) async fn round_trip(&mut self, command: &[&[u8]]) -> Result<Reply, WireError> {
+        self.ask(&[command]).await
     }
 
     /// Sends some commands in one write and reads the first reply. A server that wants no connection says so in it
@@ -58,29 +57,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.reply().await
     }
 
-    /// Sends one command and reads its reply within `limits`. What comes after it has those of a greeting again.
-    pub(crate) async fn ask_within(&mut self, limits: Limits, command: &[&[u8]]) -> Result<Reply, WireError> {
+    /// [`round_trip`](Self::round_trip) within other limits than those of a greeting.
+    pub(crate) async fn round_trip_within(
+        &mut self,
+        limits: Limits,
+        command: &[&[u8]],
+    ) -> Result<Reply, WireError> {
         self.decoder.set_limits(limits);
-        let reply = self.ask(&[command]).await?;
+        let reply = self.round_trip(command).await?;
         self.decoder.set_limits(budget::greeting());
         Ok(reply)
-    }
-
-    /// [`round_trip`](Self::round_trip) with replies as long as those that describe a topology.
-    pub(crate) async fn ask_for_topology(&mut self, commands: &[&[&[u8]]]) -> Result<Vec<Reply>, WireError> {
-        self.decoder.set_limits(budget::topology());
-        let replies = self.round_trip(commands).await?;
-        self.decoder.set_limits(budget::greeting());
-        Ok(replies)
-    }
-
-    /// Reads the replies after the first one; gives all `count` of them.
-    pub(crate) async fn rest(&mut self, first: Reply, count: usize) -> Result<Vec<Reply>, WireError> {
-        let mut replies = vec![first];
-        while replies.len() < count {
-            replies.push(self.reply().await?);
-        }
-        Ok(replies)
     }
 
     async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -134,11 +120,11 @@ mod tests {
             let (client, mut server) = tokio::io::duplex(1024);
             let mut wire = Wire::new(client);
             server.write_all(format!("+first\r\n{extra}").as_bytes()).await.expect("room");
-            let first = wire.round_trip(&[&[b"PING"]]).await.expect("a reply");
-            assert_eq!(first, [Reply::Simple("first".into())]);
+            let first = wire.round_trip(&[b"PING"]).await.expect("a reply");
+            assert_eq!(first, Reply::Simple("first".into()));
             server.write_all(b"+second\r\n").await.expect("room");
-            match wire.round_trip(&[&[b"PING"]]).await {
-                Ok(second) => assert!(!is_left && second == [Reply::Simple("second".into())], "{extra:?}"),
+            match wire.round_trip(&[b"PING"]).await {
+                Ok(second) => assert!(!is_left && second == Reply::Simple("second".into()), "{extra:?}"),
                 Err(error) => assert!(is_left && matches!(error, WireError::Surplus), "{extra:?}: {error:?}"),
             }
         }

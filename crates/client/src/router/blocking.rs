@@ -11,15 +11,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::time::Instant;
-use truename_resp::{Reply, encode};
+use truename_resp::Reply;
 
 use super::attempts::Attempts;
 use super::{Destination, Request, Router, submit};
 use crate::clock;
 use crate::cluster::{ExclusiveLane, Node, Refusal};
-use crate::connection::{CloseCause, Failure, Terms, terms};
+use crate::connection::{CloseCause, Failure};
 use crate::error::{Error, RouteError};
 
 type Outcome = Result<Reply, Failure>;
@@ -81,7 +80,7 @@ impl Router {
         let mut is_asked = client.is_some();
         let unblocked_by_us = async {
             let (id, address) = client?;
-            unblock(node, id, &address, terms(now, now + stall, stall, 0)).await
+            unblock(node, id, &address, stall).await
         };
         let (mut reply, mut unblocked_by_us) = (pin!(reply), pin!(unblocked_by_us));
         let settled = poll_fn(|cx| {
@@ -104,20 +103,13 @@ impl Router {
 
 /// Has a node end the wait of a connection. Ids start again when a server restarts, so first it is asked whose the id is:
 /// no other connection's wait may end. `None` if it is not this connection's, or the node does not say.
-async fn unblock(node: &Node, id: u64, address: &str, terms: Terms) -> Option<Reply> {
+async fn unblock(node: &Node, id: u64, address: &str, within: Duration) -> Option<Reply> {
     let id = id.to_string();
-    let id = id.as_str();
-    let lane = node.lane(None);
-    let listed = lane.submit(terms, move |out: &mut BytesMut| {
-        encode::put_command(out, ["CLIENT", "LIST", "ID", id].map(str::as_bytes).into_iter());
-    });
-    if !lists(&listed.await.ok()?, id, address) {
+    let listed = node.ask(&[b"CLIENT", b"LIST", b"ID", id.as_bytes()], within).await.ok()?;
+    if !lists(&listed, &id, address) {
         return None;
     }
-    let unblock = lane.submit(terms, move |out: &mut BytesMut| {
-        encode::put_command(out, ["CLIENT", "UNBLOCK", id, "ERROR"].map(str::as_bytes).into_iter());
-    });
-    unblock.await.ok()
+    node.ask(&[b"CLIENT", b"UNBLOCK", id.as_bytes(), b"ERROR"], within).await.ok()
 }
 
 /// Whether a reply to `CLIENT LIST` has the connection with this id, and it comes from this address.

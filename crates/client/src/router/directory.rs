@@ -12,13 +12,12 @@ use futures_util::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::time::Instant;
-use truename_resp::{ErrorReply, Reply, encode};
+use truename_resp::{ErrorReply, Reply};
 
 use super::judge::is_refusal;
 use crate::clock;
 use crate::cluster::Node;
 use crate::command::{Arguments, Command, Learned, lookup};
-use crate::connection::terms;
 
 /// Names that are remembered.
 const MOST: usize = 1024;
@@ -111,12 +110,7 @@ fn name_of(command: &Command<'_>) -> Option<Name> {
 }
 
 async fn question(node: Arc<Node>, name: Name) -> Option<Says> {
-    let now = Instant::now();
-    let terms = terms(now, now + ANSWER_WITHIN, ANSWER_WITHIN, 0);
-    let asked = node.lane(None).submit(terms, |out| {
-        encode::put_command(out, [b"COMMAND".as_slice(), b"INFO", &name].into_iter());
-    });
-    read(&asked.await.ok()?)
+    read(&node.ask(&[b"COMMAND", b"INFO", &name], ANSWER_WITHIN).await.ok()?)
 }
 
 /// Reads a reply to `COMMAND INFO` about one command. `None`: the node cannot say at the moment.
