@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 use truename_topology::{Endpoint, Redirect, TopologyDiff};
 
 use crate::connection::ConnectionFacts;
+use crate::tls::Outdated;
 
 /// How many events a receiver may lag before it misses some.
 pub const CAPACITY: usize = 1024;
@@ -75,6 +76,12 @@ pub enum Event {
         /// Which node, and what was ignored.
         what: String,
     },
+}
+
+impl From<Outdated> for Event {
+    fn from(Outdated { issuer, next_update }: Outdated) -> Self {
+        Self::RevocationListOutdated { issuer, next_update }
+    }
 }
 
 /// A receiver of events. See [`Client::events`](crate::Client::events).

@@ -4,9 +4,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, watch};
 use truename_topology::{Endpoint, Slot};
 
-use crate::connection::Connector;
 use crate::event::Event;
-use crate::tls::Outdated;
 
 /// Patches that may wait. A refresh fixes whatever is beyond that.
 const MAX_PATCHES: usize = 256;
@@ -100,21 +98,18 @@ impl Signals {
         let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
-    /// Reports revocation lists that have become outdated, once there is a receiver of events.
-    pub(super) fn tell_of_outdated_lists(&self, connector: &Connector) {
-        if self.events.receiver_count() == 0 {
-            return;
-        }
-        for Outdated { issuer, next_update } in connector.newly_outdated_lists() {
-            self.emit(|| Event::RevocationListOutdated { issuer, next_update });
-        }
-    }
-
     /// Tells the listeners; free when there are none.
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
+        self.emit_all(|| [event()]);
+    }
+
+    /// Tells the listeners of several events, which are not even asked for when there are none.
+    pub(crate) fn emit_all<E: IntoIterator<Item = Event>>(&self, events: impl FnOnce() -> E) {
         if self.events.receiver_count() > 0 {
-            // A send fails only when the last listener left meanwhile.
-            let _ = self.events.send(event());
+            for event in events() {
+                // A send fails only when the last listener left meanwhile.
+                let _ = self.events.send(event);
+            }
         }
     }
 

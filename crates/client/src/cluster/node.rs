@@ -271,7 +271,7 @@ impl LaneObserver for NodeObserver {
         if let Some(days_left) = days_left.filter(|days| *days < CERTIFICATE_NOTICE_DAYS) {
             self.signals.emit(|| Event::CertificateExpiring { node: self.node.clone(), days_left });
         }
-        self.signals.tell_of_outdated_lists(&self.connector);
+        self.signals.emit_all(|| self.connector.newly_outdated_lists().into_iter().map(Event::from));
     }
 
     fn disconnected(&self, cause: &Arc<CloseCause>) {

@@ -28,7 +28,8 @@ const MOST_REPORTED: usize = 20;
 impl Cluster {
     /// Asks several nodes and adopts what they agree on. True when something changed.
     pub(super) async fn refresh(&self, connections: &mut TopologyConnections) -> bool {
-        self.signals.tell_of_outdated_lists(&self.factory.connector);
+        let connector = &self.factory.connector;
+        self.signals.emit_all(|| connector.newly_outdated_lists().into_iter().map(Event::from));
         let current = self.topology.load_full();
         let mut views = Views::default();
         if !current.is_single() {

@@ -12,7 +12,7 @@ use super::pipeline::Concern;
 use crate::panics;
 
 /// An alarm that rings this much too late tells that the process was not running: stopped, suspended, starved.
-const LATE: Duration = Duration::from_millis(100);
+pub(super) const LATE: Duration = Duration::from_millis(100);
 
 /// Wakes the lane's task when a deadline passes or the server has been silent for too long.
 #[derive(Debug)]

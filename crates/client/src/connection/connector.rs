@@ -15,7 +15,7 @@ use super::environment::Environment;
 use super::facts::ConnectionFacts;
 use super::failure;
 use super::greeting::Login;
-use super::known::{KnownNode, ProvedIds};
+use super::known::{ASTRAY, KnownNode, ProvedIds};
 use super::permits::Permits;
 use super::probing::probe_config;
 use super::target::Target;
@@ -28,9 +28,6 @@ use crate::tls::{Outdated, TlsContext};
 
 /// Silence after which the second way is tried beside the first.
 const RACE_AFTER: Duration = Duration::from_millis(250);
-
-/// How long the doctor waits before it tries another way after one that led to a wrong node.
-const AFTER_WRONG_NODE: Duration = Duration::from_secs(1);
 
 /// Makes connections for one client.
 #[derive(Debug)]
@@ -208,7 +205,7 @@ impl Connector {
         for way in ways(&plan.dial, target.expected.is_some(), None) {
             if failures.iter().any(|failure| failure.cause.is_wrong_node()) {
                 // As a client does.
-                tokio::time::sleep_until(deadline.min(Instant::now() + AFTER_WRONG_NODE)).await;
+                tokio::time::sleep_until(deadline.min(Instant::now() + ASTRAY.0)).await;
             }
             let dialling = Dialling {
                 env: &self.env,

@@ -20,6 +20,7 @@ use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::time::Instant;
 use truename_resp::Reply;
 
+use super::alarm::LATE;
 use super::lane::{LaneState, Phase, Shared};
 use super::waiter::{Failure, Terms, Ticket};
 use crate::clock::{self, Reminder, Watched};
@@ -27,8 +28,6 @@ use crate::panics;
 
 /// How late the lane's task may do its checks before it counts as standing still.
 const GRACE: Duration = Duration::from_millis(20);
-/// A clock that is this late was stopped with the whole process: the lane's task gets as long to do its checks.
-const LATE: Duration = Duration::from_millis(100);
 /// How long callers of the lane's own runtime go on waiting for its task: after their deadline where it has workers, else
 /// after one of them was polled first while the task was late.
 const STARVED: Duration = Duration::from_millis(200);
@@ -150,6 +149,7 @@ impl Watched for Shared {
             return;
         };
         let is_behind = check + GRACE <= now;
+        // A clock that is late was stopped with the whole process: the lane's task gets as long to do its checks.
         state.watch.is_overdue = is_behind && late < LATE;
         if state.watch.is_overdue {
             let next = state.pipeline.rouse(now, &mut wake);

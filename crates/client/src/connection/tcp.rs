@@ -8,6 +8,11 @@ use tokio::net::TcpStream;
 
 use crate::error::Cause;
 
+/// The least that is asked of the system: it counts retransmissions, not time alone.
+const ENDURED_AT_LEAST: Duration = Duration::from_secs(1);
+/// The most: the system counts milliseconds in 32 bits, and some versions as signed ones.
+const ENDURED_AT_MOST: Duration = Duration::from_secs(14 * 24 * 3600);
+
 /// Connects to one address.
 pub(super) async fn connect(address: SocketAddr, silence: Duration) -> Result<TcpStream, Cause> {
     let stream = TcpStream::connect(address).await.map_err(|error| tcp_cause(&error))?;
@@ -19,14 +24,21 @@ pub(super) async fn connect(address: SocketAddr, silence: Duration) -> Result<Tc
 fn tune(stream: &TcpStream, silence: Duration) {
     let socket = socket2::SockRef::from(stream);
     let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(15));
-    let tuned = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive));
-    #[cfg(target_os = "linux")]
-    let tuned = tuned.and_then(|()| socket.set_tcp_user_timeout(Some(silence.max(Duration::from_secs(1)))));
-    #[cfg(not(target_os = "linux"))]
-    let _ = silence;
-    if let Err(error) = tuned {
+    if let Err(error) = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive)) {
         tracing::debug!(%error, "socket options");
     }
+    endure(stream, silence);
+}
+
+/// Has the system give up a peer that acknowledges nothing, or takes no more bytes, for so long.
+pub(super) fn endure(stream: &TcpStream, silence: Duration) {
+    let silence = silence.clamp(ENDURED_AT_LEAST, ENDURED_AT_MOST);
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(silence)) {
+        tracing::debug!(%error, "TCP_USER_TIMEOUT");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, silence);
 }
 
 fn tcp_cause(error: &io::Error) -> Cause {

@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::tcp;
+
 /// A connected byte stream.
 #[derive(Debug)]
 pub(crate) enum Transport {
@@ -54,24 +56,13 @@ pub(crate) trait Endure {
     fn endure(&self, silence: Duration);
 }
 
-/// The least that is asked of the system: it counts retransmissions, not time alone.
-const ENDURED_AT_LEAST: Duration = Duration::from_secs(1);
-/// The most: the system counts milliseconds in 32 bits, and some versions as signed ones.
-const ENDURED_AT_MOST: Duration = Duration::from_secs(14 * 24 * 3600);
-
 impl Endure for Transport {
     fn endure(&self, silence: Duration) {
         let stream = match self {
             Self::Tcp(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
         };
-        let silence = silence.clamp(ENDURED_AT_LEAST, ENDURED_AT_MOST);
-        #[cfg(target_os = "linux")]
-        if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(silence)) {
-            tracing::debug!(%error, "TCP_USER_TIMEOUT");
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (stream, silence);
+        tcp::endure(stream, silence);
     }
 }
 
