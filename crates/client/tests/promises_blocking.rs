@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use support::info::info;
 use support::scripted::{Scripted, bulk, node, slots};
 use support::{config, eventually, key_of, one_node, proxied_server, shard_of};
@@ -210,4 +211,25 @@ async fn only_the_own_connection_is_unblocked() {
             Err(error) => assert!(error.may_have_executed() && !is_ours, "{error}"),
         }
     }
+}
+
+/// A place that became free was given to whoever was next, polled or not: everybody else was told after 5 s that all were in
+/// use.
+#[tokio::test]
+async fn a_call_that_is_not_polled_takes_no_connection_from_others() {
+    let lab = Lab::builder(Profile::Plain).shards(1).replicas(0).start().await.expect("the lab starts");
+    let client = Client::connect(&config(&lab).max_exclusive_connections(1)).await.expect("connected");
+    let mut calls = [(); 2].map(|()| Box::pin(client.execute(cmd("BLPOP").arg("queue").arg("0.2"))));
+    for call in &mut calls {
+        assert!(call.as_mut().now_or_never().is_none(), "nobody pushes");
+    }
+    let [first, sleeper] = calls;
+    let client = client.clone();
+    let third = tokio::spawn(async move { client.execute(cmd("BLPOP").arg("queue").arg("0.2")).await });
+    let popped: Popped = first.await;
+    assert_eq!(popped.expect("nothing"), None);
+    let popped: Popped = end(third, Duration::from_secs(2)).await;
+    assert_eq!(popped.expect("nothing"), None);
+    let popped: Popped = sleeper.await;
+    assert_eq!(popped.expect("when it is polled"), None);
 }

@@ -3,7 +3,7 @@
 //!
 //! Invariants:
 //! - There are never more than [`Config::max_exclusive_connections`](crate::Config::max_exclusive_connections) in use.
-//!   Later callers wait, first come first served; one that stops waiting gives its place up.
+//!   Later callers wait, first come first served ([`super::room`]).
 //! - A connection goes back to the pool only when its command is answered. Otherwise it is closed, so that a server
 //!   never hands an element to a caller that is gone.
 //! - A connection that ended does not reconnect by itself: what its user had on it is gone with it. The [`DialGate`]
@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::gate::{DialGate, Pass};
+use super::room::{Place, Room};
 use crate::clock;
 use crate::connection::{CloseCause, ConnectionFacts, Lane, LaneObserver, LanePhase, STABLE_AFTER};
 
@@ -29,7 +29,7 @@ const KEPT: usize = 8;
 /// A node's exclusive connections.
 #[derive(Debug)]
 pub(super) struct ExclusivePool {
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
     limit: usize,
     gate: Arc<DialGate>,
     idle: Mutex<IdleConnections>,
@@ -74,7 +74,7 @@ pub(crate) enum Refusal {
 impl ExclusivePool {
     pub(super) fn new(limit: usize, idle_time: Duration, runtime: Handle) -> Arc<Self> {
         Arc::new(Self {
-            room: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
+            room: Room::new(limit),
             limit,
             gate: Arc::new(DialGate::new()),
             idle: Mutex::default(),
@@ -91,19 +91,13 @@ impl ExclusivePool {
         until: tokio::time::Instant,
         dial: impl FnOnce(ConnectionReport) -> Result<Lane, Arc<CloseCause>>,
     ) -> Result<ExclusiveLane, Refusal> {
-        let room = match self.room.clone().try_acquire_owned() {
-            Ok(room) => room,
-            Err(_) => match clock::timeout_at(until, self.room.clone().acquire_owned()).await {
-                Some(Ok(room)) => room,
-                // The semaphore is never closed.
-                Some(Err(_)) | None => return Err(Refusal::Full { limit: self.limit }),
-            },
-        };
+        let place = clock::timeout_at(until, self.room.enter()).await;
+        let place = place.ok_or(Refusal::Full { limit: self.limit })?;
         let connection = match self.take_idle() {
             Some(connection) => connection,
             None => self.dial(dial).map_err(Refusal::Down)?,
         };
-        Ok(ExclusiveLane { pool: self.clone(), connection: Some(connection), _room: room })
+        Ok(ExclusiveLane { pool: self.clone(), connection: Some(connection), _place: place })
     }
 
     fn take_idle(&self) -> Option<Connection> {
@@ -186,7 +180,7 @@ pub(crate) struct ExclusiveLane {
     pool: Arc<ExclusivePool>,
     connection: Option<Connection>,
     /// Given up last: the connection is the pool's again, or closed, by then.
-    _room: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl ExclusiveLane {
