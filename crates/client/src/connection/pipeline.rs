@@ -182,7 +182,7 @@ impl Pipeline {
         (start, end)
     }
 
-    #[inline]
+    #[inline(always)]
     fn await_reply(&mut self, index: u32, terms: Terms) {
         self.in_flight.push_back(index);
         if terms.patience > self.longest_patience {
@@ -192,7 +192,7 @@ impl Pipeline {
     }
 
     /// Asks what became of a ticket; leaves the waker when nothing is decided yet.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_reply(&mut self, ticket: Ticket, waker: &Waker) -> Poll<Progress> {
         let waiter = self.waiters.of(ticket);
         match &mut waiter.state {

@@ -103,7 +103,7 @@ impl Decoder {
     /// # Errors
     ///
     /// The stream broke the protocol or a limit. Every further call returns the same error.
-    #[inline]
+    #[inline(always)]
     pub fn decode(&mut self, buf: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
         if self.is_idle()
             && let Some(reply) = self.quick(buf)
@@ -113,6 +113,7 @@ impl Decoder {
         self.resume(buf)
     }
 
+    #[inline(never)]
     fn resume(&mut self, buf: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
         if let Some(failure) = self.failure {
             return Err(failure);

@@ -16,7 +16,7 @@ const OK: &[u8] = b"+OK\r\n";
 
 impl Decoder {
     /// The value at the front of `buf`, if it is one of the frequent kinds, complete and in order.
-    #[inline]
+    #[inline(always)]
     pub(super) fn quick(&mut self, buf: &mut BytesMut) -> Option<Reply> {
         if self.payload.is_some() || self.chunks.is_some() {
             return None;
@@ -38,7 +38,7 @@ impl Decoder {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn quick_bulk(&mut self, buf: &mut BytesMut) -> Option<Reply> {
         let (length, header) = number::length(&buf[1..]).ok()??;
         let start = 1 + header;
