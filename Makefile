@@ -38,13 +38,13 @@ format: ## formatting alone (cargo fmt --all repairs it)
 clippy: ## lints alone, warnings denied
 	@$(step) "clippy" cargo clippy --all-targets --all-features --locked -- -D warnings
 
-repository: ## unfinished code, file sizes, paths of one machine
+repository: ## unfinished code, file sizes, paths of one machine, tests that docs/PROMISES.md names
 	@$(step) "repository" tools/check/repository.sh
 
 directions: ## dependency directions of the crates
 	@$(step) "dependency directions" tools/check/directions.sh
 
-deny: ## licences, sources and bans of all dependencies; advisories where their database can be reached
+deny: ## licences, sources and bans of all dependencies; advisories if their database is reachable
 	@$(step) "dependencies" tools/check/deny.sh
 
 tests: ## all tests but doc tests
@@ -64,13 +64,13 @@ integration: ## the tests of client, lab and tool against real clusters
 	@$(with_server) $(step) "integration tests" \
 		cargo test -p truename -p truename-lab -p truename-cli --locked --test '*'
 
-test-faults: ## every fault test ROUNDS times in a row (1 unless said); FILTER=NAME chooses some
+test-faults: ## every fault test ROUNDS times in a row (default 1); FILTER=NAME selects some
 	@$(with_server) $(step) "fault tests, $(or $(ROUNDS),1) rounds" tools/check/faults.sh "$(or $(ROUNDS),1)" $(FILTER)
 
 servers: ## get Redis 8.0 and Valkey 8.1 and 9.1 to test against, into target/servers (Debian, Ubuntu)
 	@tools/setup/servers.sh
 
-test-servers: ## the tests that need a cluster on each of them; SERVERS=valkey-9.1 chooses
+test-servers: ## the tests that need a cluster on each of them; SERVERS=valkey-9.1 selects one
 	@tools/check/servers.sh $(SERVERS)
 
 lab: ## keep a cluster running until Ctrl-C; LAB="--profile aws --shards 5" chooses which

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Runs every fault test so many times in a row, and says which of them failed, and how often.
+# Runs every fault test ROUNDS times in a row, and reports which of them failed and how often.
 #
 #   faults.sh ROUNDS [FILTER]    FILTER is a part of the names of the tests to run
 #
-# A round that fails leaves its output behind, whose path is printed; the rounds after it are run all the same.
+# The output of a failed round is kept and its path printed; the remaining rounds still run.
 set -eu
 
 cd "$(dirname "$0")/../.."

