@@ -135,7 +135,7 @@ impl Target {
         if args.danger_accept_invalid_hostnames {
             tls = tls.danger_accept_invalid_hostnames();
             self.warnings.push(
-                "DANGER: names are NOT checked; whoever holds any certificate of a trusted authority can pose as \
+                "DANGER: names are NOT checked; anybody with a certificate of a trusted authority can impersonate \
                  every node"
                     .to_owned(),
             );

@@ -28,7 +28,8 @@ use crate::tls::Tls;
 /// - Dropping a call's future does not take the command back, and never changes the result of another call.
 /// - A command that waits on the server, such as `BLPOP`, has a connection of its own
 ///   ([`Config::max_exclusive_connections`]), and its deadline is extended by the time that it may wait. One that waits
-///   without end ends when it is answered, when its connection ends, or when its slot moves. Dropping its future closes that connection.
+///   without limit ends when it is answered, when its connection ends, or when its slot moves. Dropping its future closes
+///   that connection.
 #[derive(Clone)]
 pub struct Client {
     handle: Arc<Handle>,
@@ -65,8 +66,8 @@ impl Client {
     /// are answered only while something does.
     ///
     /// # Errors
-    /// [`Error::Config`], also outside a tokio runtime, or [`Error::Connect`] with every node that was tried and what would fix it, no later
-    /// than [`Config::connect_timeout`].
+    /// [`Error::Config`], also outside a tokio runtime, or [`Error::Connect`] with what happened at each node that was tried
+    /// (twenty at most) and what would fix it, no later than [`Config::connect_timeout`].
     ///
     /// # Cancel safety
     /// Dropping the future leaves nothing behind.

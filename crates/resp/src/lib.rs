@@ -30,7 +30,7 @@
 //!   its new part, a payload is never searched. One byte at a time costs no more than all at once, and gives
 //!   the same frames and the same error.
 //! - **Memory follows what arrived,** never what a header announced, and [`Limits::memory`] bounds it for one frame in all.
-//! - **No panic, and errors are final.** The first violation poisons the decoder: after it nobody can say where
+//! - **No panic, and errors are final.** The first violation poisons the decoder: after it nothing says where
 //!   the next reply begins, so the connection must be closed.
 //!
 //! # Grammar

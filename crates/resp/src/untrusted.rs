@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write};
 
-/// Shows text that somebody else chose: a server's error, a node's name, the issuer of an unverified certificate.
+/// Shows text that others chose: a server's error, a node's name, the issuer of an unverified certificate.
 ///
 /// Printed as it is, such text can move the cursor, clear the screen, forge lines of a log, or turn the reading
 /// direction of what follows. Here every character that is not printable is escaped as in Rust's string literals:

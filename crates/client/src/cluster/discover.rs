@@ -205,7 +205,7 @@ pub(crate) async fn ask_several(
         .iter()
         .map(|source| ask(connector, source, connections.take(&source.target), Explain::Briefly, deadline))
         .collect();
-    // What is kept leads to those who are asked, and to nobody else.
+    // Only connections to the servers asked are kept.
     connections.clear();
     let (mut views, mut failures) = (Vec::new(), Vec::new());
     let mut until = deadline;

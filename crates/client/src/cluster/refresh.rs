@@ -143,7 +143,7 @@ impl Cluster {
     }
 
     fn give_up(&self, views: &Views) -> bool {
-        let cause = views.failures.last().map_or_else(|| "nobody answered".to_owned(), NodeFailure::summary);
+        let cause = views.failures.last().map_or_else(|| "no node answered".to_owned(), NodeFailure::summary);
         tracing::debug!(%cause, "refresh failed");
         observe::refreshed("failed");
         self.signals.emit(|| Event::RefreshFailed { cause });

@@ -130,7 +130,7 @@ impl Config {
 
     /// Adds a seed: a node, or the cluster's front door, to ask for the topology. Others call it a root node.
     ///
-    /// Seeds are kept for ever and looked up anew whenever they are needed.
+    /// Seeds are kept for ever and resolved again whenever they are needed.
     #[must_use]
     pub fn seed(mut self, host: impl Into<Arc<str>>, port: u16) -> Self {
         self.seeds.push(Endpoint::new(host, port));
@@ -181,8 +181,8 @@ impl Config {
     /// `true` is what this client does anyway: every certificate is checked, chain and name.
     ///
     /// There is no `false`. A certificate that names the cluster's host but not the announced address is
-    /// accepted with no option at all; for other names set [`Config::verify_as`] or [`Config::trust`]. If you must, the ways to check
-    /// less are [`Tls::danger_accept_invalid_hostnames`] and [`Tls::danger_accept_invalid_certificates`].
+    /// accepted without any option; for other names set [`Config::verify_as`] or [`Config::trust`]. If you must, the ways to
+    /// check less are [`Tls::danger_accept_invalid_hostnames`] and [`Tls::danger_accept_invalid_certificates`].
     ///
     /// # Errors
     /// [`Error::Config`] for `false`.
@@ -243,7 +243,7 @@ impl Config {
         self
     }
 
-    /// The provider whose habits to expect, instead of the one that the first seed's name suggests.
+    /// The provider profile to use, instead of the one that the first seed's name suggests.
     #[must_use]
     pub fn profile(mut self, profile: &'static Profile) -> Self {
         self.profile = Some(profile);
@@ -308,7 +308,7 @@ impl Config {
     /// own ([`Command::timeout`](crate::Command::timeout)) extends it while it runs.
     ///
     /// Before that, the node is asked on another connection. While it answers there, with whatever reply, it is paused
-    /// or busy, and its connection is kept until the oldest command is past its deadline by this time. Otherwise the
+    /// or busy, and its connection is kept until the oldest command has been past its deadline for this long. Otherwise the
     /// connection is given up. The oldest command on it is not sent again, not even a read: it may be what the server
     /// is busy with. Reads after it are sent again at most once.
     #[must_use]

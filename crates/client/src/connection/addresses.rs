@@ -16,7 +16,7 @@ use crate::error::{Cause, NodeFailure, Phase};
 /// Time between starting to dial one address of a host and starting the next, while none of them accepts.
 const ADDRESS_STAGGER: Duration = Duration::from_millis(250);
 
-/// One address at a time shakes hands, unless it is silent for too long.
+/// One address at a time is in its handshake, unless that is silent for too long.
 #[derive(Debug)]
 pub(super) struct Turns {
     patience: Duration,

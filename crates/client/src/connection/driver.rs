@@ -70,7 +70,7 @@ impl Drop for Accepted {
 }
 
 /// Callers to be woken once the lock is released. At the latest when the driver is dropped: they have got something
-/// already, and nobody looks after them any more.
+/// already, and nothing else would wake them.
 #[derive(Debug, Default)]
 struct Wake(Vec<Waker>);
 

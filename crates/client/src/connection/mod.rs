@@ -25,7 +25,7 @@
 //! | [`coalesce`] | when the driver writes: whom it waits for |
 //! | [`alarm`] | the one timer of a lane |
 //! | [`inquiry`] | whether a node that is silent on a lane answers on another connection |
-//! | [`overdue`] | deadlines while nobody drives the lane's runtime |
+//! | [`overdue`] | deadlines while nothing drives the lane's runtime |
 //! | [`task`] | a lane's life: connect, drive, back off, again |
 //! | [`backoff`], [`closed`] | how long to wait before trying again; why there is no connection |
 //! | [`transport`], [`io_cause`] | the stream under it all; what its errors say |

@@ -134,7 +134,7 @@ impl Router {
         // First the node that the command would go to: another one's trouble is none of its own.
         let mut first = self.choose(request, attempts).filter(|node| node.is_up());
         loop {
-            // With no node there is nobody to ask, and the command meets that by itself.
+            // Without a node to ask, the command fails by itself.
             let node = first.take().or_else(|| any_primary(&self.cluster.topology()));
             let Some(node) = node else { return Ok(()) };
             let says = self.directory.ask(request.command, &node, attempts.deadline()).await;

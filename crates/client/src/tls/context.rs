@@ -113,7 +113,7 @@ impl TlsContext {
     pub(crate) fn fresh_config_for(&self, plan: &NodePlan) -> Result<Arc<ClientConfig>, Error> {
         self.configs.lock().remove(&Demand::of(plan));
         let mut config = ClientConfig::clone(&*self.config_for(plan)?);
-        // Another connection may have stored a session meanwhile: this one shakes hands in full.
+        // Another connection may have stored a session meanwhile: this one does a full handshake.
         config.resumption = Resumption::disabled();
         Ok(Arc::new(config))
     }

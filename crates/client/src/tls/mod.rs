@@ -8,7 +8,7 @@
 //! - `Presented` is what a live connection's peer presented, to be judged again when the options change.
 //!
 //! Invariants: a connection is verified for the identities of *its* node; sessions are resumed only by a node
-//! with the same identities and pins, and what was presented then is judged anew each time; nothing secret is in `Debug`.
+//! with the same identities and pins, and what was presented then is checked again each time; nothing secret is in `Debug`.
 
 mod certificate;
 mod context;

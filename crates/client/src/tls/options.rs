@@ -1,4 +1,4 @@
-//! The user's side of TLS: which roots are trusted, what else is asked of a peer, and what the client itself presents.
+//! The user's side of TLS: which roots are trusted, what else is required of a peer, and what the client presents.
 
 use std::fmt;
 use std::path::Path;
@@ -213,8 +213,8 @@ impl Tls {
     /// Accepts a certificate of any name, as long as its chain is trusted.
     ///
     /// # Danger
-    /// Whoever holds *any* certificate of a trusted authority can pose as every node. With the system's roots
-    /// that is everybody. What you want instead is a name that the certificate carries:
+    /// Anybody who holds *any* certificate of a trusted authority can impersonate every node. With the system's
+    /// roots that is everybody. What you want instead is a name that the certificate carries:
     /// [`Config::identity`](crate::Config::identity).
     #[must_use]
     pub fn danger_accept_invalid_hostnames(mut self) -> Self {

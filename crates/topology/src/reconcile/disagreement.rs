@@ -101,8 +101,8 @@ impl fmt::Display for Disagreement {
             Self::Replaced => f.write_str("every seed describes the same new cluster"),
             Self::Empty { view } => write!(f, "view {view} names no owner for any slot"),
             Self::Owner { range, adopted, claims } => {
-                write!(f, "slots {range}: {} adopted; claimed by", or_nobody(adopted.as_ref()))?;
-                list(f, claims.iter().map(|(owner, views)| (or_nobody(owner.as_ref()), views.len())))
+                write!(f, "slots {range}: {} adopted; claimed by", or_no_node(adopted.as_ref()))?;
+                list(f, claims.iter().map(|(owner, views)| (or_no_node(owner.as_ref()), views.len())))
             }
             Self::Address { node, adopted, claims } => {
                 match node {
@@ -129,8 +129,8 @@ impl fmt::Display for Disagreement {
     }
 }
 
-fn or_nobody(owner: Option<&Endpoint>) -> String {
-    owner.map_or_else(|| "nobody".to_owned(), Endpoint::to_string)
+fn or_no_node(owner: Option<&Endpoint>) -> String {
+    owner.map_or_else(|| "no node".to_owned(), Endpoint::to_string)
 }
 
 /// ` a (1 of the views), b (2 of the views)`.

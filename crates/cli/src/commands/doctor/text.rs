@@ -113,7 +113,7 @@ fn notes(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
         )?;
     } else {
         page.indented(
-            "- Everything is plaintext: nobody is verified, and anybody on the path can read the password.",
+            "- Everything is plaintext: no node is verified, and anybody on the path can read the password.",
         )?;
     }
     Ok(())

@@ -115,7 +115,7 @@ impl Pipeline {
         unheard && !self.in_flight.is_empty()
     }
 
-    /// How long the transport must bear with a peer that acknowledges nothing, for the sake of what is outstanding.
+    /// How long the transport must tolerate a peer that acknowledges nothing, for the sake of what is outstanding.
     pub(crate) fn longest_patience(&self) -> Duration {
         self.longest_patience
     }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | has patience left | nothing to do |
 //! | has little patience left | ask on another connection; an answer there counts as a sign of life |
-//! | has none left, and nobody answered | the connection is given up |
+//! | has none left, and no connection answered | the connection is given up |
 //! | has been past its deadline for the stall time | the connection is given up, whatever was heard |
 //!
 //! A server that is paused or busy with a script is silent on one connection and answers on another; a frozen one is
