@@ -97,3 +97,19 @@ async fn a_url_with_a_wrong_value_is_not_answered_with_another_host() {
         assert!(!run.text().contains("cache.example.net"), "{}", run.text());
     }
 }
+
+/// What a URL may say and which providers are known was to be learnt from refusals alone.
+#[tokio::test]
+async fn help_tells_the_options_of_a_url_and_the_profiles() {
+    let help = run(&["ping", "--help"], None).await.ends_with(0).text();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (line, before) in [
+        (&["ping", "rediss://a.test?nothing=1"][..], "the options are "),
+        (&["ping", "a.test", "--profile", "none"], "the profiles are "),
+    ] {
+        let refusal = run(line, None).await.ends_with(2).text();
+        let names =
+            refusal.split_once(before).expect("the names").1.lines().next().expect("a line").to_owned();
+        assert!(help.contains(&names), "{names}\n{help}");
+    }
+}

@@ -16,6 +16,10 @@ pub(crate) struct ConnectArgs {
     ///
     /// IPv6 addresses with a port need brackets, `[::1]:6379`. The port is the provider's usual one, else 6379. TLS
     /// is used unless --plain is given or the URL begins with redis://.
+    ///
+    /// A URL is rediss://[USER:PASSWORD@]HOST[:PORT],...[?OPTION=VALUE&...]. Its options are timeout, connect_timeout,
+    /// stall_timeout, refresh, profile, map, verify_as, verify_only, identity, trust, read_from, cacert, cert, key, pin,
+    /// crl, tls_min, name, protocol, lanes and max_exclusive.
     #[arg(value_name = "HOST[:PORT]|URL")]
     pub(crate) host: String,
 
@@ -81,7 +85,13 @@ pub(crate) struct ConnectArgs {
     pub(crate) password: PasswordArgs,
 
     /// The provider profile to use instead of the one that the host name suggests
-    #[arg(long, value_name = "NAME", value_parser = value::profile, help_heading = "Addresses")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = value::profile,
+        long_help = value::profile_help(),
+        help_heading = "Addresses"
+    )]
     pub(crate) profile: Option<&'static Profile>,
     /// Where to dial nodes, such as 'ip=seed' or '*=seed:+1000'; may be repeated; the first match counts. A rule may end
     /// in ' pin=sha256/BASE64', a public key that the nodes dialled by it must present

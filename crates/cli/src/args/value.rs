@@ -82,10 +82,16 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 /// Reads a profile's name.
 pub(crate) fn profile(text: &str) -> Result<&'static Profile, String> {
-    Profile::named(text).ok_or_else(|| {
-        let names: Vec<_> = Profile::all().iter().map(|profile| profile.name).collect();
-        format!("the profiles are {}", names.join(", "))
-    })
+    Profile::named(text).ok_or_else(|| format!("the profiles are {}", profile_names()))
+}
+
+/// What `--help` says of the profiles.
+pub(crate) fn profile_help() -> String {
+    format!("The provider profile to use instead of the one that the host name suggests: {}", profile_names())
+}
+
+fn profile_names() -> String {
+    Profile::all().iter().map(|profile| profile.name).collect::<Vec<_>>().join(", ")
 }
 
 /// Reads a lab profile's name.

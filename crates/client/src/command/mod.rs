@@ -68,7 +68,7 @@ pub(crate) enum Repeat {
     Always,
 }
 
-/// Starts a command.
+/// Starts a command. A subcommand is an argument: `cmd("CONFIG").arg("GET")`.
 #[inline]
 pub fn cmd<'a>(name: impl ToArg<'a>) -> Command<'a> {
     Command::new(name)
@@ -101,7 +101,8 @@ impl<'a> Command<'a> {
     /// How long this command may take in total, instead of the client's default.
     ///
     /// A longer time than the client's stall time-out also lets the server be silent for that long, until the call ends or
-    /// is dropped.
+    /// is dropped. The time that a command such as `BLPOP` may wait on the server counts, too: one that ends that way may
+    /// still have taken an element.
     #[must_use]
     #[inline]
     pub fn timeout(mut self, timeout: Duration) -> Self {

@@ -331,7 +331,8 @@ impl Config {
         self
     }
 
-    /// Connections per node. Commands of one slot always share one, so their order is kept. The default is 1.
+    /// Connections per node. Commands of one slot always share one, so their order is kept. The default is 1, and 0
+    /// counts as 1.
     #[must_use]
     pub fn lanes_per_node(mut self, lanes: usize) -> Self {
         self.lanes_per_node = lanes.max(1);
@@ -366,7 +367,8 @@ impl Config {
     }
 
     /// How many connections to one node may be exclusive: used by one call at a time, apart from those that all calls
-    /// share. A command that waits on the server, such as `BLPOP`, needs one while it waits. The default is 64.
+    /// share. A command that waits on the server, such as `BLPOP`, needs one while it waits. The default is 64, and 0
+    /// counts as 1.
     ///
     /// Further calls wait for room in the order in which they came, at most for [`Config::command_timeout`], and
     /// then fail with [`RouteError::NoExclusiveConnection`](crate::error::RouteError::NoExclusiveConnection). A few that

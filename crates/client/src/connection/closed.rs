@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use truename_resp::Untrusted;
+use truename_resp::{DecodeError, Untrusted};
 
 use super::io_cause::is_closed;
 use crate::error::{Cause, NodeFailure};
@@ -46,6 +46,12 @@ impl CloseCause {
     /// A failed socket. A TLS peer that vanished without a goodbye closed the connection like any other.
     pub(super) fn of(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::UnexpectedEof { Self::PeerClosed } else { Self::Io(error) }
+    }
+
+    /// A reply that is not RESP, or is more than the limits allow.
+    pub(super) fn of_reply(error: DecodeError) -> Self {
+        let remedy = if error.kind.is_limit() { "; Config::reply_limits sets the limit" } else { "" };
+        Self::Protocol(format!("{error}{remedy}"))
     }
 
     /// Whether the server itself ended the connection, so that it reads nothing more from it.

@@ -197,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
                 }
                 Ok(Some(Frame::Push(push))) => (self.on_push)(&push),
                 Ok(None) => break Ok(()),
-                Err(error) => break Err(CloseCause::Protocol(error.to_string())),
+                Err(error) => break Err(CloseCause::of_reply(error)),
             }
         };
         let delivered = {
