@@ -77,11 +77,12 @@ impl CloseCause {
         }
     }
 
-    /// Whether a command may have caused it: one that is slow, or whose reply exceeds a limit. Then the oldest one
+    /// Whether a command may have caused it: one that is slow, or whose reply exceeds a limit
+    /// or makes code of ours or of the user's panic. Then the oldest one
     /// is suspected, and those after it are sent again at most once: another such command may be ahead of them.
     pub(crate) fn may_be_a_commands_doing(&self) -> bool {
         match self {
-            Self::Stalled(_) | Self::Overdue(_) | Self::Protocol(_) => true,
+            Self::Stalled(_) | Self::Overdue(_) | Self::Protocol(_) | Self::Panicked(_) => true,
             Self::Io(error) => error.kind() == io::ErrorKind::TimedOut,
             Self::Connect(_)
             | Self::PeerClosed
@@ -90,7 +91,6 @@ impl CloseCause {
             | Self::Recalled
             | Self::Retired
             | Self::Abandoned
-            | Self::Panicked(_)
             | Self::SlotMoved
             | Self::Unblocked(_) => false,
         }
@@ -153,6 +153,34 @@ impl fmt::Display for CloseCause {
                 write!(f, "the slot moved to another node, and this one does not say whether it answered")
             }
             Self::Unblocked(how) => write!(f, "the server ended the wait: {}", Untrusted(how)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After a panic, reads were sent again until their deadlines, each time to panic again and to cost everybody else on
+    /// the connection theirs.
+    #[test]
+    fn what_may_end_a_connection_again_is_suspect() {
+        let io = |kind: io::ErrorKind| CloseCause::Io(kind.into());
+        let rows = [
+            (CloseCause::Stalled(Duration::ZERO), true),
+            (CloseCause::Overdue(Duration::ZERO), true),
+            (CloseCause::Protocol(String::new()), true),
+            (CloseCause::Panicked(String::new()), true),
+            (io(io::ErrorKind::TimedOut), true),
+            (io(io::ErrorKind::ConnectionReset), false),
+            (CloseCause::PeerClosed, false),
+            (CloseCause::Renewed, false),
+            (CloseCause::Recalled, false),
+            (CloseCause::Retired, false),
+            (CloseCause::Abandoned, false),
+        ];
+        for (cause, is_suspect) in rows {
+            assert_eq!(cause.may_be_a_commands_doing(), is_suspect, "{cause:?}");
         }
     }
 }
