@@ -90,7 +90,7 @@ impl ClusterReport {
 /// [`Error::Config`] only: what fails on the network is part of the report.
 pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
     let started = Instant::now();
-    let deadline = started + config.limits.connect;
+    let deadline = started + config.timing.connect;
     let owned = config.clone();
     let connector = off_the_runtime(&runtime_here()?, move || Connector::build(&owned)).await?;
 
@@ -117,7 +117,7 @@ pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
                 let map = SlotMap::from_view(&view);
                 let targets: Vec<Target> =
                     map.nodes().iter().map(|node| Target::announced(node, &said.source.seed)).collect();
-                let deadline = deadline.max(Instant::now() + config.limits.node_connect);
+                let deadline = deadline.max(Instant::now() + config.timing.node_connect);
                 report.nodes = examine_all(&connector, &targets, deadline).await;
                 report.topology = Some(map);
                 verdict::tell_the_dead_from_the_hidden(&mut report.nodes);

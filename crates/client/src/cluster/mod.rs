@@ -91,7 +91,7 @@ impl Cluster {
         clock::start()
             .map_err(|error| Error::config(format!("no thread for the client's clock: {error}")))?;
         let started = Instant::now();
-        let deadline = started + config.limits.connect;
+        let deadline = started + config.timing.connect;
         // Loading the system's roots reads files.
         let owned = config.clone();
         let connector = off_the_runtime(&runtime, move || Connector::build(&owned)).await?;
@@ -110,8 +110,8 @@ impl Cluster {
             max_exclusive: config.max_exclusive_connections,
             options: LaneOptions::new(
                 Room { commands: config.max_in_flight, bytes: config.max_queued_bytes },
-                config.limits.keepalive,
-                Habit { stall: config.limits.stall, usual: config.limits.command },
+                config.timing.keepalive,
+                Habit { stall: config.timing.stall, usual: config.timing.command },
                 config.reply_limits,
             ),
         };
@@ -128,7 +128,7 @@ impl Cluster {
             seeds: config.seeds.clone(),
             authority: ArcSwap::from_pointee(seed),
             is_single: AtomicBool::new(is_single),
-            timing: config.limits,
+            timing: config.timing,
             read_from: config.read_from.clone(),
             inquiries: inquiry::Inquiries::default(),
             repeats_writes: config.repeats_writes,

@@ -8,7 +8,6 @@
 
 mod address_map;
 mod credentials;
-mod durations;
 mod identity;
 pub(crate) mod plaintext;
 mod resolver;
@@ -71,7 +70,7 @@ pub struct Config {
     pub(crate) resolver: Resolver,
     pub(crate) protocol: Protocol,
     pub(crate) client_name: Option<String>,
-    pub(crate) limits: Timing,
+    pub(crate) timing: Timing,
     pub(crate) lanes_per_node: usize,
     pub(crate) max_in_flight: usize,
     pub(crate) max_queued_bytes: usize,
@@ -108,7 +107,7 @@ impl Config {
             resolver: Resolver::default(),
             protocol: Protocol::default(),
             client_name: None,
-            limits: Timing::default(),
+            timing: Timing::default(),
             lanes_per_node: 1,
             max_in_flight: 16 * 1024,
             max_queued_bytes: 32 * 1024 * 1024,
@@ -281,14 +280,14 @@ impl Config {
     /// How long [`Client::connect`](crate::Client::connect) may take in total. The default is 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.connect = timeout.min(FOREVER);
+        self.timing.connect = timeout.min(FOREVER);
         self
     }
 
     /// How long one attempt to connect to one node may take. The default is 3 s.
     #[must_use]
     pub fn node_connect_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.node_connect = timeout.min(FOREVER);
+        self.timing.node_connect = timeout.min(FOREVER);
         self
     }
 
@@ -299,7 +298,7 @@ impl Config {
     /// [`Config::stall_timeout`] sets that.
     #[must_use]
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.set_command(timeout.min(FOREVER));
+        self.timing.set_command(timeout.min(FOREVER));
         self
     }
 
@@ -313,21 +312,21 @@ impl Config {
     /// is busy with. Reads after it are sent again at most once.
     #[must_use]
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.set_stall(timeout.min(FOREVER));
+        self.timing.set_stall(timeout.min(FOREVER));
         self
     }
 
     /// How often an idle connection is probed with `PING`. The default is 10 s, the minimum 100 ms.
     #[must_use]
     pub fn keepalive(mut self, interval: Duration) -> Self {
-        self.limits.keepalive = interval.min(FOREVER);
+        self.timing.keepalive = interval.min(FOREVER);
         self
     }
 
     /// How often the topology is refreshed when nothing else causes a refresh. The default is 60 s, the minimum 100 ms.
     #[must_use]
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
-        self.limits.refresh = interval.min(FOREVER);
+        self.timing.refresh = interval.min(FOREVER);
         self
     }
 
@@ -409,7 +408,7 @@ impl Config {
 
     pub(crate) fn validate(&self) -> Result<(), Error> {
         self.validate_identity()?;
-        self.limits.check()?;
+        self.timing.check()?;
         if self.seeds.is_empty() {
             return Err(Error::config_with_remedy("no seed is given", "add one with Config::seed"));
         }

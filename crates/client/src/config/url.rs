@@ -298,8 +298,8 @@ mod tests {
         assert!(config.tls.is_some());
         assert_eq!(config.credentials, Some(Credentials::user("us@er", "p:w")));
         assert_eq!(config.seeds, [Endpoint::new("a.example", 1), Endpoint::new("b.example", 2)]);
-        assert_eq!(config.limits.command, Duration::from_millis(250));
-        assert_eq!(config.limits.connect, Duration::from_secs(60));
+        assert_eq!(config.timing.command, Duration::from_millis(250));
+        assert_eq!(config.timing.connect, Duration::from_secs(60));
         assert_eq!((config.client_name.as_deref(), config.lanes_per_node), (Some("svc"), 2));
         assert_eq!((config.rules.len(), config.protocol), (1, Protocol::Resp2));
         assert_eq!(config.read_from, ReadFrom::PreferReplica);

@@ -57,7 +57,7 @@ impl Connector {
                     client_name: config.client_name.clone(),
                     readonly: config.read_from.uses_replicas(),
                 },
-                timing: config.limits,
+                timing: config.timing,
                 guard: PlaintextGuard::of(config),
                 permits: Permits::default(),
                 proved: ProvedIds::default(),
