@@ -81,7 +81,7 @@ impl Connector {
     /// Why the current TLS options refuse a connection that earlier ones may have accepted.
     pub(crate) fn refuses(&self, target: &Target, facts: &ConnectionFacts) -> Option<Cause> {
         let tls = self.env.tls.as_ref()?.load_full();
-        let presented = facts.presented.as_ref().filter(|presented| !presented.is_accepted_by(&tls))?;
+        let presented = facts.presented.as_ref().filter(|presented| !presented.is_accepted_by(tls.id()))?;
         match self.plan(target) {
             Ok(plan) => tls.judge(&plan, presented).err().map(|rejection| rejection.cause()),
             Err(failure) => Some(failure.cause),

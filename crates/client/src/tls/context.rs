@@ -14,21 +14,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, PeerIncompatible, RootCertStore,
-};
+use rustls::{ClientConfig, ClientConnection, PeerIncompatible, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use truename_topology::{Boundary, Identity, IdentityName, NodePlan, Pin};
 
-use super::certificate::{Certificate, now_utc};
+use super::certificate::now_utc;
 use super::options::Tls;
 use super::pins::Pins;
 use super::presented::Presented;
-use super::revocation::{Outdated, Revocation};
+use super::revocation::Outdated;
 use super::roots::{are_private, load_roots};
-use super::verifier::{IdentityVerifier, Refusal, Rejection, first_valid_name};
+use super::verifier::{IdentityVerifier, Rejection, first_valid_name};
 use super::version::TlsVersion;
-use crate::error::{Cause, Error};
+use crate::error::Error;
 
 /// Sets of identities to remember. More nodes than this make the store start over, which costs full handshakes.
 const REMEMBERED_SETS: usize = 1024;
@@ -189,101 +187,15 @@ impl Demand {
     }
 }
 
-/// The names as the TLS library wants them. `IdentityName` admits only what is valid there.
+/// The names as the TLS library wants them.
 fn server_names(identities: &[Identity]) -> Vec<ServerName<'static>> {
     identities.iter().filter_map(|identity| server_name(&identity.name)).collect()
 }
 
-fn server_name(name: &IdentityName) -> Option<ServerName<'static>> {
+/// A name as the TLS library wants it. `IdentityName` admits only what is valid there.
+pub(crate) fn server_name(name: &IdentityName) -> Option<ServerName<'static>> {
     match name {
         IdentityName::Dns(name) => ServerName::try_from(name.to_string()).ok(),
         IdentityName::Ip(address) => Some(ServerName::IpAddress((*address).into())),
-    }
-}
-
-/// What a failed TLS handshake, or a TLS error later on, means.
-pub(crate) fn classify_tls_error(error: &std::io::Error) -> Option<(Cause, Option<Arc<Certificate>>)> {
-    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    Some(match error {
-        rustls::Error::InvalidCertificate(reason) => match rejection(reason) {
-            Some(rejection) => (rejection.cause(), rejection.certificate.clone()),
-            None => (certificate_cause(reason), None),
-        },
-        rustls::Error::AlertReceived(alert) => (alert_cause(*alert), None),
-        rustls::Error::InvalidMessage(_) => (Cause::PlaintextPort, None),
-        other => (tls_cause(other), None),
-    })
-}
-
-impl Rejection {
-    /// Why, in the words of reports.
-    pub(crate) fn cause(&self) -> Cause {
-        match &self.reason {
-            Refusal::Certificate(reason) => certificate_cause(reason),
-            Refusal::Revocation(Revocation::Revoked) => Cause::CertificateRevoked,
-            Refusal::Revocation(Revocation::Unknown) => Cause::RevocationUnknown,
-            Refusal::Revocation(Revocation::Unusable(why)) => {
-                Cause::CertificateRejected(format!("its issuer's revocation list cannot be trusted: {why}"))
-            }
-            Refusal::Pin(presented) => Cause::PinMismatch { presented: *presented },
-            Refusal::Other(error) => tls_cause(error),
-        }
-    }
-}
-
-impl From<rustls::Error> for Rejection {
-    fn from(error: rustls::Error) -> Self {
-        Self { reason: error.into(), certificate: None }
-    }
-}
-
-fn tls_cause(error: &rustls::Error) -> Cause {
-    match error {
-        rustls::Error::PeerIncompatible(
-            PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
-            | PeerIncompatible::ServerDoesNotSupportTls12Or13,
-        ) => Cause::NoCommonTlsVersion,
-        other => Cause::TlsFailed(other.to_string()),
-    }
-}
-
-fn rejection(reason: &CertificateError) -> Option<&Rejection> {
-    match reason {
-        CertificateError::Other(other) => other.0.downcast_ref::<Rejection>(),
-        _ => None,
-    }
-}
-
-fn certificate_cause(reason: &CertificateError) -> Cause {
-    match reason {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Cause::CertificateExpired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            Cause::CertificateNotYetValid
-        }
-        CertificateError::UnknownIssuer => Cause::UnknownIssuer,
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            Cause::NameMismatch
-        }
-        other => Cause::CertificateRejected(other.to_string()),
-    }
-}
-
-fn alert_cause(alert: AlertDescription) -> Cause {
-    match alert {
-        AlertDescription::CertificateRequired => Cause::ClientCertificateRequired,
-        AlertDescription::BadCertificate
-        | AlertDescription::UnsupportedCertificate
-        | AlertDescription::CertificateRevoked
-        | AlertDescription::CertificateExpired
-        | AlertDescription::CertificateUnknown
-        | AlertDescription::UnknownCA
-        | AlertDescription::AccessDenied => Cause::ClientCertificateRejected(format!("{alert:?}")),
-        AlertDescription::ProtocolVersion => Cause::NoCommonTlsVersion,
-        AlertDescription::HandshakeFailure => Cause::TlsFailed(
-            "the server sent handshake_failure: no common version or cipher suite, or it wants a client \
-             certificate"
-                .to_owned(),
-        ),
-        other => Cause::TlsFailed(format!("the server sent the alert {other:?}")),
     }
 }

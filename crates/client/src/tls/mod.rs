@@ -3,6 +3,7 @@
 //! - [`Tls`] is the configuration: roots, pins, revocation lists, client certificate, and the `danger_*` ways out.
 //! - [`Certificate`] is what a peer presented, for reports.
 //! - `TlsContext` turns the configuration into one `rustls::ClientConfig` per set of identities.
+//! - `causes` says what a failed handshake means.
 //! - `roots` loads them, and tells a user's own authority from a public one.
 //! - `IdentityVerifier` checks the chain first, then revocation, then the names, then the pins.
 //! - `Presented` is what a live connection's peer presented, to be judged again when the options change.
@@ -10,6 +11,7 @@
 //! Invariants: a connection is verified for the identities of *its* node; sessions are resumed only by a node
 //! with the same identities and pins, and what was presented then is checked again each time; nothing secret is in `Debug`.
 
+mod causes;
 mod certificate;
 mod context;
 mod exposed;
@@ -21,9 +23,10 @@ mod roots;
 mod verifier;
 mod version;
 
+pub(crate) use causes::classify_tls_error;
 pub(crate) use certificate::now_utc;
 pub use certificate::{Certificate, UtcMinute};
-pub(crate) use context::{TlsContext, classify_tls_error};
+pub(crate) use context::{TlsContext, server_name};
 pub use exposed::warn_if_exposed;
 pub use options::Tls;
 pub(crate) use presented::Presented;

@@ -5,8 +5,6 @@ use std::fmt;
 use rustls::{ClientConnection, ProtocolVersion};
 use rustls_pki_types::CertificateDer;
 
-use super::TlsContext;
-
 /// The chain of a connection, and under which options it was accepted.
 pub(crate) struct Presented {
     pub(super) chain: Vec<CertificateDer<'static>>,
@@ -26,9 +24,9 @@ impl Presented {
         }
     }
 
-    /// Whether it was these options that accepted it.
-    pub(crate) fn is_accepted_by(&self, context: &TlsContext) -> bool {
-        self.accepted_by == context.id()
+    /// Whether the options with this [id](super::TlsContext::id) accepted it.
+    pub(crate) fn is_accepted_by(&self, id: u64) -> bool {
+        self.accepted_by == id
     }
 
     /// The certificates, leaf first.
