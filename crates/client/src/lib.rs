@@ -32,6 +32,7 @@ mod observe;
 mod panics;
 pub mod probe;
 mod router;
+mod runtime;
 mod tls;
 
 // The public interface is:

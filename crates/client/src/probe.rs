@@ -10,10 +10,11 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 use truename_topology::{AnnouncedNode, Disagreement, Skipped, SlotMap, View};
 
-use crate::cluster::{Answer, ask_seeds, off_the_runtime, runtime_here, slots};
+use crate::cluster::{Answer, ask_seeds, slots};
 use crate::config::Config;
 use crate::connection::{ConnectionFacts, Connector, Target, Transport, Wire, broken};
 use crate::error::{Cause, Error, NodeFailure, Phase};
+use crate::runtime::{off_the_runtime, runtime_here};
 
 /// What was found out about a cluster.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@
 //! | [`discover`] | asking nodes for their views |
 //! | [`views`] | what was answered in one refresh, and what follows |
 //! | [`refresh`] | whom to ask, and what becomes of the answers |
-//! | [`inquiry`] | asking one node what it thinks of a slot |
+//! | [`whereabouts`] | asking one node what it thinks of a slot |
 //!
 //! Invariants: callers never wait for a refresh; seeds are kept for ever; the topology is asked for on
 //! connections of its own; a view is adopted only after `reconcile` agreed.
@@ -23,7 +23,6 @@ mod discover;
 mod exclusive;
 mod gate;
 mod hint;
-mod inquiry;
 mod node;
 mod refresh;
 mod room;
@@ -31,6 +30,7 @@ mod tenure;
 mod topology;
 mod views;
 mod warm_up;
+mod whereabouts;
 mod worker;
 
 use std::sync::Arc;
@@ -38,7 +38,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use truename_topology::{AnnouncedNode, Endpoint, Role, SlotMap};
@@ -56,6 +55,7 @@ use crate::connection::{Connector, Habit, LaneOptions, Room, Target};
 use crate::error::{Cause, Error, NodeFailure};
 use crate::event::Events;
 use crate::router::ReadFrom;
+use crate::runtime::{off_the_runtime, runtime_here};
 use crate::tls::{Tls, TlsContext};
 
 /// How long a caller waits for the worker to make a node that a redirect named.
@@ -79,7 +79,7 @@ pub(crate) struct Cluster {
     is_single: AtomicBool,
     pub(crate) timing: Timing,
     pub(crate) read_from: ReadFrom,
-    inquiries: inquiry::Inquiries,
+    own_views: whereabouts::OwnViews,
     /// Whether the user said that writes of unknown fate are sent again.
     pub(crate) repeats_writes: bool,
 }
@@ -130,7 +130,7 @@ impl Cluster {
             is_single: AtomicBool::new(is_single),
             timing: config.timing,
             read_from: config.read_from.clone(),
-            inquiries: inquiry::Inquiries::default(),
+            own_views: whereabouts::OwnViews::default(),
             repeats_writes: config.repeats_writes,
         });
         cluster.warm_up(started, deadline).await?;
@@ -218,25 +218,6 @@ impl Cluster {
         self.topology.store(Arc::new(topology));
         self.version.send_modify(|version| *version += 1);
     }
-}
-
-/// The runtime of the caller.
-pub(crate) fn runtime_here() -> Result<Handle, Error> {
-    Handle::try_current().map_err(|_| {
-        Error::config_with_remedy(
-            "no tokio runtime is running here",
-            "call this inside one, such as under #[tokio::main]",
-        )
-    })
-}
-
-/// Runs what may read files where it blocks nobody.
-pub(crate) async fn off_the_runtime<T: Send + 'static>(
-    runtime: &Handle,
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let worked = runtime.spawn_blocking(work).await;
-    worked.map_err(|error| Error::config(format!("building the TLS configuration failed: {error}")))?
 }
 
 /// The first usable answer of a seed. A cluster that is still forming or loading is asked again.

@@ -30,13 +30,13 @@ type Question = Shared<BoxFuture<'static, Option<Arc<View>>>>;
 
 /// Questions that are under way, and the latest answers.
 #[derive(Debug, Default)]
-pub(crate) struct Inquiries {
+pub(crate) struct OwnViews {
     asked: Mutex<HashMap<Endpoint, (Instant, Question)>>,
 }
 
-impl Inquiries {
+impl OwnViews {
     /// The node's own view (`CLUSTER NODES`), not older than this call; `None` if the node does not answer in time.
-    pub(crate) async fn own_view(&self, node: &Arc<Node>, deadline: Instant) -> Option<Arc<View>> {
+    pub(crate) async fn of(&self, node: &Arc<Node>, deadline: Instant) -> Option<Arc<View>> {
         let since = Instant::now();
         let question = loop {
             let known = self.asked.lock().get(node.endpoint()).cloned();
@@ -114,7 +114,7 @@ impl Cluster {
         (slot, is_ask, to): (Slot, bool, Option<&Endpoint>),
         deadline: Instant,
     ) -> Option<(Arc<Node>, bool)> {
-        let view = self.inquiries.own_view(node, deadline).await;
+        let view = self.own_views.of(node, deadline).await;
         match view.as_ref().map_or(Whereabouts::Unknown, |view| whereabouts(view, slot)) {
             Whereabouts::Here => None,
             Whereabouts::Owner(id) => match self.node_with_id(&id) {
