@@ -9,7 +9,8 @@ use support::recorder::Recorder;
 use support::{config, eventually, tell};
 use truename::error::Cause;
 use truename::topology::Profile as Provider;
-use truename::{Client, Config, Error, Protocol, cmd};
+use truename::topology::{AnnouncedNode, DialAddress, DialRule, DialTo, Endpoint, HostMatch, PortRule};
+use truename::{Client, Config, Error, Protocol, Tls, cmd};
 use truename_lab::{Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -130,4 +131,26 @@ async fn what_a_client_looks_like_to_a_debugger_holds_no_argument() {
     };
     let (stuck, ()) = tokio::join!(stuck, watch);
     assert!(stuck.is_err(), "the servers are stopped");
+}
+
+/// Only what was read from a text was looked at for an `@`: a URL in the place of a host, given to the builder, was repeated
+/// with its password.
+#[tokio::test]
+async fn a_password_in_the_place_of_a_host_is_not_repeated() {
+    let seed = |host: &str, port| Config::new().plaintext().seed(host, port);
+    let here = || seed("127.0.0.1", 1);
+    let rule = |to| DialRule::new(HostMatch::Any, to);
+    let fixed = DialTo::Fixed { host: "bob:sesame@h.test".into(), port: PortRule::Keep };
+    for config in [
+        seed("bob:sesame@h.test", 6379),
+        seed("rediss://bob:sesame@h.test", 6379).tls(Tls::new()),
+        seed("rediss://bob:sesame@h.test:6379", 0),
+        here().dial_rule(rule(fixed)),
+        here().dial_rule(rule(DialTo::Template("{host}:sesame@h.test".into()))),
+        here().node_address_map(|_: &AnnouncedNode, _: &Endpoint| Some(DialAddress::new("sesame@h.test", 1))),
+    ] {
+        let error = Client::connect(&config.connect_timeout(SECOND)).await.expect_err("no such host");
+        let text = error.to_string();
+        assert!(!text.contains("sesame") && text.contains('@'), "{text}");
+    }
 }

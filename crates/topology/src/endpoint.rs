@@ -138,8 +138,12 @@ pub enum EndpointProblem {
     Brackets,
 }
 
-/// Writes `host:port`, with brackets around IPv6 addresses. Most hosts come from peers.
+/// Writes `host:port`, with brackets around IPv6 addresses. Most hosts come from peers. No host has an `@`: a text with one
+/// was put in its place by mistake, and may hold a password.
 pub(crate) fn write_host_port(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
+    if host.contains('@') {
+        return write!(f, "{}", Typed(host));
+    }
     let shown = Untrusted(host);
     if host.contains(':') { write!(f, "[{shown}]:{port}") } else { write!(f, "{shown}:{port}") }
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use truename_resp::Limits;
-use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profile, Trust};
+use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profile, Trust, Typed};
 
 pub use address_map::NodeAddressMap;
 pub use credentials::Credentials;
@@ -413,8 +413,15 @@ impl Config {
             return Err(Error::config_with_remedy("no seed is given", "add one with Config::seed"));
         }
         for seed in &self.seeds {
-            if seed.host().is_empty() || seed.port() == 0 {
-                return Err(Error::config(format!("`{seed}` is not a host and a port")));
+            // The builder takes any text, such as a whole URL.
+            if seed.host().contains('@') || Endpoint::parse(&seed.to_string(), None).is_err() {
+                return Err(Error::config_with_remedy(
+                    format!(
+                        "{} is not a host and a port",
+                        Typed(&format!("{}:{}", seed.host(), seed.port()))
+                    ),
+                    "give the name or address alone, IPv6 without brackets; Config::from_url reads URLs",
+                ));
             }
         }
         if self.tls.is_none() && self.rules.iter().any(|rule| !rule.pins.is_empty()) {

@@ -7,7 +7,7 @@ use thiserror::Error;
 use truename_resp::Untrusted;
 
 use super::{Boundary, DialAddress, Identity, IdentityName, Pin};
-use crate::Endpoint;
+use crate::{Endpoint, Typed};
 
 /// Where to dial, what to send as SNI, and who must answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub enum PlanError {
         rule: String,
     },
     /// A template, once filled in, is not an address.
-    #[error("template `{}` gives no address for {endpoint}", Untrusted(template))]
+    #[error("template {} gives no address for {endpoint}", Typed(template))]
     Template {
         /// The announced endpoint.
         endpoint: Endpoint,
