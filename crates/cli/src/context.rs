@@ -69,7 +69,7 @@ impl Target {
             Error::Config(error) => Failure::usage(
                 format!("the URL given as HOST cannot be used: {}", error.what),
                 error.remedy.unwrap_or_else(|| {
-                    "write it as rediss://HOST:PORT?OPTION=VALUE&..., its options as `truename ping --help` has them"
+                    "write it as rediss://HOST:PORT?OPTION=VALUE&..., with options as in `truename ping --help`"
                         .to_owned()
                 }),
             ),
@@ -274,7 +274,7 @@ pub(crate) fn password(args: &PasswordArgs) -> Result<Option<String>, Failure> {
     args.password_file.as_deref().map(read_password).transpose()
 }
 
-/// What whoever chose where the password is should know.
+/// A warning about the place of the password.
 pub(crate) fn password_warning(args: &PasswordArgs) -> Option<String> {
     warn_if_exposed("the password", args.password_file.as_deref()?)
 }

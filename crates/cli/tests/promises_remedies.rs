@@ -1,4 +1,4 @@
-//! What the tool tells people to do is what helps, and what it claims is so.
+//! The tool's advice helps, and what it claims is true.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -39,7 +39,7 @@ async fn a_detour_around_a_name_out_of_scope_advises_to_trust_it() {
     lab.shutdown().await;
 }
 
-/// With names unchecked the doctor said of everybody who answered that "each proved a name".
+/// With names unchecked the doctor still said "each proved a name".
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_said_to_have_proved_a_name_that_was_not_checked() {
     let lab = Lab::builder(Profile::Azure).replicas(0).start().await.unwrap();
@@ -59,7 +59,7 @@ async fn nobody_is_said_to_have_proved_a_name_that_was_not_checked() {
     lab.shutdown().await;
 }
 
-/// A primary that was dead was told as `PONG`, after the seconds that its replica took to answer in its place.
+/// A dead primary was shown as `PONG`, after the seconds that its replica took to answer in its place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_primary_answers_no_ping() {
     let lab = Lab::builder(Profile::Plain).start().await.unwrap();
@@ -73,7 +73,7 @@ async fn a_dead_primary_answers_no_ping() {
 }
 
 /// "CLUSTER acts on the node that executes it" was said of `CLUSTER RESET` alone; a command without a name was sent; and
-/// what a shared connection cannot run was refused without a word of what could.
+/// what a shared connection cannot run was refused without saying what could.
 #[tokio::test]
 async fn a_refused_command_is_named_in_full() {
     let lab = Lab::builder(Profile::Plain).replicas(0).start().await.unwrap();
@@ -88,7 +88,7 @@ async fn a_refused_command_is_named_in_full() {
     lab.shutdown().await;
 }
 
-/// Whoever wrote a wrong value of an option was told to write `rediss://cache.example.net:10000`.
+/// A wrong value of an option was answered with the advice to write `rediss://cache.example.net:10000`.
 #[tokio::test]
 async fn a_url_with_a_wrong_value_is_not_answered_with_another_host() {
     for (option, part) in [("tls_min=1.1", "1.2 or 1.3"), ("identity=all", "any, announced, seed")] {

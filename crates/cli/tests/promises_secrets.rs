@@ -116,7 +116,7 @@ async fn nor_is_one_in_the_place_of_something_else() {
     }
 }
 
-/// Of the commands that take a password file, the lab's said nothing of one that everybody can read.
+/// Of the commands that take a password file, the lab's did not warn of one that everybody can read.
 #[cfg(unix)]
 #[tokio::test]
 async fn the_lab_warns_of_a_password_file_that_everybody_can_read() {

@@ -39,7 +39,7 @@ struct Handle {
     router: Router,
 }
 
-/// Short: what a client holds are other people's commands.
+/// Short, since a client holds its callers' commands.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cluster = self.handle.router.cluster();

@@ -213,7 +213,7 @@ async fn only_the_own_connection_is_unblocked() {
     }
 }
 
-/// A place that became free was given to whoever was next, polled or not: everybody else was told after 5 s that all were in
+/// A place that became free was given to the next in line, polled or not: all others failed after 5 s because all were in
 /// use.
 #[tokio::test]
 async fn a_call_that_is_not_polled_takes_no_connection_from_others() {

@@ -112,7 +112,7 @@ async fn an_announced_host_counts_as_a_seed_does() {
     lab.shutdown().await;
 }
 
-/// A client was shown with all that it held: commands on their way to a server, arguments and all, and megabytes of them.
+/// `Debug` of a client showed all that it held: commands on their way to a server with their arguments, megabytes of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_client_looks_like_to_a_debugger_holds_no_argument() {
     let lab = Lab::builder(Profile::Plain).shards(3).replicas(0).password(Some("sesame"));

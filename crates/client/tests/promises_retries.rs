@@ -149,7 +149,7 @@ async fn a_command_for_one_node_goes_to_that_node_and_to_no_other() {
             Err(other) => panic!("{other:?}"),
         }
     }
-    // A replica's refusal was waited for until the deadline, 43 times, and told as "no reply".
+    // A replica's refusal was retried until the deadline, 43 times, and reported as "no reply".
     for status in client.nodes().iter().filter(|status| status.role == truename::topology::Role::Replica) {
         let error =
             client.execute::<()>(cmd("FLUSHALL").route_to(&status.node)).await.expect_err("read only");

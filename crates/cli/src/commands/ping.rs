@@ -46,7 +46,7 @@ async fn ask_all(client: &Client) -> Vec<Answer> {
         let client = client.clone();
         asking.spawn(async move {
             let started = Instant::now();
-            // To this node and no other: another one's answer would be told as its own.
+            // To this node and no other: another one's answer would be shown as its own.
             let command = cmd("PING").route_to(&node);
             let outcome = client.execute::<()>(command).await.map(|()| started.elapsed());
             Answer { node, outcome }

@@ -103,11 +103,11 @@ impl Signals {
         self.emit_all(|| [event()]);
     }
 
-    /// Tells the listeners of several events, which are not even asked for when there are none.
+    /// Sends several events, which are not even computed when there is no receiver.
     pub(crate) fn emit_all<E: IntoIterator<Item = Event>>(&self, events: impl FnOnce() -> E) {
         if self.events.receiver_count() > 0 {
             for event in events() {
-                // A send fails only when the last listener left meanwhile.
+                // A send fails only when the last receiver left meanwhile.
                 let _ = self.events.send(event);
             }
         }

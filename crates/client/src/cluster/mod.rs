@@ -5,7 +5,7 @@
 //! | [`topology`] | the immutable snapshot that callers route by |
 //! | [`node`] | a node with its lanes; survives snapshots |
 //! | [`exclusive`] | connections for one user at a time, such as a command that waits on the server |
-//! | [`room`] | how many of them there may be, and who waits for one |
+//! | [`room`] | how many of them there may be, and the waiting line for one |
 //! | [`gate`] | when one more of them may be dialled |
 //! | [`tenure`] | whether a node still has the slot that a command waits on |
 //! | [`warm_up`] | connecting to the primaries at the start |

@@ -157,8 +157,8 @@ impl Node {
         }
     }
 
-    /// Puts a question of the client's own to the node, on a connection that callers share. It is sent when this is first
-    /// polled; an answer that takes longer than `within` is none.
+    /// Sends a command of the client's own to the node, on a connection that callers share. It is sent when this is first
+    /// polled; a reply that takes longer than `within` counts as none.
     pub(crate) fn ask<'a>(
         &'a self,
         args: &'a [&'a [u8]],

@@ -1,10 +1,10 @@
-//! How many of something may be in use at a time, and who waits for it: first come, first served.
+//! How many of something may be in use at a time, and the waiting line for it: first come, first served.
 //!
-//! Whoever is next may be a future that is not polled for long, such as one in a `buffered` stream whose consumer awaits
-//! something else. So a place belongs to nobody before it is taken. One that is free for [`OFFER_TIME`] while others wait
-//! is open to whoever is polled first, and those who let it lie go to the end of the line.
+//! The next in line may be a future that is not polled for long, such as one in a `buffered` stream whose consumer awaits
+//! something else. So a place is not reserved before it is taken. One that is free for [`OFFER_TIME`] while others wait is
+//! open to the first that is polled, and those that did not take it go to the end of the line.
 //!
-//! Invariant: while a place is free and somebody waits, somebody was woken for it, and an alarm is set.
+//! Invariant: while a place is free and a future waits, one was woken for it, and an alarm is set.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::clock::{self, Reminder, Watched};
 use crate::panics;
 
-/// How long a place is kept for those who are next.
+/// How long a place is kept for the next in line.
 const OFFER_TIME: Duration = Duration::from_millis(50);
 
 /// A number of places.
@@ -28,12 +28,12 @@ pub(super) struct Room(Mutex<State>);
 
 struct State {
     free: usize,
-    /// Those who wait, each with a number of its own; who came first is first.
+    /// The waiting futures, each with a number of its own, in the order in which they came.
     waiting: VecDeque<(u64, Waker)>,
     came: u64,
-    /// When those who were told of a free place have had their time.
+    /// When the time is over of those that were woken for a free place.
     offer: Option<Reminder>,
-    /// They have had it.
+    /// It is over.
     is_open: bool,
 }
 
@@ -43,12 +43,12 @@ impl Room {
         Arc::new(Self(Mutex::new(State { free: places, waiting, came, offer, is_open })))
     }
 
-    /// Waits for a place. Cancel safe: who leaves the line loses its turn and keeps nobody from taking it.
+    /// Waits for a place. Cancel safe: a future that leaves the line loses its turn and does not block the others.
     pub(super) fn enter(self: &Arc<Self>) -> Entering {
         Entering { room: self.clone(), number: None }
     }
 
-    /// Something changed: tells those who are next.
+    /// Something changed: wakes the next in line.
     fn offer(self: &Arc<Self>, state: &mut State) -> Vec<Waker> {
         if state.free == 0 || state.waiting.is_empty() {
             (state.offer, state.is_open) = (None, false);

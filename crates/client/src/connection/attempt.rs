@@ -31,7 +31,7 @@ use super::{Environment, Target, failure, identity, secured, tcp};
 use crate::error::{Cause, NodeFailure, Phase};
 use crate::tls::{Certificate, TlsContext, classify_tls_error};
 
-/// What is said of a peer that knows neither TLS nor Redis.
+/// The message for a peer that speaks neither TLS nor Redis.
 pub(super) const NOT_TLS: &str = "the peer answered with something that is not TLS";
 
 /// How much a failed attempt may do to explain itself.

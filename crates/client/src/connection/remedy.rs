@@ -117,7 +117,7 @@ pub(super) fn advise(
              +client|setname +client|info +cluster|slots +cluster|shards +cluster|myid +ping"
                 .to_owned()
         }
-        // The detour was taken because the announced name is out of scope, and that is what to mend.
+        // The detour was taken because the announced name is out of scope, so that is what to fix.
         Cause::WrongNode { .. } if matches!(plan.dial, DialPlan::Detour(_)) => {
             return before_dialling(&Cause::OutOfScope(node.host().to_owned()));
         }
@@ -213,7 +213,7 @@ fn name_mismatch(target: &Target, plan: &NodePlan, facts: &ConnectionFacts) -> S
     }
 }
 
-/// The names that the default policy would accept beside those of the plan. Where that policy is in force there is none.
+/// The names that the default policy would accept beside those of the plan. Where that is the policy there is none.
 fn excluded(target: &Target, plan: &NodePlan) -> Vec<(&'static str, IdentityName)> {
     let node = &target.node;
     let hosts = [

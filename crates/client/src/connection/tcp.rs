@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::error::Cause;
 
-/// The least that is asked of the system: it counts retransmissions, not time alone.
+/// The least that is set: the system counts retransmissions, not time alone.
 const ENDURED_AT_LEAST: Duration = Duration::from_secs(1);
 /// The most: the system counts milliseconds in 32 bits, and some versions as signed ones.
 const ENDURED_AT_MOST: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -30,7 +30,7 @@ fn tune(stream: &TcpStream, silence: Duration) {
     endure(stream, silence);
 }
 
-/// Has the system give up a peer that acknowledges nothing, or takes no more bytes, for so long.
+/// Makes the system give up a peer that acknowledges nothing, or takes no more bytes, for so long.
 pub(super) fn endure(stream: &TcpStream, silence: Duration) {
     let silence = silence.clamp(ENDURED_AT_LEAST, ENDURED_AT_MOST);
     #[cfg(target_os = "linux")]

@@ -91,7 +91,7 @@ impl fmt::Display for RouteError {
             Self::ConnectionState { command } => {
                 write!(
                     f,
-                    "{} changes the state of its connection, or asks for that of earlier calls, and connections are \
+                    "{} changes the state of its connection, or depends on that of earlier calls, and connections are \
                      shared: this client cannot run it",
                     Untrusted(command)
                 )

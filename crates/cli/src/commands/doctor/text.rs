@@ -150,7 +150,7 @@ fn verdict(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
         return page.line(match (diagnosis.tls, unproved) {
             (true, 0) => paint.good(format!("All {all} addresses can be used, and each proved a name ({took} ms).")),
             (true, _) => paint.warning(format!(
-                "All {all} addresses can be used, but {unproved} of them proved no name: anybody may have answered \
+                "All {all} addresses can be used, but {unproved} of them proved no name, so any server may have answered \
                  ({took} ms)."
             )),
             (false, _) => paint.good(format!("All {all} addresses can be used ({took} ms).")),
