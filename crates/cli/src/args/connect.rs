@@ -101,7 +101,7 @@ pub(crate) struct ConnectArgs {
     #[arg(long, value_name = "HOST[:PORT]:ADDR", value_parser = value::resolve, help_heading = "Addresses")]
     pub(crate) resolve: Vec<ResolveEntry>,
 
-    /// How long a command may take in total
+    /// How long a command may take in total, besides what it asks the server to wait (BLPOP, for example)
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = value::duration, help_heading = "Time")]
     pub(crate) timeout: Duration,
     /// How long connecting may take in total

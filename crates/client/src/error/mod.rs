@@ -351,6 +351,8 @@ impl fmt::Display for TypeError {
         write!(f, "the reply is {}, which is not {}", self.got, self.wanted)?;
         if let Some(detail) = &self.detail {
             write!(f, ": {}", shown(detail))?;
+        } else if self.got == "nil" {
+            f.write_str("; an Option takes nil, too")?;
         }
         Ok(())
     }
