@@ -98,7 +98,7 @@ async fn a_url_with_a_wrong_value_is_not_answered_with_another_host() {
     }
 }
 
-/// What a URL may say and which providers are known was to be learnt from refusals alone.
+/// The options of a URL and the known providers were shown in refusals only.
 #[tokio::test]
 async fn help_tells_the_options_of_a_url_and_the_profiles() {
     let help = run(&["ping", "--help"], None).await.ends_with(0).text();

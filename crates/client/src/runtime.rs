@@ -14,7 +14,7 @@ pub(crate) fn runtime_here() -> Result<Handle, Error> {
     })
 }
 
-/// Runs what may read files where it blocks nobody.
+/// Runs what may read files on a thread where that blocks no task.
 pub(crate) async fn off_the_runtime<T: Send + 'static>(
     runtime: &Handle,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,

@@ -85,7 +85,7 @@ pub(crate) fn profile(text: &str) -> Result<&'static Profile, String> {
     Profile::named(text).ok_or_else(|| format!("the profiles are {}", profile_names()))
 }
 
-/// What `--help` says of the profiles.
+/// The profiles for `--help`.
 pub(crate) fn profile_help() -> String {
     format!("The provider profile to use instead of the one that the host name suggests: {}", profile_names())
 }

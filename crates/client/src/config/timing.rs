@@ -1,5 +1,5 @@
-//! Every duration that a client observes, which of them follow from others, and which are refused rather than taken for
-//! something else: an interval of zero would be a busy loop, and with a time-out of zero no call could ever succeed.
+//! Every duration that a client observes, which of them follow from others, and which are refused: an interval of zero
+//! would be a busy loop, and with a time-out of zero no call could ever succeed.
 
 use std::time::Duration;
 

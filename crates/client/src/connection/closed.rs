@@ -48,7 +48,7 @@ impl CloseCause {
         if error.kind() == io::ErrorKind::UnexpectedEof { Self::PeerClosed } else { Self::Io(error) }
     }
 
-    /// A reply that is not RESP, or is more than the limits allow.
+    /// A reply that is not RESP, or that exceeds the limits.
     pub(super) fn of_reply(error: DecodeError) -> Self {
         let remedy = if error.kind.is_limit() { "; Config::reply_limits sets the limit" } else { "" };
         Self::Protocol(format!("{error}{remedy}"))
@@ -77,9 +77,9 @@ impl CloseCause {
         }
     }
 
-    /// Whether a command may have caused it: one that is slow, or whose reply exceeds a limit
-    /// or makes code of ours or of the user's panic. Then the oldest one
-    /// is suspected, and those after it are sent again at most once: another such command may be ahead of them.
+    /// Whether a command may have caused it: one that is slow, or whose reply exceeds a limit or makes our code or the
+    /// user's panic. Then the oldest one is suspected, and those after it are sent again at most once: another such command
+    /// may be ahead of them.
     pub(crate) fn may_be_a_commands_doing(&self) -> bool {
         match self {
             Self::Stalled(_) | Self::Overdue(_) | Self::Protocol(_) | Self::Panicked(_) => true,
@@ -161,8 +161,8 @@ impl fmt::Display for CloseCause {
 mod tests {
     use super::*;
 
-    /// After a panic, reads were sent again until their deadlines, each time to panic again and to cost everybody else on
-    /// the connection theirs.
+    /// After a panic, reads were sent again until their deadlines, each time to panic again and to fail the other commands
+    /// on the connection.
     #[test]
     fn what_may_end_a_connection_again_is_suspect() {
         let io = |kind: io::ErrorKind| CloseCause::Io(kind.into());
