@@ -35,6 +35,12 @@ const INLINE_ARGS: usize = 6;
 
 /// A command with its arguments.
 ///
+/// A command that this client does not know, such as a module's or a renamed one, is looked up once with `COMMAND INFO`:
+/// where its keys are, whether it waits on the server, whether it belongs to a connection of its own (and is then
+/// refused). Where the server does not say, its first argument is taken for its key; [`route_by_key`](Self::route_by_key)
+/// and [`route_to`](Self::route_to) say better. It is never sent again once it may have been executed, unless
+/// [`repeatable`](Self::repeatable) says so, and none of its errors proves that it was not executed.
+///
 /// ```
 /// use truename::cmd;
 ///
