@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use support::scripted::{Scripted, node, slots};
 use support::{config, eventually, key_of, tell};
 use tokio::time::{Instant, sleep};
 use truename::topology::DialRule;
@@ -76,4 +77,39 @@ async fn the_replica_of_the_only_primary_is_asked_when_that_is_gone() {
     tell(&lab, 1, &["CLUSTER", "FAILOVER", "TAKEOVER"]).await;
     let set = cmd("SET").arg("key").arg(1).timeout(10 * SECOND);
     client.execute::<()>(set).await.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Whoever asked a node about a command, or about a slot, and went away before it answered, left the question behind, and
+/// with it the node: its connection stayed after it had left the topology, and was made again and again.
+#[tokio::test]
+async fn a_node_that_left_is_not_kept_by_a_question_that_nobody_waits_for() {
+    let new = Scripted::listen("127.0.0.1:0", |words| Some(node(words, "new", &slots(&[])))).await;
+    let old = Scripted::listen("127.0.0.1:0", |_| None).await;
+    for question in ["COMMAND", "CLUSTER NODES"] {
+        let before = slots(&[(0, 16_383, old.address, "old")]);
+        let answer = move |words: &[String], map: &str| match words.join(" ").as_str() {
+            asked if asked.starts_with(question) => Some(String::new()),
+            asked if asked.starts_with("EVAL") => Some("-MOVED 12182 127.0.0.1:1\r\n".to_owned()),
+            _ => Some(node(words, "old", map)),
+        };
+        old.becomes(move |words| answer(words, &before));
+        let config = Config::new().seed("127.0.0.1", old.address.port()).plaintext();
+        let config = config.keepalive(SECOND / 10).refresh_interval(SECOND / 5);
+        let client = Client::connect(&config).await.expect("connected");
+        let command = match question {
+            "COMMAND" => cmd("UNKNOWN").arg("foo"),
+            _ => cmd("EVAL").arg("return 1").arg(1).arg("foo"),
+        };
+        client.execute::<()>(command.timeout(SECOND / 5)).await.expect_err("no answer");
+        let after = slots(&[(0, 16_383, new.address, "new")]);
+        old.becomes(move |words| answer(words, &after));
+        let has_left = || async {
+            client.topology().nodes().iter().all(|node| node.endpoint.port() == new.address.port())
+        };
+        eventually("it has left", 5 * SECOND, has_left).await;
+        sleep(SECOND / 2).await;
+        let signs_of_life = old.times("PING").len();
+        sleep(SECOND / 2).await;
+        assert_eq!(old.times("PING").len(), signs_of_life, "after a question by {question}");
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
+use futures_util::future::{BoxFuture, Shared, WeakShared};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use truename_topology::view::{Direction, View};
@@ -27,11 +27,13 @@ const NEWER_MAP_WITHIN: Duration = Duration::from_secs(1);
 const MOST: usize = 64;
 
 type Question = Shared<BoxFuture<'static, Option<Arc<View>>>>;
+/// A question belongs to its askers: it holds the node, which may leave the topology.
+type Asked = WeakShared<BoxFuture<'static, Option<Arc<View>>>>;
 
-/// Questions that are under way, and the latest answers.
+/// Questions that are under way, and when each node was asked last.
 #[derive(Debug, Default)]
 pub(crate) struct OwnViews {
-    asked: Mutex<HashMap<Endpoint, (Instant, Question)>>,
+    asked: Mutex<HashMap<Endpoint, (Instant, Asked)>>,
 }
 
 impl OwnViews {
@@ -40,13 +42,16 @@ impl OwnViews {
         let since = Instant::now();
         let question = loop {
             let known = self.asked.lock().get(node.endpoint()).cloned();
-            match known {
-                Some((at, question)) if at >= since => break question,
-                Some((at, _)) if at.elapsed() < PAUSE => {
-                    clock::timeout_at(deadline, clock::sleep_until(at + PAUSE)).await?;
-                }
-                _ => break self.ask(node, since),
+            let Some((at, asked)) = known else { break self.ask(node, since) };
+            if at >= since
+                && let Some(question) = asked.upgrade()
+            {
+                break question;
             }
+            if at.elapsed() >= PAUSE {
+                break self.ask(node, since);
+            }
+            clock::timeout_at(deadline, clock::sleep_until(at + PAUSE)).await?;
         };
         clock::timeout_at(deadline, question).await?
     }
@@ -54,17 +59,20 @@ impl OwnViews {
     /// Asks, unless another caller did so just now.
     fn ask(&self, node: &Arc<Node>, since: Instant) -> Question {
         let mut asked = self.asked.lock();
-        match asked.get(node.endpoint()) {
-            Some((at, question)) if *at >= since => question.clone(),
-            _ => {
-                if asked.len() >= MOST {
-                    asked.retain(|_, (at, _)| at.elapsed() < PAUSE);
-                }
-                let question = question(node.clone()).boxed().shared();
-                asked.insert(node.endpoint().clone(), (Instant::now(), question.clone()));
-                question
-            }
+        if let Some((at, question)) = asked.get(node.endpoint())
+            && *at >= since
+            && let Some(question) = question.upgrade()
+        {
+            return question;
         }
+        if asked.len() >= MOST {
+            asked.retain(|_, (at, _)| at.elapsed() < PAUSE);
+        }
+        let question = question(node.clone()).boxed().shared();
+        if let Some(weak) = question.downgrade() {
+            asked.insert(node.endpoint().clone(), (Instant::now(), weak));
+        }
+        question
     }
 }
 

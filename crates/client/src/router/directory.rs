@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
+use futures_util::future::{BoxFuture, Shared, WeakShared};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::time::Instant;
@@ -31,6 +31,7 @@ const DESCRIPTION_LASTS: Duration = Duration::from_secs(600);
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 type Name = SmallVec<[u8; 32]>;
+/// Belongs to its askers: it holds the node, which may leave the topology.
 type Question = Shared<BoxFuture<'static, Option<Says>>>;
 
 /// What a server says.
@@ -47,7 +48,7 @@ pub(super) enum Says {
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     known: Mutex<HashMap<Name, (Says, Instant)>>,
-    asked: Mutex<HashMap<Name, Question>>,
+    asked: Mutex<HashMap<Name, WeakShared<BoxFuture<'static, Option<Says>>>>>,
 }
 
 impl Directory {
@@ -73,17 +74,10 @@ impl Directory {
         deadline: Instant,
     ) -> Option<Says> {
         let name = name_of(command)?;
-        let question = {
-            let mut asked = self.asked.lock();
-            if asked.len() >= MOST {
-                asked.clear();
-            }
-            let entry = asked.entry(name.clone());
-            entry.or_insert_with(|| question(node.clone(), name.clone()).boxed().shared()).clone()
-        };
-        let answer = clock::timeout_at(deadline, question.clone()).await?;
+        let question = self.question(&name, node);
+        let answer = clock::timeout_at(deadline, question).await?;
         let mut asked = self.asked.lock();
-        if asked.get(&name).is_some_and(|current| current.ptr_eq(&question)) {
+        if asked.get(&name).is_some_and(|question| question.upgrade().is_none()) {
             asked.remove(&name);
         }
         drop(asked);
@@ -94,6 +88,22 @@ impl Directory {
         }
         known.insert(name, (says.clone(), Instant::now()));
         Some(says)
+    }
+
+    /// The question that others wait for, or a new one.
+    fn question(&self, name: &Name, node: &Arc<Node>) -> Question {
+        let mut asked = self.asked.lock();
+        if let Some(question) = asked.get(name).and_then(WeakShared::upgrade) {
+            return question;
+        }
+        if asked.len() >= MOST {
+            asked.clear();
+        }
+        let question = question(node.clone(), name.clone()).boxed().shared();
+        if let Some(weak) = question.downgrade() {
+            asked.insert(name.clone(), weak);
+        }
+        question
     }
 }
 
