@@ -19,6 +19,9 @@ use std::time::{Duration, Instant as SystemInstant};
 use parking_lot::{Condvar, Mutex};
 use tokio::time::Instant;
 
+/// An alarm that rings this much too late tells that the process was not running: stopped, suspended, starved.
+pub(crate) const LATE: Duration = Duration::from_millis(100);
+
 static CLOCK: Clock =
     Clock { set: Mutex::new(Alarms { by_time: BTreeMap::new(), count: 0 }), changed: Condvar::new() };
 static IS_RUNNING: Mutex<bool> = Mutex::new(false);

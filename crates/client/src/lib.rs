@@ -38,12 +38,11 @@ mod tls;
 // The public interface is:
 pub use client::{Client, NodeStatus};
 pub use command::{Command, ToArg, cmd};
-pub use config::{Config, Credentials, Lookup, NodeAddressMap, Protocol, Resolve, url};
+pub use config::{Config, Credentials, Lookup, NodeAddressMap, Protocol, ReadFrom, Resolve, url};
 pub use connection::{ConnectionFacts, Greeting};
 pub use error::Error;
 pub use event::{CAPACITY as EVENT_CAPACITY, CERTIFICATE_NOTICE_DAYS, Event, Events, Notice};
 pub use from_reply::FromReply;
-pub use router::ReadFrom;
 pub use tls::{Certificate, Tls, TlsVersion, UtcMinute, warn_if_exposed};
 pub use truename_resp as resp;
 pub use truename_resp::{Reply, Untrusted};

@@ -50,11 +50,10 @@ use node::NodeFactory;
 pub(crate) use topology::Topology;
 
 use crate::clock;
-use crate::config::{Config, Timing};
+use crate::config::{Config, ReadFrom, Timing};
 use crate::connection::{Connector, Habit, LaneOptions, Room, Target};
 use crate::error::{Cause, Error, NodeFailure};
 use crate::event::Events;
-use crate::router::ReadFrom;
 use crate::runtime::{off_the_runtime, runtime_here};
 use crate::tls::{Tls, TlsContext};
 

@@ -10,6 +10,7 @@ mod address_map;
 mod credentials;
 mod identity;
 pub(crate) mod plaintext;
+mod read_from;
 mod resolver;
 mod timing;
 pub mod url;
@@ -24,12 +25,12 @@ use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profil
 pub use address_map::NodeAddressMap;
 pub use credentials::Credentials;
 pub(crate) use plaintext::PlaintextGuard;
+pub use read_from::ReadFrom;
 pub use resolver::{Lookup, Resolve};
 pub(crate) use resolver::{Pinned, Resolver};
 pub(crate) use timing::Timing;
 
 use crate::error::Error;
-use crate::router::ReadFrom;
 use crate::tls::Tls;
 
 /// Which version of the protocol to speak.

@@ -38,9 +38,8 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Pin, Profile, Trust, Typed};
 
-use super::{Config, Credentials, Protocol};
+use super::{Config, Credentials, Protocol, ReadFrom};
 use crate::error::Error;
-use crate::router::ReadFrom;
 use crate::tls::{Tls, TlsVersion};
 
 const FORM: &str = "write rediss://user:password@host:port,host2:port2?option=value";

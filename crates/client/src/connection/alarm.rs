@@ -9,10 +9,8 @@ use tokio::time::{Instant, Sleep};
 
 use super::lane::{Phase, Shared};
 use super::pipeline::Concern;
+use crate::clock::LATE;
 use crate::panics;
-
-/// An alarm that rings this much too late tells that the process was not running: stopped, suspended, starved.
-pub(super) const LATE: Duration = Duration::from_millis(100);
 
 /// Wakes the lane's task when a deadline passes or the server has been silent for too long.
 #[derive(Debug)]

@@ -20,10 +20,9 @@ use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::time::Instant;
 use truename_resp::Reply;
 
-use super::alarm::LATE;
 use super::lane::{LaneState, Phase, Shared};
 use super::waiter::{Failure, Terms, Ticket};
-use crate::clock::{self, Reminder, Watched};
+use crate::clock::{self, LATE, Reminder, Watched};
 use crate::panics;
 
 /// How late the lane's task may do its checks before it counts as standing still.

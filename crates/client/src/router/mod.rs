@@ -37,11 +37,11 @@ use truename_topology::Slot;
 use attempts::Attempts;
 use directory::{Directory, Says};
 use judge::Setback;
-pub use read_from::ReadFrom;
 use request::Request;
 
 use crate::cluster::{Cluster, Node, Topology};
 use crate::command::Command;
+use crate::config::ReadFrom;
 use crate::connection::{Failure, Lane, terms};
 use crate::error::{Error, RouteError};
 use crate::from_reply::FromReply;

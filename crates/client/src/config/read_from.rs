@@ -1,0 +1,54 @@
+//! [`ReadFrom`]: where read-only commands are to be sent. Which node that is, the router decides.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::error::Error;
+
+/// Where read-only commands are sent. Set it with [`Config::read_from`](crate::Config::read_from).
+///
+/// With anything but `Primary` every connection sends `READONLY` in its greeting; a node that rejects the command
+/// (Redis Enterprise does) is not read from while it is a replica. A node that is not connected is passed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReadFrom {
+    /// The primary: what was written is read.
+    #[default]
+    Primary,
+    /// A replica, drawn at random, and nothing else: without a usable one the command waits for it.
+    Replica,
+    /// A replica, drawn at random; the primary if no replica is usable.
+    PreferReplica,
+    /// The node that answered its greeting fastest, primary or replica.
+    Nearest,
+    /// A node of this availability zone, replicas first; otherwise a replica elsewhere, otherwise the primary.
+    ///
+    /// Zones are known where the server tells them: Valkey 8.1 and later in `HELLO`, and in `CLUSTER SLOTS`.
+    Zone(Arc<str>),
+}
+
+impl ReadFrom {
+    /// Whether connections need `READONLY`.
+    pub(crate) fn uses_replicas(&self) -> bool {
+        *self != Self::Primary
+    }
+}
+
+impl FromStr for ReadFrom {
+    type Err = Error;
+
+    /// Reads `primary`, `replica`, `prefer-replica`, `nearest` or `zone:NAME`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match (text, text.strip_prefix("zone:")) {
+            ("primary", _) => Ok(Self::Primary),
+            ("replica", _) => Ok(Self::Replica),
+            ("prefer-replica", _) => Ok(Self::PreferReplica),
+            ("nearest", _) => Ok(Self::Nearest),
+            (_, Some(zone)) if !zone.is_empty() => Ok(Self::Zone(zone.into())),
+            _ => Err(Error::config_with_remedy(
+                format!("`{text}` is not a read preference"),
+                "write primary, replica, prefer-replica, nearest or zone:NAME",
+            )),
+        }
+    }
+}
