@@ -15,7 +15,7 @@ use super::discover::Source;
 use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, Refusal};
 use super::hint::Signals;
 use crate::connection::{
-    CloseCause, ConnectionFacts, Connector, Failure, KnownNode, Lane, LaneObserver, LaneOptions, LanePhase,
+    CloseCause, ConnectionFacts, Connector, Failure, Lane, LaneContext, LaneObserver, LaneOptions, LanePhase,
     Target, spawn_connection, spawn_lane, terms,
 };
 use crate::error::NodeFailure;
@@ -61,9 +61,12 @@ impl NodeFactory {
         let target = Arc::new(target);
         let context = NodeContext {
             factory: self.clone(),
-            meter: Arc::new(NodeMeter::new(&target.node.endpoint)),
-            target: Arc::new(ArcSwap::new(target.clone())),
-            known: Arc::default(),
+            lane: LaneContext {
+                connector: self.connector.clone(),
+                target: Arc::new(ArcSwap::new(target.clone())),
+                known: Arc::default(),
+                meter: Arc::new(NodeMeter::new(&target.node.endpoint)),
+            },
             facts: Arc::default(),
         };
         let lanes = (0..self.lanes).map(|_| context.spawn()).collect();
@@ -77,18 +80,14 @@ impl NodeFactory {
 #[derive(Debug, Clone)]
 struct NodeContext {
     factory: NodeFactory,
-    /// What the next connection leads to.
-    target: Arc<ArcSwap<Target>>,
-    /// What earlier connections learnt.
-    known: Arc<KnownNode>,
+    lane: LaneContext,
     facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
-    meter: Arc<NodeMeter>,
 }
 
 impl NodeContext {
     fn observer(&self) -> NodeObserver {
         NodeObserver {
-            node: self.target.load().node.endpoint.clone(),
+            node: self.lane.target.load().node.endpoint.clone(),
             facts: self.facts.clone(),
             signals: self.factory.signals.clone(),
             connector: self.factory.connector.clone(),
@@ -97,17 +96,13 @@ impl NodeContext {
     }
 
     fn spawn(&self) -> Lane {
-        let NodeFactory { runtime, connector, options, .. } = &self.factory;
-        let (target, known) = (self.target.clone(), self.known.clone());
-        spawn_lane(runtime, connector.clone(), target, known, *options, self.observer(), self.meter.clone())
+        spawn_lane(&self.factory.runtime, self.lane.clone(), self.factory.options, self.observer())
     }
 
     fn spawn_exclusive(&self, report: ConnectionReport) -> Lane {
-        let NodeFactory { runtime, connector, options, .. } = &self.factory;
-        let (target, known) = (self.target.clone(), self.known.clone());
-        let options = options.for_blocking();
         let observer = ExclusiveObserver { node: self.observer(), report };
-        spawn_connection(runtime, connector.clone(), target, known, options, observer, self.meter.clone())
+        let options = self.factory.options.for_blocking();
+        spawn_connection(&self.factory.runtime, self.lane.clone(), options, observer)
     }
 }
 
@@ -122,7 +117,7 @@ impl Node {
 
     /// The node as a source of the topology.
     pub(crate) fn source(&self) -> Source {
-        Source { target: Target::clone(&self.target), known: self.context.known.clone() }
+        Source { target: Target::clone(&self.target), known: self.context.lane.known.clone() }
     }
 
     /// Whether this is still the node that a view announces.
@@ -137,7 +132,7 @@ impl Node {
     /// answered.
     pub(crate) fn described_anew(&self, target: Target) -> Arc<Self> {
         let target = Arc::new(target);
-        self.context.target.store(target.clone());
+        self.context.lane.target.store(target.clone());
         self.exclusive.clear();
         self.lanes.iter().for_each(Lane::renew);
         Arc::new(Self {

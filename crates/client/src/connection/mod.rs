@@ -92,7 +92,7 @@ pub(crate) use lane::{Lane, Phase as LanePhase, terms};
 pub(crate) use pipeline::{Habit, Room};
 pub(crate) use target::Target;
 pub(crate) use task::{BACKOFF as RECONNECT, STABLE_AFTER};
-pub(crate) use task::{LaneObserver, LaneOptions, spawn_connection, spawn_lane};
+pub(crate) use task::{LaneContext, LaneObserver, LaneOptions, spawn_connection, spawn_lane};
 pub(crate) use transport::Transport;
 pub(crate) use waiter::Failure;
 pub(crate) use wire::Wire;

@@ -67,18 +67,25 @@ pub(crate) trait LaneObserver: Send + Sync + 'static {
     fn disconnected(&self, cause: &Arc<CloseCause>);
 }
 
+/// What all lanes of one node have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct LaneContext {
+    pub(crate) connector: Arc<Connector>,
+    /// What the next connection leads to.
+    pub(crate) target: Arc<ArcSwap<Target>>,
+    /// What earlier connections learnt.
+    pub(crate) known: Arc<KnownNode>,
+    pub(crate) meter: Arc<NodeMeter>,
+}
+
 /// Makes a lane and starts its task on a runtime, wherever the caller is.
 pub(crate) fn spawn_lane(
     runtime: &Handle,
-    connector: Arc<Connector>,
-    target: Arc<ArcSwap<Target>>,
-    known: Arc<KnownNode>,
+    context: LaneContext,
     options: LaneOptions,
     observer: impl LaneObserver,
-    meter: Arc<NodeMeter>,
 ) -> Lane {
-    let _entered = runtime.enter();
-    let (lane, task) = LaneTask::new(connector, target, known, options, observer, meter);
+    let (lane, task) = LaneTask::new(runtime, context, options, observer);
     runtime.spawn(task.run());
     lane
 }
@@ -86,15 +93,11 @@ pub(crate) fn spawn_lane(
 /// Makes a lane that is connected once: when its connection ends, it is down for good.
 pub(crate) fn spawn_connection(
     runtime: &Handle,
-    connector: Arc<Connector>,
-    target: Arc<ArcSwap<Target>>,
-    known: Arc<KnownNode>,
+    context: LaneContext,
     options: LaneOptions,
     observer: impl LaneObserver,
-    meter: Arc<NodeMeter>,
 ) -> Lane {
-    let _entered = runtime.enter();
-    let (lane, task) = LaneTask::new(connector, target, known, options, observer, meter);
+    let (lane, task) = LaneTask::new(runtime, context, options, observer);
     runtime.spawn(task.run_once());
     lane
 }
@@ -115,15 +118,10 @@ struct LaneTask<O> {
 }
 
 impl<O: LaneObserver> LaneTask<O> {
-    fn new(
-        connector: Arc<Connector>,
-        target: Arc<ArcSwap<Target>>,
-        known: Arc<KnownNode>,
-        options: LaneOptions,
-        observer: O,
-        meter: Arc<NodeMeter>,
-    ) -> (Lane, Self) {
+    fn new(runtime: &Handle, context: LaneContext, options: LaneOptions, observer: O) -> (Lane, Self) {
+        let _entered = runtime.enter();
         let (lane, shared) = Lane::new(options.room, options.driver.habit);
+        let LaneContext { connector, target, known, meter } = context;
         let alarm = Alarm::new();
         let (fence, is_over) = (None, false);
         (lane, Self { shared, connector, target, known, options, observer, meter, alarm, fence, is_over })
