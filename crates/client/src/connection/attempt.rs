@@ -17,22 +17,19 @@ use truename_topology::{NodeId, NodePlan};
 
 use super::addresses::{Turns, first_of};
 use super::facts::ConnectionFacts;
-use super::failure::Attempted;
 use super::greeting;
 use super::identity::Circumstances;
 use super::io_cause::{is_closed, lookup_cause};
 use super::permits::HANDSHAKE_WORK;
-use super::probing;
+use super::probing::{self, NOT_TLS};
 use super::sni::server_name;
+use super::step::Attempted;
 use super::transport::Transport;
 use super::way::{Via, Way};
 use super::wire::Wire;
 use super::{Environment, Target, failure, identity, secured, tcp};
 use crate::error::{Cause, NodeFailure, Phase};
 use crate::tls::{Certificate, TlsContext, classify_tls_error};
-
-/// The message for a peer that speaks neither TLS nor Redis.
-pub(super) const NOT_TLS: &str = "the peer answered with something that is not TLS";
 
 /// How much a failed attempt may do to explain itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

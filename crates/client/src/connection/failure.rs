@@ -8,9 +8,6 @@ use super::facts::ConnectionFacts;
 use super::{Target, remedy};
 use crate::error::{Cause, NodeFailure, Phase};
 
-/// A step's result, or how far it got and why it ended there.
-pub(super) type Attempted<T> = Result<T, (Phase, Cause)>;
-
 /// The report of an attempt that learnt `facts` before it failed. Without a plan nothing was dialled.
 pub(super) fn report(
     target: &Target,

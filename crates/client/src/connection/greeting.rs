@@ -21,7 +21,7 @@ pub(crate) use self::refusal::{broken, refusal};
 use self::refusal::{lacks_hello, without_secret};
 pub(super) use self::steps::read_id;
 use self::steps::{Step, ponged, steps};
-use super::failure::Attempted;
+use super::step::Attempted;
 use super::wire::{Wire, WireError};
 use crate::config::{Credentials, Protocol};
 use crate::error::{Cause, Phase};

@@ -7,8 +7,8 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::budget;
-use super::failure::Attempted;
 use super::greeting::{broken, read_id};
+use super::step::Attempted;
 use super::way::Via;
 use super::wire::Wire;
 use crate::error::Cause;

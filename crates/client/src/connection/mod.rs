@@ -11,7 +11,7 @@
 //! | [`permits`] | how many connections are brought up at a time |
 //! | [`addresses`] | a host with several addresses: when to go on to the next one |
 //! | [`way`], [`known`] | the ways to a node; what is remembered of it between connections |
-//! | [`failure`] | from a step that failed to the report of its attempt |
+//! | [`step`], [`failure`] | the result of a step; from one that failed to the report of its attempt |
 //! | [`target`], [`environment`] | a node to connect to; what every attempt of a client shares |
 //! | [`connector`] | chooses where to dial a node and races the choices |
 //! | [`greeting`] | the first exchange: `HELLO`, login, names, `CLUSTER MYID`, `CLIENT INFO` |
@@ -69,6 +69,7 @@ mod secured;
 #[cfg(test)]
 mod silence_tests;
 mod sni;
+mod step;
 mod target;
 mod task;
 mod tcp;

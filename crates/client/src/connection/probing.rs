@@ -17,6 +17,9 @@ use crate::tls::classify_tls_error;
 /// Time that is kept back from a TLS handshake to find out what else the port speaks.
 const PROBE_TIME: Duration = Duration::from_millis(400);
 
+/// The message for a peer that speaks neither TLS nor Redis.
+pub(super) const NOT_TLS: &str = "the peer answered with something that is not TLS";
+
 /// When an attempt with this deadline stops waiting for an answer, and finds out what else the port speaks: that is not
 /// given more than half of the time.
 pub(super) fn time_box(deadline: Instant) -> Instant {

@@ -3,8 +3,8 @@
 use truename_topology::{DialPlan, IdentityName, NodePlan};
 
 use super::Target;
-use super::attempt::NOT_TLS;
 use super::facts::ConnectionFacts;
+use super::probing::NOT_TLS;
 use crate::config::plaintext::REMEDY;
 use crate::error::{Cause, Phase};
 use crate::tls::Certificate;

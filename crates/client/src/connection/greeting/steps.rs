@@ -8,7 +8,7 @@ use truename_topology::Metadata;
 
 use super::{Greeting, Login, refusal};
 use crate::config::Credentials;
-use crate::connection::failure::Attempted;
+use crate::connection::step::Attempted;
 use crate::error::{Cause, Phase};
 
 const LIBRARY: &[u8] = b"truename";
