@@ -54,6 +54,11 @@ impl CloseCause {
         Self::Protocol(format!("{error}{remedy}"))
     }
 
+    /// What a command is told that was sent and got no reply.
+    pub(crate) fn no_reply(&self) -> String {
+        format!("no reply came: {self}")
+    }
+
     /// Whether the server itself ended the connection, so that it reads nothing more from it.
     ///
     /// After any other end, such as a silence that we lost patience with, what was sent may still be under way:

@@ -11,7 +11,7 @@ use truename_resp::ErrorReply;
 use truename_topology::{DialAddress, Endpoint, Identity, IdentityName, IdentityPolicy};
 
 use super::*;
-use crate::connection::Greeting;
+use crate::connection::{CloseCause, Greeting};
 use crate::tls::Certificate;
 
 fn is_dangerous(character: char) -> bool {
@@ -106,8 +106,7 @@ fn failures(text: &str) -> Vec<NodeFailure> {
 /// Every error that this text can be part of.
 fn errors(text: &str) -> Vec<Error> {
     let node = Endpoint::new(text, 1);
-    let lost =
-        |cause: &CloseCause| InterruptedError::new(node.clone(), None, InterruptedError::no_reply(cause), 1);
+    let lost = |cause: &CloseCause| InterruptedError::new(node.clone(), None, cause.no_reply(), 1);
     let connect = Error::connect(failures(text), Duration::ZERO);
     let io = CloseCause::Io(io::Error::other(text.to_owned()));
     vec![

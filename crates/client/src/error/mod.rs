@@ -33,8 +33,6 @@ pub use connect::{ConnectError, NodeFailure};
 pub use execution::Execution;
 pub use route::RouteError;
 
-use crate::connection::CloseCause;
-
 /// Text that may hold a peer's words, in one line of an error: harmless, and long enough for what servers say.
 fn shown(text: &str) -> UntrustedUpTo<'_> {
     Untrusted(text).up_to(1024)
@@ -262,11 +260,6 @@ impl InterruptedError {
         Self { node, slot, cause, attempts }
     }
 
-    /// The cause, where the connection ended.
-    pub(crate) fn no_reply(cause: &CloseCause) -> String {
-        format!("no reply came: {cause}")
-    }
-
     /// Adds what became of the attempts after the one whose fate is unknown.
     pub(crate) fn followed_by(mut self, error: &Error) -> Self {
         self.cause = format!("{}; then, sent again: {}", self.cause, error.brief());
@@ -400,7 +393,7 @@ mod tests {
         let interrupted = Error::Interrupted(Box::new(InterruptedError::new(
             node.clone(),
             None,
-            InterruptedError::no_reply(&CloseCause::PeerClosed),
+            crate::connection::CloseCause::PeerClosed.no_reply(),
             1,
         )));
         // Executed? Worth another try?

@@ -107,7 +107,7 @@ impl Attempts {
         trail.last = Some(Last::Closed(cause.clone()));
         if is_lost {
             trail.was_bystander |= cause.may_be_a_commands_doing();
-            trail.unknown = Some((node.endpoint().clone(), InterruptedError::no_reply(cause)));
+            trail.unknown = Some((node.endpoint().clone(), cause.no_reply()));
         }
     }
 
@@ -217,7 +217,7 @@ impl Attempts {
                 Error::Protocol(Box::new(ProtocolError { what: what.clone(), node }))
             }
             cause => {
-                let why = InterruptedError::no_reply(cause);
+                let why = cause.no_reply();
                 Error::Interrupted(Box::new(InterruptedError::new(node, self.slot, why, self.count)))
             }
         }
