@@ -3,9 +3,11 @@
 mod support;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
-use support::{connect, lab, spread_keys};
+use support::info::all_executions;
+use support::{connect, eventually, lab, spread_keys};
 use truename::cmd;
 use truename::topology::Slot;
 use truename_lab::Profile;
@@ -21,6 +23,9 @@ async fn commands_connections_and_redirects_are_counted() {
     for key in &keys {
         client.execute::<()>(cmd("SET").arg(key).arg(1)).await.expect("OK");
     }
+    // The seed was asked at connect; a refresh right after it asks all. One that came later would see the slot move.
+    let refreshed = || async { all_executions(&lab, "cluster|slots").await >= 5 };
+    eventually("the first refresh is over", Duration::from_secs(5), refreshed).await;
     let slot = Slot::of_key(keys[0].as_bytes()).value();
     let from = lab.primary_of_slot(slot).await.expect("an owner");
     lab.migrate_slot(slot, from, (from + 1) % 3).await.expect("migrated");
