@@ -1,7 +1,5 @@
 //! The tool's advice helps, and what it claims is true.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod support;
 
 use support::{AUTHORITY, VARIABLE, finished, on, options, run, truename, words};
