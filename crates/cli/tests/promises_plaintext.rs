@@ -3,29 +3,23 @@
 mod support;
 
 use std::io::Read;
-use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use support::peers::peer;
 use support::{VARIABLE, run, words};
 use truename::topology::Profile;
 
 /// `--plain` with the name of a cloud provider used to send `HELLO 3 AUTH default <password>` to whoever answered.
 #[tokio::test]
 async fn no_provider_that_speaks_tls_hears_a_password() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let port = listener.local_addr().expect("it is bound").port();
     let (heard, all) = mpsc::channel();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            let mut bytes = [0; 4096];
-            let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
-            let read = stream.read(&mut bytes).unwrap_or_default();
-            if heard.send(String::from_utf8_lossy(&bytes[..read]).into_owned()).is_err() {
-                break;
-            }
-        }
+    let listener = peer(move |mut stream| {
+        let mut bytes = [0; 4096];
+        let read = stream.read(&mut bytes).unwrap_or_default();
+        let _ = heard.send(String::from_utf8_lossy(&bytes[..read]).into_owned());
     });
+    let port = listener.port();
     let providers = Profile::all().iter().filter(|profile| profile.tls_default);
     let endings = providers.flat_map(|profile| profile.seed_suffixes);
     let hosts: Vec<String> = endings.map(|ending| format!("my{}", ending.replace('*', "region1"))).collect();
