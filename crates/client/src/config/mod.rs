@@ -1,7 +1,8 @@
 //! Configuration: one set of options for every node of a cluster.
 //!
 //! - [`Config`] is the builder; [`url`] is its text form.
-//! - [`Credentials`], [`Resolve`] and [`NodeAddressMap`] are its parts.
+//! - [`Credentials`], [`Resolve`], [`NodeAddressMap`] and [`ReadFrom`] are its parts; `identity` says who must answer,
+//!   `plaintext` where a plaintext client may log in, `timing` what the durations are.
 //!
 //! Whatever is set here holds for all nodes, seeds and discovered ones alike: there is no second place to put
 //! the password or the TLS options.

@@ -28,8 +28,7 @@ impl Target {
 
     /// Whether this is another address than the announced one.
     pub(crate) fn is_elsewhere(&self, dialled: &DialAddress) -> bool {
-        let announced = &self.node.endpoint;
-        dialled.host() != announced.host() || dialled.port() != announced.port()
+        *dialled != self.node.endpoint
     }
 
     /// A node that a view announced.

@@ -59,16 +59,14 @@ impl NodeFailure {
 
     /// Whether a detour led to another node. That says less than what the announced address answered, if it did.
     fn is_astray(&self) -> bool {
-        let is_elsewhere =
-            |dialled: &DialAddress| dialled.host() != self.node.host() || dialled.port() != self.node.port();
-        self.cause.is_wrong_node() && self.dialled.as_ref().is_some_and(is_elsewhere)
+        self.cause.is_wrong_node() && self.dialled.as_ref().is_some_and(|dialled| *dialled != self.node)
     }
 
     /// The failure in one line.
     pub fn summary(&self) -> String {
         let mut line = format!("{}", self.node);
         if let Some(dialled) = &self.dialled
-            && dialled.to_string() != self.node.to_string()
+            && *dialled != self.node
         {
             line.push_str(&format!(" (dialled {dialled})"));
         }

@@ -21,7 +21,7 @@ pub(super) fn tell_the_dead_from_the_hidden(nodes: &mut [NodeReport]) {
     let answering: Vec<(String, bool)> = nodes.iter().filter_map(way).collect();
     let has_company = |failure: &NodeFailure| {
         let Some(dialled) = &failure.dialled else { return false };
-        let as_announced = is_announced(&failure.node, dialled);
+        let as_announced = *dialled == failure.node;
         answering.iter().any(|(host, announced)| host == dialled.host() || (as_announced && *announced))
     };
     for node in nodes.iter_mut().filter(|node| !node.is_healthy()) {
@@ -41,11 +41,7 @@ pub(super) fn tell_the_dead_from_the_hidden(nodes: &mut [NodeReport]) {
 /// The host at which a node was reached, and whether it is the announced address.
 fn way(node: &NodeReport) -> Option<(String, bool)> {
     let dialled = node.facts.as_ref()?.dialled.as_ref()?;
-    Some((dialled.host().to_owned(), is_announced(&node.node.endpoint, dialled)))
-}
-
-fn is_announced(node: &truename_topology::Endpoint, dialled: &truename_topology::DialAddress) -> bool {
-    (node.host(), node.port()) == (dialled.host(), dialled.port())
+    Some((dialled.host().to_owned(), *dialled == node.node.endpoint))
 }
 
 fn is_unreachable(failure: &NodeFailure) -> bool {

@@ -40,6 +40,13 @@ impl From<&Endpoint> for DialAddress {
     }
 }
 
+impl PartialEq<Endpoint> for DialAddress {
+    /// Whether this is the very address that was announced.
+    fn eq(&self, announced: &Endpoint) -> bool {
+        (self.host(), self.port) == (announced.host(), announced.port())
+    }
+}
+
 impl FromStr for DialAddress {
     type Err = EndpointError;
 
