@@ -25,9 +25,18 @@ const SOURCES: usize = 3;
 /// Disagreements that one refresh reports; how many more there were is said in one sentence.
 const MOST_REPORTED: usize = 20;
 
+/// What came of a refresh.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refreshed {
+    /// The topology is another one than before.
+    pub(super) changed: bool,
+    /// The views did not agree: the topology is in motion, or somebody is wrong.
+    pub(super) disputed: bool,
+}
+
 impl Cluster {
-    /// Asks several nodes and adopts what they agree on. True when something changed.
-    pub(super) async fn refresh(&self, connections: &mut TopologyConnections) -> bool {
+    /// Asks several nodes and adopts what they agree on.
+    pub(super) async fn refresh(&self, connections: &mut TopologyConnections) -> Refreshed {
         let connector = &self.factory.connector;
         self.signals.emit_all(|| connector.newly_outdated_lists().into_iter().map(Event::from));
         let current = self.topology.load_full();
@@ -40,7 +49,7 @@ impl Cluster {
             self.ask(&all, &current, &mut views, connections).await;
         }
         if views.is_empty() {
-            return self.without_views(&views, &current);
+            return Refreshed { changed: self.without_views(&views, &current), disputed: false };
         }
         let mut reconciled = views.reconcile(current.cluster_map());
         if reconciled.disagreements.contains(&Disagreement::Replaced) {
@@ -50,6 +59,7 @@ impl Cluster {
             reconciled = views.reconcile(current.cluster_map());
         }
         self.report(&reconciled, &views);
+        let disputed = !reconciled.disagreements.is_empty();
         let seed = reconciled.chosen.and_then(|chosen| views.seed_of(chosen)).cloned();
         let seed = seed.unwrap_or_else(|| self.authority());
         self.authority.store(seed.clone().into());
@@ -60,7 +70,7 @@ impl Cluster {
             self.signals.refresh();
         }
         observe::refreshed(if changed { "changed" } else { "unchanged" });
-        changed
+        Refreshed { changed, disputed }
     }
 
     /// The nodes to ask: some connected ones, drawn at random, and a seed.

@@ -27,6 +27,9 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// How long the connections that a refresh used are kept for the next one.
 const KEEP_CONNECTIONS: Duration = Duration::from_secs(2);
 
+/// How often in a row the views are asked for again because they did not agree: for about a minute.
+const DISPUTES: u32 = 60;
+
 /// Runs until the client is closed or dropped.
 pub(super) async fn run(cluster: Weak<Cluster>) {
     let Some(strong) = cluster.upgrade() else { return };
@@ -53,6 +56,7 @@ async fn work_on(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) 
 async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
     let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
     let mut not_before = Instant::now();
+    let mut disputes = 0;
     let mut connections = TopologyConnections::default();
     loop {
         let tick = interval.mul_f64(0.9 + 0.2 * fastrand::f64());
@@ -64,9 +68,15 @@ async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
         }
         let wait = (Instant::now() + DEBOUNCE).max(not_before);
         cluster.patch_until(wait).await;
-        let changed = cluster.refresh(&mut connections).await;
-        if changed {
+        let refreshed = cluster.refresh(&mut connections).await;
+        if refreshed.changed {
             backoff.reset();
+        }
+        disputes = if refreshed.disputed { disputes + 1 } else { 0 };
+        if refreshed.disputed && disputes < DISPUTES {
+            // Part of what was adopted may be what a slower node still believed, and nothing else would notice: a
+            // replica that is gone is missed by no connection.
+            signals.refresh();
         }
         not_before = Instant::now() + LEAST_PAUSE.max(backoff.next_pace());
     }
