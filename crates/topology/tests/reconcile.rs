@@ -143,17 +143,22 @@ fn a_foreign_view_is_never_adopted() {
 }
 
 #[test]
-fn a_foreign_view_is_adopted_if_every_seed_agrees_on_it() {
+fn a_foreign_view_is_adopted_if_the_seeds_agree_on_it_and_the_known_cluster_is_outvoted() {
     let current = map(&view("b:1"));
     let seed = |view: View| view.with_origin(Origin::Seed);
     let elsewhere = View::new(vec![shard(&[(0, 16383)], "y:1", &[])]);
     let cases = [
         (vec![seed(foreign())], true),
         (vec![view("b:1"), seed(foreign()), seed(foreign())], true),
+        (vec![view("b:1"), seed(foreign())], false),
+        (vec![seed(foreign()), view("b:1"), view("b:1"), view("b:1")], false),
+        (vec![view("b:1"), view("b:1"), seed(foreign()), seed(foreign())], false),
+        (vec![foreign(), foreign(), seed(foreign()), view("b:1")], false),
         (vec![seed(foreign()), seed(view("b:1"))], false),
         (vec![seed(foreign()), seed(elsewhere)], false),
         (vec![foreign(), seed(view("b:1"))], false),
-        // A node that was reset knows nobody but itself, and is not a new cluster.
+        // A node that was reset knows nobody but itself: it does not speak of the known cluster, nor of a new one.
+        (vec![seed(foreign()), View::new(vec![shard(&[], "a:1", &[])])], true),
         (vec![seed(View::new(vec![shard(&[], "z:1", &[])]))], false),
     ];
     for (position, (views, adopted)) in cases.into_iter().enumerate() {

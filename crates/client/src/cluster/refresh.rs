@@ -3,17 +3,21 @@
 //! - Some nodes that are connected and one seed are asked; if none gives a view, every seed is, and some nodes that are
 //!   not connected: the only seed may be the primary that failed, and its replica has no connection yet. What they agree
 //!   on is decided by `reconcile`.
+//! - **Which cluster is meant, the seeds decide, once**: the first one to answer is believed at once, and the nodes that
+//!   it named would confirm whatever it said. So the first refresh asks every seed, and if they speak of several
+//!   clusters, that of most seeds is used. From then on the known cluster is left only as `reconcile` says.
 //! - Usually the views that come within a short time of the first are enough. A single view that names addresses which
 //!   nobody knew is not: then every node that was asked is waited for, up to the refresh's deadline.
 //! - **A client of a single server** asks every seed. It becomes a client of a cluster as soon as one of them gives a view.
 //!   The other way round, nobody must have given a view, and every seed must say that it is not a cluster.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
-use truename_topology::{Disagreement, Endpoint, Reconciled};
+use truename_topology::{Endpoint, Reconciled};
 
-use super::discover::{Source, TopologyConnections, ask_several};
+use super::discover::{NodeView, Source, TopologyConnections, ask_several};
 use super::views::Views;
 use super::{Cluster, Node, Topology};
 use crate::error::NodeFailure;
@@ -41,7 +45,13 @@ impl Cluster {
         self.signals.emit_all(|| connector.newly_outdated_lists().into_iter().map(Event::from));
         let current = self.topology.load_full();
         let mut views = Views::default();
-        if !current.is_single() {
+        let mut known = current.cluster_map();
+        if known.is_some() && !self.is_confirmed.load(Ordering::Relaxed) {
+            self.ask_seeds(&mut views, connections).await;
+            self.is_confirmed.store(!views.is_empty(), Ordering::Relaxed);
+            known = known.filter(|_| !views.speak_of_several_clusters());
+        }
+        if known.is_some() {
             self.ask(&self.sources(&current), &current, &mut views, connections).await;
         }
         if views.is_empty() {
@@ -51,12 +61,12 @@ impl Cluster {
         if views.is_empty() {
             return Refreshed { changed: self.without_views(&views, &current), disputed: false };
         }
-        let mut reconciled = views.reconcile(current.cluster_map());
-        if reconciled.disagreements.contains(&Disagreement::Replaced) {
-            // A seed describes another cluster. That is accepted only if no other seed contradicts it: one of
-            // several addresses may have been given to a stranger.
+        let mut reconciled = views.reconcile(known);
+        if known.is_some() && views.any_seed_is_foreign(&reconciled) {
+            // A seed describes another cluster. What the other seeds say counts too: one of several addresses may
+            // have been given to a stranger.
             self.ask(&self.all_seeds(), &current, &mut views, connections).await;
-            reconciled = views.reconcile(current.cluster_map());
+            reconciled = views.reconcile(known);
         }
         self.report(&reconciled, &views);
         let disputed = !reconciled.disagreements.is_empty();
@@ -95,6 +105,14 @@ impl Cluster {
         self.seeds.iter().map(Source::seed).collect()
     }
 
+    /// Asks every seed, and waits until half of them gave a view: then no other cluster has more.
+    async fn ask_seeds(&self, views: &mut Views, connections: &mut TopologyConnections) {
+        let half = self.seeds.len().div_ceil(2);
+        let is_enough = |said: &[NodeView]| said.len() >= half;
+        self.ask_until(is_enough, &self.all_seeds(), views, connections).await;
+    }
+
+    /// Asks these, and waits for more while what they say is not enough to go on.
     async fn ask(
         &self,
         sources: &[Source],
@@ -102,12 +120,22 @@ impl Cluster {
         views: &mut Views,
         connections: &mut TopologyConnections,
     ) {
-        let deadline = Instant::now() + self.timing.node_connect;
-        let is_enough = |said: &[_]| {
+        let is_enough = |said: &[NodeView]| {
             let mut views = Views::default();
             views.add_all(said);
             views.is_enough(current.cluster_map())
         };
+        self.ask_until(is_enough, sources, views, connections).await;
+    }
+
+    async fn ask_until(
+        &self,
+        is_enough: impl Fn(&[NodeView]) -> bool,
+        sources: &[Source],
+        views: &mut Views,
+        connections: &mut TopologyConnections,
+    ) {
+        let deadline = Instant::now() + self.timing.node_connect;
         let connector = &self.factory.connector;
         let (said, failures) = ask_several(connector, sources, connections, deadline, is_enough).await;
         views.failures.extend(failures);

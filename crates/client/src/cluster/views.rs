@@ -8,7 +8,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
-use truename_topology::{Dropped, Endpoint, NodeId, Origin, Reconciled, SlotMap, View, reconcile};
+use truename_topology::{
+    Disagreement, Dropped, Endpoint, NodeId, Origin, Reconciled, SlotMap, View, reconcile,
+};
 
 use super::discover::{Answer, NodeView};
 use crate::connection::Target;
@@ -108,6 +110,21 @@ impl Views {
     /// What the views agree on.
     pub(super) fn reconcile(&self, current: Option<&SlotMap>) -> Reconciled {
         reconcile(&self.heard(current), current)
+    }
+
+    /// Whether some share no node with the others.
+    pub(super) fn speak_of_several_clusters(&self) -> bool {
+        let is_foreign = |said: &Disagreement| matches!(said, Disagreement::Foreign { .. });
+        self.reconcile(None).disagreements.iter().any(is_foreign)
+    }
+
+    /// Whether a seed speaks of another cluster than the known one, be it that this was accepted.
+    pub(super) fn any_seed_is_foreign(&self, reconciled: &Reconciled) -> bool {
+        reconciled.disagreements.iter().any(|said| match said {
+            Disagreement::Replaced => true,
+            Disagreement::Foreign { view } => self.sources[*view].is_seed,
+            _ => false,
+        })
     }
 
     /// The views, each with the weight that it has. A seed's word decides ties, unless it says that it is none of the

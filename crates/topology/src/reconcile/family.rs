@@ -21,7 +21,10 @@ pub(super) fn believed(
         Some(map) => {
             let known = Members::of(map.nodes().iter());
             let is_foreign = |view: &usize| !members[*view].meets(&known);
-            is_replaced = !seeds.is_empty() && seeds.iter().all(is_foreign) && agree(views, &seeds);
+            // Whoever still speaks of the known cluster. A node that was reset says nothing.
+            let speaks_of_it = |view: &usize| !is_foreign(view) && views[*view].assigned_slots() > 0;
+            let known_voices = (0..views.len()).filter(speaks_of_it).count();
+            is_replaced = seeds.len() > known_voices && seeds.iter().all(is_foreign) && agree(views, &seeds);
             if is_replaced {
                 disagreements.push(Disagreement::Replaced);
                 seeds

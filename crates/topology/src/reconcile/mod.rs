@@ -4,9 +4,10 @@
 //! believing what was true before, and a node may lie: whoever is dialled is given the password. So:
 //!
 //! 1. **Foreign views are put aside.** A view that shares no node with the current map describes another
-//!    cluster. It is believed only if every view from a configured seed is foreign and all of them agree:
-//!    then the user's own addresses lead to a new cluster. Without a current map, the views that share
-//!    nodes with most others are believed.
+//!    cluster. It is believed only if every view from a configured seed is foreign, all of them agree, and they are
+//!    more than the views that speak of the known cluster: then that one is gone and the user's own addresses lead to
+//!    a new one. As long as its nodes answer, a seed alone replaces nothing. Without a current map, the views that
+//!    share nodes with most others are believed.
 //! 2. **A view without any slot abstains**: a node that was just reset or has not joined yet knows nothing.
 //! 3. **Nothing is taken over from a view as a whole.** Who owns a slot, where a node is and what it is called, and who
 //!    follows whom are voted on one by one. Nodes are told apart by their ids.
