@@ -12,6 +12,7 @@ use truename_topology::Endpoint;
 
 use super::discover::TopologyConnections;
 use super::hint::{Hints, Signals};
+use super::refresh::Refreshed;
 use super::{Cluster, Topology};
 use crate::connection::Backoff;
 use crate::event::Event;
@@ -27,7 +28,11 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// How long the connections that a refresh used are kept for the next one.
 const KEEP_CONNECTIONS: Duration = Duration::from_secs(2);
 
-/// How often in a row the views are asked for again because they did not agree: for about a minute.
+/// How long after something happened the views are asked for again, for the first time: then twice as long, until it is
+/// the refresh interval. A change is not over when it is first heard of: nodes that are gone are still on every
+/// node's list until they have been silent for the cluster's node time-out, and no connection that is lost tells of that.
+const SETTLING: Duration = Duration::from_secs(1);
+/// How often in a row the views are asked for again as soon because they did not agree.
 const DISPUTES: u32 = 60;
 
 /// Runs until the client is closed or dropped.
@@ -56,11 +61,13 @@ async fn work_on(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) 
 async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
     let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
     let mut not_before = Instant::now();
-    let mut disputes = 0;
+    let mut quiet = Quiet::new(interval);
     let mut connections = TopologyConnections::default();
     loop {
-        let tick = interval.mul_f64(0.9 + 0.2 * fastrand::f64());
-        let hints = next_hints(signals, tick, &mut connections).await;
+        let tick = quiet.wait.mul_f64(0.9 + 0.2 * fastrand::f64());
+        let hinted = next_hints(signals, tick, &mut connections).await;
+        let is_news = hinted.is_some();
+        let hints = hinted.unwrap_or_else(|| Hints { refresh: true, ..Hints::default() });
         let Some(cluster) = cluster.upgrade() else { return };
         cluster.patch(&hints);
         if !hints.refresh {
@@ -72,26 +79,47 @@ async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
         if refreshed.changed {
             backoff.reset();
         }
-        disputes = if refreshed.disputed { disputes + 1 } else { 0 };
-        if refreshed.disputed && disputes < DISPUTES {
-            // Part of what was adopted may be what a slower node still believed, and nothing else would notice: a
-            // replica that is gone is missed by no connection.
-            signals.refresh();
-        }
+        quiet.after(refreshed, is_news);
         not_before = Instant::now() + LEAST_PAUSE.max(backoff.next_pace());
     }
 }
 
-/// What was noticed; after a tick without anything it is time for a refresh all the same. When nothing is going on, no
-/// connection is kept for it.
-async fn next_hints(signals: &Signals, tick: Duration, connections: &mut TopologyConnections) -> Hints {
+/// How long to wait before asking again although nobody noticed anything.
+#[derive(Debug)]
+struct Quiet {
+    wait: Duration,
+    interval: Duration,
+    /// Refreshes in a row whose views did not agree.
+    disputes: u32,
+}
+
+impl Quiet {
+    fn new(interval: Duration) -> Self {
+        Self { wait: interval, interval, disputes: 0 }
+    }
+
+    /// Takes note of a refresh, and of whether somebody had asked for it.
+    fn after(&mut self, refreshed: Refreshed, is_news: bool) {
+        self.disputes = if refreshed.disputed { self.disputes + 1 } else { 0 };
+        let is_disputed = refreshed.disputed && self.disputes < DISPUTES;
+        let wait =
+            if is_news || refreshed.changed || is_disputed { SETTLING } else { self.wait.saturating_mul(2) };
+        self.wait = wait.min(self.interval);
+    }
+}
+
+/// What was noticed, or nothing for so long. When nothing is going on, no connection is kept for it.
+async fn next_hints(
+    signals: &Signals,
+    tick: Duration,
+    connections: &mut TopologyConnections,
+) -> Option<Hints> {
     let busy = tick.min(KEEP_CONNECTIONS);
     if let Ok(hints) = tokio::time::timeout(busy, signals.next()).await {
-        return hints;
+        return Some(hints);
     }
     connections.clear();
-    let hints = tokio::time::timeout(tick - busy, signals.next()).await;
-    hints.unwrap_or_else(|_| Hints { refresh: true, ..Hints::default() })
+    tokio::time::timeout(tick - busy, signals.next()).await.ok()
 }
 
 impl Cluster {
@@ -149,5 +177,32 @@ impl Cluster {
             node.recall();
         }
         is_news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_looked_at_again_soon_and_then_less_and_less_often() {
+        let waits = |interval: u64, refreshes: &[(bool, bool, bool)]| {
+            let mut quiet = Quiet::new(Duration::from_secs(interval));
+            let after = |&(is_news, changed, disputed): &(bool, bool, bool)| {
+                quiet.after(Refreshed { changed, disputed }, is_news);
+                quiet.wait.as_secs()
+            };
+            refreshes.iter().map(after).collect::<Vec<_>>()
+        };
+        let calm = (false, false, false);
+        for event in [(true, false, false), (false, true, false), (false, false, true)] {
+            let seen = waits(60, &[event, calm, calm, calm, calm, calm, calm, calm]);
+            assert_eq!(seen, [1, 2, 4, 8, 16, 32, 60, 60], "{event:?}");
+        }
+        assert_eq!(waits(60, &[calm]), [60]);
+        assert_eq!(waits(1, &[(true, true, true), calm]), [1, 1], "never less often than the interval says");
+        let disputed = waits(60, &[(false, false, true); 64]);
+        assert!(disputed[..59].iter().all(|wait| *wait == 1));
+        assert_eq!(disputed[59..], [2, 4, 8, 16, 32], "some never agree");
     }
 }

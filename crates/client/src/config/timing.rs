@@ -128,7 +128,8 @@ impl Config {
         self
     }
 
-    /// How often the topology is refreshed when nothing else causes a refresh. The default is 60 s, the minimum 100 ms.
+    /// How often the topology is refreshed at least. It is also refreshed after events, and again 1, 2, 4 … s later. The
+    /// default is 60 s, the minimum 100 ms.
     #[must_use]
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
         self.timing.refresh = interval.min(FOREVER);
