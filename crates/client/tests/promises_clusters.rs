@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use support::{config, eventually, key_of, tell};
 use truename::{Client, Config, Event, Notice, cmd};
-use truename_lab::{Fault, FaultProxy, Lab, Profile};
+use truename_lab::{Ending, Fault, FaultProxy, Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -120,8 +120,14 @@ async fn what_was_heard_while_nodes_did_not_know_better_is_asked_for_again() {
             nodes.iter().any(|node| node.endpoint.to_string() == replica)
         };
         eventually("most views are followed", 10 * SECOND, || async { !is_known() }).await;
-        // What happens at a start asks for refreshes of its own.
-        tokio::time::sleep(SECOND).await;
+        // A connection is lost, and the refresh that follows learns nothing new.
+        let refreshed = || lab.proxy(2).traffic().accepted;
+        let before = refreshed();
+        lab.proxy(2).end_open(Ending::Reset);
+        eventually("connected again, and refreshed", 5 * SECOND, || async { refreshed() >= before + 2 })
+            .await;
+        tokio::time::sleep(SECOND / 2).await;
+        assert!(!is_known());
         wrong.for_each(|node| lab.proxy(node).rewrite(Clone::clone));
         eventually("the views were asked for again", 10 * SECOND, || async { is_known() }).await;
     }

@@ -62,11 +62,13 @@ async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
     let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
     let mut not_before = Instant::now();
     let mut quiet = Quiet::new(interval);
+    let mut is_start = true;
     let mut connections = TopologyConnections::default();
     loop {
         let tick = quiet.wait.mul_f64(0.9 + 0.2 * fastrand::f64());
         let hinted = next_hints(signals, tick, &mut connections).await;
-        let is_news = hinted.is_some();
+        // Every client begins with a refresh.
+        let is_news = hinted.is_some() && !std::mem::take(&mut is_start);
         let hints = hinted.unwrap_or_else(|| Hints { refresh: true, ..Hints::default() });
         let Some(cluster) = cluster.upgrade() else { return };
         cluster.patch(&hints);
