@@ -25,7 +25,7 @@ const DEBOUNCE: Duration = Duration::from_millis(20);
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
 /// The least pause between two refreshes.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
-/// How long the connections that a refresh used are kept for the next one.
+/// The connections that a refresh used are kept if the next one follows within this time. When nothing is going on, none is.
 const KEEP_CONNECTIONS: Duration = Duration::from_secs(2);
 
 /// How long after something happened the views are asked for again, for the first time: then twice as long, until it is
@@ -66,7 +66,10 @@ async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
     let mut connections = TopologyConnections::default();
     loop {
         let tick = quiet.wait.mul_f64(0.9 + 0.2 * fastrand::f64());
-        let hinted = next_hints(signals, tick, &mut connections).await;
+        if !quiet.is_short() {
+            connections.clear();
+        }
+        let hinted = tokio::time::timeout(tick, signals.next()).await.ok();
         // Every client begins with a refresh.
         let is_news = hinted.is_some() && !std::mem::take(&mut is_start);
         let hints = hinted.unwrap_or_else(|| Hints { refresh: true, ..Hints::default() });
@@ -100,6 +103,11 @@ impl Quiet {
         Self { wait: interval, interval, disputes: 0 }
     }
 
+    /// Whether the next refresh comes soon, and sooner than when nothing is going on.
+    fn is_short(&self) -> bool {
+        self.wait <= KEEP_CONNECTIONS && self.wait < self.interval
+    }
+
     /// Takes note of a refresh, and of whether somebody had asked for it.
     fn after(&mut self, refreshed: Refreshed, is_news: bool) {
         self.disputes = if refreshed.disputed { self.disputes + 1 } else { 0 };
@@ -108,20 +116,6 @@ impl Quiet {
             if is_news || refreshed.changed || is_disputed { SETTLING } else { self.wait.saturating_mul(2) };
         self.wait = wait.min(self.interval);
     }
-}
-
-/// What was noticed, or nothing for so long. When nothing is going on, no connection is kept for it.
-async fn next_hints(
-    signals: &Signals,
-    tick: Duration,
-    connections: &mut TopologyConnections,
-) -> Option<Hints> {
-    let busy = tick.min(KEEP_CONNECTIONS);
-    if let Ok(hints) = tokio::time::timeout(busy, signals.next()).await {
-        return Some(hints);
-    }
-    connections.clear();
-    tokio::time::timeout(tick - busy, signals.next()).await.ok()
 }
 
 impl Cluster {
