@@ -141,8 +141,6 @@ impl Cluster {
             // Replicas are connected to as well, but nobody waits for them.
             cluster.topology().nodes().iter().for_each(|node| node.warm_up());
         }
-        // What one seed said is put to the vote at once.
-        cluster.signals.refresh();
         tokio::spawn(worker::run(Arc::downgrade(&cluster)));
         Ok(cluster)
     }

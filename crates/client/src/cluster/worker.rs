@@ -62,7 +62,6 @@ async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
     let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
     let mut not_before = Instant::now();
     let mut quiet = Quiet::new(interval);
-    let mut is_start = true;
     let mut connections = TopologyConnections::default();
     loop {
         let tick = quiet.wait.mul_f64(0.9 + 0.2 * fastrand::f64());
@@ -70,8 +69,7 @@ async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
             connections.clear();
         }
         let hinted = tokio::time::timeout(tick, signals.next()).await.ok();
-        // Every client begins with a refresh.
-        let is_news = hinted.is_some() && !std::mem::take(&mut is_start);
+        let mut is_news = hinted.is_some();
         let hints = hinted.unwrap_or_else(|| Hints { refresh: true, ..Hints::default() });
         let Some(cluster) = cluster.upgrade() else { return };
         cluster.patch(&hints);
@@ -79,7 +77,7 @@ async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
             continue;
         }
         let wait = (Instant::now() + DEBOUNCE).max(not_before);
-        cluster.patch_until(wait).await;
+        is_news |= cluster.patch_until(wait).await;
         let refreshed = cluster.refresh(&mut connections).await;
         if refreshed.changed {
             backoff.reset();
@@ -99,8 +97,9 @@ struct Quiet {
 }
 
 impl Quiet {
+    /// What one seed said at the start is put to the vote at once.
     fn new(interval: Duration) -> Self {
-        Self { wait: interval, interval, disputes: 0 }
+        Self { wait: Duration::ZERO, interval, disputes: 0 }
     }
 
     /// Whether the next refresh comes soon, and sooner than when nothing is going on.
@@ -112,8 +111,11 @@ impl Quiet {
     fn after(&mut self, refreshed: Refreshed, is_news: bool) {
         self.disputes = if refreshed.disputed { self.disputes + 1 } else { 0 };
         let is_disputed = refreshed.disputed && self.disputes < DISPUTES;
-        let wait =
-            if is_news || refreshed.changed || is_disputed { SETTLING } else { self.wait.saturating_mul(2) };
+        let wait = match self.wait {
+            _ if is_news || refreshed.changed || is_disputed => SETTLING,
+            Duration::ZERO => self.interval,
+            wait => wait.saturating_mul(2),
+        };
         self.wait = wait.min(self.interval);
     }
 }
@@ -137,11 +139,15 @@ impl Cluster {
         }
     }
 
-    /// Waits, and goes on patching meanwhile: a redirect to a new node must not wait for a pause to end.
-    async fn patch_until(&self, until: Instant) {
+    /// Waits, and goes on patching meanwhile: a redirect to a new node must not wait for a pause to end. True if something
+    /// was noticed.
+    async fn patch_until(&self, until: Instant) -> bool {
+        let mut is_news = false;
         while let Ok(hints) = tokio::time::timeout_at(until, self.signals.next()).await {
             self.patch(&hints);
+            is_news = true;
         }
+        is_news
     }
 
     /// Makes a snapshot the current one. True when its map differs from the one before.
