@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::{config, eventually, key_of, tell};
+use support::{config, eventually, ids_of, key_of, known_ids, tell};
 use truename::{Client, Config, Event, Notice, cmd};
 use truename_lab::{Ending, Fault, FaultProxy, Lab, Profile};
 
@@ -14,24 +14,6 @@ const SECOND: Duration = Duration::from_secs(1);
 async fn cluster() -> Lab {
     let lab = Lab::builder(Profile::Plain).shards(3).replicas(0).fault_proxies(true).password(Some("same"));
     lab.start().await.expect("the lab starts")
-}
-
-async fn ids_of(lab: &Lab) -> Vec<String> {
-    let mut ids = Vec::new();
-    for node in 0..lab.nodes().len() {
-        let id = tell(lab, node, &["CLUSTER", "MYID"]).await;
-        ids.push(id.as_str().expect("an id").to_owned());
-    }
-    ids.sort();
-    ids
-}
-
-/// The ids of the nodes that the client uses.
-fn known_to(client: &Client) -> Vec<String> {
-    let mut ids: Vec<String> =
-        client.nodes().into_iter().filter_map(|node| Some(node.id?.as_str().to_owned())).collect();
-    ids.sort();
-    ids
 }
 
 fn with_seeds(seeds: impl IntoIterator<Item = (String, u16)>) -> Config {
@@ -47,12 +29,12 @@ async fn the_first_seed_to_answer_does_not_decide_which_cluster_is_meant() {
     ours.proxies().iter().for_each(|proxy| proxy.set(delay));
     let seeds = theirs.seeds().into_iter().take(1).chain(ours.seeds().into_iter().take(2));
     let client = Client::connect(&with_seeds(seeds)).await.unwrap_or_else(|error| panic!("{error}"));
-    let ids = ids_of(&ours).await;
-    eventually("most seeds are heard", 5 * SECOND, || async { known_to(&client) == ids }).await;
+    let ids = ids_of(&ours);
+    eventually("most seeds are heard", 5 * SECOND, || async { known_ids(&client) == ids }).await;
     for shard in 0..3 {
         client.execute::<()>(cmd("SET").arg(key_of(shard)).arg("v")).await.expect("served");
     }
-    assert_eq!(known_to(&client), ids);
+    assert_eq!(known_ids(&client), ids);
     for node in 0..3 {
         assert_eq!(tell(&theirs, node, &["DBSIZE"]).await.as_integer(), Some(0));
     }
@@ -68,8 +50,8 @@ async fn a_seed_that_leads_elsewhere_replaces_no_cluster_that_answers() {
     let seed = (door.addresses()[0].ip().to_string(), door.addresses()[0].port());
     let config = with_seeds([seed]).refresh_interval(SECOND / 5);
     let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
-    let (ids, other_ids) = (ids_of(&ours).await, ids_of(&theirs).await);
-    eventually("connected", 5 * SECOND, || async { known_to(&client) == ids }).await;
+    let (ids, other_ids) = (ids_of(&ours), ids_of(&theirs));
+    eventually("connected", 5 * SECOND, || async { known_ids(&client) == ids }).await;
 
     let mut events = client.events();
     door.retarget(theirs.node(0).socket_addr());
@@ -82,13 +64,13 @@ async fn a_seed_that_leads_elsewhere_replaces_no_cluster_that_answers() {
         assert!(!matches!(event, Event::TopologyChanged { .. }), "{event:?}");
         reported += usize::from(matches!(event, Event::Disagreement { .. }));
     }
-    assert_eq!(known_to(&client), ids);
+    assert_eq!(known_ids(&client), ids);
     for shard in 0..3 {
         client.execute::<()>(cmd("SET").arg(key_of(shard)).arg("v")).await.expect("served");
     }
 
     ours.nodes().iter().for_each(|node| node.kill());
-    eventually("the old nodes are gone", 10 * SECOND, || async { known_to(&client) == other_ids }).await;
+    eventually("the old nodes are gone", 10 * SECOND, || async { known_ids(&client) == other_ids }).await;
     let write = || async { client.execute::<()>(cmd("SET").arg("k").arg("v")).await.is_ok() };
     eventually("the seed's cluster is used", 5 * SECOND, write).await;
 }

@@ -47,7 +47,7 @@ impl Cluster {
         let mut views = Views::default();
         let mut known = current.cluster_map();
         if known.is_some() && !self.is_confirmed.load(Ordering::Relaxed) {
-            self.ask_seeds(&mut views, connections).await;
+            self.ask_every_seed(&mut views, connections).await;
             self.is_confirmed.store(!views.is_empty(), Ordering::Relaxed);
             known = known.filter(|_| !views.speak_of_several_clusters());
         }
@@ -106,7 +106,7 @@ impl Cluster {
     }
 
     /// Asks every seed, and waits until half of them gave a view: then no other cluster has more.
-    async fn ask_seeds(&self, views: &mut Views, connections: &mut TopologyConnections) {
+    async fn ask_every_seed(&self, views: &mut Views, connections: &mut TopologyConnections) {
         let half = self.seeds.len().div_ceil(2);
         let is_enough = |said: &[NodeView]| said.len() >= half;
         self.ask_until(is_enough, &self.all_seeds(), views, connections).await;
@@ -128,6 +128,7 @@ impl Cluster {
         self.ask_until(is_enough, sources, views, connections).await;
     }
 
+    /// Asks these, and waits for more until it is enough or the refresh's deadline.
     async fn ask_until(
         &self,
         is_enough: impl Fn(&[NodeView]) -> bool,

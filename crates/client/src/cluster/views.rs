@@ -118,7 +118,7 @@ impl Views {
         self.reconcile(None).disagreements.iter().any(is_foreign)
     }
 
-    /// Whether a seed speaks of another cluster than the known one, be it that this was accepted.
+    /// Whether a seed speaks of another cluster than the known one, also if that was accepted.
     pub(super) fn any_seed_is_foreign(&self, reconciled: &Reconciled) -> bool {
         reconciled.disagreements.iter().any(|said| match said {
             Disagreement::Replaced => true,

@@ -28,11 +28,11 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// The connections that a refresh used are kept if the next one follows within this time. When nothing is going on, none is.
 const KEEP_CONNECTIONS: Duration = Duration::from_secs(2);
 
-/// How long after something happened the views are asked for again, for the first time: then twice as long, until it is
-/// the refresh interval. A change is not over when it is first heard of: nodes that are gone are still on every
-/// node's list until they have been silent for the cluster's node time-out, and no connection that is lost tells of that.
+/// How soon after an event the views are asked for again. The pause doubles from then on, up to the refresh interval.
+/// Nodes that are gone stay on every list until they have been silent for the cluster's node time-out, and by then no
+/// connection is left whose loss would be noticed.
 const SETTLING: Duration = Duration::from_secs(1);
-/// How often in a row the views are asked for again as soon because they did not agree.
+/// How often in a row the pause does not grow because the views did not agree.
 const DISPUTES: u32 = 60;
 
 /// Runs until the client is closed or dropped.
@@ -87,7 +87,7 @@ async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
     }
 }
 
-/// How long to wait before asking again although nobody noticed anything.
+/// How long to wait before the views are asked for again although nobody noticed anything.
 #[derive(Debug)]
 struct Quiet {
     wait: Duration,

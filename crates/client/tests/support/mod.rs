@@ -111,6 +111,21 @@ pub(crate) async fn warm_client(config: &Config) -> Client {
     client
 }
 
+/// The ids of the nodes that a client knows, sorted.
+pub(crate) fn known_ids(client: &Client) -> Vec<String> {
+    let nodes = client.nodes().into_iter();
+    let mut ids: Vec<_> = nodes.filter_map(|node| Some(node.id?.as_str().to_owned())).collect();
+    ids.sort();
+    ids
+}
+
+/// The ids of a lab's nodes, sorted.
+pub(crate) fn ids_of(lab: &Lab) -> Vec<String> {
+    let mut ids: Vec<_> = lab.nodes().iter().map(|node| node.id.clone()).collect();
+    ids.sort();
+    ids
+}
+
 /// A write to a shard of three.
 pub(crate) async fn set(client: &Client, shard: usize) -> Result<(), Error> {
     client.execute(cmd("SET").arg(key_of(shard)).arg("value")).await
