@@ -162,7 +162,7 @@ async fn f17_a_greeting_that_fails_at_any_reply_is_never_used() {
             assert!(started.elapsed() <= 2 * SECOND, "{ending:?} after {replies}: {:?}", started.elapsed());
         }
     }
-    eventually("only the lane is left", 3 * SECOND, || async { proxy.traffic().open == 1 }).await;
+    eventually("only the lane is left", 5 * SECOND, || async { proxy.traffic().open == 1 }).await;
 }
 
 /// The commands of one session. Each is sent alone; the replies tell what was executed.

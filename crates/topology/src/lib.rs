@@ -70,7 +70,7 @@ pub use dropped::{Dropped, Metadata};
 pub use endpoint::{Endpoint, EndpointError};
 pub use node::{AnnouncedNode, Health, NodeId, Role};
 pub use parse::{parse_nodes, parse_shards, parse_slots};
-pub use reconcile::{AnnouncedAs, Disagreement, Reconciled, reconcile};
+pub use reconcile::{AnnouncedAs, Disagreement, Reconciled, reconcile, reconcile_seeds};
 pub use redirect::{Redirect, RedirectError, parse_redirect};
 pub use slot::{Slot, SlotRange};
 pub use slot_map::{NodeIx, Shard, ShardIx, SlotMap};

@@ -6,6 +6,7 @@ use common::{endpoint, node, range, shard, slot};
 use proptest::prelude::*;
 use truename_topology::{
     AnnouncedNode, Disagreement, Origin, Reconciled, Role, ShardView, SlotMap, View, reconcile,
+    reconcile_seeds,
 };
 
 const HALF: u16 = 8191;
@@ -128,6 +129,32 @@ fn what_views_leave_open_stays_as_it_is() {
     let reconciled = reconcile(&views, Some(&map(&view("b:1"))));
     assert_eq!(upper(&reconciled).as_deref(), Some("b:1"));
     assert_eq!(reconciled.disagreements.len(), 1);
+}
+
+#[test]
+fn at_the_start_most_seeds_say_which_cluster_is_meant() {
+    let (ours, theirs) = (|| view("b:1").with_origin(Origin::Seed), || foreign().with_origin(Origin::Seed));
+    let before = [map(&ours()), map(&theirs())];
+    // What the first seed to answer said, what is used then, and how many views were counted.
+    let rows: [(Vec<View>, [bool; 2], usize); 6] = [
+        (vec![theirs(), ours(), ours()], [true, true], 2),
+        (vec![ours(), theirs(), theirs()], [false, false], 2),
+        (vec![theirs(), theirs(), ours(), ours(), ours()], [true, true], 3),
+        // Among equals the first seed to answer has decided.
+        (vec![theirs(), ours()], [true, false], 1),
+        (vec![ours(), theirs()], [true, false], 1),
+        (vec![], [true, false], 0),
+    ];
+    for (views, expected, counted) in rows {
+        for (known, is_ours) in before.iter().zip(expected) {
+            let reconciled = reconcile_seeds(&views, Some(known));
+            let owner = upper(&reconciled);
+            assert_eq!(owner.as_deref() == Some("b:1"), is_ours, "{views:?}");
+            assert_eq!(reconciled.counted, counted, "{views:?}");
+            let is_left = known.node_at(&endpoint(owner.as_deref().expect("an owner"))).is_none();
+            assert_eq!(reconciled.disagreements.contains(&Disagreement::Replaced), is_left, "{views:?}");
+        }
+    }
 }
 
 #[test]

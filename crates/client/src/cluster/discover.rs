@@ -68,20 +68,30 @@ pub(crate) struct TopologyConnection {
 
 /// Connections to ask again, by whom they lead to: a seed and a node of one address are two.
 #[derive(Default)]
-pub(crate) struct TopologyConnections(HashMap<(Endpoint, bool), TopologyConnection>);
+pub(crate) struct TopologyConnections {
+    kept: HashMap<(Endpoint, bool), TopologyConnection>,
+    /// Those that the current refresh used; `kept` has what is left from the one before.
+    used: HashMap<(Endpoint, bool), TopologyConnection>,
+}
 
 impl TopologyConnections {
+    /// Ends a refresh: only connections to those whom it asked are kept.
+    pub(crate) fn end_refresh(&mut self) {
+        self.kept = std::mem::take(&mut self.used);
+    }
+
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 
     fn take(&mut self, source: &Target) -> Option<TopologyConnection> {
-        let asked = self.0.remove(&(source.node.endpoint.clone(), source.is_seed))?;
+        let whom = (source.node.endpoint.clone(), source.is_seed);
+        let asked = self.used.remove(&whom).or_else(|| self.kept.remove(&whom))?;
         (asked.since.elapsed() < KEEP_AT_MOST).then_some(asked)
     }
 
     fn keep(&mut self, source: &Target, asked: TopologyConnection) {
-        self.0.insert((source.node.endpoint.clone(), source.is_seed), asked);
+        self.used.insert((source.node.endpoint.clone(), source.is_seed), asked);
     }
 }
 
@@ -205,8 +215,6 @@ pub(crate) async fn ask_several(
         .iter()
         .map(|source| ask(connector, source, connections.take(&source.target), Explain::Briefly, deadline))
         .collect();
-    // Only connections to the servers asked are kept.
-    connections.clear();
     let (mut views, mut failures) = (Vec::new(), Vec::new());
     let mut until = deadline;
     loop {

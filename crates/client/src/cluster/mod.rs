@@ -74,7 +74,8 @@ pub(crate) struct Cluster {
     seeds: Vec<Endpoint>,
     /// The seed whose answer is current.
     authority: ArcSwap<Endpoint>,
-    /// Which cluster is meant was put to the seeds. Until then it is the one that the first seed to answer spoke of.
+    started: Instant,
+    /// Most seeds mean this cluster. Until then it is the one that the first seed to answer spoke of.
     is_confirmed: AtomicBool,
     /// As the snapshot says; here for callers who need nothing else of it.
     is_single: AtomicBool,
@@ -128,6 +129,7 @@ impl Cluster {
             signals,
             seeds: config.seeds.clone(),
             authority: ArcSwap::from_pointee(seed),
+            started,
             // There is nobody to ask besides the only seed.
             is_confirmed: AtomicBool::new(config.seeds.len() == 1),
             is_single: AtomicBool::new(is_single),

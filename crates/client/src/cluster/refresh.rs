@@ -3,9 +3,11 @@
 //! - Some nodes that are connected and one seed are asked; if none gives a view, every seed is, and some nodes that are
 //!   not connected: the only seed may be the primary that failed, and its replica has no connection yet. What they agree
 //!   on is decided by `reconcile`.
-//! - **Which cluster is meant, the seeds decide, once**: the first one to answer is believed at once, and the nodes that
-//!   it named would confirm whatever it said. So the first refresh asks every seed, and if they speak of several
-//!   clusters, that of most seeds is used. From then on the known cluster is left only as `reconcile` says.
+//! - **Which cluster is meant, the seeds decide at the start**: the first one to answer is believed at once, and the nodes
+//!   that it named would confirm whatever it said. So the first refreshes ask the seeds alone, until half of them mean the
+//!   same cluster. With two of three that agree no liar prevails; two that contradict each other cannot be told apart.
+//! - **A known cluster is left only when it is gone**: before a seed replaces it, all seeds and as many of its nodes as could
+//!   outvote them are asked, whether they are connected or not, and waited for.
 //! - Usually the views that come within a short time of the first are enough. A single view that names addresses which
 //!   nobody knew is not: then every node that was asked is waited for, up to the refresh's deadline.
 //! - **A client of a single server** asks every seed. It becomes a client of a cluster as soon as one of them gives a view.
@@ -13,6 +15,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use truename_topology::{Endpoint, Reconciled};
@@ -26,6 +29,10 @@ use crate::observe;
 
 /// Nodes to ask at a time, besides a seed.
 const SOURCES: usize = 3;
+/// How long all are waited for whose word decides which cluster is meant.
+const LAST_CALL: Duration = Duration::from_secs(1);
+/// How long after the start the seeds are asked which cluster is meant, if fewer than half of them answer.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(60);
 /// Disagreements that one refresh reports; how many more there were is said in one sentence.
 const MOST_REPORTED: usize = 20;
 
@@ -44,14 +51,15 @@ impl Cluster {
         let connector = &self.factory.connector;
         self.signals.emit_all(|| connector.newly_outdated_lists().into_iter().map(Event::from));
         let current = self.topology.load_full();
+        let known = current.cluster_map();
         let mut views = Views::default();
-        let mut known = current.cluster_map();
-        if known.is_some() && !self.is_confirmed.load(Ordering::Relaxed) {
+        let is_open = known.is_some() && self.is_open_which_cluster_is_meant();
+        if is_open {
             self.ask_every_seed(&mut views, connections).await;
-            self.is_confirmed.store(!views.is_empty(), Ordering::Relaxed);
-            known = known.filter(|_| !views.speak_of_several_clusters());
         }
-        if known.is_some() {
+        // What several seeds say needs no confirmation by nodes that one of them named.
+        let is_vote = views.len() > 1;
+        if known.is_some() && !is_vote {
             self.ask(&self.sources(&current), &current, &mut views, connections).await;
         }
         if views.is_empty() {
@@ -59,17 +67,17 @@ impl Cluster {
             self.ask(&all, &current, &mut views, connections).await;
         }
         if views.is_empty() {
-            return Refreshed { changed: self.without_views(&views, &current), disputed: false };
+            connections.end_refresh();
+            return Refreshed { changed: self.without_views(&views, &current), disputed: is_open };
         }
-        let mut reconciled = views.reconcile(known);
-        if known.is_some() && views.any_seed_is_foreign(&reconciled) {
-            // A seed describes another cluster. What the other seeds say counts too: one of several addresses may
-            // have been given to a stranger.
-            self.ask(&self.all_seeds(), &current, &mut views, connections).await;
+        let mut reconciled = if is_vote { views.vote(known) } else { views.reconcile(known) };
+        if known.is_some() && !is_vote && views.any_seed_is_foreign(&reconciled) {
+            self.call_all_who_decide(&current, &mut views, connections).await;
             reconciled = views.reconcile(known);
         }
+        connections.end_refresh();
         self.report(&reconciled, &views);
-        let disputed = !reconciled.disagreements.is_empty();
+        let disputed = !reconciled.disagreements.is_empty() || self.is_open_which_cluster_is_meant();
         let seed = reconciled.chosen.and_then(|chosen| views.seed_of(chosen)).cloned();
         let seed = seed.unwrap_or_else(|| self.authority());
         self.authority.store(seed.clone().into());
@@ -105,11 +113,37 @@ impl Cluster {
         self.seeds.iter().map(Source::seed).collect()
     }
 
-    /// Asks every seed, and waits until half of them gave a view: then no other cluster has more.
+    /// Until most seeds agreed, or did not answer for a while.
+    fn is_open_which_cluster_is_meant(&self) -> bool {
+        !self.is_confirmed.load(Ordering::Relaxed) && self.started.elapsed() < CONFIRM_WITHIN
+    }
+
+    /// Asks every seed, and waits for a moment until half of them mean the same cluster: then no other one has more.
     async fn ask_every_seed(&self, views: &mut Views, connections: &mut TopologyConnections) {
         let half = self.seeds.len().div_ceil(2);
-        let is_enough = |said: &[NodeView]| said.len() >= half;
-        self.ask_until(is_enough, &self.all_seeds(), views, connections).await;
+        let is_decided = |views: &Views| views.vote(None).counted >= half;
+        let is_enough = |said: &[NodeView]| is_decided(&Views::of(said));
+        let answered = self.ask_until(is_enough, LAST_CALL, &self.all_seeds(), views, connections).await;
+        // Several addresses may lead to one node, which has one vote.
+        let is_confirmed = is_decided(views) || answered == self.seeds.len();
+        self.is_confirmed.store(is_confirmed, Ordering::Relaxed);
+    }
+
+    /// A seed describes another cluster. What the other seeds say counts too, for one of several addresses may have been
+    /// given to a stranger; and so does each node of the known cluster that still answers.
+    async fn call_all_who_decide(
+        &self,
+        current: &Topology,
+        views: &mut Views,
+        connections: &mut TopologyConnections,
+    ) {
+        let unheard = |source: &Source| !views.has_heard(&source.target);
+        let mut nodes: Vec<Source> =
+            current.nodes().iter().map(|node| node.source()).filter(unheard).collect();
+        fastrand::shuffle(&mut nodes);
+        nodes.truncate(self.seeds.len().max(SOURCES));
+        let all: Vec<Source> = self.all_seeds().into_iter().chain(nodes).collect();
+        self.ask_until(|_| false, LAST_CALL, &all, views, connections).await;
     }
 
     /// Asks these, and waits for more while what they say is not enough to go on.
@@ -120,27 +154,25 @@ impl Cluster {
         views: &mut Views,
         connections: &mut TopologyConnections,
     ) {
-        let is_enough = |said: &[NodeView]| {
-            let mut views = Views::default();
-            views.add_all(said);
-            views.is_enough(current.cluster_map())
-        };
-        self.ask_until(is_enough, sources, views, connections).await;
+        let is_enough = |said: &[NodeView]| Views::of(said).is_enough(current.cluster_map());
+        self.ask_until(is_enough, self.timing.node_connect, sources, views, connections).await;
     }
 
-    /// Asks these, and waits for more until it is enough or the refresh's deadline.
+    /// Asks these, and waits for more until it is enough or the time is over. How many answered.
     async fn ask_until(
         &self,
         is_enough: impl Fn(&[NodeView]) -> bool,
+        within: Duration,
         sources: &[Source],
         views: &mut Views,
         connections: &mut TopologyConnections,
-    ) {
-        let deadline = Instant::now() + self.timing.node_connect;
+    ) -> usize {
+        let deadline = Instant::now() + within.min(self.timing.node_connect);
         let connector = &self.factory.connector;
         let (said, failures) = ask_several(connector, sources, connections, deadline, is_enough).await;
         views.failures.extend(failures);
         views.add_all(&said);
+        said.len()
     }
 
     /// No node gave a view.

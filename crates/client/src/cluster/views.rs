@@ -2,14 +2,14 @@
 //!
 //! A node has one vote, whether it is asked as a node, as a seed, or as both. A seed may lead to any node, and there is only
 //! its own word for which one. So the id that a seed reports gives no node a second vote and takes none away: a node that
-//! was dialled as itself speaks for itself.
+//! was dialled as itself speaks for itself, and of two seeds that report one id both are heard, unless they say the same.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use truename_topology::{
-    Disagreement, Dropped, Endpoint, NodeId, Origin, Reconciled, SlotMap, View, reconcile,
+    Disagreement, Dropped, Endpoint, NodeId, Origin, Reconciled, SlotMap, View, reconcile, reconcile_seeds,
 };
 
 use super::discover::{Answer, NodeView};
@@ -56,6 +56,13 @@ impl Voter {
 }
 
 impl Views {
+    /// The views among these answers.
+    pub(super) fn of(said: &[NodeView]) -> Self {
+        let mut views = Self::default();
+        views.add_all(said);
+        views
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.views.is_empty()
     }
@@ -74,9 +81,12 @@ impl Views {
         };
         let is_seed = said.source.is_seed;
         let voter = Voter::of(said);
-        let position =
-            |is_same: fn(&Voter, &Voter) -> bool| self.voters.iter().position(|known| is_same(known, &voter));
-        let (at, speaks_for_itself) = match (position(Voter::is_at), position(Voter::has_id_of)) {
+        let at_its_address = self.voters.iter().position(|known| known.is_at(&voter));
+        let of_its_id = (0..self.views.len()).find(|&at| {
+            let are_seeds = is_seed && self.sources[at].is_seed;
+            self.voters[at].has_id_of(&voter) && !(are_seeds && self.views[at].shards != view.shards)
+        });
+        let (at, speaks_for_itself) = match (at_its_address, of_its_id) {
             // What is asked twice at one address says what it says as a seed: that may replace a cluster.
             (Some(at), _) => (at, is_seed),
             (None, Some(at)) => (at, self.sources[at].is_seed && !is_seed),
@@ -112,10 +122,19 @@ impl Views {
         reconcile(&self.heard(current), current)
     }
 
-    /// Whether some share no node with the others.
-    pub(super) fn speak_of_several_clusters(&self) -> bool {
-        let is_foreign = |said: &Disagreement| matches!(said, Disagreement::Foreign { .. });
-        self.reconcile(None).disagreements.iter().any(is_foreign)
+    /// What most of the seeds mean, of which only they are asked.
+    pub(super) fn vote(&self, current: Option<&SlotMap>) -> Reconciled {
+        reconcile_seeds(&self.views, current)
+    }
+
+    /// How many votes there are.
+    pub(super) fn len(&self) -> usize {
+        self.views.len()
+    }
+
+    /// Whether a node gave its view already, asked as itself.
+    pub(super) fn has_heard(&self, node: &Target) -> bool {
+        self.sources.iter().any(|heard| !heard.is_seed && heard.node.endpoint == node.node.endpoint)
     }
 
     /// Whether a seed speaks of another cluster than the known one, also if that was accepted.
@@ -291,6 +310,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// At the start only seeds are asked, and each is whom it says it is: one that reported the id of another took that one's
+    /// vote, if it answered first.
+    #[test]
+    fn a_seed_takes_no_other_ones_vote_by_what_it_says_of_its_id() {
+        let honest = |n: usize| NodeView {
+            answer: Answer::View(Box::new(three(false))),
+            ..as_seed(Some(&n.to_string()), [10, 0, 0, n as u8])
+        };
+        for claimed in [Some("0"), Some("1"), Some("2"), Some("made-up"), None] {
+            let views = Views::of(&[as_seed(claimed, [10, 0, 0, 99]), honest(1), honest(2)]);
+            let reconciled = views.vote(Some(&SlotMap::from_view(&three(true))));
+            assert_eq!((views.len(), reconciled.counted), (3, 3), "{claimed:?}");
+            let adopted = reconciled.map;
+            assert!(adopted.nodes().iter().all(|node| node.endpoint.host() != "evil"), "{claimed:?}");
+        }
+        // Two addresses of one node.
+        assert_eq!(Views::of(&[honest(1), as_seed_elsewhere(honest(1))]).len(), 1);
+    }
+
+    fn as_seed_elsewhere(said: NodeView) -> NodeView {
+        NodeView { peer: Some(SocketAddr::from(([10, 0, 1, 1], 1))), ..said }
     }
 
     /// A seed's view still decides where only it answers, whatever id it reports, and where no node reports any.

@@ -25,15 +25,14 @@ const DEBOUNCE: Duration = Duration::from_millis(20);
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
 /// The least pause between two refreshes.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
-/// The connections that a refresh used are kept if the next one follows within this time. When nothing is going on, none is.
-const KEEP_CONNECTIONS: Duration = Duration::from_secs(2);
-
+/// How long the connections that a refresh used are kept for the next one; a little longer than [`SETTLING`].
+const KEEP_CONNECTIONS: Duration = Duration::from_millis(1500);
 /// How soon after an event the views are asked for again. The pause doubles from then on, up to the refresh interval.
 /// Nodes that are gone stay on every list until they have been silent for the cluster's node time-out, and by then no
 /// connection is left whose loss would be noticed.
 const SETTLING: Duration = Duration::from_secs(1);
-/// How often in a row the pause does not grow because the views did not agree.
-const DISPUTES: u32 = 60;
+/// How often the pause may be short because of what the views say, until something else is noticed: some never agree.
+const MOST_SHORTENED: u32 = 60;
 
 /// Runs until the client is closed or dropped.
 pub(super) async fn run(cluster: Weak<Cluster>) {
@@ -49,26 +48,25 @@ pub(super) async fn run(cluster: Weak<Cluster>) {
 
 /// Works, and goes on working after a panic: a client without its worker would follow no failover any more.
 async fn work_on(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
+    let mut quiet = Quiet::new(interval);
     while let Err(panicked) =
-        panics::catch_in("the topology worker", work(cluster.clone(), signals, interval)).await
+        panics::catch_in("the topology worker", work(cluster.clone(), signals, &mut quiet)).await
     {
         observe::refreshed("failed");
         signals.emit(|| Event::RefreshFailed { cause: panicked.to_string() });
+        // What always panics is not repeated without need.
+        quiet.wait = interval;
         tokio::time::sleep(PAUSE.1).await;
     }
 }
 
-async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
+async fn work(cluster: Weak<Cluster>, signals: &Signals, quiet: &mut Quiet) {
     let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
     let mut not_before = Instant::now();
-    let mut quiet = Quiet::new(interval);
     let mut connections = TopologyConnections::default();
     loop {
         let tick = quiet.wait.mul_f64(0.9 + 0.2 * fastrand::f64());
-        if !quiet.is_short() {
-            connections.clear();
-        }
-        let hinted = tokio::time::timeout(tick, signals.next()).await.ok();
+        let hinted = next_hints(signals, tick, &mut connections).await;
         let mut is_news = hinted.is_some();
         let hints = hinted.unwrap_or_else(|| Hints { refresh: true, ..Hints::default() });
         let Some(cluster) = cluster.upgrade() else { return };
@@ -87,32 +85,46 @@ async fn work(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
     }
 }
 
+/// What is noticed next, if anything is within this time. When nothing is going on, no connection to ask is kept.
+async fn next_hints(
+    signals: &Signals,
+    within: Duration,
+    connections: &mut TopologyConnections,
+) -> Option<Hints> {
+    let soon = within.min(KEEP_CONNECTIONS);
+    if let Ok(hints) = tokio::time::timeout(soon, signals.next()).await {
+        return Some(hints);
+    }
+    if soon < within {
+        connections.clear();
+    }
+    tokio::time::timeout(within - soon, signals.next()).await.ok()
+}
+
 /// How long to wait before the views are asked for again although nobody noticed anything.
 #[derive(Debug)]
 struct Quiet {
     wait: Duration,
     interval: Duration,
-    /// Refreshes in a row whose views did not agree.
-    disputes: u32,
+    /// Short pauses since somebody noticed something.
+    shortened: u32,
 }
 
 impl Quiet {
     /// What one seed said at the start is put to the vote at once.
     fn new(interval: Duration) -> Self {
-        Self { wait: Duration::ZERO, interval, disputes: 0 }
-    }
-
-    /// Whether the next refresh comes soon, and sooner than when nothing is going on.
-    fn is_short(&self) -> bool {
-        self.wait <= KEEP_CONNECTIONS && self.wait < self.interval
+        Self { wait: Duration::ZERO, interval, shortened: 0 }
     }
 
     /// Takes note of a refresh, and of whether somebody had asked for it.
     fn after(&mut self, refreshed: Refreshed, is_news: bool) {
-        self.disputes = if refreshed.disputed { self.disputes + 1 } else { 0 };
-        let is_disputed = refreshed.disputed && self.disputes < DISPUTES;
+        if is_news {
+            self.shortened = 0;
+        }
+        let is_open = (refreshed.changed || refreshed.disputed) && self.shortened < MOST_SHORTENED;
+        self.shortened += u32::from(is_open);
         let wait = match self.wait {
-            _ if is_news || refreshed.changed || is_disputed => SETTLING,
+            _ if is_news || is_open => SETTLING,
             Duration::ZERO => self.interval,
             wait => wait.saturating_mul(2),
         };
@@ -203,8 +215,14 @@ mod tests {
         }
         assert_eq!(waits(60, &[calm]), [60]);
         assert_eq!(waits(1, &[(true, true, true), calm]), [1, 1], "never less often than the interval says");
-        let disputed = waits(60, &[(false, false, true); 64]);
-        assert!(disputed[..59].iter().all(|wait| *wait == 1));
-        assert_eq!(disputed[59..], [2, 4, 8, 16, 32], "some never agree");
+        for never_ends in [(false, false, true), (false, true, false)] {
+            let open = waits(60, &[never_ends; 66]);
+            assert!(open[..60].iter().all(|wait| *wait == 1));
+            assert_eq!(open[60..], [2, 4, 8, 16, 32, 60], "some never agree: {never_ends:?}");
+            let now_and_then = waits(60, &[never_ends, calm, calm].repeat(66));
+            assert_eq!(now_and_then[192..], [60; 6], "{never_ends:?}");
+            let with_news = waits(60, &[&[never_ends; 66][..], &[(true, false, false), never_ends]].concat());
+            assert_eq!(with_news[66..], [1, 1]);
+        }
     }
 }

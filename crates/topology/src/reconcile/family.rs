@@ -7,35 +7,55 @@ use super::ballot::{Ballot, Key};
 use crate::view::Origin;
 use crate::{AnnouncedNode, Slot, SlotMap, View};
 
-/// The indexes of the views that speak of the cluster in question, and whether that is another one than before.
-pub(super) fn believed(
-    views: &[View],
-    current: Option<&SlotMap>,
-    disagreements: &mut Vec<Disagreement>,
-) -> (Vec<usize>, bool) {
+/// The views that are counted.
+pub(super) struct Believed {
+    /// Their indexes.
+    pub(super) views: Vec<usize>,
+    /// They speak of another cluster than the known one.
+    pub(super) is_replaced: bool,
+}
+
+/// The views of the known cluster, unless it is gone; those of most where none is known.
+pub(super) fn of_the_known_cluster(views: &[View], current: Option<&SlotMap>) -> Believed {
+    let Some(current) = current else { return of_most(views, None) };
+    let known = Members::of(current.nodes().iter());
+    let is_foreign = |view: &usize| !Members::of(views[*view].nodes()).meets(&known);
+    let (foreign, native): (Vec<usize>, Vec<usize>) = (0..views.len()).partition(is_foreign);
+    // Whoever still speaks of the known cluster. A node that was reset says nothing.
+    let known_voices = native.iter().filter(|view| views[**view].assigned_slots() > 0).count();
+    let seeds: Vec<usize> = seeds(views).collect();
+    let are_all_foreign = seeds.iter().all(|seed| foreign.contains(seed));
+    let is_replaced = seeds.len() > known_voices && are_all_foreign && agree(views, &seeds);
+    Believed { views: if is_replaced { seeds } else { native }, is_replaced }
+}
+
+/// The largest group of views that know each other's nodes; among equals the one of the known cluster, then one with a
+/// seed, then the first.
+pub(super) fn of_most(views: &[View], current: Option<&SlotMap>) -> Believed {
     let members: Vec<Members<'_>> = views.iter().map(|view| Members::of(view.nodes())).collect();
-    let seeds: Vec<usize> = (0..views.len()).filter(|&view| views[view].origin == Origin::Seed).collect();
-    let mut is_replaced = false;
-    let believed = match current {
-        None => largest_family(&members, &seeds),
-        Some(map) => {
-            let known = Members::of(map.nodes().iter());
-            let is_foreign = |view: &usize| !members[*view].meets(&known);
-            // Whoever still speaks of the known cluster. A node that was reset says nothing.
-            let speaks_of_it = |view: &usize| !is_foreign(view) && views[*view].assigned_slots() > 0;
-            let known_voices = (0..views.len()).filter(speaks_of_it).count();
-            is_replaced = seeds.len() > known_voices && seeds.iter().all(is_foreign) && agree(views, &seeds);
-            if is_replaced {
-                disagreements.push(Disagreement::Replaced);
-                seeds
-            } else {
-                (0..views.len()).filter(|view| !is_foreign(view)).collect()
-            }
-        }
+    let known = current.map(|map| Members::of(map.nodes().iter()));
+    let is_native = |family: &[usize]| {
+        known.as_ref().is_some_and(|known| family.iter().any(|&view| members[view].meets(known)))
     };
-    let foreign = (0..views.len()).filter(|view| !believed.contains(view));
-    disagreements.extend(foreign.map(|view| Disagreement::Foreign { view }));
-    (believed, is_replaced)
+    let has_seed = |family: &[usize]| seeds(views).any(|seed| family.contains(&seed));
+    let mut families: Vec<Vec<usize>> = Vec::new();
+    for view in 0..members.len() {
+        let related =
+            |family: &&mut Vec<usize>| family.iter().any(|&other| members[view].meets(&members[other]));
+        match families.iter_mut().find(related) {
+            Some(family) => family.push(view),
+            None => families.push(vec![view]),
+        }
+    }
+    let weight = |family: &Vec<usize>| (family.len(), is_native(family), has_seed(family));
+    // `max_by_key` takes the last of equals, hence the reversal.
+    let largest = families.into_iter().rev().max_by_key(weight).unwrap_or_default();
+    let is_replaced = known.is_some() && !largest.is_empty() && !is_native(&largest);
+    Believed { views: largest, is_replaced }
+}
+
+fn seeds(views: &[View]) -> impl Iterator<Item = usize> {
+    (0..views.len()).filter(|&view| views[view].origin == Origin::Seed)
 }
 
 /// Puts aside the views that name no owner for any slot.
@@ -55,22 +75,6 @@ fn agree(views: &[View], chosen: &[usize]) -> bool {
     let ballots: Vec<Ballot> = chosen.iter().map(|&view| Ballot::new(view, &views[view])).collect();
     let same = |slot| ballots.iter().all(|ballot| ballot.owner(slot) == ballots[0].owner(slot));
     ballots.iter().all(|ballot| ballot.map.assigned() > 0) && Slot::all().all(same)
-}
-
-/// The largest group of views that know each other's nodes; among equals the one with a seed, then the first.
-fn largest_family(members: &[Members<'_>], seeds: &[usize]) -> Vec<usize> {
-    let mut families: Vec<Vec<usize>> = Vec::new();
-    for view in 0..members.len() {
-        let related =
-            |family: &&mut Vec<usize>| family.iter().any(|&other| members[view].meets(&members[other]));
-        match families.iter_mut().find(related) {
-            Some(family) => family.push(view),
-            None => families.push(vec![view]),
-        }
-    }
-    let weight = |family: &Vec<usize>| (family.len(), family.iter().any(|view| seeds.contains(view)));
-    // `max_by_key` takes the last of equals, hence the reversal.
-    families.into_iter().rev().max_by_key(weight).unwrap_or_default()
 }
 
 /// The nodes of a view, as far as they tell clusters apart.

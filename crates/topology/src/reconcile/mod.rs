@@ -7,7 +7,8 @@
 //!    cluster. It is believed only if every view from a configured seed is foreign, all of them agree, and they are
 //!    more than the views that speak of the known cluster: then that one is gone and the user's own addresses lead to
 //!    a new one. As long as its nodes answer, a seed alone replaces nothing. Without a current map, the views that
-//!    share nodes with most others are believed.
+//!    share nodes with most others are believed; so they are at a client's start ([`reconcile_seeds`]), when the current map
+//!    is what the first seed to answer said.
 //! 2. **A view without any slot abstains**: a node that was just reset or has not joined yet knows nothing.
 //! 3. **Nothing is taken over from a view as a whole.** Who owns a slot, where a node is and what it is called, and who
 //!    follows whom are voted on one by one. Nodes are told apart by their ids.
@@ -42,6 +43,7 @@ mod slots;
 
 use ballot::{Ballot, Electorate, Known};
 pub use disagreement::{AnnouncedAs, Disagreement};
+use family::Believed;
 
 use crate::{AnnouncedNode, SlotMap, View};
 
@@ -55,6 +57,8 @@ pub struct Reconciled {
     pub chosen: Option<usize>,
     /// Everything the views did not agree on.
     pub disagreements: Vec<Disagreement>,
+    /// How many views were counted: the others spoke of another cluster, or of no slot.
+    pub counted: usize,
     /// Only one view was counted, and it names addresses that were not known: another view is worth waiting for.
     pub rests_on_one_view: bool,
 }
@@ -64,12 +68,28 @@ pub struct Reconciled {
 /// With no views at all, or none that is believed, the result is the current map.
 pub fn reconcile(views: &[View], current: Option<&SlotMap>) -> Reconciled {
     let current = current.filter(|map| !map.nodes().is_empty());
+    merge(views, current, family::of_the_known_cluster(views, current))
+}
+
+/// Merges the views of several seeds while it is open which cluster is meant: that of most of them. The current map says
+/// so only among equals; otherwise it counts as for [`reconcile`].
+pub fn reconcile_seeds(views: &[View], current: Option<&SlotMap>) -> Reconciled {
+    let current = current.filter(|map| !map.nodes().is_empty());
+    merge(views, current, family::of_most(views, current))
+}
+
+fn merge(views: &[View], current: Option<&SlotMap>, believed: Believed) -> Reconciled {
+    let Believed { views: believed, is_replaced } = believed;
     let mut disagreements = Vec::new();
-    let (believed, is_replaced) = family::believed(views, current, &mut disagreements);
+    if is_replaced {
+        disagreements.push(Disagreement::Replaced);
+    }
+    let foreign = (0..views.len()).filter(|view| !believed.contains(view));
+    disagreements.extend(foreign.map(|view| Disagreement::Foreign { view }));
     let voters = family::exclude_empty(views, believed, &mut disagreements);
     if voters.is_empty() {
         let map = current.cloned().unwrap_or_default();
-        return Reconciled { map, chosen: None, disagreements, rests_on_one_view: false };
+        return Reconciled { map, chosen: None, disagreements, counted: 0, rests_on_one_view: false };
     }
     let ballots: Vec<Ballot> = voters.iter().map(|&view| Ballot::new(view, &views[view])).collect();
     let electorate = Electorate::of(&ballots);
@@ -80,7 +100,8 @@ pub fn reconcile(views: &[View], current: Option<&SlotMap>) -> Reconciled {
     let chosen = slots::closest(&ballots, &elected, &nodes);
     let map = shards::assemble(&ballots, &electorate, &known, &nodes, &elected, chosen, &mut disagreements);
     let rests_on_one_view = ballots.len() == 1 && names_unknown_places(&ballots[0].map, current);
-    Reconciled { map, chosen: Some(ballots[chosen].view), disagreements, rests_on_one_view }
+    let (chosen, counted) = (Some(ballots[chosen].view), ballots.len());
+    Reconciled { map, chosen, disagreements, counted, rests_on_one_view }
 }
 
 fn names_unknown_places(map: &SlotMap, current: Option<&SlotMap>) -> bool {
