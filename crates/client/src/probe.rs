@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use truename_resp::Reply;
-use truename_topology::{AnnouncedNode, Disagreement, Skipped, SlotMap, View};
+use truename_topology::{AnnouncedNode, Disagreement, Endpoint, Skipped, SlotMap, View};
 
 use crate::cluster::{Answer, ask_seeds, slots};
 use crate::config::Config;
@@ -26,6 +26,8 @@ pub struct ClusterReport {
     pub nodes: Vec<NodeReport>,
     /// The topology that it announced; `None` when no seed returned one.
     pub topology: Option<SlotMap>,
+    /// The seed that announced it.
+    pub source: Option<Endpoint>,
     /// Whether the seed is not a cluster node: then it is used as a single server.
     pub is_single_node: bool,
     /// Why no seed returned a topology; empty when one did.
@@ -104,6 +106,7 @@ pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
         seeds,
         nodes: Vec::new(),
         topology: None,
+        source: None,
         is_single_node: false,
         failures: Vec::new(),
         elapsed: Duration::ZERO,
@@ -121,6 +124,7 @@ pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
                 let deadline = deadline.max(Instant::now() + config.timing.node_connect);
                 report.nodes = examine_all(&connector, &targets, deadline).await;
                 report.topology = Some(map);
+                report.source = Some(said.source.seed.clone());
                 verdict::tell_the_dead_from_the_hidden(&mut report.nodes);
                 let others = report.seeds.iter().chain(&report.nodes).filter_map(|node| node.view.as_ref());
                 report.disagreements = verdict::disagreements(std::iter::once(&*view).chain(others));

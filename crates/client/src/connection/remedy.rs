@@ -5,6 +5,7 @@ use truename_topology::{DialPlan, IdentityName, NodePlan};
 use super::Target;
 use super::facts::ConnectionFacts;
 use super::probing::NOT_TLS;
+use super::way::ways;
 use crate::config::plaintext::REMEDY;
 use crate::error::{Cause, Phase};
 use crate::tls::Certificate;
@@ -24,6 +25,12 @@ pub(super) fn before_dialling(cause: &Cause) -> Option<String> {
 /// mean something to a shell.
 fn typeable(text: &str) -> String {
     IdentityName::parse(text).map_or_else(|_| "NAME".to_owned(), |name| name.to_string())
+}
+
+/// A host as a dial rule matches it.
+fn matched(host: &str) -> String {
+    let name = typeable(host);
+    if name.contains(':') { format!("[{name}]") } else { name }
 }
 
 /// The advice for a failure; `None` where nothing better than the cause can be said.
@@ -48,11 +55,18 @@ pub(super) fn advise(
         Cause::TimedOut if phase == Phase::Resolve => format!(
             "the name service does not answer: check it, or pin the name with --resolve {}:ADDR \
              (Config::resolve)",
-            facts.dialled.as_ref().map_or_else(|| node.host(), |dialled| dialled.host())
+            typeable(facts.dialled.as_ref().map_or_else(|| node.host(), |dialled| dialled.host()))
         ),
         Cause::NoLocalAddress(_) => {
             "this machine has no port left to dial from: close connections that are not needed, or widen \
              net.ipv4.ip_local_port_range"
+                .to_owned()
+        }
+        Cause::Refused | Cause::Unreachable(_) | Cause::TimedOut
+            if phase == Phase::Tcp && is_ruled_elsewhere(target, plan) =>
+        {
+            "the address that was dialled comes from a rule, an address map or the provider's profile: check that, the \
+             tunnel or port mapping behind it, and that the node runs"
                 .to_owned()
         }
         Cause::Refused | Cause::Unreachable(_) if target.is_seed => {
@@ -61,12 +75,9 @@ pub(super) fn advise(
         Cause::TimedOut if target.is_seed && phase == Phase::Tcp => {
             "check host and port: a firewall that drops packets looks like this".to_owned()
         }
-        Cause::Refused | Cause::Unreachable(_) | Cause::TimedOut if phase == Phase::Tcp => format!(
-            "the announced address cannot be reached from here: say where to dial instead with one rule, such as \
-             --map '{}=seed' for the seed's host with the announced port, or --map '*=seed:+1000' when the \
-             ports are shifted (Config::dial_rule)",
-            if node.ip().is_some() { "ip" } else { "*" }
-        ),
+        Cause::Refused | Cause::Unreachable(_) | Cause::TimedOut if phase == Phase::Tcp => {
+            return unreachable(target, plan);
+        }
         Cause::TimedOut if phase == Phase::Tls => {
             "the port accepts connections and does not answer TLS: check that it is the TLS port of a server \
              that is not frozen"
@@ -79,7 +90,7 @@ pub(super) fn advise(
             "use the server's TLS port, or plaintext with redis:// (--plain, Config::plaintext) if that is what you \
              want".to_owned()
         }
-        Cause::TlsPort => "use TLS: rediss://, or leave out --plain (Config::plaintext)".to_owned(),
+        Cause::TlsPort => "use rediss:// (instead of redis:// or --plain; for a program, leave out Config::plaintext)".to_owned(),
         Cause::UnknownIssuer => unknown_issuer(facts.certificate.as_deref()),
         Cause::CertificateExpired => "renew the server's certificate".to_owned(),
         Cause::CertificateNotYetValid => "check this machine's clock".to_owned(),
@@ -117,23 +128,10 @@ pub(super) fn advise(
              +client|setname +client|info +cluster|slots +cluster|shards +cluster|myid +ping"
                 .to_owned()
         }
-        // The detour was taken because the announced name is out of scope, so that is what to fix.
-        Cause::WrongNode { .. } if matches!(plan.dial, DialPlan::Detour(_)) => {
-            return before_dialling(&Cause::OutOfScope(node.host().to_owned()));
+        Cause::WrongNode { answered, .. } => return wrong_node(target, plan, facts, answered.is_some()),
+        Cause::ServerRefused(what) if what.contains("max number of clients") => {
+            "raise maxclients at the server, or close connections that are not needed".to_owned()
         }
-        Cause::WrongNode { answered: None, .. } if !is_ruled(plan) => format!(
-            "allow the user to ask for the node's id (ACL SETUSER NAME +cluster|myid), or, if {node} is really \
-             reached there, say so with one rule such as --map '{}=seed' (Config::dial_rule)",
-            if node.ip().is_some() { "ip" } else { "*" }
-        ),
-        Cause::WrongNode { .. } if !is_ruled(plan) => format!(
-            "if {node} can be reached elsewhere, say where with one rule such as --map '{}=HOST:PORT' \
-             (Config::dial_rule)",
-            if node.ip().is_some() { "ip" } else { "*" }
-        ),
-        Cause::WrongNode { .. } => format!(
-            "a rule, tunnel or port mapping leads {node} to another node: check the one for this address"
-        ),
         Cause::PlaintextCredentials { .. } => REMEDY.to_owned(),
         Cause::TooManyDials => "try again later: attempts to connect to silent nodes are using up the limit".to_owned(),
         Cause::TlsFailed(what) if what == NOT_TLS => {
@@ -149,13 +147,78 @@ pub(super) fn advise(
     })
 }
 
-fn is_ruled(plan: &NodePlan) -> bool {
-    matches!(plan.dial, DialPlan::Ruled(_))
+/// Whether a rule leads elsewhere than to the address that was announced, or, for a seed, configured. A rule may also name
+/// the announced address, which is then the only way to the node.
+fn is_ruled_elsewhere(target: &Target, plan: &NodePlan) -> bool {
+    match &plan.dial {
+        DialPlan::Ruled(address) => !target.is_seed || target.is_elsewhere(address),
+        DialPlan::Auto { .. } | DialPlan::Detour(_) => false,
+    }
+}
+
+/// No TCP connection to a node, by no rule. What one failure cannot tell is whether the others fail as well.
+fn unreachable(target: &Target, plan: &NodePlan) -> Option<String> {
+    let node = &target.node.endpoint;
+    if matches!(plan.dial, DialPlan::Detour(_)) {
+        return before_dialling(&Cause::OutOfScope(node.host().to_owned()));
+    }
+    let is_tried_at_seed = ways(&plan.dial, target.expected.is_some(), None).len() > 1;
+    let is_ip = node.ip().is_some();
+    let rule = match plan.dial.fallback() {
+        Some(_) if !is_tried_at_seed => format!(
+            "--map '{}=seed' for the seed's host with the announced port",
+            if is_ip { "ip" } else { "*" }
+        ),
+        // Of the seed's own address nothing is to change.
+        _ if is_ip && target.seed.ip().is_none() => {
+            "--map 'ip=HOST' for another host with the announced ports".to_owned()
+        }
+        _ => format!("--map '{}=HOST' for another host with the announced port", matched(node.host())),
+    };
+    Some(format!(
+        "if only {node} fails, it is down: check that it runs, and the firewall; if every node fails like this, the \
+         announced addresses cannot be reached from here: one rule says where to dial, such as {rule}, or --map \
+         '*=seed:+1000' when the ports are shifted (Config::dial_rule)"
+    ))
+}
+
+/// Another node answered, or, if it does not tell its id, one that may be another.
+fn wrong_node(target: &Target, plan: &NodePlan, facts: &ConnectionFacts, tells_id: bool) -> Option<String> {
+    const ASK: &str = "allow the user to ask for the node's id (ACL SETUSER NAME +cluster|myid)";
+    const GUESS: &str = "the seed's host with the announced port was only a guess, because the announced address failed: that \
+                         failure is the one to fix";
+    let node = &target.node.endpoint;
+    let this_address = || format!("{}:{}", matched(node.host()), node.port());
+    let is_guess = facts.dialled.is_some() && plan.dial.fallback() == facts.dialled.as_ref();
+    Some(match &plan.dial {
+        // The detour was taken because the announced name is out of scope, so that is what to fix.
+        DialPlan::Detour(_) => return before_dialling(&Cause::OutOfScope(node.host().to_owned())),
+        DialPlan::Ruled(_) if tells_id => {
+            format!(
+                "a rule, tunnel or port mapping leads {node} to another node: check the one for this address"
+            )
+        }
+        DialPlan::Ruled(_) => {
+            format!("{ASK}, and check the rule, tunnel or port mapping that leads {node} there")
+        }
+        DialPlan::Auto { .. } if is_guess && tells_id => GUESS.to_owned(),
+        DialPlan::Auto { .. } if is_guess => format!(
+            "{GUESS}; if {node} is really reached there, {ASK}, or say so with --map '{}=seed' (Config::dial_rule)",
+            this_address()
+        ),
+        DialPlan::Auto { .. } if tells_id => format!(
+            "if {node} can be reached elsewhere, say where with a rule for this address alone: --map '{}=HOST:PORT' \
+             (Config::dial_rule)",
+            this_address()
+        ),
+        DialPlan::Auto { .. } => ASK.to_owned(),
+    })
 }
 
 /// The authority to trust is the one that signed the last certificate sent, unless the server forgot to send some.
 fn unknown_issuer(certificate: Option<&Certificate>) -> String {
-    const TRUST: &str = "trust the authority that signed it with --cacert FILE (Tls::ca_file)";
+    const TRUST: &str = "trust the authority that signed it with --cacert FILE (Tls::ca_file), but only if it is the one that \
+                         you expect";
     let Some(certificate) = certificate else { return TRUST.to_owned() };
     if certificate.chain_length > 1 {
         return format!("{TRUST}; its name is {}", certificate.top_issuer);
@@ -184,7 +247,7 @@ fn name_mismatch(target: &Target, plan: &NodePlan, facts: &ConnectionFacts) -> S
     if let Some((whose, name)) = excluded(target, plan).iter().find(|(_, name)| covers(&name)) {
         return format!(
             "the certificate covers {name}, {whose}, and the identity policy does not accept that name here: if it \
-             belongs to your cluster, leave out --identity and --verify-only (IdentityPolicy::AnyOf)"
+             belongs to your cluster, leave out --identity or --verify-only, whichever was given (IdentityPolicy::AnyOf)"
         );
     }
     if let Some(name) = plan.out_of_scope.iter().find(covers) {
@@ -230,6 +293,8 @@ fn excluded(target: &Target, plan: &NodePlan) -> Vec<(&'static str, IdentityName
 
 #[cfg(test)]
 mod tests {
+    use truename_topology::{AddressPolicy, AnnouncedNode, Boundary, Role};
+
     use super::*;
 
     /// Remedies are copied into shells, and names come from peers.
@@ -248,5 +313,76 @@ mod tests {
             assert!(remedy.contains(offered) && !remedy.contains("reboot"), "{announced}: {remedy}");
         }
         assert_eq!(before_dialling(&Cause::Refused), None);
+    }
+
+    fn target(announced: &str, seed: &str, id: Option<&str>) -> Target {
+        let node = AnnouncedNode::new(announced.parse().expect("an address"), Role::Primary);
+        let node = id.into_iter().fold(node, |node, id| node.with_id(id.into()));
+        Target::announced(&node, &seed.parse().expect("an address"))
+    }
+
+    /// What is advised for `cause` at `dialled`, with this rule in force, if any.
+    fn advice(target: &Target, rule: &str, dialled: &str, (phase, cause): (Phase, Cause)) -> String {
+        let rules = (!rule.is_empty()).then(|| rule.parse().expect("a rule"));
+        let policy = rules.into_iter().fold(AddressPolicy::new(), AddressPolicy::with_rule);
+        let plan = policy.plan_node(&target.node, &target.seed, Boundary::Lifted).expect("a plan");
+        let dialled = Some(dialled.parse().expect("an address"));
+        let facts = ConnectionFacts { dialled, ..ConnectionFacts::default() };
+        advise(target, &plan, &facts, phase, &cause).expect("a remedy")
+    }
+
+    /// `ping` advised a rule for every node that is down, and the one that had just been tried; `doctor` said it is down.
+    #[test]
+    fn a_node_that_cannot_be_reached_may_be_down_and_what_was_tried_is_not_advised() {
+        let both = ["is down: check that it runs", "if every node fails like this", "--map"];
+        let ip = "10.0.0.4:8501";
+        let name = "node-1.example.net:6379";
+        let seed = "cache.example.net:6379";
+        for (announced, seed, id, rule, said, unsaid) in [
+            (ip, seed, Some("a"), "", "--map 'ip=HOST'", "=seed'"),
+            (ip, seed, None, "", "--map 'ip=seed'", "HOST"),
+            (ip, "10.0.0.3:8500", Some("a"), "", "--map '10.0.0.4=HOST'", "'ip="),
+            ("10.0.0.3:8501", "10.0.0.3:8500", Some("a"), "", "--map '*=seed:+1000'", "=seed'"),
+            (name, seed, Some("a"), "", "--map 'node-1.example.net=HOST'", "'*=HOST"),
+            ("[2001:db8::4]:1", "10.0.0.3:1", Some("a"), "", "--map '[2001:db8::4]=HOST'", "=seed'"),
+            (ip, seed, Some("a"), "ip=seed", "comes from a rule", "--map"),
+        ] {
+            let target = target(announced, seed, id);
+            for cause in [Cause::Refused, Cause::TimedOut, Cause::Unreachable("x".into())] {
+                let remedy = advice(&target, rule, announced, (Phase::Tcp, cause));
+                assert!(remedy.contains(said) && !remedy.contains(unsaid), "{announced} {seed}: {remedy}");
+                assert!(both.iter().all(|part| remedy.contains(part) == rule.is_empty()), "{remedy}");
+            }
+        }
+    }
+
+    /// What met another node at the seed's host read as a second fault, with a rule that leads all nodes to one address.
+    #[test]
+    fn a_guess_that_failed_is_no_fault_of_its_own_and_no_rule_leads_all_nodes_to_one_address() {
+        let guess = "was only a guess";
+        let (ip, at_seed) = ("10.0.0.4:8501", "cache.example.net:8501");
+        for (announced, dialled, rule, answered, said, unsaid) in [
+            (ip, at_seed, "", true, guess, "--map"),
+            (ip, at_seed, "", false, "--map '10.0.0.4:8501=seed'", "HOST"),
+            (ip, ip, "", true, "--map '10.0.0.4:8501=HOST:PORT'", guess),
+            (ip, ip, "", false, "+cluster|myid", "--map"),
+            ("[::4]:1", "[::4]:1", "", true, "--map '[::4]:1=HOST:PORT'", guess),
+            (ip, at_seed, "ip=seed", true, "a rule, tunnel or port mapping leads", "--map"),
+            (ip, at_seed, "ip=seed", false, "+cluster|myid", "--map"),
+        ] {
+            let target = target(announced, "cache.example.net:6379", Some("a"));
+            let answered = answered.then(|| "b".to_owned());
+            let cause = Cause::WrongNode { announced: "a".to_owned(), answered };
+            let remedy = advice(&target, rule, dialled, (Phase::Identity, cause));
+            assert!(remedy.contains(said) && !remedy.contains(unsaid), "{announced} {dialled}: {remedy}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_room_needs_some() {
+        let target = target("10.0.0.4:1", "10.0.0.4:1", None);
+        let full = Cause::ServerRefused("ERR max number of clients reached".to_owned());
+        let remedy = advice(&target, "", "10.0.0.4:1", (Phase::Hello, full));
+        assert!(remedy.contains("raise maxclients"), "{remedy}");
     }
 }
