@@ -108,7 +108,15 @@ impl Report for Ping {
                 }
             }
         }
-        page.line(paint.dim(format!("connected in {}", human::duration(self.connected_after))))
+        let connected = format!("connected in {}", human::duration(self.connected_after));
+        let silent = self.answers.iter().filter(|answer| answer.outcome.is_err()).count();
+        page.line(match silent {
+            0 => paint.dim(connected),
+            _ => {
+                let all = self.answers.len();
+                paint.error(format!("{silent} of {all} primaries did not answer ({connected})"))
+            }
+        })
     }
 
     fn json(&self) -> Value {
