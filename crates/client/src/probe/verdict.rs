@@ -28,10 +28,19 @@ pub(super) fn tell_the_dead_from_the_hidden(nodes: &mut [NodeReport]) {
         if !node.failures.iter().any(|failure| is_unreachable(failure) && has_company(failure)) {
             continue;
         }
-        let remedy = format!(
-            "other nodes answer, so this one is down or its port {} is closed: check that it runs, and the firewall",
-            node.node.endpoint.port()
-        );
+        let is_led = node
+            .failures
+            .iter()
+            .all(|failure| failure.dialled.as_ref().is_some_and(|dialled| *dialled != failure.node));
+        let remedy = match is_led {
+            true => "other nodes answer, so this one is down, or the rule, tunnel or port mapping that leads to it is wrong: \
+                     check these, that the node runs, and the firewall"
+                .to_owned(),
+            false => format!(
+                "other nodes answer, so this one is down or its port {} is closed: check that it runs, and the firewall",
+                node.node.endpoint.port()
+            ),
+        };
         for failure in node.failures.iter_mut().filter(|failure| is_unreachable(failure)) {
             failure.remedy = Some(remedy.clone());
         }
