@@ -83,7 +83,11 @@ async fn doctor_for_people(lab: &Lab) {
     let (host, port) = lab.seed();
     let seed = format!("{host}:{port}");
     let run = on(lab, "doctor", "", &[]).await.ends_with(0);
-    let run = run.says(&[&seed, "redis-cli that connects proves nothing", "All 7 addresses can be used"]);
+    let verdict = "All 7 addresses can be used, each proved a name, and all 16384 slots are served";
+    let run = run.says(&[&seed, verdict]);
+    for absent in ["redis-cli", "No replica"] {
+        assert!(!run.text().contains(absent), "{}", run.text());
+    }
     for node in lab.nodes() {
         let (host, port) = node.announced();
         let announced = format!("{host}:{port} ");
@@ -167,7 +171,12 @@ async fn wrong_trust(lab: &Lab) {
     let line = format!("{seed} --resolve {host}:{address} --cacert {AUTHORITY} --password-env {VARIABLE}");
     for command in ["ping", "doctor"] {
         let run = run(&words(&[command, &line]), lab.password()).await.ends_with(23).within(SOON);
-        run.says(&[&seed, "tls", "no trusted root", "--cacert FILE", "CN=truename lab CA"]);
+        let run = run.says(&[&seed, "tls", "no trusted root", "--cacert FILE", "CN=truename lab CA"]);
+        let run = run.says(&["only if it is the one that you expect"]);
+        // The names were in order.
+        for absent in ["presents", "redis-cli"] {
+            assert!(!run.text().contains(absent), "{}", run.text());
+        }
     }
     // A name that the certificate does not carry: found out at the seed already.
     let ca = lab.ca_pem_path().unwrap().display().to_string();
@@ -202,11 +211,27 @@ async fn wrong_logins(lab: &Lab) {
             run(&args, password).await.ends_with(code).says(parts).says(&[&seed]).within(SOON);
         }
     }
+    // A seed that answers and gives no topology was `ok`; a login that failed left TLS empty and was told in two columns.
+    for (user, password, cells, last) in [
+        ("limited", "pw", ["limited", " 1.3 "], "; decisive: "),
+        ("default", "wrong", ["wrong-credentials", " ok "], "1 of 1 addresses cannot be used; decisive: "),
+    ] {
+        let run = on_as(lab, user, password).await;
+        let row = run.stdout.lines().find(|line| line.trim_start().starts_with(&seed)).unwrap();
+        assert!(row.contains("FAIL") && cells.iter().all(|cell| row.contains(cell)), "{row}");
+        assert_eq!(row.matches("wrong-credentials").count(), usize::from(user == "default"), "{row}");
+        let verdict = run.stdout.lines().last().unwrap();
+        assert!(verdict.contains(last) && verdict.contains(&seed), "{verdict}");
+    }
     let without = options(lab).replace(&format!("--password-env {VARIABLE}"), "");
     run(&words(&["ping", &without]), None)
         .await
         .ends_with(30)
         .says(&["asks for a password", "--password-env"]);
+}
+
+async fn on_as(lab: &Lab, user: &str, password: &str) -> support::Run {
+    run(&words(&["doctor", &options(lab), "--user", user]), Some(password)).await
 }
 
 /// The URL form leads to the same place, and says that others can read it.

@@ -44,7 +44,7 @@ async fn one_nodes_certificate_is_that_nodes_trouble() {
         let healthy = announced(&lab, 0);
 
         let run = on(&lab, "doctor", "", &[]).await.ends_with(code).says(parts).within(SOON);
-        run.says(&[
+        let run = run.says(&[
             "What failed",
             &format!("node {node}"),
             "failed at  tls",
@@ -52,7 +52,11 @@ async fn one_nodes_certificate_is_that_nodes_trouble() {
             "presented",
             "remedy",
             cause,
+            &format!("; decisive: {node} (dialled "),
         ]);
+        for part in ["presents ", "redis-cli that connects proves nothing"] {
+            assert_eq!(run.text().contains(part), cause == "name-mismatch", "{}", run.text());
+        }
 
         let document = on(&lab, "doctor", "--json", &[]).await.ends_with(code).json();
         assert_eq!(document["healthy"], false);
@@ -98,7 +102,8 @@ async fn tls_to_a_plaintext_port() {
         run.says(&[&seed, "tls", "port that speaks plaintext Redis", "--plain"]);
     }
     on(&lab, "ping", "", &[]).await.ends_with(0).says(&["PONG", "plaintext"]);
-    on(&lab, "doctor", "", &[]).await.ends_with(0).says(&["Everything is plaintext"]);
+    on(&lab, "doctor", "", &[]).await.ends_with(0).says(&["can read the password and the data."]);
+    run(&words(&["doctor", &seed, "--plain"]), None).await.ends_with(30).says(&["can read the data."]);
     lab.shutdown().await;
 }
 

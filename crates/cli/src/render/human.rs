@@ -112,6 +112,14 @@ pub(crate) fn duration(duration: std::time::Duration) -> String {
     }
 }
 
+/// The first three of a list, and how many `what` follow.
+pub(crate) fn few(all: &[impl Display], what: &str) -> String {
+    const SHOWN: usize = 3;
+    let first: Vec<String> = all.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = all.len().checked_sub(SHOWN).filter(|more| *more > 0);
+    first.join(", ") + &more.map(|more| format!(" and {more} more{what}")).unwrap_or_default()
+}
+
 /// A number with thousands separated: 12,345.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -130,6 +138,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_list_is_cut() {
+        for (all, text) in [
+            (&[][..], ""),
+            (&[1], "1"),
+            (&[1, 2, 3], "1, 2, 3"),
+            (&[1, 2, 3, 4, 5], "1, 2, 3 and 2 more ranges"),
+        ] {
+            assert_eq!(few(all, " ranges"), text);
+        }
+    }
 
     #[test]
     fn numbers_for_people() {

@@ -1,7 +1,7 @@
 //! The checks of a row. Pure: each looks at what was found out about one node and gives a cell.
 
 use truename::Certificate;
-use truename::error::{NodeFailure, Phase};
+use truename::error::{Cause, NodeFailure, Phase};
 use truename::probe::NodeReport;
 
 use super::WARN_DAYS;
@@ -26,8 +26,11 @@ pub(super) fn is_announced_node(row: &NodeReport) -> Option<bool> {
     Some(announced.as_str() == answered)
 }
 
-pub(super) fn mark(row: &NodeReport) -> Cell {
-    if row.is_healthy() { Cell::good("ok") } else { Cell::bad("FAIL") }
+/// A row is not well either if a failure of it is `listed`: a seed that can be used may still give no topology.
+pub(super) fn mark(row: &NodeReport, listed: &[&NodeFailure]) -> Cell {
+    let mut own = listed.iter().filter(|failure| failure.is_seed == row.is_seed);
+    let is_listed = own.any(|failure| failure.node == row.node.endpoint);
+    if row.is_healthy() && !is_listed { Cell::good("ok") } else { Cell::bad("FAIL") }
 }
 
 pub(super) fn role(row: &NodeReport) -> Cell {
@@ -65,6 +68,10 @@ pub(super) fn tls(row: &NodeReport) -> Cell {
             None => Cell::plain("none"),
         },
         (None, Some(failure)) if failure.phase == Phase::Tls => Cell::bad(failure.cause.code()),
+        // What failed later says nothing of the version.
+        (None, Some(failure)) if failure.phase > Phase::Tls && failure.certificate.is_some() => {
+            Cell::good("ok")
+        }
         _ => Cell::plain(""),
     }
 }
@@ -78,7 +85,10 @@ pub(super) fn name(row: &NodeReport) -> Cell {
         Some(certificate) if row.facts.is_some() => {
             Cell::doubtful(format!("not checked: {}", names(certificate)))
         }
-        Some(certificate) => Cell::bad(format!("presents {}", names(certificate))),
+        Some(certificate) if decisive(row).is_some_and(|failure| failure.cause == Cause::NameMismatch) => {
+            Cell::bad(format!("presents {}", names(certificate)))
+        }
+        Some(certificate) => Cell::doubtful(names(certificate)),
         None => Cell::plain(""),
     }
 }
@@ -105,11 +115,14 @@ pub(super) fn expiry(row: &NodeReport, now: i64) -> Cell {
     }
 }
 
-/// Who is logged in, or why not.
+/// Who is logged in, or why not; the greeting is part of it.
 pub(super) fn auth(row: &NodeReport, login: Option<&str>) -> Cell {
     match (&row.facts, decisive(row)) {
         (Some(_), _) => Cell::good(login.unwrap_or("no login")),
-        (None, Some(failure)) if failure.phase == Phase::Auth => Cell::bad(failure.cause.code()),
+        (None, Some(failure)) if matches!(failure.phase, Phase::Hello | Phase::Auth) => {
+            Cell::bad(failure.cause.code())
+        }
+        (None, Some(failure)) if failure.phase > Phase::Auth => Cell::good(login.unwrap_or("no login")),
         _ => Cell::plain(""),
     }
 }
@@ -128,7 +141,7 @@ pub(super) fn node_id(row: &NodeReport) -> Cell {
 pub(super) fn ping(row: &NodeReport) -> Cell {
     match (row.ping, decisive(row)) {
         (Some(took), _) => Cell::good(human::duration(took)),
-        (None, Some(failure)) if failure.phase >= Phase::Hello => Cell::bad(failure.cause.code()),
+        (None, Some(failure)) if failure.phase > Phase::Identity => Cell::bad(failure.cause.code()),
         (None, _) if row.facts.is_some() => Cell::bad("no answer"),
         _ => Cell::plain(""),
     }

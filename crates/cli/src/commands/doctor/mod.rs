@@ -10,18 +10,19 @@ mod check;
 mod document;
 mod text;
 
+use std::collections::HashSet;
 use std::io;
 
 use serde_json::Value;
 use truename::Certificate;
-use truename::error::NodeFailure;
+use truename::error::{Cause, NodeFailure};
 use truename::probe::{ClusterReport, NodeReport, examine};
 use truename::topology::{Endpoint, Profile, Slot};
 
 use crate::context::Target;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::render::{Output, Page, Report, json};
+use crate::render::{Output, Page, Report, human, json};
 
 /// A certificate that ends sooner than this is worth a warning.
 const WARN_DAYS: i64 = 30;
@@ -55,6 +56,12 @@ impl Diagnosis {
         self.report.seeds.iter().chain(&self.report.nodes)
     }
 
+    /// How many addresses have such a row. A seed that is announced as well is one address.
+    fn addresses(&self, is_such: impl Fn(&NodeReport) -> bool) -> usize {
+        let such = self.rows().filter(|row| is_such(row)).map(|row| &row.node.endpoint);
+        such.collect::<HashSet<_>>().len()
+    }
+
     fn exit(&self) -> Exit {
         if self.report.is_healthy() {
             return Exit::Ok;
@@ -86,15 +93,39 @@ impl Diagnosis {
     /// What is wrong with the topology itself, a line each.
     fn topology_faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        let lost = self.report.slots_without_owner();
-        if lost > 0 {
+        if let Some(map) = &self.report.topology
+            && map.assigned() < Slot::COUNT
+        {
+            let ranges = map.ranges().into_iter().filter(|(_, owner)| owner.is_none());
+            let ranges: Vec<_> = ranges.map(|(range, _)| range).collect();
+            let seed = self.report.source.as_ref().map(|seed| format!(", says seed {seed}"));
             faults.push(format!(
-                "{lost} of {} slots have no owner that can be addressed: commands for their keys fail.",
-                Slot::COUNT
+                "{} of {} slots have no owner that can be addressed{}: {}. Commands for their keys fail.",
+                Slot::COUNT - map.assigned(),
+                Slot::COUNT,
+                seed.unwrap_or_default(),
+                human::few(&ranges, " ranges")
             ));
         }
         faults.extend(self.report.disagreements.iter().map(|what| format!("The nodes disagree: {what}.")));
         faults
+    }
+
+    /// Primaries with slots: how many there are, and those without a replica.
+    fn primaries(&self) -> (usize, Vec<&Endpoint>) {
+        let Some(map) = &self.report.topology else { return (0, Vec::new()) };
+        let mut owners: Vec<_> = map.ranges().into_iter().filter_map(|(_, owner)| owner).collect();
+        owners.sort();
+        owners.dedup();
+        let alone = owners.iter().map(|owner| &map.shards()[owner.index()]);
+        let alone = alone.filter(|shard| shard.replicas().is_empty());
+        (owners.len(), alone.map(|shard| &map.nodes()[shard.primary().index()].endpoint).collect())
+    }
+
+    /// Whether names were at fault anywhere.
+    fn has_name_mismatch(&self) -> bool {
+        let mut failures = self.rows().flat_map(|row| &row.failures).chain(&self.report.failures);
+        failures.any(|failure| failure.cause == Cause::NameMismatch)
     }
 
     /// Nodes that were reached only by a detour, with the attempt that failed before.

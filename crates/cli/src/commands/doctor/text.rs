@@ -3,11 +3,12 @@
 use std::io;
 
 use truename::probe::NodeReport;
+use truename::topology::Slot;
 use truename::topology::view::SkipReason;
 
 use super::{Diagnosis, Expiring, check};
-use crate::render::Page;
 use crate::render::table::Table;
+use crate::render::{Page, human};
 
 const HEADERS: [&str; 12] = [
     "node",
@@ -35,10 +36,11 @@ pub(super) fn write(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()
 
 fn table(diagnosis: &Diagnosis) -> Table {
     let mut table = Table::new(HEADERS);
+    let listed = diagnosis.failures();
     for row in diagnosis.rows() {
         table.row([
             row.node.endpoint.to_string().into(),
-            check::mark(row),
+            check::mark(row, &listed),
             check::role(row),
             check::dialled(row),
             check::tcp(row),
@@ -92,31 +94,52 @@ fn topology(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
 }
 
 fn notes(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
-    page.heading("Notes")?;
+    let mut notes: Vec<String> = Vec::new();
     for (row, failure) in diagnosis.detours() {
-        page.indented(format!(
+        notes.push(format!(
             "- {} is reached by a detour: {} failed with `{}`.",
             row.node.endpoint,
             failure.dialled.as_ref().map_or_else(|| "the announced address".to_owned(), ToString::to_string),
             failure.cause
-        ))?;
+        ));
     }
     for expiring in diagnosis.expiring() {
-        page.indented(page.paint().warning(expiry(&expiring, diagnosis.now)))?;
+        notes.push(page.paint().warning(expiry(&expiring, diagnosis.now)));
+    }
+    let (primaries, alone) = diagnosis.primaries();
+    if !alone.is_empty() {
+        notes.push(format!(
+            "- No replica is announced for {} of {primaries} primaries: {}. If such a primary fails, its slots are not \
+             served until it is back, unless the provider keeps replicas that it does not announce.",
+            alone.len(),
+            human::few(&alone, "")
+        ));
     }
     if diagnosis.report.is_single_node {
-        page.indented("- The server is not a cluster, or its proxy hides it: it is used as a single node.")?;
+        notes.push(
+            "- The server is not a cluster, or its proxy hides it: it is used as a single node.".to_owned(),
+        );
     }
-    if diagnosis.tls {
-        page.indented(
-            "- A redis-cli that connects proves nothing here: it checks the certificate's chain and never its name.",
-        )?;
-    } else {
-        page.indented(
-            "- Everything is plaintext: no node is verified, and anybody on the path can read the password.",
-        )?;
+    if diagnosis.has_name_mismatch() {
+        notes.push(
+            "- A redis-cli that connects proves nothing here: it checks the certificate's chain and never its name."
+                .to_owned(),
+        );
     }
-    Ok(())
+    if !diagnosis.tls {
+        let what = if diagnosis.login.is_some() { "the password and the data" } else { "the data" };
+        notes.push(format!(
+            "- Everything is plaintext: no node is verified, and anybody on the path can read {what}."
+        ));
+    }
+    if diagnosis.profile.is_none() {
+        notes.push("- No provider is known by this host name; --profile NAME chooses one.".to_owned());
+    }
+    if notes.is_empty() {
+        return Ok(());
+    }
+    page.heading("Notes")?;
+    notes.into_iter().try_for_each(|note| page.indented(note))
 }
 
 fn expiry(expiring: &Expiring<'_>, now: i64) -> String {
@@ -131,29 +154,35 @@ fn expiry(expiring: &Expiring<'_>, now: i64) -> String {
 }
 
 fn provider(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
-    let Some(profile) = diagnosis.profile else {
-        return page.indented("- No provider is known by this host name; --profile NAME chooses one.");
-    };
+    let Some(profile) = diagnosis.profile else { return Ok(()) };
     page.heading(format!("Provider: {} ({})", profile.title, profile.name))?;
     profile.hints.iter().try_for_each(|hint| page.indented(format!("- {hint}")))
 }
 
 fn verdict(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
     let paint = page.paint();
-    let all = diagnosis.rows().count();
-    let failed = diagnosis.rows().filter(|row| !row.is_healthy()).count();
+    let all = diagnosis.addresses(|_| true);
+    let failed = diagnosis.addresses(|row| !row.is_healthy());
     let took = diagnosis.report.elapsed.as_millis();
     page.blank()?;
     if diagnosis.report.is_healthy() {
         let proved = |row: &NodeReport| row.facts.as_ref().is_some_and(|facts| facts.identity.is_some());
-        let unproved = diagnosis.rows().filter(|row| !proved(row)).count();
+        let unproved = diagnosis.addresses(|row| !proved(row));
+        let names = match (diagnosis.tls, unproved) {
+            (true, 0) => ", each proved a name".to_owned(),
+            (true, _) => {
+                format!(", but {unproved} of them proved no name, so any server may have answered")
+            }
+            (false, _) => String::new(),
+        };
+        let slots = match diagnosis.report.topology {
+            Some(_) => format!(", and all {} slots are served", Slot::COUNT),
+            None => String::new(),
+        };
+        let verdict = format!("All {all} addresses can be used{names}{slots} ({took} ms).");
         return page.line(match (diagnosis.tls, unproved) {
-            (true, 0) => paint.good(format!("All {all} addresses can be used, and each proved a name ({took} ms).")),
-            (true, _) => paint.warning(format!(
-                "All {all} addresses can be used, but {unproved} of them proved no name, so any server may have answered \
-                 ({took} ms)."
-            )),
-            (false, _) => paint.good(format!("All {all} addresses can be used ({took} ms).")),
+            (false, _) | (true, 0) => paint.good(verdict),
+            (true, _) => paint.warning(verdict),
         });
     }
     let code = diagnosis.exit().code();
@@ -167,5 +196,7 @@ fn verdict(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
         0 => "No seed returned a usable topology".to_owned(),
         failed => format!("{failed} of {all} addresses cannot be used"),
     };
-    page.line(paint.error(format!("{what} ({took} ms, exit code {code}).")))
+    let decisive = diagnosis.report.decisive().map(|failure| format!("; decisive: {}", failure.summary()));
+    let decisive = decisive.unwrap_or_default();
+    page.line(paint.error(format!("{what}{decisive} ({took} ms, exit code {code}).")))
 }
