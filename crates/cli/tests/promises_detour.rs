@@ -53,6 +53,8 @@ async fn a_detour_without_a_node_id_empties_no_other_node() {
         let doctor = run(&words(&["doctor", &options(&lab), &user]), Some("pw")).await;
         assert_ne!(doctor.code, 0, "{name}: {}", doctor.text());
         let doctor = doctor.within(Duration::from_secs(20)).says(&["FAIL", "is down", "was only a guess"]);
+        let verdict = doctor.stdout.lines().last().unwrap_or_default();
+        assert!(verdict.contains(": tcp: connection refused"), "{verdict}");
         // A rule may be right only where the node that answered does not tell its id, and for this address alone.
         assert_eq!(doctor.text().contains("=seed'"), name == "silent", "{}", doctor.text());
         for absent in ["addresses can be used", "--map '*"] {

@@ -46,18 +46,16 @@ pub struct NodeFailure {
 
 impl NodeFailure {
     /// The most informative of several failures: a name out of scope, whatever became of the detour in its place; otherwise
-    /// the one that got furthest, the latest of those. A detour that led to another node got no further than one that led
-    /// nowhere.
+    /// the one that got furthest, the latest of those. A detour that led to another node was only a guess: any other failure
+    /// says more.
     pub fn decisive<'a>(failures: impl IntoIterator<Item = &'a Self>) -> Option<&'a Self> {
         let weight = |failure: &&Self| {
-            let is_astray = failure.is_astray();
-            let phase = if is_astray { Phase::Tcp } else { failure.phase };
-            (matches!(failure.cause, Cause::OutOfScope(_)), phase, is_astray)
+            (matches!(failure.cause, Cause::OutOfScope(_)), !failure.is_astray(), failure.phase)
         };
         failures.into_iter().max_by_key(weight)
     }
 
-    /// Whether a detour led to another node. That says less than what the announced address answered, if it did.
+    /// Whether a detour led to another node.
     fn is_astray(&self) -> bool {
         self.cause.is_wrong_node() && self.dialled.as_ref().is_some_and(|dialled| *dialled != self.node)
     }
