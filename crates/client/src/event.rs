@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 use truename_topology::{Endpoint, Redirect, TopologyDiff};
 
-use crate::connection::ConnectionFacts;
+use crate::connect::ConnectionFacts;
 use crate::tls::Outdated;
 
 /// How many events a receiver may lag before it misses some.

@@ -19,15 +19,16 @@
 //!
 //! Start with [`Client`], [`Config`] and [`Error`].
 
-mod client;
+mod api;
 mod clock;
 mod cluster;
 pub mod command;
 mod config;
-mod connection;
+mod connect;
 pub mod error;
 mod event;
 mod from_reply;
+mod lane;
 mod observe;
 mod panics;
 pub mod probe;
@@ -36,10 +37,10 @@ mod runtime;
 mod tls;
 
 // The public interface is:
-pub use client::{Client, NodeStatus};
+pub use api::{Client, NodeStatus};
 pub use command::{Command, ToArg, cmd};
 pub use config::{Config, Credentials, Lookup, NodeAddressMap, Protocol, ReadFrom, Resolve, url};
-pub use connection::{ConnectionFacts, Greeting};
+pub use connect::{ConnectionFacts, Greeting};
 pub use error::Error;
 pub use event::{CAPACITY as EVENT_CAPACITY, CERTIFICATE_NOTICE_DAYS, Event, Events, Notice};
 pub use from_reply::FromReply;

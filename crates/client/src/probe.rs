@@ -12,7 +12,7 @@ use truename_topology::{AnnouncedNode, Disagreement, Endpoint, Skipped, SlotMap,
 
 use crate::cluster::{Answer, ask_seeds, slots};
 use crate::config::Config;
-use crate::connection::{ConnectionFacts, Connector, Target, Transport, Wire, broken};
+use crate::connect::{ConnectionFacts, Connector, Target, Transport, Wire, broken};
 use crate::error::{Cause, Error, NodeFailure, Phase};
 use crate::runtime::{off_the_runtime, runtime_here};
 

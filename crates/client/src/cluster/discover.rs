@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use truename_resp::{ErrorReply, Reply};
 use truename_topology::{Endpoint, View, parse_slots};
 
-use crate::connection::{
+use crate::connect::{
     ConnectionFacts, Connector, Explain, KnownNode, Target, Transport, Wire, broken, budget, refusal,
 };
 use crate::error::{Cause, NodeFailure, Phase};

@@ -21,7 +21,8 @@ use tokio::runtime::Handle;
 use super::gate::{DialGate, Pass};
 use super::room::{Place, Room};
 use crate::clock;
-use crate::connection::{CloseCause, ConnectionFacts, Lane, LaneObserver, LanePhase, STABLE_AFTER};
+use crate::connect::ConnectionFacts;
+use crate::lane::{CloseCause, Lane, LaneObserver, LanePhase, STABLE_AFTER};
 
 /// Idle connections that a node keeps.
 const KEPT: usize = 8;

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::connection::{Backoff, CloseCause, RECONNECT, STABLE_AFTER};
+use crate::lane::{Backoff, CloseCause, RECONNECT, STABLE_AFTER};
 
 #[derive(Debug)]
 pub(super) struct DialGate(Mutex<State>);

@@ -51,9 +51,10 @@ pub(crate) use topology::Topology;
 
 use crate::clock;
 use crate::config::{Config, ReadFrom, Timing};
-use crate::connection::{Connector, Habit, LaneOptions, Room, Target};
+use crate::connect::{Connector, Target};
 use crate::error::{Cause, Error, NodeFailure};
 use crate::event::Events;
+use crate::lane::{Habit, LaneOptions, Room};
 use crate::runtime::{off_the_runtime, runtime_here};
 use crate::tls::{Tls, TlsContext};
 

@@ -14,12 +14,13 @@ use truename_topology::{AnnouncedNode, Endpoint, Slot};
 use super::discover::Source;
 use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, Refusal};
 use super::hint::Signals;
-use crate::connection::{
-    CloseCause, ConnectionFacts, Connector, Failure, Lane, LaneContext, LaneObserver, LaneOptions, LanePhase,
-    Target, spawn_connection, spawn_lane, terms,
-};
+use crate::connect::{ConnectionFacts, Connector, Target};
 use crate::error::NodeFailure;
 use crate::event::{CERTIFICATE_NOTICE_DAYS, Event};
+use crate::lane::{
+    CloseCause, Failure, Lane, LaneContext, LaneObserver, LaneOptions, LanePhase, spawn_connection,
+    spawn_lane, terms,
+};
 use crate::observe::NodeMeter;
 use crate::tls::now_utc;
 

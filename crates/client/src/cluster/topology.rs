@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use truename_topology::{AnnouncedNode, Endpoint, NodeIx, Role, Slot, SlotMap};
 
 use super::node::{Node, NodeFactory};
-use crate::connection::Target;
+use crate::connect::Target;
 
 /// How long a node that only an `ASK` named is kept.
 const KEEP_ASKED: std::time::Duration = std::time::Duration::from_secs(60);

@@ -13,7 +13,7 @@ use truename_topology::{
 };
 
 use super::discover::{Answer, NodeView};
-use crate::connection::Target;
+use crate::connect::Target;
 use crate::error::NodeFailure;
 
 /// What several nodes think, each with whom it came from.

@@ -13,7 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Cluster, Node};
-use crate::connection::ConnectionFacts;
+use crate::connect::ConnectionFacts;
 use crate::error::{Cause, Error, NodeFailure, Phase};
 use crate::event::Event;
 
@@ -85,7 +85,7 @@ impl Cluster {
 
     /// The failure of a cluster that announces no primary that could be dialled.
     fn nobody(&self) -> NodeFailure {
-        let seed = crate::connection::Target::seed(&self.authority());
+        let seed = crate::connect::Target::seed(&self.authority());
         let why = "no primary with a usable address is announced".to_owned();
         let nothing = ConnectionFacts::default();
         let failed = (Phase::Topology, Cause::BadTopology(why));

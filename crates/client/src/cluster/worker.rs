@@ -14,8 +14,8 @@ use super::discover::TopologyConnections;
 use super::hint::{Hints, Signals};
 use super::refresh::Refreshed;
 use super::{Cluster, Topology};
-use crate::connection::Backoff;
 use crate::event::Event;
+use crate::lane::Backoff;
 use crate::observe;
 use crate::panics;
 

@@ -11,7 +11,8 @@ use truename_resp::ErrorReply;
 use truename_topology::{DialAddress, Endpoint, Identity, IdentityName, IdentityPolicy};
 
 use super::*;
-use crate::connection::{CloseCause, Greeting};
+use crate::connect::Greeting;
+use crate::lane::CloseCause;
 use crate::tls::Certificate;
 
 fn is_dangerous(character: char) -> bool {

@@ -393,7 +393,7 @@ mod tests {
         let interrupted = Error::Interrupted(Box::new(InterruptedError::new(
             node.clone(),
             None,
-            crate::connection::CloseCause::PeerClosed.no_reply(),
+            crate::lane::CloseCause::PeerClosed.no_reply(),
             1,
         )));
         // Executed? Worth another try?

@@ -11,10 +11,10 @@ use truename_topology::{Endpoint, Slot};
 
 use crate::clock;
 use crate::cluster::Node;
-use crate::connection::{Backoff, CloseCause};
 use crate::error::{
     Error, Execution, InterruptedError, ProtocolError, RouteError, ServerError, TimeoutError,
 };
+use crate::lane::{Backoff, CloseCause};
 
 /// Redirects in a row before the route is thought over.
 const REDIRECTS_IN_A_ROW: u32 = 5;

@@ -18,8 +18,8 @@ use super::attempts::Attempts;
 use super::{Destination, Request, Router, submit};
 use crate::clock;
 use crate::cluster::{ExclusiveLane, Node, Refusal};
-use crate::connection::{CloseCause, Failure};
 use crate::error::{Error, RouteError};
+use crate::lane::{CloseCause, Failure};
 
 type Outcome = Result<Reply, Failure>;
 

@@ -10,9 +10,9 @@ use super::judge::{Hint, Setback, Verdict, is_refusal, judge};
 use super::request::Request;
 use super::{Destination, Router};
 use crate::cluster::Node;
-use crate::connection::{CloseCause, Failure};
 use crate::error::{Error, Execution};
 use crate::event::Event;
+use crate::lane::{CloseCause, Failure};
 use crate::observe;
 
 impl Router {

@@ -32,8 +32,8 @@ use truename_resp::{ErrorReply, Reply};
 use truename_topology::{Endpoint, Redirect, RedirectError, Slot, parse_redirect};
 
 use crate::command::Repeat;
-use crate::connection::{CloseCause, Failure};
 use crate::error::Execution;
+use crate::lane::{CloseCause, Failure};
 
 /// What servers say of a script that they do not know: Redis 7.0 and 8.0; Valkey 8.1 and 9.1.
 const NO_SCRIPT: [&str; 2] =

@@ -42,9 +42,9 @@ use request::Request;
 use crate::cluster::{Cluster, Node, Topology};
 use crate::command::Command;
 use crate::config::ReadFrom;
-use crate::connection::{Failure, Lane, terms};
 use crate::error::{Error, RouteError};
 use crate::from_reply::FromReply;
+use crate::lane::{Failure, Lane, terms};
 
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 

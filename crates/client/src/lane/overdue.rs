@@ -16,13 +16,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use parking_lot::MutexGuard;
-use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::time::Instant;
 use truename_resp::Reply;
 
-use super::lane::{LaneState, Phase, Shared};
+use super::handle::{LaneState, Phase, Shared};
 use super::waiter::{Failure, Terms, Ticket};
-use crate::clock::{self, LATE, Reminder, Watched};
+use crate::clock::{self, LATE, Watched};
 use crate::panics;
 
 /// How late the lane's task may do its checks before it counts as standing still.
@@ -32,52 +31,6 @@ const GRACE: Duration = Duration::from_millis(20);
 const STARVED: Duration = Duration::from_millis(200);
 /// The longest time until the next look, so that a lane that is gone is forgotten.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
-
-/// What the process's clock knows of a lane.
-#[derive(Debug, Default)]
-pub(super) struct Watch {
-    /// No deadline before this one goes unwatched; and the one alarm that sees to it.
-    from: Option<(Instant, Reminder)>,
-    /// The lane's task was late with its checks at the latest look.
-    is_overdue: bool,
-    /// The check that the task is late with, and since when callers of its own runtime are polled all the same.
-    polled: Option<(Instant, Instant)>,
-}
-
-impl Watch {
-    /// Whether a command with this deadline must be made known to the clock.
-    #[inline]
-    pub(super) fn misses(&self, deadline: Instant) -> bool {
-        self.from.as_ref().is_none_or(|(from, _)| deadline < *from)
-    }
-
-    #[inline]
-    pub(super) fn is_overdue(&self) -> bool {
-        self.is_overdue
-    }
-}
-
-/// The runtime that a lane's task runs on.
-#[derive(Debug)]
-pub(super) struct Home {
-    id: Option<Id>,
-    /// Its tasks run beside each other: that one is polled does not mean that another one is.
-    has_workers: bool,
-}
-
-impl Home {
-    /// The current one.
-    pub(super) fn here() -> Self {
-        let current = Handle::try_current().ok();
-        let flavor = current.as_ref().map(Handle::runtime_flavor);
-        let has_workers = !matches!(flavor, None | Some(RuntimeFlavor::CurrentThread));
-        Self { id: current.map(|current| current.id()), has_workers }
-    }
-
-    fn is_here(&self) -> bool {
-        Handle::try_current().ok().map(|current| current.id()) == self.id
-    }
-}
 
 impl Shared {
     /// Sets the alarm for a command's deadline.
@@ -169,9 +122,9 @@ mod tests {
     use std::future::poll_fn;
 
     use super::*;
-    use crate::connection::alarm::Alarm;
-    use crate::connection::lane::{Lane, terms};
-    use crate::connection::pipeline::{Habit, Room};
+    use crate::lane::alarm::Alarm;
+    use crate::lane::handle::{Lane, terms};
+    use crate::lane::pipeline::{Habit, Room};
 
     /// Each call with an earlier deadline than those before it left one more alarm with the clock, which set itself anew for
     /// as long as the lane was busy: in an hour of some short calls among long ones a hundred thousand.

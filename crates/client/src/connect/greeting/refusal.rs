@@ -3,8 +3,8 @@
 use truename_resp::ErrorReply;
 
 use crate::config::Credentials;
-use crate::connection::io_cause::is_closed;
-use crate::connection::wire::WireError;
+use crate::connect::io_cause::is_closed;
+use crate::connect::wire::WireError;
 use crate::error::{Cause, Phase};
 use crate::tls::classify_tls_error;
 
@@ -65,8 +65,8 @@ mod tests {
 
     use super::*;
     use crate::config::Protocol;
-    use crate::connection::greeting::{Login, exchange};
-    use crate::connection::wire::Wire;
+    use crate::connect::greeting::{Login, exchange};
+    use crate::connect::wire::Wire;
 
     /// A server's words about the login were taken to be free of the password, and shown.
     #[tokio::test]

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Pipeline;
 use super::silence::{Outlook, Silence};
-use crate::connection::waiter::{Failure, State, Terms, Waiter};
+use crate::lane::waiter::{Failure, State, Terms, Waiter};
 
 /// More unanswered bytes than these may fill the server's receive window, so that a paused server takes no more of them.
 const WINDOW: u64 = 16 * 1024;

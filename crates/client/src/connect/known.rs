@@ -150,8 +150,8 @@ mod tests {
     use truename_topology::{AnnouncedNode, Endpoint, Role};
 
     use super::*;
-    use crate::connection::ConnectionFacts;
-    use crate::connection::failure::report;
+    use crate::connect::ConnectionFacts;
+    use crate::connect::failure::report;
     use crate::error::{Cause, Phase};
 
     fn node() -> (AnnouncedNode, Endpoint) {

@@ -6,7 +6,7 @@ use crate::error::Cause;
 use crate::panics::Panicked;
 
 /// Whether the peer ended the connection.
-pub(super) fn is_closed(error: &io::Error) -> bool {
+pub(crate) fn is_closed(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionReset

@@ -9,7 +9,7 @@ use truename_topology::{Endpoint, NodeId, Role, SlotMap};
 use crate::cluster::Cluster;
 use crate::command::Command;
 use crate::config::Config;
-use crate::connection::ConnectionFacts;
+use crate::connect::ConnectionFacts;
 use crate::error::Error;
 use crate::event::Events;
 use crate::from_reply::FromReply;

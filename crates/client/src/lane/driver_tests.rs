@@ -18,10 +18,10 @@ use truename_topology::Endpoint;
 
 use super::closed::CloseCause;
 use super::driver::{Driver, DriverOptions};
-use super::lane::Lane;
+use super::handle::Lane;
 use super::pipeline::{Habit, Room};
-use super::transport::Endure;
 use super::waiter::{Failure, Terms};
+use crate::connect::Endure;
 use crate::observe::NodeMeter;
 
 const STALL: Duration = Duration::from_secs(2);

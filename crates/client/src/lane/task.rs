@@ -17,18 +17,14 @@ use tokio::time::Instant;
 use truename_resp::Limits;
 
 use super::alarm::Alarm;
-use super::attempt::{Connected, Explain};
 use super::backoff::Backoff;
 use super::closed::CloseCause;
-use super::connector::Connector;
 use super::driver::{Driver, DriverOptions};
-use super::facts::ConnectionFacts;
 use super::fence::Fence;
+use super::handle::{Lane, Phase, Shared};
 use super::inquiry::Inquirer;
-use super::known::KnownNode;
-use super::lane::{Lane, Phase, Shared};
 use super::pipeline::{Habit, Room};
-use super::target::Target;
+use crate::connect::{Connected, ConnectionFacts, Connector, Explain, KnownNode, Target};
 use crate::error::NodeFailure;
 use crate::observe::NodeMeter;
 use crate::panics;
@@ -269,7 +265,7 @@ impl<O: LaneObserver> LaneTask<O> {
         }
         let facts = Arc::new(connected.facts);
         let connector = self.connector.clone();
-        let listed = connector.live.list(&self.shared, target, &facts);
+        let listed = connector.live.list(self.shared.clone(), target, &facts);
         if let Some(cause) = connector.refuses(target, &facts) {
             return CloseCause::TrustChanged(cause);
         }

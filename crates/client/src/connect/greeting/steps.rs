@@ -8,7 +8,7 @@ use truename_topology::Metadata;
 
 use super::{Greeting, Login, refusal};
 use crate::config::Credentials;
-use crate::connection::step::Attempted;
+use crate::connect::step::Attempted;
 use crate::error::{Cause, Phase};
 
 const LIBRARY: &[u8] = b"truename";
@@ -130,7 +130,7 @@ pub(super) fn ponged(reply: &Reply) -> Result<(), (Phase, Cause)> {
 
 /// Reads a node id from the reply to a command that reports it. `Ok(None)` when the server permanently does not report
 /// it to this user; anything else that is not an id is a transient failure: treating it as "not reported" would skip the check.
-pub(in crate::connection) fn read_id(
+pub(in crate::connect) fn read_id(
     command: &str,
     reply: &Reply,
     find: impl Fn(&str) -> Option<&str>,

@@ -33,7 +33,7 @@ const RACE_AFTER: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(crate) struct Connector {
     pub(crate) env: Environment,
-    pub(super) live: LiveConnections,
+    pub(crate) live: LiveConnections,
     policy: AddressPolicy,
 }
 

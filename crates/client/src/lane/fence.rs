@@ -12,9 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::closed::CloseCause;
-use super::facts::ConnectionFacts;
-use super::greeting::broken;
-use super::wire::Wire;
+use crate::connect::{ConnectionFacts, Wire, broken};
 use crate::error::{Cause, Phase};
 
 /// A connection that the server may still read from.

@@ -5,7 +5,7 @@ use std::task::Waker;
 use tokio::time::Instant;
 
 use super::Pipeline;
-use crate::connection::waiter::{State, Ticket, Waiter};
+use crate::lane::waiter::{State, Ticket, Waiter};
 
 impl Pipeline {
     /// Wakes callers past their deadline, without settling anything; returns the earliest deadline yet to come.

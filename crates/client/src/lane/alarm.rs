@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use super::lane::{Phase, Shared};
+use super::handle::{Phase, Shared};
 use super::pipeline::Concern;
 use crate::clock::LATE;
 use crate::panics;

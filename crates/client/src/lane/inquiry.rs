@@ -15,11 +15,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::attempt::{Connected, Explain};
-use super::connector::Connector;
-use super::known::KnownNode;
-use super::lane::Shared;
-use super::target::Target;
+use super::handle::Shared;
+use crate::connect::{Connected, Connector, Explain, KnownNode, Target};
 use crate::error::{Cause, NodeFailure};
 
 /// The pause after a question without an answer, such as one to a closed port.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use truename_resp::{DecodeError, Untrusted};
 
-use super::io_cause::is_closed;
+use crate::connect::is_closed;
 use crate::error::{Cause, NodeFailure};
 
 /// What ended a connection, or kept it from coming up.

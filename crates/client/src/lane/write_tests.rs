@@ -15,10 +15,10 @@ use truename_resp::{Decoder, Limits, Reply};
 use truename_topology::Endpoint;
 
 use super::driver::{Driver, DriverOptions};
-use super::lane::{Lane, Submission, terms};
+use super::handle::{Lane, Submission, terms};
 use super::pipeline::{Habit, Room};
-use super::transport::Endure;
 use super::waiter::Failure;
+use crate::connect::Endure;
 use crate::observe::NodeMeter;
 
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";

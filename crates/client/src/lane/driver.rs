@@ -25,13 +25,12 @@ use truename_resp::{Decoder, Frame, Limits, Push, Reply};
 use super::alarm::Alarm;
 use super::closed::CloseCause;
 use super::coalesce::Coalescing;
+use super::handle::Shared;
 use super::inbound::Inbound;
 use super::inquiry::{Inquirer, Inquiry};
-use super::lane::Shared;
 use super::pipeline::{Concern, Habit, Unsolicited};
-use super::transport::Endure;
-use super::trust::Trust;
 use super::waiter::Terms;
+use crate::connect::{Endure, Trust};
 use crate::observe::NodeMeter;
 use crate::panics;
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::checks::time_out;
 use super::{Pipeline, Progress};
-use crate::connection::waiter::{State, Terms, Ticket};
+use crate::lane::waiter::{State, Terms, Ticket};
 
 /// How long room is held for a future that does not come for it while others wait.
 pub(crate) const GRANT_TIME: Duration = Duration::from_millis(50);

@@ -18,9 +18,10 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::closed::CloseCause;
-use super::overdue::{Home, Watch};
 use super::pipeline::{Habit, Pipeline, Progress, Room};
 use super::waiter::{Failure, Terms, Ticket};
+use super::watch::{Home, Watch};
+use crate::connect::Driven;
 use crate::panics;
 
 /// Where a lane is in its life.
@@ -154,6 +155,12 @@ impl Shared {
         state.pipeline.close(&cause, &mut wake);
         drop(state);
         panics::wake_all(wake);
+    }
+}
+
+impl Driven for Shared {
+    fn wake(&self) {
+        self.wake_task();
     }
 }
 

@@ -1,0 +1,53 @@
+//! A lane: one pipelined connection that many callers share, kept up by a task of its own.
+//!
+//! | part | what it is |
+//! |---|---|
+//! | [`handle`] | the callers' side of a pipeline |
+//! | [`pipeline`], [`waiter`] | sans-IO: bytes out, replies in, who waits for which |
+//! | [`driver`] | the one future that reads and writes the socket |
+//! | [`inbound`] | the driver's read buffer |
+//! | [`coalesce`] | when the driver writes: whom it waits for |
+//! | [`alarm`] | the one timer of a lane |
+//! | [`inquiry`] | whether a node that is silent on a lane answers on another connection |
+//! | [`watch`], [`overdue`] | deadlines while nothing drives the lane's runtime |
+//! | [`task`] | a lane's life: connect, drive, back off, again |
+//! | [`backoff`], [`closed`] | how long to wait before trying again; why there is no connection |
+//! | [`fence`] | makes sure that a connection that was given up executes nothing any more |
+//!
+//! Invariants: byte order is reply order; a reply goes to the oldest outstanding command, once; a command that a
+//! connection took with it fails exactly once, with what is known of its fate.
+
+mod alarm;
+mod backoff;
+mod closed;
+mod coalesce;
+mod driver;
+#[cfg(test)]
+mod driver_tests;
+mod fence;
+mod handle;
+mod inbound;
+mod inquiry;
+mod overdue;
+mod pipeline;
+#[cfg(test)]
+mod pipeline_tests;
+#[cfg(test)]
+mod room_tests;
+#[cfg(test)]
+mod silence_tests;
+mod task;
+#[cfg(test)]
+mod trust_tests;
+mod waiter;
+mod watch;
+#[cfg(test)]
+mod write_tests;
+
+pub(crate) use backoff::Backoff;
+pub(crate) use closed::CloseCause;
+pub(crate) use handle::{Lane, Phase as LanePhase, terms};
+pub(crate) use pipeline::{Habit, Room};
+pub(crate) use task::{BACKOFF as RECONNECT, STABLE_AFTER};
+pub(crate) use task::{LaneContext, LaneObserver, LaneOptions, spawn_connection, spawn_lane};
+pub(crate) use waiter::Failure;
