@@ -20,6 +20,7 @@
 //! Start with [`Client`], [`Config`] and [`Error`].
 
 mod api;
+mod certificate;
 mod clock;
 mod cluster;
 pub mod command;
@@ -38,13 +39,14 @@ mod tls;
 
 // The public interface is:
 pub use api::{Client, NodeStatus};
+pub use certificate::{Certificate, UtcMinute};
 pub use command::{Command, ToArg, cmd};
 pub use config::{Config, Credentials, Lookup, NodeAddressMap, Protocol, ReadFrom, Resolve, url};
 pub use connect::{ConnectionFacts, Greeting};
 pub use error::Error;
 pub use event::{CAPACITY as EVENT_CAPACITY, CERTIFICATE_NOTICE_DAYS, Event, Events, Notice};
 pub use from_reply::FromReply;
-pub use tls::{Certificate, Tls, TlsVersion, UtcMinute, warn_if_exposed};
+pub use tls::{Tls, TlsVersion, warn_if_exposed};
 pub use truename_resp as resp;
 pub use truename_resp::{Reply, Untrusted};
 pub use truename_topology as topology;

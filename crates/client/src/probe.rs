@@ -2,17 +2,19 @@
 //!
 //! A probe makes one fresh connection per node and reports every step of it. It never changes anything on a server.
 
+mod report;
 mod verdict;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 use truename_resp::Reply;
-use truename_topology::{AnnouncedNode, Disagreement, Endpoint, Skipped, SlotMap, View};
+use truename_topology::{Disagreement, Endpoint, Skipped, SlotMap, View};
 
+pub use self::report::NodeReport;
 use crate::cluster::{Answer, ask_seeds, slots};
 use crate::config::Config;
-use crate::connect::{ConnectionFacts, Connector, Target, Transport, Wire, broken};
+use crate::connect::{Connector, Target, Transport, Wire, broken};
 use crate::error::{Cause, Error, NodeFailure, Phase};
 use crate::runtime::{off_the_runtime, runtime_here};
 
@@ -38,31 +40,6 @@ pub struct ClusterReport {
     pub skipped: Vec<Skipped>,
     /// What the seeds' and nodes' own views do not agree on.
     pub disagreements: Vec<Disagreement>,
-}
-
-/// What was found out about a node.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct NodeReport {
-    /// The node as announced, or the seed as configured.
-    pub node: AnnouncedNode,
-    /// Whether it is a configured seed.
-    pub is_seed: bool,
-    /// What was learnt, when a connection came up.
-    pub facts: Option<ConnectionFacts>,
-    /// How long `PING` took on that connection.
-    pub ping: Option<Duration>,
-    /// Every attempt that failed, also before one that succeeded.
-    pub failures: Vec<NodeFailure>,
-    /// The topology as the node sees it.
-    view: Option<View>,
-}
-
-impl NodeReport {
-    /// Whether the node can be used.
-    pub fn is_healthy(&self) -> bool {
-        self.facts.is_some() && self.ping.is_some()
-    }
 }
 
 impl ClusterReport {

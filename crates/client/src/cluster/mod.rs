@@ -8,13 +8,14 @@
 //! | [`room`] | how many of them there may be, and the waiting line for one |
 //! | [`gate`] | when one more of them may be dialled |
 //! | [`tenure`] | whether a node still has the slot that a command waits on |
+//! | [`start`] | the first answer of a seed, and what follows from it |
 //! | [`warm_up`] | connecting to the primaries at the start |
 //! | [`worker`] | the only writer of the snapshot |
 //! | [`hint`] | hints of the engine to the worker, merged; and the events |
 //! | [`discover`] | asking nodes for their views |
 //! | [`views`] | what was answered in one refresh, and what follows |
 //! | [`refresh`] | whom to ask, and what becomes of the answers |
-//! | [`whereabouts`] | asking one node what it thinks of a slot |
+//! | [`own_views`], [`whereabouts`] | asking one node for its own view, and what it thinks of a slot |
 //!
 //! Invariants: callers never wait for a refresh; seeds are kept for ever; the topology is asked for on
 //! connections of its own; a view is adopted only after `reconcile` agreed.
@@ -24,8 +25,10 @@ mod exclusive;
 mod gate;
 mod hint;
 mod node;
+mod own_views;
 mod refresh;
 mod room;
+mod start;
 mod tenure;
 mod topology;
 mod views;
@@ -42,26 +45,24 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use truename_topology::{AnnouncedNode, Endpoint, Role, SlotMap};
 
-pub(crate) use discover::{Answer, NodeView, ask_seeds, slots};
+pub(crate) use discover::{Answer, ask_seeds, slots};
 pub(crate) use exclusive::{ExclusiveLane, Refusal};
 use hint::Signals;
 pub(crate) use node::Node;
 use node::NodeFactory;
+use own_views::OwnViews;
 pub(crate) use topology::Topology;
 
 use crate::clock;
-use crate::config::{Config, ReadFrom, Timing};
-use crate::connect::{Connector, Target};
-use crate::error::{Cause, Error, NodeFailure};
+use crate::config::{ReadFrom, Timing};
+use crate::connect::Target;
+use crate::error::{Error, NodeFailure};
 use crate::event::Events;
-use crate::lane::{Habit, LaneOptions, Room};
-use crate::runtime::{off_the_runtime, runtime_here};
+use crate::runtime::off_the_runtime;
 use crate::tls::{Tls, TlsContext};
 
 /// How long a caller waits for the worker to make a node that a redirect named.
 const NODE_SOON: std::time::Duration = std::time::Duration::from_millis(500);
-/// Pause between questions to a cluster that is still forming or loading.
-const FORMING_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Shared by a client's clones, its worker and nobody else.
 #[derive(Debug)]
@@ -82,72 +83,12 @@ pub(crate) struct Cluster {
     is_single: AtomicBool,
     pub(crate) timing: Timing,
     pub(crate) read_from: ReadFrom,
-    own_views: whereabouts::OwnViews,
+    own_views: OwnViews,
     /// Whether the user said that writes of unknown fate are sent again.
     pub(crate) repeats_writes: bool,
 }
 
 impl Cluster {
-    /// Finds the cluster through its seeds and connects to the primaries, within the connect time-out.
-    pub(crate) async fn connect(config: &Config) -> Result<Arc<Self>, Error> {
-        let runtime = runtime_here()?;
-        clock::start()
-            .map_err(|error| Error::config(format!("no thread for the client's clock: {error}")))?;
-        let started = Instant::now();
-        let deadline = started + config.timing.connect;
-        // Loading the system's roots reads files.
-        let owned = config.clone();
-        let connector = off_the_runtime(&runtime, move || Connector::build(&owned)).await?;
-        let connector = Arc::new(connector);
-        let first = first_view(&connector, &config.seeds, deadline)
-            .await
-            .map_err(|failures| Error::connect(failures, started.elapsed()))?;
-
-        let seed = first.source.seed.clone();
-        let signals = Arc::new(Signals::new());
-        let factory = NodeFactory {
-            runtime,
-            connector,
-            signals: signals.clone(),
-            lanes: config.lanes_per_node,
-            max_exclusive: config.max_exclusive_connections,
-            options: LaneOptions::new(
-                Room { commands: config.max_in_flight, bytes: config.max_queued_bytes },
-                config.timing.keepalive,
-                Habit { stall: config.timing.stall, usual: config.timing.command },
-                config.reply_limits,
-            ),
-        };
-        let (topology, is_single) = match &first.answer {
-            Answer::View(view) => (Topology::new(SlotMap::from_view(view), &factory, &seed), false),
-            Answer::NotACluster => (Topology::single(&factory, &seed), true),
-        };
-        let cluster = Arc::new(Self {
-            topology: ArcSwap::from_pointee(topology),
-            storing: Mutex::new(()),
-            version: watch::Sender::new(0),
-            factory,
-            signals,
-            seeds: config.seeds.clone(),
-            authority: ArcSwap::from_pointee(seed),
-            started,
-            // There is nobody to ask besides the only seed.
-            is_confirmed: AtomicBool::new(config.seeds.len() == 1),
-            is_single: AtomicBool::new(is_single),
-            timing: config.timing,
-            read_from: config.read_from.clone(),
-            own_views: whereabouts::OwnViews::default(),
-            repeats_writes: config.repeats_writes,
-        });
-        cluster.warm_up(started, deadline).await?;
-        if cluster.read_from.uses_replicas() {
-            // Replicas are connected to as well, but nobody waits for them.
-            cluster.topology().nodes().iter().for_each(|node| node.warm_up());
-        }
-        tokio::spawn(worker::run(Arc::downgrade(&cluster)));
-        Ok(cluster)
-    }
-
     /// Uses other TLS options from now on. Connections that they refuse end, also those that are kept for refreshes: the next
     /// one is started.
     pub(crate) async fn replace_tls(&self, tls: Tls) -> Result<(), Error> {
@@ -221,24 +162,5 @@ impl Cluster {
         self.is_single.store(topology.is_single(), Ordering::Relaxed);
         self.topology.store(Arc::new(topology));
         self.version.send_modify(|version| *version += 1);
-    }
-}
-
-/// The first usable answer of a seed. A cluster that is still forming or loading is asked again.
-async fn first_view(
-    connector: &Connector,
-    seeds: &[Endpoint],
-    deadline: Instant,
-) -> Result<NodeView, Vec<NodeFailure>> {
-    loop {
-        let failures = match ask_seeds(connector, seeds, deadline).await {
-            Ok(view) => return Ok(view),
-            Err(failures) => failures,
-        };
-        let is_forming = failures.iter().any(|f| matches!(f.cause, Cause::Loading | Cause::BadTopology(_)));
-        if !is_forming || Instant::now() + FORMING_PAUSE >= deadline {
-            return Err(failures);
-        }
-        tokio::time::sleep(FORMING_PAUSE).await;
     }
 }

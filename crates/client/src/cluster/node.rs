@@ -14,6 +14,7 @@ use truename_topology::{AnnouncedNode, Endpoint, Slot};
 use super::discover::Source;
 use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, Refusal};
 use super::hint::Signals;
+use crate::certificate::now_utc;
 use crate::connect::{ConnectionFacts, Connector, Target};
 use crate::error::NodeFailure;
 use crate::event::{CERTIFICATE_NOTICE_DAYS, Event};
@@ -22,7 +23,6 @@ use crate::lane::{
     spawn_lane, terms,
 };
 use crate::observe::NodeMeter;
-use crate::tls::now_utc;
 
 /// For how long the loss of a connection suggests that the topology is about to change.
 const FAILOVER_TIME: Duration = Duration::from_secs(30);

@@ -10,19 +10,22 @@
 
 mod blocking;
 mod compound;
+mod condition;
 mod index;
 mod repeat;
 mod routing;
+mod row;
 mod stateful;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 pub use blocking::BlockTime;
 pub use index::lookup;
 pub(crate) use routing::Refusal;
 
-use blocking::Wait;
-use repeat::RepeatCondition;
+use condition::RepeatCondition;
+use wait::Wait;
 
 /// One command as the client sees it.
 #[derive(Debug, Clone, Copy)]

@@ -9,18 +9,20 @@
 
 mod address_map;
 mod credentials;
+mod durations;
 mod identity;
 pub(crate) mod plaintext;
 mod read_from;
 mod resolver;
 mod timing;
 pub mod url;
+mod validate;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use truename_resp::Limits;
-use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profile, Trust, Typed};
+use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profile, Trust};
 
 pub use address_map::NodeAddressMap;
 pub use credentials::Credentials;
@@ -114,14 +116,6 @@ impl Config {
             repeats_writes: false,
             reply_limits: Limits::default(),
         }
-    }
-
-    /// Reads a URL such as `rediss://user:password@host:10000,other:10000`; see [`url`] for all of it.
-    ///
-    /// # Errors
-    /// [`Error::Config`] with what is wrong and what to write instead.
-    pub fn from_url(url: &str) -> Result<Self, Error> {
-        url::parse(url)
     }
 
     /// Adds a seed: a node, or the cluster's front door, to ask for the topology. Others call it a root node.
@@ -348,38 +342,5 @@ impl Config {
     /// Warnings about these options, for a person to read: see [`Tls::warnings`].
     pub fn warnings(&self) -> Vec<String> {
         self.tls.as_ref().map(Tls::warnings).unwrap_or_default()
-    }
-
-    pub(crate) fn validate(&self) -> Result<(), Error> {
-        self.validate_identity()?;
-        self.timing.check()?;
-        if self.seeds.is_empty() {
-            return Err(Error::config_with_remedy("no seed is given", "add one with Config::seed"));
-        }
-        for seed in &self.seeds {
-            // The builder takes any text, such as a whole URL.
-            if seed.host().contains('@') || Endpoint::parse(&seed.to_string(), None).is_err() {
-                return Err(Error::config_with_remedy(
-                    format!(
-                        "{} is not a host and a port",
-                        Typed(&format!("{}:{}", seed.host(), seed.port()))
-                    ),
-                    "give the name or address alone, IPv6 without brackets; Config::from_url reads URLs",
-                ));
-            }
-        }
-        if self.tls.is_none() && self.rules.iter().any(|rule| !rule.pins.is_empty()) {
-            return Err(Error::config_with_remedy(
-                "a dial rule pins public keys, which needs TLS",
-                "use TLS (rediss://, Config::tls), or leave the pins out",
-            ));
-        }
-        let hosts = self.seeds.iter().map(Endpoint::host);
-        if let Some(provider) = PlaintextGuard::of(self).provider(hosts) {
-            let what =
-                format!("the password is not sent in plaintext to {}, which speaks TLS", provider.title);
-            return Err(Error::config_with_remedy(what, plaintext::REMEDY));
-        }
-        Ok(())
     }
 }

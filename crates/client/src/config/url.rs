@@ -44,6 +44,16 @@ use crate::tls::{Tls, TlsVersion};
 
 const FORM: &str = "write rediss://user:password@host:port,host2:port2?option=value";
 
+impl Config {
+    /// Reads a URL such as `rediss://user:password@host:10000,other:10000`; see [`url`](self) for all of it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with what is wrong and what to write instead.
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        parse(url)
+    }
+}
+
 impl FromStr for Config {
     type Err = Error;
 
@@ -53,7 +63,7 @@ impl FromStr for Config {
 }
 
 /// Reads the URL form. Error texts never repeat the credentials.
-pub(super) fn parse(text: &str) -> Result<Config, Error> {
+fn parse(text: &str) -> Result<Config, Error> {
     let (scheme, rest) =
         text.split_once("://").ok_or_else(|| Error::config_with_remedy("the URL has no scheme", FORM))?;
     let tls = match scheme {

@@ -28,8 +28,9 @@ use super::transport::Transport;
 use super::way::{Via, Way};
 use super::wire::Wire;
 use super::{Environment, Target, failure, identity, secured, tcp};
+use crate::certificate::Certificate;
 use crate::error::{Cause, NodeFailure, Phase};
-use crate::tls::{Certificate, TlsContext, classify_tls_error};
+use crate::tls::{TlsContext, classify_tls_error};
 
 /// How much a failed attempt may do to explain itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use truename_topology::{DialAddress, Identity};
 
 use super::greeting::Greeting;
-use crate::tls::{Certificate, Presented};
+use crate::certificate::Certificate;
+use crate::tls::Presented;
 
 /// What was learnt about a connection while it was made.
 #[derive(Debug, Clone, Default)]

@@ -9,59 +9,23 @@
 //! reply too many, ends the connection. The last command's reply is recognised by its content; where it is an error, which
 //! may be any command's, a `PING` shows whether another reply is still on its way.
 
+mod login;
 mod refusal;
+mod said;
 mod steps;
 
-use std::borrow::Cow;
-
 use tokio::io::{AsyncRead, AsyncWrite};
-use truename_resp::Untrusted;
 
+pub(crate) use self::login::Login;
 pub(crate) use self::refusal::{broken, refusal};
 use self::refusal::{lacks_hello, without_secret};
+pub use self::said::Greeting;
 pub(super) use self::steps::read_id;
 use self::steps::{Step, ponged, steps};
 use super::step::Attempted;
 use super::wire::{Wire, WireError};
-use crate::config::{Credentials, Protocol};
+use crate::config::Protocol;
 use crate::error::{Cause, Phase};
-
-/// What to say first on a connection.
-#[derive(Debug, Clone)]
-pub(crate) struct Login {
-    pub(crate) protocol: Protocol,
-    pub(crate) credentials: Option<Credentials>,
-    pub(crate) client_name: Option<String>,
-    /// Asks for leave to read from the node while it is a replica.
-    pub(crate) readonly: bool,
-}
-
-/// What the server said of itself, as it came: print it through [`Untrusted`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Greeting {
-    /// 3 or 2.
-    pub protocol: u8,
-    /// `redis` or `valkey`, from `HELLO`.
-    pub server: Option<String>,
-    /// The server's version, from `HELLO`.
-    pub version: Option<String>,
-    /// `cluster`, `standalone` or `sentinel`, from `HELLO`.
-    pub mode: Option<String>,
-    /// The node id, from `CLUSTER MYID`, or where a check depends on it and the server rejects that command, from the
-    /// `myself` line of `CLUSTER NODES`; `None` where the server reports neither.
-    pub node_id: Option<String>,
-    /// Whether the node took `READONLY`: asked only if replicas are read from.
-    pub is_readonly: bool,
-    /// The availability zone, from `HELLO` of Valkey 8.1 and later.
-    pub availability_zone: Option<String>,
-    /// The connection's id with the server, from `CLIENT INFO` (6.2 and later).
-    pub client_id: Option<u64>,
-    /// The address that the server sees the connection come from, from `CLIENT INFO`: behind NAT it is not ours.
-    pub client_address: Option<String>,
-    /// The user that the connection is logged in as, from `CLIENT INFO`.
-    pub user: Option<String>,
-}
 
 /// Runs the exchange.
 pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
@@ -112,17 +76,4 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         return Err(broken(WireError::Surplus));
     }
     Ok(is_known.then_some(greeting))
-}
-
-impl Greeting {
-    /// The server and its version in one word, such as `redis/7.0.15`, fit to be printed.
-    pub fn product(&self) -> Cow<'static, str> {
-        match (&self.server, &self.version) {
-            (Some(server), Some(version)) => {
-                Cow::Owned(format!("{}/{}", Untrusted(server), Untrusted(version)))
-            }
-            (Some(server), None) => Cow::Owned(Untrusted(server).to_string()),
-            _ => Cow::Borrowed("unknown"),
-        }
-    }
 }

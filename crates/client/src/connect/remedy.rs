@@ -6,9 +6,9 @@ use super::Target;
 use super::facts::ConnectionFacts;
 use super::probing::NOT_TLS;
 use super::way::ways;
+use crate::certificate::Certificate;
 use crate::config::plaintext::REMEDY;
 use crate::error::{Cause, Phase};
-use crate::tls::Certificate;
 
 /// The advice for a node that was not dialled.
 pub(super) fn before_dialling(cause: &Cause) -> Option<String> {

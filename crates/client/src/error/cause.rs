@@ -5,7 +5,7 @@ use std::fmt;
 use truename_resp::Untrusted;
 use truename_topology::Pin;
 
-use super::shown;
+use super::text::shown;
 
 /// How far a connection attempt got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -12,8 +12,8 @@ use std::time::Duration;
 use truename_topology::{DialAddress, Endpoint, Identity};
 
 use super::cause::{Cause, Phase};
-use super::shown;
-use crate::tls::Certificate;
+use super::text::shown;
+use crate::certificate::Certificate;
 
 /// The most failures that one error keeps: a report of thousands is useless and costs megabytes.
 const MAX_FAILURES: usize = 20;

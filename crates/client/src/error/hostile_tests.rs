@@ -11,9 +11,9 @@ use truename_resp::ErrorReply;
 use truename_topology::{DialAddress, Endpoint, Identity, IdentityName, IdentityPolicy};
 
 use super::*;
+use crate::certificate::Certificate;
 use crate::connect::Greeting;
 use crate::lane::CloseCause;
-use crate::tls::Certificate;
 
 fn is_dangerous(character: char) -> bool {
     matches!(character,

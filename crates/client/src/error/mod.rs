@@ -14,6 +14,8 @@
 //!
 //! [`Error::may_have_executed`] is the column on the right. No variant carries a secret or a command's arguments.
 //! `Display` escapes what peers said ([`Untrusted`]); fields hold it as it came.
+//!
+//! [`Untrusted`]: truename_resp::Untrusted
 
 mod cause;
 mod connect;
@@ -21,22 +23,19 @@ mod execution;
 #[cfg(test)]
 mod hostile_tests;
 mod route;
+mod text;
 
 use std::fmt;
 use std::time::Duration;
 
-use truename_resp::{ErrorReply, Untrusted, UntrustedUpTo};
+use truename_resp::ErrorReply;
 use truename_topology::{Endpoint, Slot};
 
 pub use cause::{Cause, Phase};
 pub use connect::{ConnectError, NodeFailure};
 pub use execution::Execution;
 pub use route::RouteError;
-
-/// Text that may hold a peer's words, in one line of an error: harmless, and long enough for what servers say.
-fn shown(text: &str) -> UntrustedUpTo<'_> {
-    Untrusted(text).up_to(1024)
-}
+use text::shown;
 
 /// What can go wrong. See the [module documentation](self) for the meaning of the variants.
 #[derive(Debug, Clone)]

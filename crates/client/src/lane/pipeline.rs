@@ -31,10 +31,9 @@ use truename_resp::Reply;
 
 use super::closed::CloseCause;
 use super::waiter::{Failure, State, Terms, Ticket, Waiter, Waiters};
-pub(crate) use checks::Concern;
 #[cfg(test)]
 pub(crate) use room::GRANT_TIME;
-pub(crate) use silence::Habit;
+pub(crate) use silence::{Concern, Habit};
 
 /// Bounds of what may be outstanding at a time.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use truename_topology::{Disagreement, Slot, SlotMap, View, reconcile};
 
-use super::NodeReport;
+use super::report::NodeReport;
 use crate::error::{Cause, NodeFailure, Phase};
 
 /// Slots without a node to send a command to.

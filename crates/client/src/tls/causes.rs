@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
-use super::certificate::Certificate;
 use super::revocation::Revocation;
 use super::verifier::{Refusal, Rejection};
+use crate::certificate::Certificate;
 use crate::error::Cause;
 
 /// What a failed TLS handshake, or a TLS error later on, means.

@@ -18,7 +18,6 @@ use rustls::{ClientConfig, ClientConnection, PeerIncompatible, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use truename_topology::{Boundary, Identity, IdentityName, NodePlan, Pin};
 
-use super::certificate::now_utc;
 use super::options::Tls;
 use super::pins::Pins;
 use super::presented::Presented;
@@ -26,6 +25,7 @@ use super::revocation::Outdated;
 use super::roots::{are_private, load_roots};
 use super::verifier::{IdentityVerifier, Rejection, first_valid_name};
 use super::version::TlsVersion;
+use crate::certificate::now_utc;
 use crate::error::Error;
 
 /// Sets of identities to remember. More nodes than this make the store start over, which costs full handshakes.

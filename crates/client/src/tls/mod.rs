@@ -1,7 +1,6 @@
 //! TLS: what the user configures, and the shared state that every connection of a client uses.
 //!
 //! - [`Tls`] is the configuration: roots, pins, revocation lists, client certificate, and the `danger_*` ways out.
-//! - [`Certificate`] is what a peer presented, for reports.
 //! - `TlsContext` turns the configuration into one `rustls::ClientConfig` per set of identities.
 //! - `causes` says what a failed handshake means.
 //! - `roots` loads them, and tells a user's own authority from a public one.
@@ -12,7 +11,6 @@
 //! with the same identities and pins, and what was presented then is checked again each time; nothing secret is in `Debug`.
 
 mod causes;
-mod certificate;
 mod context;
 mod exposed;
 mod options;
@@ -24,8 +22,6 @@ mod verifier;
 mod version;
 
 pub(crate) use causes::classify_tls_error;
-pub(crate) use certificate::now_utc;
-pub use certificate::{Certificate, UtcMinute};
 pub(crate) use context::{TlsContext, server_name};
 pub use exposed::warn_if_exposed;
 pub use options::Tls;

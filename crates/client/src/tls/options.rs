@@ -8,11 +8,11 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use truename_topology::{Pin, Typed};
 
-use super::certificate::{UtcMinute, now_utc};
 use super::exposed::warn_if_exposed;
 use super::revocation::RevocationList;
 use super::verifier::Checks;
 use super::version::TlsVersion;
+use crate::certificate::{UtcMinute, now_utc};
 use truename_resp::Untrusted;
 
 use crate::error::Error;

@@ -1,12 +1,10 @@
-//! Pins on public keys: which key a certificate carries, and whether it is acceptable.
+//! Pins on public keys: whether the key that a certificate carries is acceptable.
 //!
 //! Only the peer's own certificate counts. An intermediate's key is not proved in the handshake and vouches for everything
 //! that it signs; to trust a single authority, give it as the only root.
 
 use std::sync::Arc;
 
-use ring::digest;
-use rustls_pki_types::SubjectPublicKeyInfoDer;
 use truename_topology::Pin;
 
 /// Which keys are acceptable: those of the client's options and those of the dial rule, each unless it is empty.
@@ -29,14 +27,6 @@ impl Pins {
     }
 }
 
-/// The pin of a public key.
-pub(super) fn pin_of(key: &SubjectPublicKeyInfoDer<'_>) -> Pin {
-    let digest = digest::digest(&digest::SHA256, key.as_ref());
-    let mut octets = [0; 32];
-    octets.copy_from_slice(digest.as_ref());
-    Pin::from_digest(octets)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,11 +47,5 @@ mod tests {
             let pins = Pins { of_client: of_client.into(), of_rule: of_rule.to_vec() };
             assert_eq!(pins.accept(presented), expected, "{pins:?} {presented}");
         }
-    }
-
-    #[test]
-    fn the_digest_is_sha_256() {
-        let nothing = SubjectPublicKeyInfoDer::from(Vec::new());
-        assert_eq!(pin_of(&nothing).to_string(), "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
     }
 }

@@ -15,9 +15,9 @@ use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore,
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use truename_topology::Pin;
 
-use super::certificate::Certificate;
-use super::pins::{Pins, pin_of};
+use super::pins::Pins;
 use super::revocation::{Revocation, RevocationList, look_up};
+use crate::certificate::{Certificate, pin_of};
 
 /// What is checked of chain and names; pins are whenever there are any. Anything but `Everything` was asked for by a `danger_*` method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

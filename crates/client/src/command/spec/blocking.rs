@@ -1,6 +1,8 @@
 //! Commands that may wait on the server, and for how long.
 
-use super::{Flags, Spec, index::row_of};
+use super::row::row_of;
+use super::wait::Wait;
+use super::{Flags, Spec};
 use crate::command::keys::Arguments;
 use std::time::Duration;
 
@@ -11,20 +13,6 @@ pub enum BlockTime {
     Forever,
     /// At most so long.
     AtMost(Duration),
-}
-
-/// Where a command states how long it may wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wait {
-    Never,
-    /// Seconds, with a fraction, in the last argument.
-    SecondsLast,
-    /// Seconds, with a fraction, in argument 1.
-    SecondsFirst,
-    /// Milliseconds in the last argument.
-    MillisLast,
-    /// Milliseconds after the option `BLOCK`; without it, the command does not wait.
-    MillisOption,
 }
 
 /// All commands with the server's `blocking` flag.

@@ -7,7 +7,8 @@
 //! `EXEC` is not: what its commands answer is inside its array, and an error in place of the array means that none of them
 //! was executed.
 
-use super::{Flags, Spec, index::row_of};
+use super::row::row_of;
+use super::{Flags, Spec};
 
 const COMPOUND: &[&str] = &[
     "EVAL",

@@ -1,6 +1,7 @@
 //! Where commands go whose keys servers do not describe, and which commands cannot be sent without a second look.
 
-use super::{Flags, KeyRule, RequestPolicy, Spec, index::row_of};
+use super::row::row_of;
+use super::{Flags, KeyRule, RequestPolicy, Spec};
 
 /// Their argument is a slot, and only its owner knows the answer. The server does not say that it is not the owner.
 const BY_SLOT: &[&str] = &["CLUSTER COUNTKEYSINSLOT", "CLUSTER GETKEYSINSLOT"];

@@ -1,7 +1,8 @@
 //! Commands that change, or depend on, the state of their connection. On a lane that many callers share they would
 //! change what other callers' commands do, so they belong on a connection of their own.
 
-use super::{Flags, Spec, index::row_of};
+use super::row::row_of;
+use super::{Flags, Spec};
 
 const GROUPS: &[&[&str]] = &[
     // Open, end or condition a transaction: what others send in between would be queued in it.

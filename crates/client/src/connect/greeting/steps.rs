@@ -6,7 +6,9 @@
 use truename_resp::{ErrorReply, Reply, Untrusted};
 use truename_topology::Metadata;
 
-use super::{Greeting, Login, refusal};
+use super::login::Login;
+use super::refusal::refusal;
+use super::said::Greeting;
 use crate::config::Credentials;
 use crate::connect::step::Attempted;
 use crate::error::{Cause, Phase};

@@ -6,22 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Pipeline;
-use super::silence::{Outlook, Silence};
+use super::silence::{Concern, Outlook, Silence};
 use crate::lane::waiter::{Failure, State, Terms, Waiter};
 
 /// More unanswered bytes than these may fill the server's receive window, so that a paused server takes no more of them.
 const WINDOW: u64 = 16 * 1024;
-
-/// What a check found out about the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Concern {
-    /// It has been silent for so long that another connection should be asked whether it answers there.
-    Ask,
-    /// It has been silent on every connection for this long, which is longer than it may.
-    Stalled(Duration),
-    /// The oldest reply has been overdue for this long.
-    Overdue(Duration),
-}
 
 impl Pipeline {
     /// Fails what is past its deadline, and returns whether the server has been silent for too long.

@@ -60,6 +60,17 @@ pub(super) enum Outlook {
     Overdue(Duration),
 }
 
+/// What a check found out about the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Concern {
+    /// It has been silent for so long that another connection should be asked whether it answers there.
+    Ask,
+    /// It has been silent on every connection for this long, which is longer than it may.
+    Stalled(Duration),
+    /// The oldest reply has been overdue for this long.
+    Overdue(Duration),
+}
+
 impl Silence {
     pub(super) fn outlook(&self, now: Instant) -> Outlook {
         let overdue_at = self.deadline + self.habit.stall;

@@ -4,13 +4,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ring::digest;
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use truename_resp::Untrusted;
 use truename_topology::Pin;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
-
-use super::pins::pin_of;
 
 /// How many names of a certificate are shown in one line.
 const SHOWN_NAMES: usize = 12;
@@ -121,6 +120,14 @@ fn ip_address(octets: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(octets).ok().map(IpAddr::from)
 }
 
+/// The pin of a public key.
+pub(crate) fn pin_of(key: &SubjectPublicKeyInfoDer<'_>) -> Pin {
+    let digest = digest::digest(&digest::SHA256, key.as_ref());
+    let mut octets = [0; 32];
+    octets.copy_from_slice(digest.as_ref());
+    Pin::from_digest(octets)
+}
+
 /// Seconds since 1970-01-01 00:00 UTC: certificates are dated by the calendar.
 pub(crate) fn now_utc() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs() as i64)
@@ -172,5 +179,11 @@ mod tests {
         for (seconds, text) in rows {
             assert_eq!(UtcMinute(seconds).to_string(), text);
         }
+    }
+
+    #[test]
+    fn the_digest_is_sha_256() {
+        let nothing = SubjectPublicKeyInfoDer::from(Vec::new());
+        assert_eq!(pin_of(&nothing).to_string(), "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
     }
 }

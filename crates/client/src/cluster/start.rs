@@ -1,0 +1,106 @@
+//! Starting a client: the first answer of a seed, connections to the primaries, and the worker.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use truename_topology::{Endpoint, SlotMap};
+
+use super::discover::{Answer, NodeView, ask_seeds};
+use super::hint::Signals;
+use super::node::NodeFactory;
+use super::own_views::OwnViews;
+use super::{Cluster, Topology, worker};
+use crate::clock;
+use crate::config::Config;
+use crate::connect::Connector;
+use crate::error::{Cause, Error, NodeFailure};
+use crate::lane::{Habit, LaneOptions, Room};
+use crate::runtime::{off_the_runtime, runtime_here};
+
+/// Pause between questions to a cluster that is still forming or loading.
+const FORMING_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+impl Cluster {
+    /// Finds the cluster through its seeds and connects to the primaries, within the connect time-out.
+    pub(crate) async fn connect(config: &Config) -> Result<Arc<Self>, Error> {
+        let runtime = runtime_here()?;
+        clock::start()
+            .map_err(|error| Error::config(format!("no thread for the client's clock: {error}")))?;
+        let started = Instant::now();
+        let deadline = started + config.timing.connect;
+        // Loading the system's roots reads files.
+        let owned = config.clone();
+        let connector = off_the_runtime(&runtime, move || Connector::build(&owned)).await?;
+        let connector = Arc::new(connector);
+        let first = first_view(&connector, &config.seeds, deadline)
+            .await
+            .map_err(|failures| Error::connect(failures, started.elapsed()))?;
+
+        let seed = first.source.seed.clone();
+        let signals = Arc::new(Signals::new());
+        let factory = NodeFactory {
+            runtime,
+            connector,
+            signals: signals.clone(),
+            lanes: config.lanes_per_node,
+            max_exclusive: config.max_exclusive_connections,
+            options: LaneOptions::new(
+                Room { commands: config.max_in_flight, bytes: config.max_queued_bytes },
+                config.timing.keepalive,
+                Habit { stall: config.timing.stall, usual: config.timing.command },
+                config.reply_limits,
+            ),
+        };
+        let (topology, is_single) = match &first.answer {
+            Answer::View(view) => (Topology::new(SlotMap::from_view(view), &factory, &seed), false),
+            Answer::NotACluster => (Topology::single(&factory, &seed), true),
+        };
+        let cluster = Arc::new(Self {
+            topology: ArcSwap::from_pointee(topology),
+            storing: Mutex::new(()),
+            version: watch::Sender::new(0),
+            factory,
+            signals,
+            seeds: config.seeds.clone(),
+            authority: ArcSwap::from_pointee(seed),
+            started,
+            // There is nobody to ask besides the only seed.
+            is_confirmed: AtomicBool::new(config.seeds.len() == 1),
+            is_single: AtomicBool::new(is_single),
+            timing: config.timing,
+            read_from: config.read_from.clone(),
+            own_views: OwnViews::default(),
+            repeats_writes: config.repeats_writes,
+        });
+        cluster.warm_up(started, deadline).await?;
+        if cluster.read_from.uses_replicas() {
+            // Replicas are connected to as well, but nobody waits for them.
+            cluster.topology().nodes().iter().for_each(|node| node.warm_up());
+        }
+        tokio::spawn(worker::run(Arc::downgrade(&cluster)));
+        Ok(cluster)
+    }
+}
+
+/// The first usable answer of a seed. A cluster that is still forming or loading is asked again.
+async fn first_view(
+    connector: &Connector,
+    seeds: &[Endpoint],
+    deadline: Instant,
+) -> Result<NodeView, Vec<NodeFailure>> {
+    loop {
+        let failures = match ask_seeds(connector, seeds, deadline).await {
+            Ok(view) => return Ok(view),
+            Err(failures) => failures,
+        };
+        let is_forming = failures.iter().any(|f| matches!(f.cause, Cause::Loading | Cause::BadTopology(_)));
+        if !is_forming || Instant::now() + FORMING_PAUSE >= deadline {
+            return Err(failures);
+        }
+        tokio::time::sleep(FORMING_PAUSE).await;
+    }
+}
