@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::certificates::Authority;
-use crate::{CertificateSpec, Lab, LabError, Profile};
+use crate::{CertificateSpec, LabError, Profile};
 
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Below this a busy machine makes nodes fail that only waited for a processor.
@@ -115,16 +115,9 @@ impl LabConfig {
     /// One that the other nodes would refuse on the cluster bus (expired, of an unknown authority, not for servers)
     /// is put in place when the cluster is ready: connections made until then last, as with a certificate that
     /// expires under a running cluster. After [`restart`](crate::LabNode::restart) it is put in place by the next
-    /// [`wait_ready`](Lab::wait_ready).
+    /// [`wait_ready`](crate::Lab::wait_ready).
     pub fn certificate(mut self, node_index: usize, spec: CertificateSpec) -> Self {
         self.certificates.insert(node_index, spec);
-        self
-    }
-
-    /// Lets the authority of another lab sign the certificates, so that clients trust both labs alike. Without effect
-    /// when that lab or this one has no TLS.
-    pub fn authority_of(mut self, lab: &Lab) -> Self {
-        self.authority = lab.authority();
         self
     }
 
@@ -164,22 +157,11 @@ impl LabConfig {
         self
     }
 
-    /// Starts the lab and waits until it is ready. Needs a tokio runtime, which must live as long as the lab: the
-    /// front door runs on it.
-    ///
-    /// # Errors
-    /// When the configuration is impossible, there is no suitable server program, or the servers do not come up;
-    /// then the error holds the end of a server's log. Nothing is left behind.
-    pub async fn start(self) -> Result<Lab, LabError> {
-        self.check()?;
-        Lab::start(self).await
-    }
-
     pub(crate) const fn node_count(&self) -> usize {
         self.shards * (1 + self.replicas)
     }
 
-    fn check(&self) -> Result<(), LabError> {
+    pub(crate) fn check(&self) -> Result<(), LabError> {
         if self.shards == 0 {
             return Err(LabError::invalid("a lab needs at least one shard"));
         }
@@ -228,6 +210,7 @@ impl std::fmt::Debug for LabConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Lab;
 
     #[test]
     fn impossible_labs_are_refused_before_anything_starts() {

@@ -51,5 +51,6 @@ pub use config::LabConfig;
 pub use error::LabError;
 pub use fault::{Announced, Cut, CutPoint, Direction, Ending, Fault, FaultProxy, Traffic};
 pub use forward::Forwarder;
-pub use node::{LabNode, Role};
+pub use node::LabNode;
+pub use plan::Role;
 pub use profile::Profile;

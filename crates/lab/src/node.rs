@@ -11,20 +11,11 @@ use truename_resp::Reply;
 
 use crate::LabError;
 use crate::admin::Admin;
-use crate::plan::NodePlan;
+use crate::plan::{NodePlan, Role};
 use crate::server::Server;
 
 const RESTART_DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
-
-/// What a node does in its shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Serves slots.
-    Primary,
-    /// Follows its shard's primary.
-    Replica,
-}
 
 /// One server of a lab.
 #[derive(Debug)]

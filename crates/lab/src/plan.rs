@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::config::{LabConfig, MOST_NODES};
 use crate::nodes_conf::BUS_OFFSET;
 use crate::subnet::{Subnet, is_free};
-use crate::{CertificateSpec, LabError, Profile, Role};
+use crate::{CertificateSpec, LabError, Profile};
 
 const FIRST_NODE: u8 = 10;
 const FRONT_DOOR: u8 = 100;
@@ -35,6 +35,15 @@ pub(crate) struct Site {
     subnet: Subnet,
     azure_seed: String,
     fault_proxies: bool,
+}
+
+/// What a node does in its shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Serves slots.
+    Primary,
+    /// Follows its shard's primary.
+    Replica,
 }
 
 /// What one node will be.

@@ -1,6 +1,6 @@
 //! A running lab.
 //!
-//! - `start`: files, processes and the front door of a deployment
+//! - `start`: processes and the front door of a deployment; `files`: its certificates and configuration
 //! - `wait`: when a state has arrived at every node
 //! - `failover`, `migrate`: changes of the slot map, by the servers' own commands
 //! - `redeploy`: a new set of servers behind the same seed
@@ -9,6 +9,7 @@
 //! when there is nobody left to drop it.
 
 mod failover;
+mod files;
 mod migrate;
 mod redeploy;
 mod start;
@@ -33,7 +34,7 @@ use crate::plan::{NAT_PORT_OFFSET, Site};
 use crate::reaper::Reaper;
 use crate::{LabError, LabNode, Profile, Role};
 pub use failover::FailoverKind;
-use start::TlsMaterial;
+use files::TlsMaterial;
 
 /// Real servers on loopback that announce their addresses as a cloud provider does. They end when this is dropped.
 pub struct Lab {

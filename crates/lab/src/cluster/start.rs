@@ -2,77 +2,44 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use rustls::crypto::ring;
 
+use super::files::{TlsMaterial, write};
 use crate::admin::Admin;
-use crate::certificates::{Authority, Leaf};
 use crate::config::{LabConfig, Password};
 use crate::fault::FaultProxy;
 use crate::forward::Forwarder;
-use crate::node::FaultyCertificate;
 use crate::nodes_conf::{self, Entry, slots_of};
 use crate::plan::{NAT_PORT_OFFSET, NodePlan, Site};
 use crate::reaper::Reaper;
 use crate::server::{CONFIG_FILE, Server, find_program};
-use crate::server_conf::{OPERATOR, TlsFiles, render, write_private};
-use crate::{CertificateSpec, Lab, LabError, LabNode, Profile, Role};
+use crate::server_conf::{OPERATOR, render};
+use crate::{Lab, LabError, LabNode, Profile, Role};
 
-/// Certificates of a lab, in memory and on disk.
-#[derive(Debug)]
-pub(super) struct TlsMaterial {
-    pub(super) authority: Arc<Authority>,
-    pub(super) ca_pem: String,
-    pub(super) ca_path: PathBuf,
-    pub(super) client_certificate: PathBuf,
-    pub(super) client_key: PathBuf,
-}
-
-impl TlsMaterial {
-    fn create(
-        dir: &Path,
-        password: Option<&str>,
-        authority: Option<Arc<Authority>>,
-    ) -> Result<(Self, Admin), LabError> {
-        let authority = authority.map_or_else(|| Authority::new().map(Arc::new), Ok)?;
-        let (ca_path, ca_pem) = (dir.join("ca.crt"), authority.pem());
-        write(&ca_path, &ca_pem)?;
-        let client = authority.issue(&CertificateSpec::new(["client.truename.test"]))?;
-        let (client_certificate, client_key) = write_leaf(dir, "client", &client)?;
-        let admin = Admin::tls(Arc::clone(&authority), &client, password)?;
-        Ok((Self { authority, ca_pem, ca_path, client_certificate, client_key }, admin))
+impl LabConfig {
+    /// Lets the authority of another lab sign the certificates, so that clients trust both labs alike. Without effect
+    /// when that lab or this one has no TLS.
+    pub fn authority_of(mut self, lab: &Lab) -> Self {
+        self.authority = lab.authority();
+        self
     }
 
-    /// Writes a node's certificates: the one it starts with, and the faulty one it will present afterwards.
-    fn equip(
-        &self,
-        dir: &Path,
-        spec: &CertificateSpec,
-    ) -> Result<(TlsFiles, Option<FaultyCertificate>), LabError> {
-        let first = if spec.breaks_the_bus() { spec.sound() } else { spec.clone() };
-        let (certificate, key) = write_leaf(dir, "node", &self.authority.issue(&first)?)?;
-        let faulty = if spec.breaks_the_bus() {
-            let (certificate, key) = write_leaf(dir, "faulty", &self.authority.issue(spec)?)?;
-            Some(FaultyCertificate { certificate, key, presented: AtomicBool::new(false) })
-        } else {
-            None
-        };
-        let files = TlsFiles {
-            certificate,
-            key,
-            client_certificate: self.client_certificate.clone(),
-            client_key: self.client_key.clone(),
-            trusted: self.ca_path.clone(),
-        };
-        Ok((files, faulty))
+    /// Starts the lab and waits until it is ready. Needs a tokio runtime, which must live as long as the lab: the
+    /// front door runs on it.
+    ///
+    /// # Errors
+    /// When the configuration is impossible, there is no suitable server program, or the servers do not come up;
+    /// then the error holds the end of a server's log. Nothing is left behind.
+    pub async fn start(self) -> Result<Lab, LabError> {
+        self.check()?;
+        Lab::start(self).await
     }
 }
 
 impl Lab {
-    pub(crate) async fn start(config: LabConfig) -> Result<Self, LabError> {
+    async fn start(config: LabConfig) -> Result<Self, LabError> {
         let program = find_program(config.server_binary.as_deref())?;
         let site = Site::new(&config)?;
         let dir = tempfile::Builder::new()
@@ -245,15 +212,4 @@ fn choose_password(wanted: &Password) -> Result<Option<String>, LabError> {
             Ok(Some(format!("{:032x}", u128::from_ne_bytes(bytes))))
         }
     }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), LabError> {
-    write_private(path, text).map_err(LabError::io(format!("write {}", path.display())))
-}
-
-fn write_leaf(dir: &Path, name: &str, leaf: &Leaf) -> Result<(PathBuf, PathBuf), LabError> {
-    let (certificate, key) = (dir.join(format!("{name}.crt")), dir.join(format!("{name}.key")));
-    write(&certificate, &leaf.pem)?;
-    write(&key, &leaf.key_pem)?;
-    Ok((certificate, key))
 }

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
 
-use super::proxy::Shared;
+use super::shared::Shared;
 use super::{Fault, connection};
 
 /// Between attempts to listen again.

@@ -10,40 +10,15 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::proxy::Shared;
-use super::pump::{Flow, Order, Pump};
+use super::orders::{Admission, Handle, Order};
+use super::pump::{Flow, Pump};
 use super::replies::ReplyTracker;
-use super::rewrite::Rewriter;
+use super::shared::Shared;
 use super::traffic::OpenConnection;
-use super::{Cut, Direction, Ending, Fault};
+use super::{Direction, Ending, Fault};
 
 /// How long a server may take to execute and answer what it was sent, once nobody listens any more.
 const DRAIN: Duration = Duration::from_secs(1);
-
-/// The ways to a connection's task.
-#[derive(Debug, Clone)]
-pub(super) struct Handle {
-    pub(super) requests: mpsc::UnboundedSender<Order>,
-    pub(super) replies: mpsc::UnboundedSender<Order>,
-    pub(super) end: mpsc::UnboundedSender<Ending>,
-}
-
-impl Handle {
-    pub(super) fn order(&self, direction: Direction, order: Order) {
-        let orders = match direction {
-            Direction::Requests => &self.requests,
-            Direction::Replies => &self.replies,
-        };
-        // A connection that has ended needs no orders.
-        let _ = orders.send(order);
-    }
-}
-
-/// What was decided when the connection was accepted.
-pub(super) struct Admission {
-    pub(super) cut: Option<Cut>,
-    pub(super) rewriter: Option<Rewriter>,
-}
 
 /// Forwards one connection until it ends.
 pub(super) async fn run(client: TcpStream, shared: Arc<Shared>, admission: Admission) {

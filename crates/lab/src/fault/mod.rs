@@ -2,6 +2,7 @@
 //!
 //! - `vocabulary`: what can be asked for: [`Fault`], [`Cut`] and their parts
 //! - `proxy`: the handle, [`FaultProxy`]
+//! - `shared`, `orders`: what its tasks share with it, and what they are told
 //! - `accept`: the listeners
 //! - `connection`: one connection and how it ends
 //! - `pump`: one direction of a connection
@@ -15,10 +16,12 @@
 
 mod accept;
 mod connection;
+mod orders;
 mod proxy;
 mod pump;
 mod replies;
 mod rewrite;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod traffic;

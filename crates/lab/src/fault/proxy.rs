@@ -1,21 +1,19 @@
 //! The handle of a fault proxy.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::accept::accept;
-use super::connection::{Admission, Handle};
-use super::pump::Order;
-use super::rewrite::{Announced, Rewriter, Rule};
-use super::traffic::{Counters, Traffic};
+use super::orders::Order;
+use super::rewrite::{Announced, Rule};
+use super::shared::Shared;
+use super::traffic::Traffic;
 use super::{Cut, Direction, Ending, Fault};
 
 /// A TCP proxy in front of one server that does harm on demand; dropping it ends everything.
@@ -42,43 +40,13 @@ pub struct FaultProxy {
     accept_loops: Vec<AbortHandle>,
 }
 
-/// What the handle and the tasks of a proxy share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) fault: watch::Sender<Fault>,
-    pub(super) counters: Counters,
-    plan: Mutex<Plan>,
-    open: Mutex<OpenConnections>,
-}
-
-/// What holds for connections to come.
-#[derive(Debug)]
-struct Plan {
-    target: SocketAddr,
-    next_cuts: VecDeque<Cut>,
-    every_cut: Option<Cut>,
-    rewrite: Option<Rule>,
-}
-
-#[derive(Debug, Default)]
-struct OpenConnections {
-    next: u64,
-    handles: BTreeMap<u64, Handle>,
-}
-
 impl FaultProxy {
     /// Listens on all `addresses` and forwards to `target`. Needs a tokio runtime, and works as long as that does.
     ///
     /// # Errors
     /// When an address cannot be bound.
     pub async fn listen(addresses: &[SocketAddr], target: SocketAddr) -> io::Result<Self> {
-        let plan = Plan { target, next_cuts: VecDeque::new(), every_cut: None, rewrite: None };
-        let shared = Arc::new(Shared {
-            fault: watch::Sender::new(Fault::Pass),
-            counters: Counters::default(),
-            plan: Mutex::new(plan),
-            open: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(target));
         let mut proxy = Self { shared, addresses: Vec::new(), accept_loops: Vec::new() };
         for address in addresses {
             let listener = TcpListener::bind(address).await?;
@@ -184,51 +152,5 @@ impl Drop for FaultProxy {
     fn drop(&mut self) {
         // The connections live in a `JoinSet` of these tasks, so they end with them.
         self.accept_loops.iter().for_each(AbortHandle::abort);
-    }
-}
-
-impl Shared {
-    fn plan(&self) -> MutexGuard<'_, Plan> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn open(&self) -> MutexGuard<'_, OpenConnections> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn handles(&self) -> Vec<Handle> {
-        self.open().handles.values().cloned().collect()
-    }
-
-    pub(super) fn target(&self) -> SocketAddr {
-        self.plan().target
-    }
-
-    /// Decides what holds for a connection that was accepted now.
-    pub(super) fn admit(&self) -> Admission {
-        let mut plan = self.plan();
-        let cut = plan.next_cuts.pop_front().or(plan.every_cut);
-        Admission { cut, rewriter: plan.rewrite.clone().map(Rewriter::new) }
-    }
-
-    /// Makes a connection reachable for orders until the result is dropped.
-    pub(super) fn register(&self, handle: Handle) -> Registered<'_> {
-        let mut open = self.open();
-        let id = open.next;
-        open.next += 1;
-        open.handles.insert(id, handle);
-        Registered { shared: self, id }
-    }
-}
-
-/// A connection's entry among the open ones.
-pub(super) struct Registered<'a> {
-    shared: &'a Shared,
-    id: u64,
-}
-
-impl Drop for Registered<'_> {
-    fn drop(&mut self) {
-        self.shared.open().handles.remove(&self.id);
     }
 }

@@ -4,32 +4,22 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
-use super::proxy::Shared;
+use super::orders::Order;
 use super::replies::ReplyTracker;
 use super::rewrite::Rewriter;
+use super::shared::Shared;
 use super::{Cut, CutPoint, Direction, Ending, Fault};
 
 /// The most that is read at a time.
 const PORTION: usize = 64 * 1024;
 /// The longest pause of a throttled direction that writes more than a byte at a time.
 const THROTTLE_TICK: Duration = Duration::from_millis(10);
-
-/// Something to do between two portions.
-#[derive(Debug)]
-pub(super) enum Order {
-    Cut(Cut),
-    Inject(Bytes),
-    /// Nothing is read for this long.
-    Hold(Duration),
-    /// A FIN to the receiver; what still comes is not read.
-    HalfClose,
-}
 
 /// How a direction ended.
 #[derive(Debug)]
