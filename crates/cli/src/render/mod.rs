@@ -13,6 +13,7 @@
 mod harmless;
 pub(crate) mod human;
 pub(crate) mod json;
+mod paint;
 pub(crate) mod reply;
 pub(crate) mod table;
 
@@ -24,7 +25,8 @@ use serde_json::Value;
 use crate::args::{ColorWhen, OutputArgs};
 use crate::failure::Failure;
 pub(crate) use harmless::Harmless;
-pub(crate) use human::{Page, Paint};
+pub(crate) use human::Page;
+pub(crate) use paint::Paint;
 
 /// What a command found out, in both forms.
 pub(crate) trait Report {

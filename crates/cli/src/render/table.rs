@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
-use super::human::{BAD, DOUBTFUL, GOOD, Paint};
+use super::paint::{BAD, DOUBTFUL, GOOD, Paint};
 
 const GAP: usize = 2;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
+use truename::Client;
 use truename::topology::Role;
-use truename::{Client, Error};
 use truename_lab::Lab;
 
 use super::live::Live;
@@ -115,12 +115,4 @@ async fn redeploy(lab: &mut Lab, client: &Client, live: &mut Live) -> Result<Rec
         Ok(Err(_)) | Err(_) => None,
     };
     Ok(Recovery { started, moved, followed })
-}
-
-/// The kind of an error as the summary counts it: the stage, and the code where a server gave one.
-pub(super) fn kind(error: &Error) -> String {
-    match error {
-        Error::Server(server) => format!("server {}", server.code()),
-        other => crate::render::json::error_kind(other).to_owned(),
-    }
 }

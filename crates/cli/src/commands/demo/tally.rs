@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use truename::Error;
 
-use super::script::kind;
-
 /// Latencies are counted as this at most, in microseconds: no call takes longer than a minute.
 const LONGEST: u64 = 60_000_000;
 /// Two digits are precise enough for people, and small.
@@ -87,6 +85,14 @@ impl Tally {
         // What was counted before is contained in what is counted now.
         let _ = latencies.subtract(&before.latencies);
         Duration::from_micros(latencies.value_at_quantile(0.99))
+    }
+}
+
+/// The kind of an error as the summary counts it: the stage, and the code where a server gave one.
+fn kind(error: &Error) -> String {
+    match error {
+        Error::Server(server) => format!("server {}", server.code()),
+        other => crate::render::json::error_kind(other).to_owned(),
     }
 }
 

@@ -4,9 +4,11 @@ use truename::Certificate;
 use truename::error::{Cause, NodeFailure, Phase};
 use truename::probe::NodeReport;
 
-use super::WARN_DAYS;
 use crate::render::human;
 use crate::render::table::Cell;
+
+/// A certificate that ends sooner than this is worth a warning.
+pub(super) const WARN_DAYS: i64 = 30;
 
 /// The most informative failure of a node that cannot be used.
 pub(super) fn decisive(row: &NodeReport) -> Option<&NodeFailure> {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use truename::probe::NodeReport;
 
-use super::{Diagnosis, check};
+use super::check;
+use super::diagnosis::Diagnosis;
 use crate::render::json as form;
 
 const SCHEMA: &str = "truename.doctor/1";

@@ -6,7 +6,8 @@ use truename::probe::NodeReport;
 use truename::topology::Slot;
 use truename::topology::view::SkipReason;
 
-use super::{Diagnosis, Expiring, check};
+use super::check;
+use super::diagnosis::{Diagnosis, Expiring};
 use crate::render::table::Table;
 use crate::render::{Page, human};
 
