@@ -8,12 +8,13 @@ use serde::Serialize;
 use crate::args::Bench;
 use crate::cell::{self, Cell};
 use crate::failure::Failure;
+use crate::keyspace::Keyspace;
 use crate::machine::{self, Machine};
-use crate::record::Records;
+use crate::record::{Entry, Records};
 use crate::run::{Measurement, Plan, Window};
 use crate::subjects::{Kind, Settings};
 use crate::table;
-use crate::target::{Keyspace, Servers, Target};
+use crate::target::{Servers, Target};
 
 /// How much to measure.
 #[derive(Debug, Clone, Copy)]
@@ -47,14 +48,6 @@ impl Extent {
 
 /// The deadline of `--same-deadline`.
 const DEADLINE: Duration = Duration::from_secs(5);
-
-/// One client's run of a cell in one round.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) client: Kind,
-    pub(crate) round: usize,
-    pub(crate) outcome: Result<Measurement, Failure>,
-}
 
 #[derive(Serialize)]
 struct Record<'a> {

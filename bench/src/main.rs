@@ -1,6 +1,6 @@
 //! truename and its peers side by side. See `README.md` for the method.
 //!
-//! - `subjects`: the clients, each behind the same calls; `target`: the servers that they are told of
+//! - `subjects`: the clients, each behind the same calls; `target`, `keyspace`: the servers that they are told of, and the keys
 //! - `cell`: the matrix; `run`: one client, one cell, one window; `compare`: interleaved rounds
 //! - `usage`, `allocations`, `latency`, `statistics`: what is measured, and how numbers become one
 //! - `recovery`: the same clients while nodes fail
@@ -14,6 +14,7 @@ mod args;
 mod cell;
 mod compare;
 mod failure;
+mod keyspace;
 mod latency;
 mod machine;
 mod profile;

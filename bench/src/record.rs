@@ -8,6 +8,16 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::machine;
+use crate::run::Measurement;
+use crate::subjects::Kind;
+
+/// One client's run of a cell in one round.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) client: Kind,
+    pub(crate) round: usize,
+    pub(crate) outcome: Result<Measurement, Failure>,
+}
 
 /// An open file of results.
 pub(crate) struct Records {

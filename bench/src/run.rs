@@ -5,46 +5,30 @@
 //! in it, however early they began and however late they ended: a window that forgot its slowest calls would flatter
 //! whoever lets some calls starve.
 
+mod board;
+mod caller;
 mod closed;
 mod open;
+mod plan;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
+use self::board::{Board, Phase};
+pub(crate) use self::caller::Caller;
+use self::caller::Tally;
+pub(crate) use self::plan::{Plan, Window};
 use crate::allocations;
-use crate::cell::{Cell, Runtime, Workload};
+use crate::cell::Runtime;
 use crate::failure::Failure;
-use crate::latency::{Percentiles, Samples};
-use crate::subjects::{Fred, Kind, Raw, RedisRs, Rustis, Settings, Subject, Truename};
-use crate::target::{Key, Keyspace, Target};
+use crate::latency::Percentiles;
+use crate::subjects::{Fred, Kind, Raw, RedisRs, Rustis, Subject, Truename};
 use crate::usage;
 
-/// From here on tasks are many: the first calls take long, and a short window would see none end.
-const MANY_TASKS: usize = 1000;
 /// How long connecting may take, and calls that were under way when the window ended.
 const PATIENCE: Duration = Duration::from_secs(15);
-
-/// How long to look.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Window {
-    pub(crate) warm_up: Duration,
-    pub(crate) length: Duration,
-}
-
-impl Window {
-    /// A window for a cell whose short ones take `length`.
-    pub(crate) fn of(cell: &Cell, length: Duration) -> Self {
-        match (cell.rate, cell.tasks >= MANY_TASKS) {
-            (Some(_), _) => Self { warm_up: length / 2, length: length * 2 },
-            (None, true) => Self { warm_up: length, length: length * 2 },
-            (None, false) => Self { warm_up: length / 3, length },
-        }
-    }
-}
 
 /// What was seen in one window.
 #[derive(Debug, Clone, Serialize)]
@@ -86,16 +70,6 @@ impl Measurement {
     pub(crate) fn bytes_per_command(&self) -> f64 {
         self.allocated_bytes.map_or(f64::NAN, |bytes| self.per_command(bytes as f64))
     }
-}
-
-/// Everything that the runs of a cell share.
-pub(crate) struct Plan {
-    pub(crate) cell: Cell,
-    pub(crate) target: Target,
-    pub(crate) keyspace: Keyspace,
-    pub(crate) settings: Settings,
-    pub(crate) window: Window,
-    pub(crate) servers: Vec<u32>,
 }
 
 impl Plan {
@@ -165,77 +139,6 @@ pub(crate) fn build(runtime: Runtime) -> Result<tokio::runtime::Runtime, Failure
     Ok(builder.worker_threads(2).enable_all().build()?)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Phase {
-    Warming,
-    Measuring,
-    Done,
-}
-
-/// What the tasks of a run and its observer tell each other.
-struct Board {
-    phase: AtomicU8,
-    completed: Box<[Completed]>,
-}
-
-/// Calls that one task completed, on a cache line of its own.
-#[repr(align(64))]
-#[derive(Default)]
-struct Completed(AtomicU64);
-
-impl Board {
-    fn new(tasks: usize) -> Arc<Self> {
-        let completed = (0..tasks).map(|_| Completed::default()).collect();
-        Arc::new(Self { phase: AtomicU8::new(Phase::Warming as u8), completed })
-    }
-
-    fn enter(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::Relaxed);
-    }
-
-    #[inline]
-    fn is_in(&self, phase: Phase) -> bool {
-        self.phase.load(Ordering::Relaxed) == phase as u8
-    }
-
-    /// Only the task itself writes its count.
-    #[inline]
-    fn count(&self, task: usize) {
-        let completed = &self.completed[task].0;
-        completed.store(completed.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    }
-
-    fn read(&self, counts: &mut [u64]) {
-        for (count, completed) in counts.iter_mut().zip(&self.completed) {
-            *count = completed.0.load(Ordering::Relaxed);
-        }
-    }
-
-    fn subtract_from(&self, counts: &mut [u64]) {
-        for (count, completed) in counts.iter_mut().zip(&self.completed) {
-            *count = completed.0.load(Ordering::Relaxed) - *count;
-        }
-    }
-}
-
-/// What tasks bring home.
-#[derive(Default)]
-struct Tally {
-    samples: Vec<Samples>,
-    failed: u64,
-    first_failure: Option<String>,
-}
-
-impl Tally {
-    fn fail(&mut self, failure: &Failure) {
-        self.failed += 1;
-        if self.first_failure.is_none() {
-            self.first_failure = Some(failure.to_string());
-        }
-    }
-}
-
 /// Waits for all tasks; those that do not come home in time have failed.
 async fn gather(tasks: Vec<JoinHandle<Tally>>) -> Tally {
     let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -255,44 +158,6 @@ async fn gather(tasks: Vec<JoinHandle<Tally>>) -> Tally {
         }
     }
     sum
-}
-
-/// The calls of one task.
-pub(crate) struct Caller<S> {
-    subject: S,
-    workload: Workload,
-    keyspace: Keyspace,
-    random: fastrand::Rng,
-}
-
-impl<S: Subject> Caller<S> {
-    pub(crate) fn new(plan: &Plan, subject: &S, task: usize) -> Self {
-        Self {
-            subject: subject.clone(),
-            workload: plan.cell.workload,
-            keyspace: plan.keyspace.clone(),
-            random: fastrand::Rng::with_seed(task as u64),
-        }
-    }
-
-    /// One call, checked.
-    pub(crate) async fn call(&mut self) -> Result<(), Failure> {
-        let keys = &self.keyspace.keys;
-        let batch = self.workload.batch();
-        let at = self.random.usize(..keys.len() / batch) * batch;
-        let wanted = self.keyspace.value.len() * batch;
-        let key: &Key = &keys[at];
-        let length = match self.workload {
-            Workload::Set64 => return self.subject.set(key, &self.keyspace.value).await,
-            Workload::Pipeline100 => self.subject.get_all(&keys[at..at + batch]).await?,
-            Workload::Get64 | Workload::Get1k | Workload::Get16k => self.subject.get(key).await?,
-        };
-        if length == wanted {
-            Ok(())
-        } else {
-            Err(Failure::new(format!("{length} bytes in place of {wanted}")))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Tables of results, in Markdown.
 
 use crate::cell::Cell;
-use crate::compare::Entry;
 use crate::machine::{self, Machine};
+use crate::record::Entry;
 use crate::run::Measurement;
 use crate::statistics::{Spread, short};
 use crate::subjects::Kind;

@@ -1,4 +1,4 @@
-//! The servers as a client is told of them, and the keys that are asked for.
+//! The servers as a client is told of them, and a key that is asked for.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,18 +9,10 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio::runtime::Runtime;
 use truename::topology::{Slot, SlotMap};
-use truename::{Client, cmd};
 use truename_lab::{Lab, LabConfig, LabNode, Profile};
 
-use crate::cell::{Site, Workload};
+use crate::cell::Site;
 use crate::failure::Failure;
-use crate::subjects::Settings;
-
-/// How many keys a workload reads; few enough for the values to stay in the servers' caches.
-const KEYS: usize = 1024;
-const LARGE_KEYS: usize = 128;
-/// From here on values are large.
-const LARGE: usize = 8 * 1024;
 
 /// A running lab and the runtime that it lives on, which idles while clients are measured.
 pub(crate) struct Servers {
@@ -110,61 +102,5 @@ impl Key {
     pub(crate) fn new(text: String, map: &SlotMap, target: &Target) -> Result<Self, Failure> {
         let shard = target.shard_of(map, &text)?;
         Ok(Self { bytes: Bytes::from(text.clone()), text: text.into(), shard })
-    }
-}
-
-/// What a workload reads and writes.
-#[derive(Debug, Clone)]
-pub(crate) struct Keyspace {
-    pub(crate) keys: Arc<[Key]>,
-    pub(crate) value: Bytes,
-}
-
-impl Keyspace {
-    /// Writes the keys of a workload, so that every read finds one.
-    pub(crate) async fn fill(target: &Target, workload: Workload) -> Result<Self, Failure> {
-        let client = crate::subjects::truename::client(target, &Settings::default()).await?;
-        let map = client.topology();
-        let length = workload.value_length();
-        let value = Bytes::from((0..length).map(|_| fastrand::alphanumeric() as u8).collect::<Vec<_>>());
-        let mut keys = Vec::new();
-        for text in names(workload) {
-            client.execute::<()>(cmd("SET").arg(text.as_str()).arg(&value)).await?;
-            keys.push(Key::new(text, &map, target)?);
-        }
-        client.close();
-        Ok(Self { keys: keys.into(), value })
-    }
-}
-
-/// 16 bytes each. The keys of one pipeline share a hash tag: some clients take no others.
-fn names(workload: Workload) -> Vec<String> {
-    let batch = workload.batch();
-    if batch > 1 {
-        return (0..KEYS / batch * batch).map(|n| format!("{{{:06}}}:{n:07}", n / batch)).collect();
-    }
-    let count = if workload.value_length() < LARGE { KEYS } else { LARGE_KEYS };
-    (0..count).map(|n| format!("key:{n:012}")).collect()
-}
-
-/// A client for questions besides the measurement.
-pub(crate) async fn bystander(target: &Target) -> Result<Client, Failure> {
-    crate::subjects::truename::client(target, &Settings::default()).await
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn a_pipeline_stays_in_one_slot() {
-        let names = names(Workload::Pipeline100);
-        assert!(names.len() >= 1000 && names.iter().all(|name| name.len() == 16));
-        for batch in names.chunks(100) {
-            let slots: HashSet<_> = batch.iter().map(|name| Slot::of_key(name.as_bytes())).collect();
-            assert_eq!(slots.len(), 1);
-        }
     }
 }

@@ -23,10 +23,11 @@ use self::report::Report;
 use crate::args::Recovery;
 use crate::cell::Runtime;
 use crate::failure::Failure;
+use crate::keyspace::bystander;
 use crate::machine::{self, Machine};
 use crate::record::Records;
 use crate::subjects::{Fred, Kind, RedisRs, Rustis, Settings, Subject, Truename};
-use crate::target::{Key, Servers, Target, bystander};
+use crate::target::{Key, Servers, Target};
 use crate::{run, table};
 
 const SHARDS: usize = 3;

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use tokio::task::JoinHandle;
 
-use super::{Board, Caller, Phase, Plan, Tally};
+use super::board::{Board, Phase};
+use super::caller::{Caller, Tally};
+use super::plan::Plan;
 use crate::latency::Samples;
 use crate::subjects::Subject;
 

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
-use super::{Board, Caller, Phase, Plan, Tally};
+use super::board::{Board, Phase};
+use super::caller::{Caller, Tally};
+use super::plan::Plan;
 use crate::failure::Failure;
 use crate::latency::Samples;
 use crate::subjects::Subject;

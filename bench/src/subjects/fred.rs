@@ -8,7 +8,7 @@ use fred::types::config::{
     Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, ServerConfig, TlsConfig, TlsConnector,
 };
 
-use super::{Settings, Subject};
+use super::subject::{Settings, Subject};
 use crate::failure::Failure;
 use crate::target::{Key, Target};
 

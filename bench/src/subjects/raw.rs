@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::{Settings, Subject};
+use super::subject::{Settings, Subject};
 use crate::failure::Failure;
 use crate::target::{Key, Target};
 

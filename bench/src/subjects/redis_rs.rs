@@ -6,7 +6,7 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue, TlsCertificates};
 
-use super::{Settings, Subject};
+use super::subject::{Settings, Subject};
 use crate::failure::Failure;
 use crate::target::{Key, Target};
 

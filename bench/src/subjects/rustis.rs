@@ -5,7 +5,7 @@ use rustis::client::{BatchPreparedCommand as _, Client, ClusterConfig, Config, S
 use rustis::commands::StringCommands as _;
 use rustis::resp::BulkString;
 
-use super::{Settings, Subject};
+use super::subject::{Settings, Subject};
 use crate::failure::Failure;
 use crate::target::{Key, Target};
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use truename::{Client, Config, Reply, Tls, cmd};
 
-use super::{Settings, Subject};
+use super::subject::{Settings, Subject};
 use crate::failure::Failure;
 use crate::target::{Key, Target};
 

@@ -1,0 +1,58 @@
+//! What the tasks of a run and its observer tell each other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    Warming,
+    Measuring,
+    Done,
+}
+
+/// What the tasks of a run and its observer tell each other.
+pub(super) struct Board {
+    phase: AtomicU8,
+    pub(super) completed: Box<[Completed]>,
+}
+
+/// Calls that one task completed, on a cache line of its own.
+#[repr(align(64))]
+#[derive(Default)]
+pub(super) struct Completed(AtomicU64);
+
+impl Board {
+    pub(super) fn new(tasks: usize) -> Arc<Self> {
+        let completed = (0..tasks).map(|_| Completed::default()).collect();
+        Arc::new(Self { phase: AtomicU8::new(Phase::Warming as u8), completed })
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn is_in(&self, phase: Phase) -> bool {
+        self.phase.load(Ordering::Relaxed) == phase as u8
+    }
+
+    /// Only the task itself writes its count.
+    #[inline]
+    pub(super) fn count(&self, task: usize) {
+        let completed = &self.completed[task].0;
+        completed.store(completed.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self, counts: &mut [u64]) {
+        for (count, completed) in counts.iter_mut().zip(&self.completed) {
+            *count = completed.0.load(Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn subtract_from(&self, counts: &mut [u64]) {
+        for (count, completed) in counts.iter_mut().zip(&self.completed) {
+            *count = completed.0.load(Ordering::Relaxed) - *count;
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What the runs of a cell have in common.
+
+use std::time::Duration;
+
+use crate::cell::Cell;
+use crate::keyspace::Keyspace;
+use crate::subjects::Settings;
+use crate::target::Target;
+
+/// From here on tasks are many: the first calls take long, and a short window would see none end.
+const MANY_TASKS: usize = 1000;
+/// How long to look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    pub(crate) warm_up: Duration,
+    pub(crate) length: Duration,
+}
+
+impl Window {
+    /// A window for a cell whose short ones take `length`.
+    pub(crate) fn of(cell: &Cell, length: Duration) -> Self {
+        match (cell.rate, cell.tasks >= MANY_TASKS) {
+            (Some(_), _) => Self { warm_up: length / 2, length: length * 2 },
+            (None, true) => Self { warm_up: length, length: length * 2 },
+            (None, false) => Self { warm_up: length / 3, length },
+        }
+    }
+}
+
+/// Everything that the runs of a cell share.
+pub(crate) struct Plan {
+    pub(crate) cell: Cell,
+    pub(crate) target: Target,
+    pub(crate) keyspace: Keyspace,
+    pub(crate) settings: Settings,
+    pub(crate) window: Window,
+    pub(crate) servers: Vec<u32>,
+}
