@@ -46,7 +46,8 @@ mod subnet;
 mod view;
 
 pub use certificates::CertificateSpec;
-pub use cluster::{FailoverKind, Lab};
+pub use cluster::Lab;
+pub use cluster::failover::FailoverKind;
 pub use config::LabConfig;
 pub use error::LabError;
 pub use fault::{Announced, Cut, CutPoint, Direction, Ending, Fault, FaultProxy, Traffic};

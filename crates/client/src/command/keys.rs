@@ -199,7 +199,7 @@ mod tests {
     use truename_topology::Slot;
 
     use super::{first_key, keys, own_slot};
-    use crate::command::spec::lookup;
+    use crate::command::lookup;
 
     fn found(line: &str) -> Vec<String> {
         let args: Vec<String> = line.split(' ').map(|word| word.trim_matches('\'').to_owned()).collect();

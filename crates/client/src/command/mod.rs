@@ -27,8 +27,10 @@ pub use arg::ToArg;
 use keys::own_slot;
 pub use keys::{Arguments, first_key, keys};
 pub(crate) use learned::Learned;
-pub(crate) use spec::Refusal;
-pub use spec::{BlockTime, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec, lookup};
+pub use spec::blocking::BlockTime;
+pub use spec::index::lookup;
+pub(crate) use spec::routing::Refusal;
+pub use spec::{Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
 
 /// Arguments that a command holds without allocating.
 const INLINE_ARGS: usize = 6;

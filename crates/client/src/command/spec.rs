@@ -8,21 +8,17 @@
 //!
 //! What must stay true: a lookup allocates nothing, and a command that no list mentions is never repeated.
 
-mod blocking;
+pub(super) mod blocking;
 mod compound;
 mod condition;
-mod index;
+pub(super) mod index;
 mod repeat;
-mod routing;
+pub(super) mod routing;
 mod row;
 mod stateful;
 #[cfg(test)]
 mod tests;
 mod wait;
-
-pub use blocking::BlockTime;
-pub use index::lookup;
-pub(crate) use routing::Refusal;
 
 use condition::RepeatCondition;
 use wait::Wait;

@@ -26,7 +26,6 @@ use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profil
 
 pub use address_map::NodeAddressMap;
 pub use credentials::Credentials;
-pub(crate) use plaintext::PlaintextGuard;
 pub use read_from::ReadFrom;
 pub use resolver::{Lookup, Resolve};
 pub(crate) use resolver::{Pinned, Resolver};

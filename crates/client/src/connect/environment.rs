@@ -8,7 +8,8 @@ use rustls::ClientConfig;
 use super::greeting::Login;
 use super::known::ProvedIds;
 use super::permits::Permits;
-use crate::config::{PlaintextGuard, Resolver, Timing};
+use crate::config::plaintext::PlaintextGuard;
+use crate::config::{Resolver, Timing};
 use crate::tls::TlsContext;
 
 /// What every attempt of a client shares.

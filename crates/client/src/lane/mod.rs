@@ -15,7 +15,7 @@
 //! | [`fence`] | makes sure that a connection that was given up executes nothing any more |
 //!
 //! Invariants: byte order is reply order; a reply goes to the oldest outstanding command, once; a command that a
-//! connection took with it fails exactly once, with what is known of its fate.
+//! connection took with it fails exactly once, with what is known about its fate.
 
 mod alarm;
 mod backoff;

@@ -8,7 +8,7 @@
 //! Whatever way a lab ends, no process and no file of it stays behind: dropping it cleans up, and the reaper does so
 //! when there is nobody left to drop it.
 
-mod failover;
+pub(crate) mod failover;
 mod files;
 mod migrate;
 mod redeploy;
@@ -33,7 +33,6 @@ use crate::forward::Forwarder;
 use crate::plan::{NAT_PORT_OFFSET, Site};
 use crate::reaper::Reaper;
 use crate::{LabError, LabNode, Profile, Role};
-pub use failover::FailoverKind;
 use files::TlsMaterial;
 
 /// Real servers on loopback that announce their addresses as a cloud provider does. They end when this is dropped.

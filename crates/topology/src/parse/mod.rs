@@ -13,9 +13,9 @@
 //! - Unknown fields and extra elements are ignored, so that newer servers stay readable.
 //! - A reply of the wrong shape, or one that contradicts itself, is an error and never half a view.
 
-mod nodes;
-mod shards;
-mod slots;
+pub(crate) mod nodes;
+pub(crate) mod shards;
+pub(crate) mod slots;
 
 use std::net::IpAddr;
 
@@ -25,10 +25,6 @@ use crate::dropped::DropList;
 use crate::endpoint::{is_announced_host, says_host};
 use crate::view::{SkipReason, Skipped};
 use crate::{AnnouncedNode, Endpoint, Health, Metadata, NodeId, Role, Slot, SlotMap, View, ViewError};
-
-pub use nodes::parse_nodes;
-pub use shards::parse_shards;
-pub use slots::parse_slots;
 
 /// What a reply says about one node, before it is known whether that is an address.
 struct Said<'a> {

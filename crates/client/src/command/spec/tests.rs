@@ -1,7 +1,8 @@
 //! Lookups and judgements as tables.
 
-use super::index::TABLE;
-use super::{BlockTime, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec, lookup};
+use super::blocking::BlockTime;
+use super::index::{TABLE, lookup};
+use super::{Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
 use std::time::Duration;
 
 fn parsed(line: &str) -> (&'static Spec, Vec<&str>) {
@@ -139,7 +140,7 @@ const NO_READS: &[&str] = &[
 
 #[test]
 fn what_must_not_be_sent_as_it_is() {
-    use super::Refusal::{Administrative, ConnectionState, SeveralNodes};
+    use super::routing::Refusal::{Administrative, ConnectionState, SeveralNodes};
     for (line, not_placed, placed) in [
         ("GET k", None, None),
         ("PING", None, None),

@@ -1,4 +1,4 @@
-//! What a server says of itself in answer.
+//! What a server answers about itself.
 
 use std::borrow::Cow;
 
