@@ -41,8 +41,9 @@ clippy: ## lints alone, warnings denied
 repository: ## unfinished code, file sizes, paths of one machine, tests that docs/PROMISES.md names
 	@$(step) "repository" tools/check/repository.sh
 
-directions: ## dependency directions of the crates
+directions: ## dependency directions of the crates, and of the files in each: layers in their order, no circles
 	@$(step) "dependency directions" tools/check/directions.sh
+	@$(step) "layers" cargo test --locked --quiet -p truename-layers
 
 deny: ## licences, sources and bans of all dependencies; advisories if their database is reachable
 	@$(step) "dependencies" tools/check/deny.sh

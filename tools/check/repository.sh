@@ -66,7 +66,7 @@ if echo "$all" | found '(^|[^A-Za-z0-9._/-])/(wor[k]/|tmp/note[s]|roo[t]/)'; the
     wrong "paths of somebody's machine in the lines above"
 fi
 
-for manifest in $(echo "$all" | grep -E '^(crates/[^/]+|bench)/Cargo\.toml$'); do
+for manifest in $(echo "$all" | grep -E '^(crates/[^/]+|bench|tools/[^/]+)/Cargo\.toml$'); do
     tr -d ' ' <"$manifest" | grep -A 1 -Fx '[lints]' | grep -qFx 'workspace=true' ||
         wrong "$manifest lacks the lints of the workspace: add [lints] workspace = true"
 done
