@@ -254,7 +254,7 @@ impl Tree {
     fn behind_glob(&self, at: usize, path: &[String], steps: usize) -> Option<Target> {
         let steps = steps.checked_sub(1)?;
         let name = path.first()?;
-        let sources = self.nodes[at].module.globs.iter().filter_map(|glob| self.find(at, glob, steps));
+        let mut sources = self.nodes[at].module.globs.iter().filter_map(|glob| self.find(at, glob, steps));
         let has = |source: &Target| match source {
             Target::Module(module) => {
                 let Node { children, module, .. } = &self.nodes[*module];
@@ -265,7 +265,7 @@ impl Tree {
             // An enum, perhaps, whose variants are not listed.
             Target::Item(_) => true,
         };
-        match sources.into_iter().find(has)? {
+        match sources.find(has)? {
             Target::Module(module) => self.descend(module, path, steps),
             item => Some(item),
         }
