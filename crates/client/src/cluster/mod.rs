@@ -14,6 +14,7 @@
 //! | [`discover`] | asking nodes for their views |
 //! | [`views`] | what was answered in one refresh, and what follows |
 //! | [`refresh`] | whom to ask, and what becomes of the answers |
+//! | [`vote`] | which cluster is meant, where addresses lead to several |
 //! | [`whereabouts`] | asking one node what it thinks of a slot |
 //!
 //! Invariants: callers never wait for a refresh; seeds are kept for ever; the topology is asked for on
@@ -29,6 +30,7 @@ mod room;
 mod tenure;
 mod topology;
 mod views;
+mod vote;
 mod warm_up;
 mod whereabouts;
 mod worker;
@@ -48,6 +50,7 @@ use hint::Signals;
 pub(crate) use node::Node;
 use node::NodeFactory;
 pub(crate) use topology::Topology;
+use vote::StartVote;
 
 use crate::clock;
 use crate::config::{Config, ReadFrom, Timing};
@@ -74,9 +77,7 @@ pub(crate) struct Cluster {
     seeds: Vec<Endpoint>,
     /// The seed whose answer is current.
     authority: ArcSwap<Endpoint>,
-    started: Instant,
-    /// Most seeds mean this cluster. Until then it is the one that the first seed to answer spoke of.
-    is_confirmed: AtomicBool,
+    vote: StartVote,
     /// As the snapshot says; here for callers who need nothing else of it.
     is_single: AtomicBool,
     pub(crate) timing: Timing,
@@ -129,9 +130,7 @@ impl Cluster {
             signals,
             seeds: config.seeds.clone(),
             authority: ArcSwap::from_pointee(seed),
-            started,
-            // There is nobody to ask besides the only seed.
-            is_confirmed: AtomicBool::new(config.seeds.len() == 1),
+            vote: StartVote::default(),
             is_single: AtomicBool::new(is_single),
             timing: config.timing,
             read_from: config.read_from.clone(),
@@ -143,6 +142,7 @@ impl Cluster {
             // Replicas are connected to as well, but nobody waits for them.
             cluster.topology().nodes().iter().for_each(|node| node.warm_up());
         }
+        cluster.open_vote();
         tokio::spawn(worker::run(Arc::downgrade(&cluster)));
         Ok(cluster)
     }
@@ -202,6 +202,13 @@ impl Cluster {
         }
         let announced = AnnouncedNode::new(to.clone(), Role::Primary);
         self.factory.connector.refuses_to_dial(&Target::announced(&announced, &self.authority()))
+    }
+
+    /// There is nobody to ask besides an only seed.
+    fn open_vote(&self) {
+        if self.seeds.len() > 1 {
+            self.vote.open();
+        }
     }
 
     fn authority(&self) -> Endpoint {
