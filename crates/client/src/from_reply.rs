@@ -28,7 +28,7 @@ use crate::error::TypeError;
 /// Values shorter than this are copied out of the read buffer.
 const SHARE_FROM: usize = 256;
 
-/// Makes a value of a reply.
+/// Makes a value from a reply.
 pub trait FromReply: Sized {
     /// Converts the reply.
     ///

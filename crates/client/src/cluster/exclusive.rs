@@ -85,7 +85,7 @@ impl ExclusivePool {
 
     /// An idle connection, or a new one; waits for room no later than `until`. Cancel safe.
     ///
-    /// `dial` makes the connection, and lets the observer that it is given know of it.
+    /// `dial` makes the connection, and notifies the observer that it is given.
     pub(super) async fn borrow(
         self: &Arc<Self>,
         until: tokio::time::Instant,
@@ -179,7 +179,7 @@ async fn tend(pool: Weak<ExclusivePool>, first: Duration) {
 pub(crate) struct ExclusiveLane {
     pool: Arc<ExclusivePool>,
     connection: Option<Connection>,
-    /// Given up last: the connection is the pool's again, or closed, by then.
+    /// Dropped last: by then the connection is back in the pool, or closed.
     _place: Place,
 }
 

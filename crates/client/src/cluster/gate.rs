@@ -52,7 +52,7 @@ impl DialGate {
         Self(Mutex::new(State { backoff: Backoff::new(RECONNECT.0, RECONNECT.1), closed: None }))
     }
 
-    /// Asks for leave to dial.
+    /// Asks for permission to dial.
     pub(super) fn enter(&self, now: Instant) -> Result<Pass, Arc<CloseCause>> {
         let mut state = self.0.lock();
         let Some(closed) = &mut state.closed else { return Ok(Pass::Open) };

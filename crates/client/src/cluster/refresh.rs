@@ -29,17 +29,17 @@ use crate::observe;
 
 /// Nodes to ask at a time, besides a seed.
 const SOURCES: usize = 3;
-/// How long all are waited for whose word decides which cluster is meant.
+/// How long to wait for all whose word decides which cluster is meant.
 const LAST_CALL: Duration = Duration::from_secs(1);
 /// How long after the start the seeds are asked which cluster is meant, if fewer than half of them answer.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(60);
 /// Disagreements that one refresh reports; how many more there were is said in one sentence.
 const MOST_REPORTED: usize = 20;
 
-/// What came of a refresh.
+/// The outcome of a refresh.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refreshed {
-    /// The topology is another one than before.
+    /// The topology differs from the one before.
     pub(super) changed: bool,
     /// The views did not agree: the topology is in motion, or somebody is wrong.
     pub(super) disputed: bool,
@@ -158,7 +158,7 @@ impl Cluster {
         self.ask_until(is_enough, self.timing.node_connect, sources, views, connections).await;
     }
 
-    /// Asks these, and waits for more until it is enough or the time is over. How many answered.
+    /// Asks these, and waits for more until it is enough or time is up. Returns how many answered.
     async fn ask_until(
         &self,
         is_enough: impl Fn(&[NodeView]) -> bool,

@@ -198,7 +198,7 @@ mod tests {
             ("0-9", "10-19", Whereabouts::Here),
             ("10-19", "0-9", Whereabouts::Owner(NodeId::from(&*b))),
             (&*leaving, "10-19", Whereabouts::Importer(NodeId::from(&*b))),
-            // What comes is not here yet.
+            // A slot on its way in is not here yet.
             (&*coming, "0-9", Whereabouts::Owner(NodeId::from(&*b))),
             ("10-19", "20", Whereabouts::Unknown),
         ] {

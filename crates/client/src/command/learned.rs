@@ -88,7 +88,7 @@ impl Learned {
         })
     }
 
-    /// Whether a call may be refused for what this says.
+    /// Whether a call may be refused because of what this says.
     pub(crate) fn may_refuse(&self) -> bool {
         let refuses = |one: &Self| one.is_stateful || one.is_for_many || one.is_administrative;
         refuses(self) || self.subcommands.iter().any(refuses)
@@ -101,7 +101,7 @@ impl Learned {
         self.subcommands.iter().find(named).unwrap_or(self)
     }
 
-    /// The slot of the command's first key, `Some(None)` if it has none; `None` if that cannot be told.
+    /// The slot of the command's first key, `Some(None)` if it has none; `None` if that is unknown.
     pub(crate) fn slot<A: Arguments + ?Sized>(&self, args: &A) -> Option<Option<Slot>> {
         match self.keys.iter().find_map(|spec| spec.first_key(args)) {
             Some(key) => Some(Some(Slot::of_key(key))),

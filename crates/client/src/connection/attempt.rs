@@ -68,8 +68,8 @@ struct Attempt<'a> {
     facts: ConnectionFacts,
 }
 
-/// Dials one way: the addresses of its host, one after the other, until one of them passed every check that the target
-/// asks for.
+/// Dials one way: the addresses of its host, one after the other, until one of them has passed every check that the
+/// target asks for.
 pub(super) async fn dial(dialling: Dialling<'_>, way: &Way) -> Result<Connected, NodeFailure> {
     let started = Instant::now();
     let begin = |peer| {

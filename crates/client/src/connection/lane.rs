@@ -138,7 +138,7 @@ impl Shared {
         }
     }
 
-    /// A connection is up: what queued is what it begins with.
+    /// A connection is up: it begins with what was queued.
     pub(crate) fn enter_open(&self, now: Instant) {
         let mut state = self.lock();
         let mut wake = state.settle(Phase::Open);

@@ -21,8 +21,8 @@ pub(super) fn before_dialling(cause: &Cause) -> Option<String> {
     ))
 }
 
-/// What peers chose and people are to type: only what is a name or an address, and as we write it, for everything else may
-/// mean something to a shell.
+/// What peers chose and people are to type: only names and addresses, in our own spelling, since anything else may mean
+/// something to a shell.
 fn typeable(text: &str) -> String {
     IdentityName::parse(text).map_or_else(|_| "NAME".to_owned(), |name| name.to_string())
 }
@@ -156,7 +156,8 @@ fn is_ruled_elsewhere(target: &Target, plan: &NodePlan) -> bool {
     }
 }
 
-/// No TCP connection to a node, by no rule. What one failure cannot tell is whether the others fail as well.
+/// No TCP connection to a node to which no rule applies. One failure does not show whether the other nodes fail as
+/// well.
 fn unreachable(target: &Target, plan: &NodePlan) -> Option<String> {
     let node = &target.node.endpoint;
     if matches!(plan.dial, DialPlan::Detour(_)) {
@@ -169,7 +170,7 @@ fn unreachable(target: &Target, plan: &NodePlan) -> Option<String> {
             "--map '{}=seed' for the seed's host with the announced port",
             if is_ip { "ip" } else { "*" }
         ),
-        // Of the seed's own address nothing is to change.
+        // Nothing about the seed's own address has to change.
         _ if is_ip && target.seed.ip().is_none() => {
             "--map 'ip=HOST' for another host with the announced ports".to_owned()
         }
@@ -182,7 +183,7 @@ fn unreachable(target: &Target, plan: &NodePlan) -> Option<String> {
     ))
 }
 
-/// Another node answered, or, if it does not tell its id, one that may be another.
+/// Another node answered, or, if it does not report its id, one that may be another.
 fn wrong_node(target: &Target, plan: &NodePlan, facts: &ConnectionFacts, tells_id: bool) -> Option<String> {
     const ASK: &str = "allow the user to ask for the node's id (ACL SETUSER NAME +cluster|myid)";
     const GUESS: &str = "the seed's host with the announced port was only a guess, because the announced address failed: that \
@@ -321,7 +322,7 @@ mod tests {
         Target::announced(&node, &seed.parse().expect("an address"))
     }
 
-    /// What is advised for `cause` at `dialled`, with this rule in force, if any.
+    /// What is advised for `cause` at `dialled`, under this rule, if any.
     fn advice(target: &Target, rule: &str, dialled: &str, (phase, cause): (Phase, Cause)) -> String {
         let rules = (!rule.is_empty()).then(|| rule.parse().expect("a rule"));
         let policy = rules.into_iter().fold(AddressPolicy::new(), AddressPolicy::with_rule);
@@ -356,7 +357,8 @@ mod tests {
         }
     }
 
-    /// What met another node at the seed's host read as a second fault, with a rule that leads all nodes to one address.
+    /// A detour that met another node at the seed's host was reported like a second fault, with advice that led all
+    /// nodes to one address.
     #[test]
     fn a_guess_that_failed_is_no_fault_of_its_own_and_no_rule_leads_all_nodes_to_one_address() {
         let guess = "was only a guess";

@@ -36,8 +36,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.ask(&[command]).await
     }
 
-    /// Sends some commands in one write and reads the first reply. A server that wants no connection says so in it
-    /// and may say nothing more.
+    /// Sends some commands in one write and reads the first reply. A server that does not want the connection says
+    /// so in it and may say nothing more.
     pub(crate) async fn ask(&mut self, commands: &[&[&[u8]]]) -> Result<Reply, WireError> {
         if self.holds_more()? {
             return Err(WireError::Surplus);

@@ -14,6 +14,9 @@
 //!
 //! [`Error::may_have_executed`] is the column on the right. No variant carries a secret or a command's arguments.
 //! `Display` escapes what peers said ([`Untrusted`]); fields hold it as it came.
+//!
+//! `cause` has what can go wrong with one node, `connect` the report of a failed connection, `route` why a command has
+//! no node, `execution` whether it was executed.
 
 mod cause;
 mod connect;
@@ -122,7 +125,7 @@ impl Error {
         }
     }
 
-    /// The error in one line, to be part of another one's text.
+    /// The error in one line, to be part of another error's text.
     fn brief(&self) -> String {
         match self {
             Self::Connect(error) => {

@@ -14,7 +14,7 @@ pub enum RouteError {
         /// The slot of the command's key.
         slot: Slot,
     },
-    /// The topology has no node at all.
+    /// The topology has no nodes at all.
     NoNodes,
     /// Redirects went round in a circle or on and on.
     TooManyRedirects {
@@ -81,7 +81,7 @@ impl fmt::Display for RouteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unassigned { slot } => write!(f, "no node serves slot {slot}"),
-            Self::NoNodes => write!(f, "the topology has no node"),
+            Self::NoNodes => write!(f, "the topology has no nodes"),
             Self::TooManyRedirects { slot: Some(slot), redirects } => {
                 write!(f, "gave up after {redirects} redirects of slot {slot}")
             }

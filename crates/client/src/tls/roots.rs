@@ -129,7 +129,8 @@ mod tests {
         let below = authority(&[(DnType::CommonName, "House CA, issuing")])
             .signed_by(&KeyPair::generate().unwrap(), &house)
             .unwrap();
-        // It left Mozilla's list, and signed roots that are still there: whoever has a certificate of theirs has one of its.
+        // It left Mozilla's list, and signed roots that are still there: a certificate under those is also one under
+        // it.
         let retired = own(&[
             (DnType::CountryName, "BE"),
             (DnType::OrganizationName, "GlobalSign nv-sa"),

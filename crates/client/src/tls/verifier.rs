@@ -1,8 +1,8 @@
 //! The certificate verifier: the chain first, then revocation, then the names, then the pins.
 //!
 //! A peer is accepted when its chain leads to a trusted root, it is not on a revocation list, its certificate is valid for at
-//! least one of the identities of the node that is being dialled, *and* its key is a pinned one, where any is. Which
-//! identities those are is decided in `truename_topology::address`, and nowhere else.
+//! least one of the identities of the node that is being dialled, *and* its key is a pinned one, where any are pinned.
+//! Which identities those are is decided in `truename_topology::address`, and nowhere else.
 
 use std::fmt;
 use std::sync::Arc;
