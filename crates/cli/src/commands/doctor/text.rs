@@ -133,7 +133,7 @@ fn notes(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
         ));
     }
     if diagnosis.profile.is_none() {
-        notes.push("- No provider is known by this host name; --profile NAME chooses one.".to_owned());
+        notes.push("- This host name belongs to no known provider; --profile NAME chooses one.".to_owned());
     }
     if notes.is_empty() {
         return Ok(());
@@ -144,7 +144,7 @@ fn notes(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
 
 fn expiry(expiring: &Expiring<'_>, now: i64) -> String {
     let days = expiring.certificate.days_left(now);
-    let when = if days < 0 { "has expired".to_owned() } else { format!("ends in {days} days") };
+    let when = if days < 0 { "has expired".to_owned() } else { format!("expires in {days} days") };
     let of = match expiring.nodes.as_slice() {
         [only] => only.to_string(),
         [first, others @ ..] => format!("{first} and {} more", others.len()),

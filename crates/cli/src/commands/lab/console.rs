@@ -32,7 +32,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// The node that it speaks of.
+    /// The node that it is about.
     pub(super) fn node(self) -> Option<usize> {
         match self {
             Self::Kill(node)
@@ -105,7 +105,7 @@ impl FromStr for Order {
 
 /// The lines of standard input; the channel ends where they do.
 ///
-/// A thread of its own reads them, because a read cannot be taken back: the process ends without waiting for it.
+/// A thread of its own reads them, because a read cannot be cancelled: the process ends without waiting for it.
 /// In the background of a terminal nothing is read, since that would stop the whole process (SIGTTIN).
 pub(super) fn lines() -> UnboundedReceiver<String> {
     let (sender, receiver) = unbounded_channel();
