@@ -1,4 +1,4 @@
-//! The faults: what is done to the servers, whom it hurts, and when the servers are able to serve again.
+//! The faults: what is done to the servers, which shard it hurts, and when the servers are able to serve again.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -61,10 +61,10 @@ impl Kind {
     }
 }
 
-/// What a client is told besides the servers; `None` leaves the client's own default.
+/// What a client is given besides the servers; `None` leaves the client's own default.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Settings {
-    /// How long a call may take in all.
+    /// How long a call may take in total.
     pub(crate) deadline: Option<Duration>,
     /// How long connecting to one node may take.
     pub(crate) connect: Option<Duration>,

@@ -90,7 +90,7 @@ impl Decoder {
         }
     }
 
-    /// Sets other limits, which hold from the next part of a frame on.
+    /// Sets other limits, which apply from the next part of a frame on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = effective(limits);
     }
@@ -172,7 +172,7 @@ impl Decoder {
         }
     }
 
-    /// Puts the outcome of a step in its place. `buffered` bytes have arrived behind it.
+    /// Puts the outcome of a step in its place. `buffered` bytes have arrived after it.
     #[inline]
     fn settle(&mut self, step: Step, buffered: usize) -> Result<Option<Frame>, DecodeErrorKind> {
         match step {
@@ -219,7 +219,7 @@ impl Decoder {
         self.offset += len as u64;
     }
 
-    /// Nothing that was read before the error is of use any more.
+    /// Nothing that was read before the error is useful any more.
     #[cold]
     fn fail(&mut self, failure: DecodeError) -> DecodeError {
         self.failure = Some(failure);

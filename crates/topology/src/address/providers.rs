@@ -193,8 +193,8 @@ pub(super) static PROFILES: [Profile; 13] = [
         identity: IdentityPolicy::AnyOf,
         traits: ProfileTraits { private_ca: true, ..OPEN_SOURCE },
         hints: &[
-            "Open ports 11000-13047 beside the seed's 6379.",
-            "The certificates are signed by a private authority: give its bundle, the system's roots never suffice.",
+            "Open ports 11000-13047 as well as the seed's 6379.",
+            "The certificates are signed by a private authority: give its bundle; the system's roots never suffice.",
         ],
         narrows_scope: false,
         siblings: None,
@@ -296,7 +296,7 @@ pub(super) static PROFILES: [Profile; 13] = [
         seed_suffixes: &["127.0.0.1", "::1", "localhost"],
         default_seed_port: Some(6379),
         tls_default: false,
-        // Equal ports need no rule: the seed's host is tried beside the announced address.
+        // Equal ports need no rule: the seed's host is tried as well as the announced address.
         dial: &[],
         identity: IdentityPolicy::AnyOf,
         traits: OPEN_SOURCE,
