@@ -1,7 +1,7 @@
 //! A clock that needs no runtime: one thread per process, for callers whose own runtime cannot help them.
 //!
 //! A call may be polled by any executor: by the runtime that drives the client's connections, by another one, or by
-//! none at all. Its pauses and its deadline must end all the same, also while nothing drives the client's runtime. So
+//! none at all. Its pauses and its deadline must end all the same, even while nothing drives the client's runtime. So
 //! callers pause on this clock, and a lane sets an alarm here for its callers' deadlines.
 //!
 //! Invariants: nothing here is done per command; an alarm ends with its owner; a panic in a waker, which is a foreign

@@ -21,7 +21,7 @@ use truename_lab::{Ending, Lab, Profile};
 const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
 
-/// A name service that knows all names of a lab, and answers nobody while it is told so.
+/// A name service that knows all names of a lab, and answers nobody while it is told not to.
 #[derive(Clone)]
 struct Names {
     known: Arc<Vec<(String, IpAddr)>>,

@@ -15,7 +15,7 @@ use truename_lab::{Cut, CutPoint, Ending, Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Runs a command 25 times while every fifth reply is lost after the execution; gives the number of errors.
+/// Runs a command 25 times while every fifth reply is lost after the execution; returns the number of errors.
 async fn run(lab: &Lab, client: &Client, command: impl Fn(usize) -> Command<'static>) -> u64 {
     let mut unknown = 0;
     for n in 0..25 {

@@ -3,9 +3,10 @@
 //! - Some nodes that are connected and one seed are asked; if none gives a view, every seed is, and some nodes that are
 //!   not connected: the only seed may be the primary that failed, and its replica has no connection yet. What they agree
 //!   on is decided by `reconcile`.
-//! - **Which cluster is meant, the seeds decide at the start**: the first one to answer is believed at once, and the nodes
-//!   that it named would confirm whatever it said. So the first refreshes ask the seeds alone, until half of them mean the
-//!   same cluster. With two of three that agree no liar prevails; two that contradict each other cannot be told apart.
+//! - **The seeds decide at the start which cluster is meant**: the first one to answer is believed at once, and the
+//!   nodes that it named would confirm whatever it said. So the first refreshes ask the seeds alone, until half of them
+//!   mean the same cluster. With two of three that agree no liar prevails; two that contradict each other cannot be
+//!   told apart.
 //! - **A known cluster is left only when it is gone**: before a seed replaces it, all seeds and as many of its nodes as could
 //!   outvote them are asked, whether they are connected or not, and waited for.
 //! - Usually the views that come within a short time of the first are enough. A single view that names addresses which

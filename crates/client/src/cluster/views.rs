@@ -137,7 +137,7 @@ impl Views {
         self.sources.iter().any(|heard| !heard.is_seed && heard.node.endpoint == node.node.endpoint)
     }
 
-    /// Whether a seed speaks of another cluster than the known one, also if that was accepted.
+    /// Whether a seed speaks of a cluster other than the known one, even if that was accepted.
     pub(super) fn any_seed_is_foreign(&self, reconciled: &Reconciled) -> bool {
         reconciled.disagreements.iter().any(|said| match said {
             Disagreement::Replaced => true,

@@ -259,7 +259,7 @@ impl Attempt<'_> {
         Err((phase, cause))
     }
 
-    /// Is it the node that was announced? Asks in a second way where an answer is needed and the first one gave none.
+    /// Is it the node that was announced? Asks in a second way where an answer is needed and the first way gave none.
     async fn check_identity(&mut self, wire: &mut Wire<Transport>) -> Attempted<()> {
         let Dialling { env, target, expected, .. } = self.dialling;
         let Some(expected) = expected else { return Ok(()) };

@@ -26,7 +26,7 @@ use crate::error::{Cause, Error, NodeFailure, Phase};
 use crate::panics;
 use crate::tls::{Outdated, TlsContext};
 
-/// How long the first way may be silent before the second is tried beside it.
+/// How long the first way may be silent before the second is tried in parallel.
 const RACE_AFTER: Duration = Duration::from_millis(250);
 
 /// Makes connections for one client.

@@ -343,8 +343,8 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
         cause
     }
 
-    /// Goes on asking. What is outstanding may be waited for longer after an answer, also while the server takes no more
-    /// bytes, so that none of what follows is taken up to show it.
+    /// Goes on asking. What is outstanding may be waited for longer after an answer, even while the server takes no
+    /// more bytes, so that none of what follows is taken up to show it.
     #[cold]
     fn inquire(&mut self, cx: &mut Context<'_>) {
         let _ = self.inquiry.poll(cx);

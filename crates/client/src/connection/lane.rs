@@ -66,7 +66,7 @@ impl LaneState {
         self.task.take()
     }
 
-    /// Enters a phase, unless the lane is retired; gives those who waited for the lane to settle.
+    /// Enters a phase, unless the lane is retired; returns those who waited for the lane to settle.
     fn settle(&mut self, phase: Phase) -> Vec<Waker> {
         if !self.is_retired() {
             self.phase = phase;

@@ -103,7 +103,7 @@ pub(super) fn advise(
             facts.certificate.as_ref().map_or_else(String::new, |c| format!("; its name is {}", c.issuer))
         ),
         Cause::PinMismatch { presented } => format!(
-            "ask whoever runs the server which key it has, by another way than this connection: pin {presented} beside \
+            "ask whoever runs the server, not over this connection, which key it has: pin {presented} beside \
              the old one (--pin, Tls::pin) only if they name this very key; otherwise somebody may be impersonating the server"
         ),
         Cause::NoCommonTlsVersion => {
@@ -277,7 +277,7 @@ fn name_mismatch(target: &Target, plan: &NodePlan, facts: &ConnectionFacts) -> S
     }
 }
 
-/// The names that the default policy would accept beside those of the plan. Where that is the policy there is none.
+/// The names that the default policy would accept in addition to the plan's. Where that is the policy there are none.
 fn excluded(target: &Target, plan: &NodePlan) -> Vec<(&'static str, IdentityName)> {
     let node = &target.node;
     let hosts = [

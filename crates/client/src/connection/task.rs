@@ -2,7 +2,7 @@
 //! whose user must know when it is gone ([`spawn_connection`]).
 //!
 //! Trouble of one lane stays here: its task waits for no other, and no other waits for it. A panic ends a connection
-//! and not the task. However the task ends, also with its runtime, every caller waiting for a reply gets an error.
+//! and not the task. However the task ends, even with its runtime, every caller waiting for a reply gets an error.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

@@ -86,7 +86,7 @@ impl Attempts {
         self.started + self.timeout
     }
 
-    /// Notes the start of an attempt and gives its time: the first one starts with the command.
+    /// Notes the start of an attempt and returns its time: the first one starts with the command.
     pub(super) fn begin(&mut self) -> Instant {
         self.count += 1;
         if self.count == 1 { self.started } else { Instant::now() }

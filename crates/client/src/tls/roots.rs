@@ -1,9 +1,9 @@
 //! The roots: where they come from, and whether they are the user's own.
 //!
 //! An authority is public when Mozilla's list has its key or its name, however the given certificate is encoded and
-//! whoever signed it, or when an authority of that list issued it. An older state of the list counts beside the present
-//! one: GlobalSign's first root, DigiCert's, Starfield's and Comodo's left it, and are still what providers tell their
-//! users to trust; they signed roots that stay, so a certificate of
+//! whoever signed it, or when an authority of that list issued it. An older state of the list counts as well as the
+//! present one: GlobalSign's first root, DigiCert's, Starfield's and Comodo's left it, and are still what providers
+//! tell their users to trust; they signed roots that stay, so a certificate of
 //! those has a chain to them. A bundle with a single public authority in it accepts anybody who can get a public
 //! certificate, so it counts as public as a whole.
 

@@ -120,7 +120,7 @@ impl Pipeline {
                 }
             }
         }
-        // Somebody still waits behind these grants: look after a while whether they were taken up.
+        // Somebody still waits after these grants: look after a while whether they were taken up.
         if let (true, Some(&next)) = (self.granted > 0, self.parked.front()) {
             let submitted = self.waiters.at(next).terms.submitted;
             self.check_by(self.lately(submitted) + GRANT_TIME);
