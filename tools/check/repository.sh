@@ -51,14 +51,16 @@ if [ -f ARCHITECTURE.md ]; then
         wrong "ARCHITECTURE.md has $count lines; a reader gets $longest_architecture"
 fi
 
-# docs/PROMISES.md names tests as `FILE::test`, files of the client's without a path.
-for named in $(grep -oE '`[a-z_/0-9]+\.rs::[a-z_0-9]+`' docs/PROMISES.md | tr -d '`'); do
-    file=${named%%::*}
-    case $file in
-        */*) file=crates/${file%%/*}/tests/${file#*/} ;;
-        *) file=crates/client/tests/$file ;;
-    esac
-    grep -qE "fn ${named##*::}\(" "$file" || wrong "docs/PROMISES.md names $named, and $file has no such test"
+# These documents name tests as `FILE::test`, files of the client's without a path.
+for document in docs/PROMISES.md crates/client/tests/FAULTS.md; do
+    for named in $(grep -oE '`[a-z_/0-9]+\.rs::[a-z_0-9]+`' "$document" | tr -d '`'); do
+        file=${named%%::*}
+        case $file in
+            */*) file=crates/${file%%/*}/tests/${file#*/} ;;
+            *) file=crates/client/tests/$file ;;
+        esac
+        grep -qE "fn ${named##*::}\(" "$file" || wrong "$document names $named, and $file has no such test"
+    done
 done
 
 # The brackets keep this line from finding itself.
