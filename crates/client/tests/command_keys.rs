@@ -110,7 +110,7 @@ fn generated(name: &str, arity: i64, rng: &mut Rng) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// One command with `len` words. Each argument is a name of its own, so that an answer tells positions too; some are
+/// One command with `len` words. Each argument is a name of its own, so that an answer shows positions too; some are
 /// replaced by the numbers and option words that key positions can depend on.
 fn arguments(name: &str, len: usize, rng: &mut Rng) -> Vec<String> {
     let mut words: Vec<String> = name.split(' ').map(|word| any_case(word, rng)).collect();

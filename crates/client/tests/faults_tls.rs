@@ -66,7 +66,7 @@ async fn f25_a_bad_certificate_costs_its_own_node_only_and_is_explained() {
         assert_eq!(failure.node.port(), lab.node(1).port, "{error}");
         assert!(failure.certificate.is_some(), "{error}");
         for shard in [0, 2] {
-            client.execute::<()>(cmd("SET").arg(key_of(shard)).arg(1)).await.expect("no business of theirs");
+            client.execute::<()>(cmd("SET").arg(key_of(shard)).arg(1)).await.expect("not their concern");
         }
 
         present(&lab, 1, "node-0-0/node").await;

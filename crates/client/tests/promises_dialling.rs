@@ -1,4 +1,4 @@
-//! Dialling: which attempts wait for which, how many run at a time, and what an error says of them.
+//! Dialling: which attempts wait for which, how many run at a time, and what an error says about them.
 
 mod support;
 

@@ -55,7 +55,7 @@ async fn a_write_whose_reply_was_lost_is_reported_and_never_repeated() {
     assert_eq!(all_executions(&lab, "incr").await, 25);
 }
 
-/// "The command was not sent" was said of commands that were sent and refused.
+/// "The command was not sent" was said about commands that were sent and refused.
 #[tokio::test]
 async fn a_timeout_says_whether_the_command_was_sent_refused_or_lost() {
     let lab = proxied_server().await;

@@ -214,7 +214,7 @@ async fn where_one_name_alone_will_do_the_stranger_sees_no_password() {
     for shard in [0, 2] {
         set(&client, shard).await.unwrap_or_else(|error| panic!("{error}"));
     }
-    let error = set(&client, NODE).await.expect_err("another name than the only one");
+    let error = set(&client, NODE).await.expect_err("not the only acceptable name");
     let report = connect_error(&error);
     let at_the_stranger = report
         .failures

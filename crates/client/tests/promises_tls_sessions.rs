@@ -231,7 +231,7 @@ async fn replaced_options_end_the_connections_that_they_refuse_and_no_other() {
     let error = set(1).await.expect_err("refused");
     assert_eq!(code(&error), Some("certificate-revoked"), "{error}");
     for shard in [0, 2] {
-        set(shard).await.expect("no business of theirs");
+        set(shard).await.expect("not their concern");
     }
     for ((_, before), (_, after)) in before.iter().zip(&latest()) {
         assert!(Arc::ptr_eq(before, after), "connections to other nodes live on");

@@ -122,7 +122,7 @@ impl Node {
 
     /// Whether this is still the node that a view announces.
     pub(crate) fn is(&self, announced: &AnnouncedNode) -> bool {
-        // A node that a redirect introduced has no id yet: what a view says of it is news.
+        // A node that a redirect introduced has no id yet: what a view says about it is news.
         let tells_news = self.target.node.id.is_none() && announced.id.is_some();
         self.target.node.may_be(announced) && !tells_news && self.target.node.hostname == announced.hostname
     }

@@ -1,4 +1,5 @@
-//! What a server says of a command that the table lacks: its answer to `COMMAND INFO`, reduced to what routing needs.
+//! What a server says about a command that the table lacks: its answer to `COMMAND INFO`, reduced to what routing
+//! needs.
 //!
 //! What must stay true: nothing in it makes a command repeatable or turns one of its errors into a refusal. A server
 //! describes a renamed `EVAL` or a module's command as readily as its own, and what those answer is theirs.

@@ -3,7 +3,7 @@
 //! - [`Command`] and [`cmd`] build one; arguments (`arg`) are borrowed where they can be.
 //! - `keys` finds the keys among the arguments, and with them the slot.
 //! - `spec` says where its keys are, whether it may be repeated, and what it does to its connection.
-//! - `learned` is what a server says of a command that the table lacks.
+//! - `learned` is what a server says about a command that the table lacks.
 //! - `table` is generated from real servers; see `tools/command-table`.
 //!
 //! A command is encoded straight into the buffer of the lane that it is sent on, and again when it is sent

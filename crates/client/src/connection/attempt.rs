@@ -60,7 +60,7 @@ pub(super) struct Dialling<'a> {
     pub(super) deadline: Instant,
 }
 
-/// An attempt's state at one address: what was learnt, which is what a failure has to say.
+/// An attempt's state at one address: what was learnt, which is what a failure reports.
 struct Attempt<'a> {
     dialling: Dialling<'a>,
     via: Via,

@@ -27,7 +27,7 @@ pub struct ConnectionFacts {
     pub identity: Option<Identity>,
     /// What the peer presented.
     pub certificate: Option<Arc<Certificate>>,
-    /// What the server said of itself.
+    /// What the server said about itself.
     pub greeting: Greeting,
     /// How long the first exchange took: a round trip, and the server's work.
     pub round_trip: Duration,

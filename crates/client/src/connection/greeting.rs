@@ -36,7 +36,7 @@ pub(crate) struct Login {
     pub(crate) readonly: bool,
 }
 
-/// What the server said of itself, as it came: print it through [`Untrusted`].
+/// What the server said about itself, as it came: print it through [`Untrusted`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Greeting {

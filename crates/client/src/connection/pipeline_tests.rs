@@ -86,7 +86,7 @@ struct Model {
     appended: u64,
     taken: u64,
     accepted: u64,
-    /// Commands that a close failed, with what they must be told unless they timed out before.
+    /// Commands that a close failed, with what they must get unless they timed out before.
     failed: HashMap<u64, bool>,
     answered: HashMap<u64, u64>,
     deadlines: HashMap<u64, Instant>,

@@ -147,8 +147,8 @@ pub(super) fn advise(
     })
 }
 
-/// Whether a rule leads elsewhere than to the address that was announced, or, for a seed, configured. A rule may also name
-/// the announced address, which is then the only way to the node.
+/// Whether a rule leads to an address other than the announced one, or, for a seed, the configured one. A rule may also
+/// name the announced address, which is then the only way to the node.
 fn is_ruled_elsewhere(target: &Target, plan: &NodePlan) -> bool {
     match &plan.dial {
         DialPlan::Ruled(address) => !target.is_seed || target.is_elsewhere(address),

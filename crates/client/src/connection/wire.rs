@@ -57,7 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.reply().await
     }
 
-    /// [`round_trip`](Self::round_trip) within other limits than those of a greeting.
+    /// [`round_trip`](Self::round_trip) within limits other than those of a greeting.
     pub(crate) async fn round_trip_within(
         &mut self,
         limits: Limits,

@@ -205,7 +205,7 @@ impl Cause {
         )
     }
 
-    /// Whether another node than the announced one answered, or one that does not prove that it is the one.
+    /// Whether a node other than the announced one answered, or one that does not prove that it is the announced one.
     pub(crate) fn is_wrong_node(&self) -> bool {
         matches!(self, Self::WrongNode { .. })
     }

@@ -9,7 +9,7 @@
 //! | `Protocol` | the peer broke RESP | unknown |
 //! | `Interrupted` | the connection, at the wrong moment | unknown |
 //! | `Timeout` | time ran out | unknown if its reply was still to come |
-//! | `Type` | the reply has another type than was asked for | yes |
+//! | `Type` | the reply is not of the type that was asked for | yes |
 //! | `Closed` | the client was closed | no |
 //!
 //! [`Error::may_have_executed`] is the column on the right. No variant carries a secret or a command's arguments.
@@ -316,7 +316,7 @@ impl fmt::Display for TimeoutError {
     }
 }
 
-/// A reply of another type than was asked for.
+/// A reply that is not of the type that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TypeError {

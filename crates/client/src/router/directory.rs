@@ -1,4 +1,4 @@
-//! What servers say of commands that the table lacks, asked once per name and client, and again when that is old.
+//! What servers say about commands that the table lacks, asked once per name and client, and again when that is old.
 //!
 //! What must stay true: if the question fails, the command is sent by a guess and never refused because of that;
 //! answers are bounded in number, and none is kept for ever, since a single node gave it for all callers and all nodes.

@@ -3,7 +3,7 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`request`] | a command with what is known of it |
-//! | [`directory`] | what servers say of commands that the table lacks |
+//! | [`directory`] | what servers say about commands that the table lacks |
 //! | [`judge`] | what an outcome means: a pure decision |
 //! | [`follow`] | acting on it |
 //! | [`blocking`] | an attempt of a command that waits on the server |
