@@ -147,7 +147,7 @@ async fn wrong_addresses(lab: &Lab) {
         (
             format!("{host}:{port} --plain --resolve {host}:{address}"),
             21,
-            &["hello", "port that speaks TLS", "rediss://"],
+            &["hello", "the port speaks TLS", "rediss://"],
         ),
     ];
     for (line, code, parts) in rows {

@@ -70,7 +70,7 @@ pub(super) fn advise(
                 .to_owned()
         }
         Cause::Refused | Cause::Unreachable(_) if target.is_seed => {
-            "check host and port, the firewall, and that the server runs".to_owned()
+            "check host and port, the firewall, and that the server is running".to_owned()
         }
         Cause::TimedOut if target.is_seed && phase == Phase::Tcp => {
             "check host and port: a firewall that drops packets looks like this".to_owned()
@@ -107,7 +107,7 @@ pub(super) fn advise(
              the old one (--pin, Tls::pin) only if they name this very key; otherwise somebody may be impersonating the server"
         ),
         Cause::NoCommonTlsVersion => {
-            "enable TLS 1.2 or 1.3 at the server, or, if TLS 1.2 is all it has, allow that here: --tls-min 1.2 \
+            "enable TLS 1.2 or 1.3 on the server, or, if TLS 1.2 is all it has, allow that here: --tls-min 1.2 \
              (Tls::min_version)"
                 .to_owned()
         }
@@ -130,7 +130,7 @@ pub(super) fn advise(
         }
         Cause::WrongNode { answered, .. } => return wrong_node(target, plan, facts, answered.is_some()),
         Cause::ServerRefused(what) if what.contains("max number of clients") => {
-            "raise maxclients at the server, or close connections that are not needed".to_owned()
+            "raise maxclients on the server, or close connections that are not needed".to_owned()
         }
         Cause::PlaintextCredentials { .. } => REMEDY.to_owned(),
         Cause::TooManyDials => "try again later: attempts to connect to silent nodes are using up the limit".to_owned(),

@@ -285,7 +285,7 @@ pub(super) static PROFILES: [Profile; 13] = [
             "Pods that announce their short name need a template, such as \
              `*={host}.<headless service>.<namespace>.svc.cluster.local`.",
             "Pods that announce IP addresses are verified by the seed's name if the certificate carries it; \
-             `cluster-announce-hostname` with `cluster-preferred-endpoint-type hostname` is the cure at the server.",
+             `cluster-announce-hostname` with `cluster-preferred-endpoint-type hostname` is the cure on the server.",
         ],
         narrows_scope: false,
         siblings: None,
@@ -303,7 +303,7 @@ pub(super) static PROFILES: [Profile; 13] = [
         hints: &[
             "Where ports differ too, a rule for the announced network is needed, such as \
              `172.16.0.0/12=seed:+10000`, or one rule for each node.",
-            "`cluster-announce-ip` and `cluster-announce-port` are the cure at the server.",
+            "`cluster-announce-ip` and `cluster-announce-port` are the cure on the server.",
         ],
         narrows_scope: false,
         siblings: None,
