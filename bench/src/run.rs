@@ -111,7 +111,7 @@ impl Plan {
                 Kind::Raw => self.measure::<Raw>().await,
             }
         });
-        // Tasks of the client end with the runtime, so that nothing of it burdens the next run.
+        // Tasks of the client end with the runtime, so that none of it burdens the next run.
         runtime.shutdown_timeout(Duration::from_secs(1));
         outcome
     }

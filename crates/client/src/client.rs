@@ -137,7 +137,7 @@ impl Client {
         self.handle.router.cluster().topology().map().clone()
     }
 
-    /// The nodes of the topology and what is known of their connections.
+    /// The nodes of the topology and what is known about their connections.
     pub fn nodes(&self) -> Vec<NodeStatus> {
         let topology = self.handle.router.cluster().topology();
         let statuses =

@@ -1,4 +1,4 @@
-//! One view of four may say whatever it wants: nothing of it is adopted, and what changed for real still is.
+//! One view of four may say whatever it wants: none of it is adopted, and what changed for real still is.
 
 mod common;
 

@@ -52,7 +52,7 @@ struct Connection {
     record: Arc<Record>,
 }
 
-/// What is known of one connection.
+/// What is known about one connection.
 #[derive(Debug, Default)]
 struct Record {
     facts: OnceLock<Arc<ConnectionFacts>>,

@@ -242,7 +242,7 @@ impl Node {
         self.lanes.iter().for_each(Lane::recall);
     }
 
-    /// What is known of the node's latest connection.
+    /// What is known about the node's latest connection.
     pub(crate) fn facts(&self) -> Option<Arc<ConnectionFacts>> {
         self.context.facts.lock().clone()
     }

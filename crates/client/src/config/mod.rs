@@ -214,7 +214,7 @@ impl Config {
         self
     }
 
-    /// Where to dial nodes instead of at their announced addresses: a table or a closure, asked before the rules.
+    /// Where to dial nodes instead of their announced addresses: a table or a closure, asked before the rules.
     ///
     /// Most users need none: an announced address that cannot be reached is automatically tried at the seed's host with
     /// the announced port.
@@ -283,7 +283,7 @@ impl Config {
         self
     }
 
-    /// How many commands may be outstanding on one connection; more wait for room within their own deadlines.
+    /// How many commands may be outstanding on one connection; further ones wait for room within their own deadlines.
     /// The default is 16,384.
     #[must_use]
     pub fn max_in_flight(mut self, commands: usize) -> Self {
@@ -291,7 +291,8 @@ impl Config {
         self
     }
 
-    /// How many bytes may wait to be written to one connection; more wait for room. The default is 32 MiB.
+    /// How many bytes may wait to be written to one connection; commands beyond that wait for room. The default is 32
+    /// MiB.
     #[must_use]
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = bytes.max(1);

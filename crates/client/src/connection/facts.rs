@@ -1,4 +1,4 @@
-//! What is known of a connection: the record that an attempt fills in.
+//! What is known about a connection: the record that an attempt fills in.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

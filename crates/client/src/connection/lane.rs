@@ -180,7 +180,7 @@ impl Lane {
         (Self { shared: shared.clone() }, shared)
     }
 
-    /// Asks for a connection now instead of at the first command.
+    /// Asks for a connection now rather than at the first command.
     pub(crate) fn warm_up(&self) {
         let task = {
             let mut state = self.shared.lock();

@@ -52,7 +52,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// What is known of a command; `None` if a server must be asked.
+    /// What is known about a command; `None` if a server must be asked.
     pub(super) fn known(&self, command: &Command<'_>) -> Option<Says> {
         let Some(name) = name_of(command) else { return Some(Says::Nothing) };
         let known = self.known.lock();

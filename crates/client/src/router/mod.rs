@@ -2,7 +2,7 @@
 //!
 //! | part | what it is |
 //! |---|---|
-//! | [`request`] | a command with what is known of it |
+//! | [`request`] | a command with what is known about it |
 //! | [`directory`] | what servers say about commands that the table lacks |
 //! | [`judge`] | what an outcome means: a pure decision |
 //! | [`follow`] | acting on it |

@@ -1,4 +1,4 @@
-//! A command with what is known of it: by the table, or by a server where the table lacks it.
+//! A command with what is known about it: by the table, or by a server where the table lacks it.
 
 use std::time::Duration;
 

@@ -19,7 +19,8 @@ use super::certificate::Certificate;
 use super::pins::{Pins, pin_of};
 use super::revocation::{Revocation, RevocationList, look_up};
 
-/// What is checked of chain and names; pins are whenever there are any. Anything but `Everything` was asked for by a `danger_*` method.
+/// What is checked of chain and names; pins are checked whenever there are any. Anything but `Everything` was asked for
+/// by a `danger_*` method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Checks {
     /// Chain, validity, purpose and names.
