@@ -66,7 +66,7 @@ pub(super) fn advise(
             if phase == Phase::Tcp && is_ruled_elsewhere(target, plan) =>
         {
             "the address that was dialled comes from a rule, an address map or the provider's profile: check that, the \
-             tunnel or port mapping behind it, and that the node runs"
+             tunnel or port mapping behind it, and that the node is running"
                 .to_owned()
         }
         Cause::Refused | Cause::Unreachable(_) if target.is_seed => {
@@ -112,7 +112,7 @@ pub(super) fn advise(
                 .to_owned()
         }
         Cause::ClientCertificateRequired => {
-            "give one with --cert FILE --key FILE (Tls::client_certificate_files)".to_owned()
+            "supply one with --cert FILE --key FILE (Tls::client_certificate_files)".to_owned()
         }
         Cause::ClientCertificateRejected(_) => {
             "check that the client certificate is signed by an authority that the server trusts, is valid \
@@ -120,7 +120,7 @@ pub(super) fn advise(
                 .to_owned()
         }
         Cause::AuthRequired => {
-            "give the password with --password-env NAME or --password-file FILE (Config::credentials)".to_owned()
+            "supply the password with --password-env NAME or --password-file FILE (Config::credentials)".to_owned()
         }
         Cause::WrongCredentials => "check the user name (--user) and the password".to_owned(),
         Cause::NoPermission(_) => {
@@ -177,7 +177,7 @@ fn unreachable(target: &Target, plan: &NodePlan) -> Option<String> {
         _ => format!("--map '{}=HOST' for another host with the announced port", matched(node.host())),
     };
     Some(format!(
-        "if only {node} fails, it is down: check that it runs, and the firewall; if every node fails like this, the \
+        "if only {node} fails, it is down: check that it is running, and the firewall; if every node fails like this, the \
          announced addresses cannot be reached from here: one rule says where to dial, such as {rule}, or --map \
          '*=seed:+1000' when the ports are shifted (Config::dial_rule)"
     ))
@@ -335,7 +335,7 @@ mod tests {
     /// `ping` advised a rule for every node that is down, and the one that had just been tried; `doctor` said it is down.
     #[test]
     fn a_node_that_cannot_be_reached_may_be_down_and_what_was_tried_is_not_advised() {
-        let both = ["is down: check that it runs", "if every node fails like this", "--map"];
+        let both = ["is down: check that it is running", "if every node fails like this", "--map"];
         let ip = "10.0.0.4:8501";
         let name = "node-1.example.net:6379";
         let seed = "cache.example.net:6379";

@@ -348,7 +348,7 @@ impl fmt::Display for TypeError {
         if let Some(detail) = &self.detail {
             write!(f, ": {}", shown(detail))?;
         } else if self.got == "nil" {
-            f.write_str("; an Option takes nil, too")?;
+            f.write_str("; an Option accepts nil, too")?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ redeploy     move every node to a new address and port, with the data
 kill N       end node N at once, as in a crash
 restart N    start node N again, empty
 stop N       freeze node N: it keeps its connections and answers nothing
-cont N       let node N run on
+cont N       let node N continue
 failover N   make replica N the primary of its shard
 status       show the nodes
 quit         end the lab";
