@@ -4,7 +4,7 @@
 #   server.sh           find one, or install one; silent when there is nothing to do
 #   server.sh --path    the same, then print its absolute path on standard output (all else is on standard error)
 #
-# A server that is there already is never replaced: $TRUENAME_SERVER if set, else valkey-server, else redis-server
+# A server that is already installed is never replaced: $TRUENAME_SERVER if set, else valkey-server, else redis-server
 # on PATH, the order in which labs look too. Only if none of them will do, the system's package manager is asked,
 # which needs root or sudo.
 set -eu

@@ -19,7 +19,7 @@ use crate::connection::{
 };
 use crate::error::{Cause, NodeFailure, Phase};
 
-/// How long to wait for further views once the first one is there.
+/// How long to wait for further views once the first one has arrived.
 const SECOND_OPINION: Duration = Duration::from_millis(300);
 /// How old a connection may be to be used again: names are looked up anew for the next one, and a seed's may lead
 /// elsewhere by then.
@@ -34,7 +34,7 @@ pub(crate) enum Answer {
     NotACluster,
 }
 
-/// An answer with where it came from.
+/// An answer, and where it came from.
 #[derive(Debug)]
 pub(crate) struct NodeView {
     pub(crate) answer: Answer,

@@ -23,7 +23,7 @@ use super::room::{Place, Room};
 use crate::clock;
 use crate::connection::{CloseCause, ConnectionFacts, Lane, LaneObserver, LanePhase, STABLE_AFTER};
 
-/// Idle connections that a node keeps.
+/// How many idle connections a node keeps.
 const KEPT: usize = 8;
 
 /// A node's exclusive connections.
@@ -40,7 +40,7 @@ pub(super) struct ExclusivePool {
 
 #[derive(Debug, Default)]
 struct IdleConnections {
-    /// The one that was used last is last.
+    /// The one that was used most recently is last.
     connections: Vec<(Connection, Instant)>,
     /// A task looks after them.
     is_tended: bool,

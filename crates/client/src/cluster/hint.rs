@@ -9,7 +9,7 @@ use crate::event::Event;
 /// How many patches may wait. A refresh takes care of the rest.
 const MAX_PATCHES: usize = 256;
 
-/// What was noticed since the worker looked last.
+/// What was noticed since the worker last looked.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     /// Slots that a node said are elsewhere, to patch at once.

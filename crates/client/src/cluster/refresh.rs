@@ -28,13 +28,13 @@ use crate::error::NodeFailure;
 use crate::event::Event;
 use crate::observe;
 
-/// Nodes to ask at a time, besides a seed.
+/// How many nodes to ask at a time, besides a seed.
 const SOURCES: usize = 3;
 /// How long to wait for all whose word decides which cluster is meant.
 const LAST_CALL: Duration = Duration::from_secs(1);
 /// How long after the start the seeds are asked which cluster is meant, if fewer than half of them answer.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(60);
-/// Disagreements that one refresh reports; how many more there were is said in one sentence.
+/// How many disagreements one refresh reports; the number of further ones is reported in one sentence.
 const MOST_REPORTED: usize = 20;
 
 /// The outcome of a refresh.

@@ -9,9 +9,9 @@ use truename_topology::Slot;
 
 use super::keys::Arguments;
 
-/// Key specifications of one command that are kept.
+/// How many key specifications of one command are kept.
 const MOST_KEY_SPECS: usize = 8;
-/// Subcommands of one command that are kept.
+/// How many subcommands of one command are kept.
 const MOST_SUBCOMMANDS: usize = 64;
 /// The longest name of a subcommand, and the longest word before a key; what is kept of a description is small.
 const LONGEST_WORD: usize = 128;

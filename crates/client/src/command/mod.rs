@@ -31,7 +31,7 @@ pub(crate) use learned::Learned;
 pub(crate) use spec::Refusal;
 pub use spec::{BlockTime, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec, lookup};
 
-/// Arguments that a command holds without allocating.
+/// How many arguments a command holds without allocating.
 const INLINE_ARGS: usize = 6;
 
 /// A command with its arguments.

@@ -75,7 +75,7 @@ pub(crate) struct Pipeline {
     /// [`Habit::lead`] of that.
     lead: Duration,
     last_heard: Option<Instant>,
-    /// When another connection to the node was asked for the sake of this silence, and when it answered last.
+    /// When another connection to the node was asked because of this silence, and when it last answered.
     asked: Option<Instant>,
     answered: Option<Instant>,
     /// The longest patience of what is outstanding, or a longer one of what was outstanding since the latest check.

@@ -76,7 +76,7 @@ struct Model {
     pipeline: Pipeline,
     is_open: bool,
     now: Instant,
-    /// When deadlines were looked at last.
+    /// When deadlines were last looked at.
     checked: Instant,
     next_id: u64,
     /// Tickets that are neither redeemed nor given up, in submission order.

@@ -74,7 +74,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.stream.flush().await
     }
 
-    /// Whether a reply is there that was not asked for, or the beginning of one. Pushes come at any time.
+    /// Whether a reply that was not asked for, or the beginning of one, is there. Pushes come at any time.
     pub(crate) fn holds_more(&mut self) -> Result<bool, WireError> {
         loop {
             match self.decoder.decode(&mut self.inbound).map_err(WireError::Decode)? {

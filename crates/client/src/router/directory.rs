@@ -19,7 +19,7 @@ use crate::clock;
 use crate::cluster::Node;
 use crate::command::{Arguments, Command, Learned, lookup};
 
-/// Names that are remembered.
+/// How many names are remembered.
 const MOST: usize = 1024;
 /// Longer names are not asked for.
 const LONGEST_NAME: usize = 128;

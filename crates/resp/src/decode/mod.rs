@@ -155,7 +155,7 @@ impl Decoder {
         self.stack.is_empty() && self.payload.is_none() && self.chunks.is_none() && self.failure.is_none()
     }
 
-    /// Whether part of a frame is there that is going to be a reply, and not a push: consumed already, or in `buf`.
+    /// Whether part of a frame that is going to be a reply, not a push, is there: consumed already, or in `buf`.
     pub fn is_inside_reply(&self, buf: &BytesMut) -> bool {
         match self.is_idle() {
             true => buf.first().is_some_and(|&kind| kind != b'>'),

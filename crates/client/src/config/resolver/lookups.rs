@@ -18,7 +18,7 @@ const LOOKUPS: usize = 64;
 
 /// Looks a host up; the port is filled in later.
 type Ask = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
-/// The outcome of a lookup. Errors of the operating system cannot be cloned.
+/// The outcome of a lookup. Operating-system errors cannot be cloned.
 type Answer = Result<Vec<SocketAddr>, (io::ErrorKind, String)>;
 type InFlight = Mutex<HashMap<String, watch::Receiver<Option<Answer>>>>;
 
