@@ -1,7 +1,8 @@
 //! The clients under test, each behind the same few calls.
 //!
 //! Every client is used as its documentation says, with the cheapest types that it offers for keys and values: what
-//! is compared is the clients, not conversions around them. All tasks of a run share one client.
+//! is compared is the clients, not conversions around them. All tasks of a run share one client. One file per client;
+//! `raw` is the floor, no client at all.
 
 mod fred;
 pub(crate) mod raw;
@@ -60,10 +61,10 @@ impl Kind {
     }
 }
 
-/// What a client is told besides the servers; `None` leaves the client's own default.
+/// What a client is given besides the servers; `None` leaves the client's own default.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Settings {
-    /// How long a call may take in all.
+    /// How long a call may take in total.
     pub(crate) deadline: Option<Duration>,
     /// How long connecting to one node may take.
     pub(crate) connect: Option<Duration>,

@@ -1,6 +1,7 @@
 //! Looking at a cluster node by node, without a client: what the doctor shows.
 //!
 //! A probe makes one fresh connection per node and reports every step of it. It never changes anything on a server.
+//! What follows from the reports as a whole is in `verdict`.
 
 mod verdict;
 
@@ -52,7 +53,7 @@ pub struct NodeReport {
     pub facts: Option<ConnectionFacts>,
     /// How long `PING` took on that connection.
     pub ping: Option<Duration>,
-    /// Every attempt that failed, also before one that succeeded.
+    /// Every attempt that failed, including those before one that succeeded.
     pub failures: Vec<NodeFailure>,
     /// The topology as the node sees it.
     view: Option<View>,

@@ -12,7 +12,7 @@
 //! | [`worker`] | the only writer of the snapshot |
 //! | [`hint`] | hints of the engine to the worker, merged; and the events |
 //! | [`discover`] | asking nodes for their views |
-//! | [`views`] | what was answered in one refresh, and what follows |
+//! | [`views`] | the answers of one refresh, and what follows from them |
 //! | [`refresh`] | whom to ask, and what becomes of the answers |
 //! | [`vote`] | which cluster is meant, where addresses lead to several |
 //! | [`whereabouts`] | asking one node what it thinks of a slot |
@@ -78,7 +78,7 @@ pub(crate) struct Cluster {
     /// The seed whose answer is current.
     authority: ArcSwap<Endpoint>,
     vote: StartVote,
-    /// As the snapshot says; here for callers who need nothing else of it.
+    /// As the snapshot says; here for callers who need nothing else from it.
     is_single: AtomicBool,
     pub(crate) timing: Timing,
     pub(crate) read_from: ReadFrom,
@@ -147,8 +147,8 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Uses other TLS options from now on. Connections that they refuse end, also those that are kept for refreshes: the next
-    /// one is started.
+    /// Uses other TLS options from now on. Connections that they refuse end, including those that are kept for
+    /// refreshes: the next one is started.
     pub(crate) async fn replace_tls(&self, tls: Tls) -> Result<(), Error> {
         let connector = self.factory.connector.clone();
         off_the_runtime(&self.factory.runtime, move || connector.replace_tls(TlsContext::build(tls)?))

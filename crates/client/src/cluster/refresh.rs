@@ -22,15 +22,15 @@ use crate::error::NodeFailure;
 use crate::event::Event;
 use crate::observe;
 
-/// Nodes to ask at a time, besides a seed.
+/// How many nodes to ask at a time, besides a seed.
 pub(super) const SOURCES: usize = 3;
-/// Disagreements that one refresh reports; how many more there were is said in one sentence.
+/// How many disagreements one refresh reports; the number of further ones is reported in one sentence.
 const MOST_REPORTED: usize = 20;
 
-/// What came of a refresh.
+/// The outcome of a refresh.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refreshed {
-    /// The topology is another one than before.
+    /// The topology differs from the one before.
     pub(super) changed: bool,
     /// The views did not agree: the topology is in motion, or somebody is wrong.
     pub(super) disputed: bool,
@@ -135,7 +135,7 @@ impl Cluster {
         self.ask_until(is_enough, self.timing.node_connect, sources, views, connections).await;
     }
 
-    /// Asks these, and waits for more until it is enough or the time is over. How many answered.
+    /// Asks these, and waits for more until it is enough or time is up. Returns how many answered.
     pub(super) async fn ask_until(
         &self,
         is_enough: impl Fn(&[NodeView]) -> bool,

@@ -16,7 +16,7 @@ use super::discover::{Answer, NodeView};
 use crate::connection::Target;
 use crate::error::NodeFailure;
 
-/// What several nodes think, each with whom it came from.
+/// What several nodes think, each with the server that it came from.
 #[derive(Debug, Default)]
 pub(super) struct Views {
     views: Vec<View>,
@@ -95,7 +95,7 @@ impl Views {
             self.voters[at].has_id_of(&voter) && !(are_seeds && self.views[at].shards != view.shards)
         });
         let (at, speaks_for_itself) = match (at_its_address, of_its_id) {
-            // What is asked twice at one address says what it says as a seed: that may replace a cluster.
+            // If one address was asked twice, its answer as a seed counts: a seed may replace a cluster.
             (Some(at), _) => (at, is_seed),
             (None, Some(at)) => (at, self.sources[at].is_seed && !is_seed),
             (None, None) => {
@@ -161,7 +161,7 @@ impl Views {
         disagreements.contains(&Disagreement::Replaced) || (is_said && reconciled.counted < seeds)
     }
 
-    /// The views, each with the weight that it has. A seed's word decides ties, unless it says that it is none of the
+    /// The views, each with the weight that it has. A seed's word decides ties, unless it claims to be none of the
     /// nodes that are known, or nothing, while the others report their ids: it may be one that has a vote already.
     fn heard(&self, current: Option<&SlotMap>) -> Cow<'_, [View]> {
         let known: HashSet<&NodeId> =
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(views.views.iter().map(|view| view.origin).collect::<Vec<_>>(), [Origin::Seed]);
     }
 
-    /// Three shards; the second one, in the words of a rogue, is elsewhere.
+    /// Three shards; according to a rogue, the second one is elsewhere.
     fn three(is_rogue: bool) -> View {
         let third = |n: usize| {
             let first = Slot::all().nth(n * 5000).expect("in range");
@@ -327,8 +327,8 @@ mod tests {
         }
     }
 
-    /// At the start only seeds are asked, and each is whom it says it is: one that reported the id of another took that one's
-    /// vote, if it answered first.
+    /// At the start only seeds are asked, and each is taken for the node that it says it is: one that reported the id
+    /// of another took that one's vote, if it answered first.
     #[test]
     fn a_seed_takes_no_other_ones_vote_by_what_it_says_of_its_id() {
         for claimed in [Some("0"), Some("1"), Some("2"), Some("made-up"), None] {

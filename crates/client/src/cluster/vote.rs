@@ -21,7 +21,7 @@ use super::{Cluster, Node, Topology};
 
 /// How long the vote stays open while it is not decided.
 const OPEN_FOR: Duration = Duration::from_secs(60);
-/// How long all are waited for whose word decides. The first vote has as long as any connection may take.
+/// How long to wait for all whose word decides. The first vote has as long as any connection may take.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// Whether the seeds are asked which cluster is meant.

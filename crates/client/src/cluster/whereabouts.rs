@@ -23,14 +23,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How long to wait for a newer map where a node does not answer.
 const NEWER_MAP_WITHIN: Duration = Duration::from_secs(1);
-/// Nodes whose answers are kept at a time.
+/// How many nodes' answers are kept at a time.
 const MOST: usize = 64;
 
 type Question = Shared<BoxFuture<'static, Option<Arc<View>>>>;
 /// A question belongs to its askers: it holds the node, which may leave the topology.
 type Asked = WeakShared<BoxFuture<'static, Option<Arc<View>>>>;
 
-/// Questions that are under way, and when each node was asked last.
+/// Questions that are under way, and when each node was last asked.
 #[derive(Debug, Default)]
 pub(crate) struct OwnViews {
     asked: Mutex<HashMap<Endpoint, (Instant, Asked)>>,
@@ -94,7 +94,7 @@ pub(crate) enum Whereabouts {
     Unknown,
 }
 
-/// What the node's own view says of a slot.
+/// What the node's own view says about a slot.
 pub(crate) fn whereabouts(view: &View, slot: Slot) -> Whereabouts {
     let leaving = |open: &&truename_topology::view::OpenSlot| {
         open.slot == slot && open.direction == Direction::Migrating
@@ -114,8 +114,8 @@ pub(crate) fn whereabouts(view: &View, slot: Slot) -> Whereabouts {
 
 impl Cluster {
     /// Where to send a command that `node` answered with the text of a redirect, which may be anybody's. What leads there
-    /// is what the node says of itself, or a newer map; `to`, the target that the text names, is only compared with it.
-    /// The answer says whether `ASKING` goes first. `None`: nothing confirms the text.
+    /// is what the node says about itself, or a newer map; `to`, the target that the text names, is only compared with
+    /// it. The answer says whether `ASKING` goes first. `None`: nothing confirms the text.
     pub(crate) async fn confirm(
         &self,
         node: &Arc<Node>,
@@ -198,7 +198,7 @@ mod tests {
             ("0-9", "10-19", Whereabouts::Here),
             ("10-19", "0-9", Whereabouts::Owner(NodeId::from(&*b))),
             (&*leaving, "10-19", Whereabouts::Importer(NodeId::from(&*b))),
-            // What comes is not here yet.
+            // A slot on its way in is not here yet.
             (&*coming, "0-9", Whereabouts::Owner(NodeId::from(&*b))),
             ("10-19", "20", Whereabouts::Unknown),
         ] {

@@ -54,7 +54,7 @@ async fn work_on(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) 
     {
         observe::refreshed("failed");
         signals.emit(|| Event::RefreshFailed { cause: panicked.to_string() });
-        // What always panics is not repeated without need.
+        // What panics every time is not repeated needlessly.
         quiet.wait = interval;
         tokio::time::sleep(PAUSE.1).await;
     }

@@ -61,7 +61,7 @@ impl Flags {
     pub const ADMIN: Self = Self(1 << 4);
     /// Has subcommands.
     pub const CONTAINER: Self = Self(1 << 5);
-    /// Executing it twice is as good as once, under a condition; ask [`Spec::repeatable`].
+    /// Executing it twice is as good as executing it once, under a condition; ask [`Spec::repeatable`].
     pub const REPEATABLE: Self = Self(1 << 6);
     /// Changes, or depends on, the state of its connection: never to be sent on a shared lane.
     pub const STATEFUL: Self = Self(1 << 7);

@@ -32,11 +32,11 @@ pub(crate) struct Login {
     pub(crate) protocol: Protocol,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) client_name: Option<String>,
-    /// Asks for leave to read from the node while it is a replica.
+    /// Asks for permission to read from the node while it is a replica.
     pub(crate) readonly: bool,
 }
 
-/// What the server said of itself, as it came: print it through [`Untrusted`].
+/// What the server said about itself, as it came: print it through [`Untrusted`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Greeting {
@@ -84,8 +84,8 @@ async fn greet<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, login: &Lo
 
 /// Sends all steps in one write and lets each read its reply. `None` when the server does not know `HELLO`.
 ///
-/// After a refusal of the login the other replies are not waited for: a server that wants no connection may say
-/// nothing more.
+/// After a refusal of the login the other replies are not waited for: a server that does not want the connection may
+/// say nothing more.
 async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
     steps: &[Step<'_>],

@@ -24,7 +24,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::render::{Output, Page, Report, human, json};
 
-/// A certificate that ends sooner than this is worth a warning.
+/// A certificate that expires sooner than this is worth a warning.
 const WARN_DAYS: i64 = 30;
 
 /// What was found out about a cluster.
@@ -134,7 +134,7 @@ impl Diagnosis {
         healthy.filter_map(|row| Some((row, row.failures.first()?)))
     }
 
-    /// Certificates that end soon, each with the nodes that present it.
+    /// Certificates that expire soon, each with the nodes that present it.
     fn expiring(&self) -> Vec<Expiring<'_>> {
         let mut expiring: Vec<Expiring<'_>> = Vec::new();
         for row in self.rows() {
@@ -151,7 +151,7 @@ impl Diagnosis {
     }
 }
 
-/// A certificate that ends soon, or has ended.
+/// A certificate that expires soon, or has expired.
 struct Expiring<'a> {
     certificate: &'a Certificate,
     nodes: Vec<&'a Endpoint>,
