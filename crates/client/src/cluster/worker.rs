@@ -81,6 +81,9 @@ async fn work(cluster: Weak<Cluster>, signals: &Signals, quiet: &mut Quiet) {
             backoff.reset();
         }
         quiet.after(refreshed, is_news);
+        if quiet.is_calm {
+            connections.clear();
+        }
         not_before = Instant::now() + LEAST_PAUSE.max(backoff.next_pace());
     }
 }
@@ -106,6 +109,8 @@ async fn next_hints(
 struct Quiet {
     wait: Duration,
     interval: Duration,
+    /// Nothing happened, and the next refresh is the next regular one.
+    is_calm: bool,
     /// Short pauses since somebody noticed something; every calm interval makes up for one.
     shortened: u32,
 }
@@ -113,7 +118,7 @@ struct Quiet {
 impl Quiet {
     /// What one seed said at the start is put to the vote at once.
     fn new(interval: Duration) -> Self {
-        Self { wait: Duration::ZERO, interval, shortened: 0 }
+        Self { wait: Duration::ZERO, interval, is_calm: false, shortened: 0 }
     }
 
     /// Takes note of a refresh, and of whether somebody had asked for it.
@@ -134,6 +139,7 @@ impl Quiet {
             wait => wait.saturating_mul(2),
         };
         self.wait = wait.min(self.interval);
+        self.is_calm = !is_news && !is_moving && self.wait == self.interval;
     }
 }
 
