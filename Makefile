@@ -38,7 +38,7 @@ format: ## formatting alone (cargo fmt --all repairs it)
 clippy: ## lints alone, warnings denied
 	@$(step) "clippy" cargo clippy --all-targets --all-features --locked -- -D warnings
 
-repository: ## unfinished code, file sizes, paths of one machine, tests that docs/PROMISES.md names
+repository: ## unfinished code, file sizes, paths of one machine, phrases, tests that documents name
 	@$(step) "repository" tools/check/repository.sh
 
 directions: ## dependency directions of the crates, and of the files in each: layers in their order, no circles

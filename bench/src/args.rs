@@ -80,5 +80,5 @@ pub(crate) struct Profile {
     pub(crate) operations: u64,
 }
 
-/// Beside the harness, wherever it is started from.
+/// In the harness's directory, wherever it is started from.
 const DEFAULT_RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results");

@@ -12,7 +12,7 @@ pub(crate) struct Cell {
     pub(crate) workload: Workload,
     /// Tasks that each have one call under way.
     pub(crate) tasks: usize,
-    /// Calls per second in all; `None` is a closed loop, in which every task calls as soon as it can.
+    /// Calls per second in total; `None` is a closed loop, in which every task calls as soon as it can.
     pub(crate) rate: Option<u32>,
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn all() -> Vec<Cell> {
     cells
 }
 
-/// What half an hour allows: GET at every concurrency everywhere, the other workloads where they tell something new.
+/// What half an hour allows: GET at every concurrency everywhere, the other workloads where they show something new.
 pub(crate) fn full() -> Vec<Cell> {
     all().into_iter().filter(Cell::is_in_full).collect()
 }

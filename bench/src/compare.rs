@@ -1,5 +1,5 @@
 //! Side by side: every client runs a cell once per round, in an order that rotates, so that whatever else the machine
-//! does in the meantime meets all of them alike. Compared is within a round, and reported is the median over rounds.
+//! does in the meantime affects all of them alike. Comparisons are within a round; the median over rounds is reported.
 
 use std::time::Duration;
 

@@ -1,10 +1,11 @@
 //! truename and its peers side by side. See `README.md` for the method.
 //!
-//! - `subjects`: the clients, each behind the same calls; `target`, `keyspace`: the servers that they are told of, and the keys
+//! - `subjects`: the clients, each behind the same calls; `target`, `keyspace`: the servers that they are given, and the keys
 //! - `cell`: the matrix; `run`: one client, one cell, one window; `compare`: interleaved rounds
+//! - `profile`: one client at one cell, for a profiler
 //! - `usage`, `allocations`, `latency`, `statistics`: what is measured, and how numbers become one
 //! - `recovery`: the same clients while nodes fail
-//! - `table`, `record`, `machine`: what is reported
+//! - `table`, `record`, `machine`: what is reported; `args`, `failure`: the command line, and the one error
 //!
 //! What stays true: while a client is measured, nothing else works in this process; ratios are only ever taken between
 //! runs of one round; nothing fails because of a measured time.

@@ -3,7 +3,8 @@
 //! The window begins when all tasks have been at work for a while, so connecting and warming up are outside. Processor
 //! time, allocations and completed calls are those of the window; latencies are those of all calls that were under way
 //! in it, however early they began and however late they ended: a window that forgot its slowest calls would flatter
-//! whoever lets some calls starve.
+//! whoever lets some calls starve. `closed` and `open` are the two loops that calls are made in; `plan` is
+//! what the runs of a cell share, `caller` and `board` what a run's tasks do and tell.
 
 mod board;
 mod caller;
@@ -85,7 +86,7 @@ impl Plan {
                 Kind::Raw => self.measure::<Raw>().await,
             }
         });
-        // Tasks of the client end with the runtime, so that nothing of it burdens the next run.
+        // Tasks of the client end with the runtime, so that none of it burdens the next run.
         runtime.shutdown_timeout(Duration::from_secs(1));
         outcome
     }

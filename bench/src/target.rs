@@ -1,4 +1,4 @@
-//! The servers as a client is told of them, and a key that is asked for.
+//! The servers as they are described to a client, and a key that is asked for.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Servers {
     }
 
     pub(crate) fn launch(config: LabConfig) -> Result<Self, Failure> {
-        // With `rustis-tls` two providers are linked, and the clients that look for one need to be told which.
+        // With `rustis-tls` two providers are linked, and the clients that look for one need to know which.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let lab = runtime.block_on(config.start())?;

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Checks what no compiler checks: unfinished code, file sizes, paths of one machine, lints switched on everywhere.
+# Checks what no compiler checks: unfinished code, file sizes, paths of one machine, phrases that nobody should write,
+# lints switched on everywhere.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -51,19 +52,28 @@ if [ -f ARCHITECTURE.md ]; then
         wrong "ARCHITECTURE.md has $count lines; a reader gets $longest_architecture"
 fi
 
-# docs/PROMISES.md names tests as `FILE::test`, files of the client's without a path.
-for named in $(grep -oE '`[a-z_/0-9]+\.rs::[a-z_0-9]+`' docs/PROMISES.md | tr -d '`'); do
-    file=${named%%::*}
-    case $file in
-        */*) file=crates/${file%%/*}/tests/${file#*/} ;;
-        *) file=crates/client/tests/$file ;;
-    esac
-    grep -qE "fn ${named##*::}\(" "$file" || wrong "docs/PROMISES.md names $named, and $file has no such test"
+# These documents name tests as `FILE::test`, files of the client's without a path.
+for document in docs/PROMISES.md crates/client/tests/FAULTS.md; do
+    for named in $(grep -oE '`[a-z_/0-9]+\.rs::[a-z_0-9]+`' "$document" | tr -d '`'); do
+        file=${named%%::*}
+        case $file in
+            */*) file=crates/${file%%/*}/tests/${file#*/} ;;
+            *) file=crates/client/tests/$file ;;
+        esac
+        grep -qE "fn ${named##*::}\(" "$file" || wrong "$document names $named, and $file has no such test"
+    done
 done
 
 # The brackets keep this line from finding itself.
 if echo "$all" | found '(^|[^A-Za-z0-9._/-])/(wor[k]/|tmp/note[s]|roo[t]/)'; then
     wrong "paths of somebody's machine in the lines above"
+fi
+
+# Of all files, only the list itself holds its phrases.
+phrases=$(sed -e '/^#/d' -e '/^$/d' tools/check/phrases.txt)
+if echo "$all" | grep -E '\.(rs|md|sh|py|toml)$|(^|/)Makefile$|^\.ci/run$' | tr '\n' '\0' |
+    xargs -0 grep -niwF -e "$phrases" /dev/null >&2; then
+    wrong "phrases that tools/check/phrases.txt lists, with what to write instead, in the lines above"
 fi
 
 for manifest in $(echo "$all" | grep -E '^(crates/[^/]+|bench|tools/[^/]+)/Cargo\.toml$'); do

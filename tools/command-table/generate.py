@@ -219,7 +219,7 @@ def table(servers):
         "const A: u16 = Flags::ADMIN.bits();",
         "const C: u16 = Flags::CONTAINER.bits();",
         "",
-        "/// Each command's row; behind it, its group and the version that it came with.",
+        "/// Each command's row, followed by its group and the version that it came with.",
         "#[rustfmt::skip]",
         "pub(super) const COMMANDS: &[Spec] = &[",
     ]

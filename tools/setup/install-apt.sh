@@ -59,7 +59,7 @@ apt update || say "apt-get update failed; trying with the package lists that are
 package=$(choose_package)
 if [ -z "$package" ]; then
     for name in redis-server valkey-server; do
-        ! is_installed "$name" || say "the package $name is there already and left as it is"
+        ! is_installed "$name" || say "the package $name is already installed and left as it is"
     done
     say "apt has no other redis-server or valkey-server 7.0 or newer (Debian 11 and Ubuntu 22.04 have 6.0): add the" \
         "packages of https://packages.redis.io, or set TRUENAME_SERVER to the path of a newer server with TLS"

@@ -4,7 +4,7 @@
 #   server.sh           find one, or install one; silent when there is nothing to do
 #   server.sh --path    the same, then print its absolute path on standard output (all else is on standard error)
 #
-# A server that is there already is never replaced: $TRUENAME_SERVER if set, else valkey-server, else redis-server
+# A server that is already installed is never replaced: $TRUENAME_SERVER if set, else valkey-server, else redis-server
 # on PATH, the order in which labs look too. Only if none of them will do, the system's package manager is asked,
 # which needs root or sudo.
 set -eu
@@ -31,7 +31,7 @@ knows_tls() {
     ! echo 'tls-port none' | "$1" - 2>&1 | grep -q 'Bad directive'
 }
 
-# Sets `server` to the first of the named programs that will do; `rejected` tells what is wrong with the others.
+# Sets `server` to the first of the named programs that will do; `rejected` says what is wrong with the others.
 look_for() {
     server='' rejected=''
     for name in "$@"; do
@@ -75,7 +75,7 @@ if [ -n "${TRUENAME_SERVER:-}" ]; then
         stop "TRUENAME_SERVER will not do:${rejected:- there is no program $TRUENAME_SERVER.}"
 elif ! look_for valkey-server redis-server; then
     say "no usable redis-server or valkey-server:${rejected:- none is on PATH.} Installing one."
-    install_server >&2 || stop "installing a server failed; the messages above tell why"
+    install_server >&2 || stop "installing a server failed; the messages above say why"
     look_for valkey-server redis-server ||
         stop "the installed server will not do:${rejected:- none is on PATH.} Set TRUENAME_SERVER to the path of one"
     say "installed $server"

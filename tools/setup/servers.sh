@@ -5,7 +5,7 @@
 #   servers.sh NAME...    only these: redis-8.0, valkey-8.1, valkey-9.1
 #
 # They go into target/servers. Nothing of the system is touched: apt works on lists of its own, packages are unpacked
-# and not installed, and each server runs with the libraries that came beside it. Needs apt-get and dpkg.
+# and not installed, and each server runs with the libraries that came with it. Needs apt-get and dpkg.
 set -eu
 
 cd "$(dirname "$0")/../.."

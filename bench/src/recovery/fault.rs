@@ -1,4 +1,4 @@
-//! The faults: what is done to the servers, whom it hurts, and when the servers are able to serve again.
+//! The faults: what is done to the servers, which shard it hurts, and when the servers are able to serve again.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ impl Fault {
         self == Self::Redeploy || shard == HURT
     }
 
-    /// Whether it would meet a client that has been at work for a while. A client that dials other addresses than the
+    /// Whether it would meet a client that has been at work for a while. A client that dials addresses other than the
     /// announced ones goes past the proxy that is to be the black hole.
     pub(super) fn meets_client(self, lab: &Lab) -> bool {
         self != Self::Blackhole || lab.proxy(HURT).traffic().from_clients > SOME_TRAFFIC

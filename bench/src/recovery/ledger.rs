@@ -1,6 +1,6 @@
 //! What one worker knows of its counter and its value, and what replies may therefore say.
 //!
-//! Counters tell duplicates: every increment that was acknowledged counts once, every one that failed at most once.
+//! Counters show duplicates: every increment that was acknowledged counts once, every one that failed at most once.
 //! Values name their key and their sequence, so a reply that belongs to another call gives itself away.
 
 /// How many examples are kept.

@@ -93,7 +93,7 @@ impl Load {
         self.began.elapsed()
     }
 
-    /// Whether for so long every call of every worker was served.
+    /// Whether every call of every worker was served for this long.
     pub(super) fn is_well_for(&self, period: Duration) -> bool {
         let now = millis(self.elapsed());
         self.pulses.iter().all(|pulse| {

@@ -36,7 +36,7 @@ const WORKERS_PER_SHARD: usize = 16;
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Service before the fault, to compare with.
 const BASELINE: Duration = Duration::from_secs(2);
-/// Recovered is who was well for so long.
+/// A client that was well for this long has recovered.
 const WELL: Duration = Duration::from_secs(3);
 /// Then it did not recover.
 const CAP: Duration = Duration::from_secs(40);

@@ -1,7 +1,8 @@
 //! The clients under test, each behind the same few calls.
 //!
 //! Every client is used as its documentation says, with the cheapest types that it offers for keys and values: what
-//! is compared is the clients, not conversions around them. All tasks of a run share one client.
+//! is compared is the clients, not conversions around them. All tasks of a run share one client. One file per client;
+//! `raw` is the floor, no client at all. `kind` has their names, `subject` the calls.
 
 mod fred;
 mod kind;

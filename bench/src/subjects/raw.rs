@@ -188,7 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Self { sockets, shard, stream, input, filled: 0, output: Vec::new(), written: 0, has_yielded: false }
     }
 
-    /// Until the connection ends; then every waiting task is told.
+    /// Until the connection ends; then every waiting task is notified.
     async fn run(mut self) {
         let Err(_) = poll_fn(|context| self.poll(context)).await;
         let mut queue = self.sockets[self.shard].queue.lock();
@@ -269,7 +269,7 @@ fn put_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// How long the first reply is, in all and its value, if it is complete. Knows what GET and SET answer.
+/// How long the first reply is, in total and its value alone, if it is complete. Knows what GET and SET answer.
 fn reply(input: &[u8]) -> io::Result<Option<(usize, usize)>> {
     let Some(end) = input.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
     match input[0] {

@@ -65,8 +65,8 @@ const TABLE: &[(Exit, &str)] = &[
     (Exit::TimedOut, "no answer in time; the command was not executed"),
     (Exit::ClosedByPeer, "the peer closed the connection"),
     (Exit::Network, "other network error"),
-    (Exit::PlaintextPort, "TLS was spoken to a plaintext port"),
-    (Exit::TlsPort, "plaintext was spoken to a TLS port"),
+    (Exit::PlaintextPort, "the port speaks plaintext, not TLS"),
+    (Exit::TlsPort, "the port speaks TLS, not plaintext"),
     (Exit::TlsFailed, "the TLS handshake failed"),
     (Exit::UnknownIssuer, "no trusted root signed the certificate"),
     (Exit::CertificateExpired, "the certificate has expired"),
@@ -91,7 +91,7 @@ const TABLE: &[(Exit, &str)] = &[
     (Exit::Interrupted, "no reply came; the command may have been executed"),
     (Exit::Config, "the configuration cannot work"),
     (Exit::Lab, "the lab could not be started or changed"),
-    (Exit::Internal, "an internal error of this program"),
+    (Exit::Internal, "an internal error in this program"),
     (Exit::Signal, "ended by a signal before it was done"),
 ];
 

@@ -33,7 +33,7 @@ pub(crate) enum Failure {
     Lab(Box<LabError>),
     /// The output could not be written.
     Output(io::Error),
-    /// The operating system refuses something that always works.
+    /// The operating system refuses something that normally works.
     System {
         /// What was tried.
         what: &'static str,

@@ -2,6 +2,11 @@
 //!
 //! The exit contract: every way out is an [`exit::Exit`], and its table is what `truename --help` shows. A reader
 //! who closes our output early has what it wanted, so that is success.
+//!
+//! - `args`: the command line as types; `context`: what it means, with files read
+//! - `commands`: one module per command
+//! - `render`: results for people and for programs; `logging`: the library's diagnostics
+//! - `failure`, `exit`: why a command failed, and the exit code for it
 
 mod args;
 mod commands;

@@ -147,7 +147,7 @@ async fn wrong_addresses(lab: &Lab) {
         (
             format!("{host}:{port} --plain --resolve {host}:{address}"),
             21,
-            &["hello", "port that speaks TLS", "rediss://"],
+            &["hello", "the port speaks TLS", "rediss://"],
         ),
     ];
     for (line, code, parts) in rows {
@@ -211,7 +211,8 @@ async fn wrong_logins(lab: &Lab) {
             run(&args, password).await.ends_with(code).says(parts).says(&[&seed]).within(SOON);
         }
     }
-    // A seed that answers and gives no topology was `ok`; a login that failed left TLS empty and was told in two columns.
+    // A seed that answers and returns no topology was `ok`; a login that failed left TLS empty and was reported in two
+    // columns.
     for (user, password, cells, last) in [
         ("limited", "pw", ["limited", " 1.3 "], "; decisive: "),
         ("default", "wrong", ["wrong-credentials", " ok "], "1 of 1 addresses cannot be used; decisive: "),

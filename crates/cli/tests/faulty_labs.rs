@@ -99,7 +99,7 @@ async fn tls_to_a_plaintext_port() {
     for command in ["ping", "doctor"] {
         let line = words(&[command, &seed, "--cacert", support::AUTHORITY, "--connect-timeout 2s"]);
         let run = run(&line, None).await.ends_with(20).within(SOON);
-        run.says(&[&seed, "tls", "port that speaks plaintext Redis", "--plain"]);
+        run.says(&[&seed, "tls", "the port speaks plaintext Redis", "--plain"]);
     }
     on(&lab, "ping", "", &[]).await.ends_with(0).says(&["PONG", "plaintext"]);
     on(&lab, "doctor", "", &[]).await.ends_with(0).says(&["can read the password and the data."]);

@@ -55,7 +55,7 @@ async fn a_detour_without_a_node_id_empties_no_other_node() {
         let doctor = doctor.within(Duration::from_secs(20)).says(&["FAIL", "is down", "was only a guess"]);
         let verdict = doctor.stdout.lines().last().unwrap_or_default();
         assert!(verdict.contains(": tcp: connection refused"), "{verdict}");
-        // A rule may be right only where the node that answered does not tell its id, and for this address alone.
+        // A rule may be right only where the node that answered does not report its id, and for this address alone.
         assert_eq!(doctor.text().contains("=seed'"), name == "silent", "{}", doctor.text());
         for absent in ["addresses can be used", "--map '*"] {
             assert!(!doctor.text().contains(absent), "{}", doctor.text());

@@ -72,8 +72,8 @@ async fn a_dead_primary_answers_no_ping() {
     lab.shutdown().await;
 }
 
-/// "CLUSTER acts on the node that executes it" was said of `CLUSTER RESET` alone; a command without a name was sent; and
-/// what a shared connection cannot run was refused without saying what could.
+/// "CLUSTER acts on the node that executes it" was said about `CLUSTER RESET` alone; a command without a name was sent;
+/// and what a shared connection cannot run was refused without saying what could.
 #[tokio::test]
 async fn a_refused_command_is_named_in_full() {
     let lab = Lab::builder(Profile::Plain).replicas(0).start().await.unwrap();

@@ -1,4 +1,4 @@
-//! What the tool says of announced names that are out of scope, with the authority among the system's roots; and the
+//! What the tool says about announced names that are out of scope, with the authority among the system's roots; and the
 //! options that accept less or more.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

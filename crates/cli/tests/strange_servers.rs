@@ -1,4 +1,4 @@
-//! Peers that are no Redis server: silent, talking nonsense, hanging up. Plain sockets play them.
+//! Peers that are not Redis servers: silent, talking nonsense, hanging up. Plain sockets play them.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! Dialling nodes elsewhere than at their announced addresses: the closure form of `node_address_map`.
+//! Dialling nodes at addresses other than the announced ones: the closure form of `node_address_map`.
 //!
 //! Needed only where equal ports at the seed's host are not enough, such as published ports that are shifted. The
 //! closure decides where to dial; which names the node may prove stays as it was.

@@ -83,7 +83,7 @@ impl Certificate {
         })
     }
 
-    /// Whole days until the certificate ends, counted from `now` in seconds since 1970; negative once it has.
+    /// Whole days until the certificate expires, counted from `now` in seconds since 1970; negative once it has.
     pub fn days_left(&self, now: i64) -> i64 {
         (self.not_after - now).div_euclid(86_400)
     }

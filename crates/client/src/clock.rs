@@ -1,7 +1,7 @@
 //! A clock that needs no runtime: one thread per process, for callers whose own runtime cannot help them.
 //!
 //! A call may be polled by any executor: by the runtime that drives the client's connections, by another one, or by
-//! none at all. Its pauses and its deadline must end all the same, also while nothing drives the client's runtime. So
+//! none at all. Its pauses and its deadline must end all the same, even while nothing drives the client's runtime. So
 //! callers pause on this clock, and a lane sets an alarm here for its callers' deadlines.
 //!
 //! Invariants: nothing here is done per command; an alarm ends with its owner; a panic in a waker, which is a foreign
@@ -19,16 +19,16 @@ use std::time::{Duration, Instant as SystemInstant};
 use parking_lot::{Condvar, Mutex};
 use tokio::time::Instant;
 
-/// An alarm that rings this much too late tells that the process was not running: stopped, suspended, starved.
+/// An alarm that rings this much too late shows that the process was not running: stopped, suspended, starved.
 pub(crate) const LATE: Duration = Duration::from_millis(100);
 
 static CLOCK: Clock =
     Clock { set: Mutex::new(Alarms { by_time: BTreeMap::new(), count: 0 }), changed: Condvar::new() };
 static IS_RUNNING: Mutex<bool> = Mutex::new(false);
 
-/// Called when the time comes that it asked for.
+/// Called when the time that it asked for has come.
 pub(crate) trait Watched: Send + Sync {
-    /// `late` is how much later than asked for this is: more than a little when the process was stopped.
+    /// `late` is how much later this is than was asked for: more than a little when the process was stopped.
     fn look(self: Arc<Self>, late: Duration);
 }
 
@@ -147,7 +147,8 @@ impl Clock {
 
     fn unset(&self, key: Key) {
         let alarm = self.set.lock().by_time.remove(&key);
-        // A waker can be the last that keeps a task, whose future can have a pause: not while the lock is held.
+        // A waker may hold the last reference to a task whose future has a pause of its own: not while the lock is
+        // held.
         drop(alarm);
     }
 

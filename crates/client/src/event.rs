@@ -46,7 +46,7 @@ pub enum Event {
         /// Where the command belongs.
         redirect: Redirect,
     },
-    /// A node's certificate ends within [`CERTIFICATE_NOTICE_DAYS`].
+    /// A node's certificate expires within [`CERTIFICATE_NOTICE_DAYS`].
     CertificateExpiring {
         /// The node as announced.
         node: Endpoint,
@@ -71,7 +71,7 @@ pub enum Event {
         /// When the next one was due, in seconds since 1970-01-01 00:00 UTC.
         next_update: i64,
     },
-    /// A node announces an invalid id, host name or zone. It is used without.
+    /// A node announces an invalid id, host name or zone. The node is used without it.
     MetadataIgnored {
         /// Which node, and what was ignored.
         what: String,

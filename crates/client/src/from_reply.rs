@@ -28,7 +28,7 @@ use crate::error::TypeError;
 /// Values shorter than this are copied out of the read buffer.
 const SHARE_FROM: usize = 256;
 
-/// Makes a value of a reply.
+/// Makes a value from a reply.
 pub trait FromReply: Sized {
     /// Converts the reply.
     ///
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn what_they_refuse() {
         let nil = String::from_reply(Reply::Nil).expect_err("there is no value").to_string();
-        assert!(nil.ends_with("; an Option takes nil, too"), "{nil}");
+        assert!(nil.ends_with("; an Option accepts nil, too"), "{nil}");
         assert!(String::from_reply(Reply::Bulk(Bytes::from_static(b"\xff"))).is_err());
         assert!(u16::from_reply(Reply::Integer(65536)).is_err());
         assert!(i64::from_reply(bulk("many")).is_err());

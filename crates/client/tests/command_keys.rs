@@ -110,7 +110,7 @@ fn generated(name: &str, arity: i64, rng: &mut Rng) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// One command with `len` words. Each argument is a name of its own, so that an answer tells positions too; some are
+/// One command with `len` words. Each argument is a name of its own, so that an answer shows positions too; some are
 /// replaced by the numbers and option words that key positions can depend on.
 fn arguments(name: &str, len: usize, rng: &mut Rng) -> Vec<String> {
     let mut words: Vec<String> = name.split(' ').map(|word| any_case(word, rng)).collect();
@@ -124,7 +124,7 @@ fn arguments(name: &str, len: usize, rng: &mut Rng) -> Vec<String> {
 }
 
 /// Where to put which words. Options stand where they are options, and at most once: what a repeated option means
-/// depends on whom one asks in the server.
+/// depends on which part of the server is asked.
 fn places(name: &str, len: usize, rng: &mut Rng) -> Vec<(usize, &'static [&'static str])> {
     const NUMBERS: &[&str] = &["1", "1", "1", "2", "2", "3", "0", "-1", "99"];
     let option = |from: usize, rng: &mut Rng| rng.usize(from..len.max(from + 1));

@@ -21,7 +21,7 @@ use truename_lab::{Ending, Lab, Profile};
 const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
 
-/// A name service that knows all names of a lab, and answers nobody while it is told so.
+/// A name service that knows all names of a lab, and answers nobody while it is told not to.
 #[derive(Clone)]
 struct Names {
     known: Arc<Vec<(String, IpAddr)>>,
@@ -151,7 +151,7 @@ async fn f28_lookups_that_never_end_delay_only_who_needs_them() {
 
 /// The network namespace of the test that started the other process.
 const OUTSIDE: &str = "TRUENAME_TEST_OUTSIDE";
-/// Brings a network of its own about, with nothing but a loopback interface, and runs the program in it.
+/// Sets up a network of its own, with nothing but a loopback interface, and runs the program in it.
 const ISOLATED: &str = "unshare --net true 2>/dev/null || as_root=--map-root-user; \
      exec unshare $as_root --net sh -c 'ip link set lo up && exec \"$0\" \"$@\"' \"$0\" \"$@\";";
 /// The ports for outgoing connections at first, and those that are left later: others, so that none is in use yet. A

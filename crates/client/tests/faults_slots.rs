@@ -110,7 +110,7 @@ async fn f8_all_slots_change_their_shard_under_load_without_an_error() {
     let keys = key_of_every_slot();
     for_each_key(&client, &keys, write).await;
     let history = History::start(&client, spread_keys("moving", 48));
-    // Readers of all slots besides, so that none moves unseen.
+    // Readers of all slots as well, so that none moves unseen.
     let (stop, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut readers = JoinSet::new();
     for _ in 0..8 {

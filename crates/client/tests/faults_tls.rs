@@ -33,7 +33,7 @@ fn azure() -> truename_lab::LabConfig {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f25_a_bad_certificate_costs_its_own_node_only_and_is_explained() {
     let wildcard = "*.westus3.redisenterprise.cache.azure.test";
-    // What is wrong, where the files of the bad and of a good certificate are, and the cause to be told.
+    // What is wrong, where the files of the bad and of a good certificate are, and the cause to be reported.
     let rows = [
         (CertificateSpec::new([wildcard]).expired(true), "node-0-1/faulty", "certificate-expired"),
         (CertificateSpec::new([wildcard]).unknown_ca(true), "node-0-1/faulty", "unknown-issuer"),
@@ -66,7 +66,7 @@ async fn f25_a_bad_certificate_costs_its_own_node_only_and_is_explained() {
         assert_eq!(failure.node.port(), lab.node(1).port, "{error}");
         assert!(failure.certificate.is_some(), "{error}");
         for shard in [0, 2] {
-            client.execute::<()>(cmd("SET").arg(key_of(shard)).arg(1)).await.expect("no business of theirs");
+            client.execute::<()>(cmd("SET").arg(key_of(shard)).arg(1)).await.expect("not their concern");
         }
 
         present(&lab, 1, "node-0-0/node").await;
@@ -133,7 +133,7 @@ async fn f25_what_the_client_presents_and_trusts_is_replaced_while_it_runs() {
     let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
 
     for (tls, code) in [(trusting, "client-certificate-required"), (mistrusting, "unknown-issuer")] {
-        // Connections live on whose peers the new options accept; the others end at once.
+        // Connections whose peers the new options accept live on; the others end at once.
         if code == "client-certificate-required" {
             let history = History::start(&client, spread_keys(code, 6));
             history.healthy_for(100, 5 * SECOND).await;

@@ -92,7 +92,7 @@ async fn a_node_that_resets_connections_is_dialled_at_a_lanes_pace() {
     let callers: Vec<_> = (0..50).map(|_| pop(&client, "queue")).collect();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let dials = lab.proxy(0).traffic().accepted - before;
-    // One each at the most before it is known that the node is in trouble.
+    // One each at most before it is known that the node is in trouble.
     assert!(dials <= 50 + 60, "{dials} dials in 2 s");
     lab.proxy(0).pass();
     eventually_blocked(&lab, 0, 50).await;

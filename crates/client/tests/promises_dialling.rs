@@ -1,4 +1,4 @@
-//! Dialling: which attempts wait for which, how many run at a time, and what an error says of them.
+//! Dialling: which attempts wait for which, how many run at a time, and what an error says about them.
 
 mod support;
 
@@ -61,7 +61,7 @@ async fn an_error_has_a_cause_and_a_duration_of_nothing_is_refused() {
     assert!(matches!(error, Error::Config(_)) && error.to_string().contains("keepalive"), "{error}");
 }
 
-/// A name with several addresses was given up with the first one that accepted a connection, also when that one then
+/// A name with several addresses was given up with the first one that accepted a connection, even when that one then
 /// hung in TLS or in the greeting.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_next_address_is_tried_while_the_first_hangs() {
@@ -94,7 +94,7 @@ async fn the_next_address_is_tried_while_the_first_hangs() {
     drop(silent);
 }
 
-/// 16,384 announced primaries made an error of 118,401 lines.
+/// 16,384 announced primaries produced an error of 118,401 lines.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_of_many_nodes_can_be_read() {
     let seed = Scripted::listen("127.0.0.1:0", |_| None).await;

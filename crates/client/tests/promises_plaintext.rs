@@ -133,7 +133,7 @@ async fn what_a_client_looks_like_to_a_debugger_holds_no_argument() {
     assert!(stuck.is_err(), "the servers are stopped");
 }
 
-/// Only parsed text was checked for an `@`: a URL in the place of a host, given to the builder, was repeated with its
+/// Only parsed text was checked for an `@`: a URL in place of a host, given to the builder, was repeated with its
 /// password.
 #[tokio::test]
 async fn a_password_in_the_place_of_a_host_is_not_repeated() {

@@ -240,7 +240,7 @@ async fn a_redirect_to_the_node_that_answered_makes_its_connection_anew() {
     tokio::time::timeout(3 * SECOND, anew).await.expect("the connection is made anew");
 }
 
-/// A redirect of another slot than the command's says nothing about the command.
+/// A redirect of a slot other than the command's says nothing about the command.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_of_another_slot_is_waited_out() {
     odd_redirect(|evil, slot| format!("MOVED {} {}", (slot + 1) % 16_384, evil.address)).await;

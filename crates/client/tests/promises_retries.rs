@@ -15,7 +15,7 @@ use truename_lab::{Cut, CutPoint, Ending, Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Runs a command 25 times while every fifth reply is lost after the execution; gives the number of errors.
+/// Runs a command 25 times while every fifth reply is lost after the execution; returns the number of errors.
 async fn run(lab: &Lab, client: &Client, command: impl Fn(usize) -> Command<'static>) -> u64 {
     let mut unknown = 0;
     for n in 0..25 {
@@ -55,7 +55,7 @@ async fn a_write_whose_reply_was_lost_is_reported_and_never_repeated() {
     assert_eq!(all_executions(&lab, "incr").await, 25);
 }
 
-/// "The command was not sent" was said of commands that were sent and refused.
+/// "The command was not sent" was said about commands that were sent and refused.
 #[tokio::test]
 async fn a_timeout_says_whether_the_command_was_sent_refused_or_lost() {
     let lab = proxied_server().await;

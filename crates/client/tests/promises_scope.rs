@@ -69,7 +69,7 @@ fn aws() -> LabConfig {
     Lab::builder(Profile::Aws).shards(3).replicas(0)
 }
 
-/// A good certificate of the cluster that carries the stranger's name beside.
+/// A good certificate of the cluster that carries the stranger's name as well.
 fn with_both_names() -> CertificateSpec {
     CertificateSpec::new(["*.lab.abc123.use1.cache.amazonaws.test", STRANGER])
 }
@@ -201,7 +201,7 @@ async fn the_scope_follows_the_roots_in_force() {
 }
 
 /// With the user's own authority an announced name is dialled, and where one name alone is acceptable the stranger fails in the
-/// handshake: before, `verify_as` accepted what was announced beside it, and nothing could say "only".
+/// handshake: before, `verify_as` accepted what was announced as well, and nothing could say "only".
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_one_name_alone_will_do_the_stranger_sees_no_password() {
     let scene = Scene::announced(CertificateSpec::new([STRANGER])).await;
@@ -214,7 +214,7 @@ async fn where_one_name_alone_will_do_the_stranger_sees_no_password() {
     for shard in [0, 2] {
         set(&client, shard).await.unwrap_or_else(|error| panic!("{error}"));
     }
-    let error = set(&client, NODE).await.expect_err("another name than the only one");
+    let error = set(&client, NODE).await.expect_err("not the only acceptable name");
     let report = connect_error(&error);
     let at_the_stranger = report
         .failures

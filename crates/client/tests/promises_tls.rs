@@ -148,7 +148,7 @@ async fn revoked_certificates_are_refused_and_an_outdated_list_is_an_event() {
     let both = |tls: Tls| tls.crl_pem(list(&[], false) + &list(&[0, 1, 2], true)).expect("two lists");
     refused(&lab, &with_tls(&lab, both), "certificate-revoked").await;
 
-    // One node's certificate is revoked: the others serve on.
+    // One node's certificate is revoked: the others keep serving.
     let config = with_tls(&lab, |tls| tls.crl_pem(list(&[1], false)).expect("a list"));
     let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
     let error = set(&client, 1).await.expect_err("revoked");

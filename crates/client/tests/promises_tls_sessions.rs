@@ -193,7 +193,7 @@ fn azure() -> truename_lab::LabConfig {
 }
 
 /// Connections outlived the trust in their peers: after `replace_tls` with other roots, or with a list that revokes a node's
-/// certificate, they served on as if nothing had happened.
+/// certificate, they kept serving as if nothing had happened.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replaced_options_end_the_connections_that_they_refuse_and_no_other() {
     let lab = azure().start().await.expect("the lab starts");
@@ -231,7 +231,7 @@ async fn replaced_options_end_the_connections_that_they_refuse_and_no_other() {
     let error = set(1).await.expect_err("refused");
     assert_eq!(code(&error), Some("certificate-revoked"), "{error}");
     for shard in [0, 2] {
-        set(shard).await.expect("no business of theirs");
+        set(shard).await.expect("not their concern");
     }
     for ((_, before), (_, after)) in before.iter().zip(&latest()) {
         assert!(Arc::ptr_eq(before, after), "connections to other nodes live on");

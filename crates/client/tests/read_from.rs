@@ -53,7 +53,7 @@ async fn reads_go_where_they_should() {
         (ReadFrom::Primary, true, false),
         (ReadFrom::PreferReplica, false, true),
         (ReadFrom::Replica, false, true),
-        // No server here tells its zone: a replica is next best.
+        // No server here reports its zone: a replica is next best.
         (ReadFrom::Zone("somewhere".into()), false, true),
     ];
     let lab = replicated().await;

@@ -13,7 +13,7 @@
 //!
 //! What it cannot see is how often the client reads. A server answers one read with one write, so its writes only
 //! repeat the first number; they are printed and not judged. `lane::write_tests` counts the calls on the
-//! client's side of an in-memory stream; `bench/README.md` tells how to trace a process.
+//! client's side of an in-memory stream; `bench/README.md` explains how to trace a process.
 
 mod support;
 

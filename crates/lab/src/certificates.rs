@@ -18,7 +18,7 @@ use crate::LabError;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const VALID_DAYS: u32 = 90;
 
-/// What a node's certificate should be like; good unless told otherwise.
+/// What a node's certificate should be like; a good one by default.
 ///
 /// ```
 /// let spec = truename_lab::CertificateSpec::new(["node1.example.test", "127.0.0.1"]).expired(true);
@@ -37,7 +37,7 @@ pub struct CertificateSpec {
     pub server_auth: bool,
     /// Carries the extended key usage of a client.
     pub client_auth: bool,
-    /// Valid for so long from when it is issued, to the second; otherwise for months.
+    /// Valid for this long from when it is issued, to the second; otherwise for months.
     pub expires_in: Option<Duration>,
 }
 
@@ -210,7 +210,7 @@ fn leaf_params(spec: &CertificateSpec) -> Result<CertificateParams, rcgen::Error
     Ok(params)
 }
 
-/// Valid for so many days; a single day is yesterday's, which is over.
+/// Valid for this many days; a single day is yesterday's, which is over.
 fn dated(common_name: &str, days: u32) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
@@ -243,7 +243,7 @@ mod tests {
         verdict_after(Duration::ZERO, authority, spec, name)
     }
 
-    /// The same, so long from now.
+    /// The same, this long from now.
     fn verdict_after(
         time: Duration,
         authority: &Authority,

@@ -9,7 +9,7 @@ use crate::certificates::Authority;
 use crate::{CertificateSpec, LabError, Profile};
 
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Below this a busy machine makes nodes fail that only waited for a processor.
+/// Below this, nodes of a busy machine count as failed when they only wait for a processor.
 const LEAST_NODE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The address plan has room for this many in one deployment.
 pub(crate) const MOST_NODES: usize = 30;
@@ -98,7 +98,7 @@ impl LabConfig {
         self
     }
 
-    /// After which silence nodes suspect each other (`cluster-node-timeout`); 2 s by default, at least 500 ms.
+    /// How long a node is silent before others suspect it (`cluster-node-timeout`); 2 s by default, at least 500 ms.
     pub const fn node_timeout(mut self, timeout: Duration) -> Self {
         self.node_timeout = timeout;
         self

@@ -66,7 +66,7 @@ pub enum LabError {
         /// The address that could not be bound.
         address: SocketAddr,
     },
-    /// The lab was asked for something that cannot be.
+    /// The lab was asked for something impossible.
     #[error("{0}")]
     Invalid(String),
     /// A server process ended by itself.

@@ -119,7 +119,7 @@ async fn connect_first(targets: &[SocketAddr]) -> Option<TcpStream> {
     None
 }
 
-/// Counts a connection for as long as it lives, also when its task is aborted.
+/// Counts a connection for as long as it lives, even when its task is aborted.
 struct OpenConnection<'a>(&'a AtomicU64);
 
 impl<'a> OpenConnection<'a> {

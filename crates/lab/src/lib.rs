@@ -22,8 +22,10 @@
 //! ```
 //!
 //! Inventory: [`Profile`] says whom to imitate, [`LabConfig`] describes a lab, [`Lab`] is a running one with its
-//! [`LabNode`]s. Inside, `plan` decides who listens where, `server` runs one process, `reaper` cleans up after a
-//! process that died, `forward` is the front door, `fault` a proxy that does harm on demand, `admin` talks to the servers, and `view` reads what they believe.
+//! [`LabNode`]s. Inside, `subnet` finds a free loopback network, `plan` decides who listens where, `certificates`,
+//! `nodes_conf` and `server_conf` write what servers read, `server` runs one process, `reaper` cleans up after a
+//! process that died, `forward` is the front door, `fault` a proxy that does harm on demand, `admin` talks to the
+//! servers, and `view` reads what they believe. [`LabError`] is whatever can go wrong.
 //!
 //! What stays true: every address is in 127.0.0.0/8 and every name ends in `.test`; labs side by side share nothing;
 //! no process and no file outlives the lab, however its owner ends. Linux only: other systems have no loopback range.

@@ -129,7 +129,7 @@ impl LabNode {
         self.server.signal(Signal::STOP);
     }
 
-    /// Lets a stopped process run on (SIGCONT).
+    /// Lets a stopped process continue (SIGCONT).
     pub fn cont(&self) {
         self.server.signal(Signal::CONT);
         self.stopped.store(false, Ordering::Relaxed);

@@ -58,7 +58,7 @@ pub(crate) fn found(entries: &[Entry<'_>], myself: usize) -> String {
 pub(crate) fn join(cluster_nodes: &str, entries: &[Entry<'_>], myself: usize, epoch: u64) -> String {
     let mut file = String::new();
     for line in cluster_nodes.lines().filter(|line| is_settled(line)) {
-        // Slots in migration (`[slot->-id]`) are the asked node's own affair, and so is being itself.
+        // Slots in migration (`[slot->-id]`) are the asked node's own affair, and so is the flag `myself`.
         let words: Vec<_> = line.split(' ').filter(|word| !word.starts_with('[')).collect();
         file.push_str(&words.join(" ").replacen("myself,", "", 1));
         file.push('\n');
@@ -79,7 +79,7 @@ fn end(mut file: String, epoch: u64) -> String {
     file
 }
 
-/// The slots of one of `shards` shards, spread as evenly as they go.
+/// The slots of one of `shards` shards, spread as evenly as possible.
 pub(crate) fn slots_of(shard: usize, shards: usize) -> RangeInclusive<u16> {
     let first = |shard: usize| u16::try_from(shard * usize::from(SLOTS) / shards).unwrap_or(SLOTS);
     first(shard)..=first(shard + 1) - 1

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-/// Servers lead process groups of their own, so `kill -- -PID` takes their forked children along; `-s KILL --` is the
+/// Servers lead process groups of their own, so `kill -- -PID` ends their forked children too; `-s KILL --` is the
 /// one spelling of it that dash and bash both take. The removal is
 /// repeated because a server that is still dying may create a file while `rm` runs.
 const SCRIPT: &str = r#"

@@ -82,7 +82,7 @@ impl Directives {
         self.raw(directive, format_args!("\"{}\"", escaped(value)));
     }
 
-    /// A `user` directive replaces what `requirepass` said of the default user.
+    /// A `user` directive replaces what `requirepass` said about the default user.
     fn enterprise(&mut self, password: &str) {
         for command in NOT_IN_ENTERPRISE {
             self.raw("rename-command", format_args!("{command} \"\""));

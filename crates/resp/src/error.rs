@@ -27,7 +27,7 @@ pub enum DecodeErrorKind {
     /// Not a decimal floating point number.
     #[error("malformed double")]
     InvalidDouble,
-    /// Something else than an optional sign and digits.
+    /// Something other than an optional sign and digits.
     #[error("malformed big number")]
     InvalidBigNumber,
     /// Neither `#t` nor `#f`.
@@ -54,43 +54,43 @@ pub enum DecodeErrorKind {
     /// A `;` outside of a streamed string.
     #[error("chunk outside of a streamed string")]
     UnexpectedChunk,
-    /// Something else than a `;` inside a streamed string.
+    /// Something other than a `;` inside a streamed string.
     #[error("streamed string without its final chunk")]
     MissingChunk,
     /// More than [`Limits::depth`](crate::Limits::depth).
     #[error("nested deeper than {limit}")]
     TooDeep {
-        /// The limit in force.
+        /// The current limit.
         limit: usize,
     },
     /// More than [`Limits::elements`](crate::Limits::elements).
     #[error("aggregate of more than {limit} elements")]
     TooManyElements {
-        /// The limit in force.
+        /// The current limit.
         limit: usize,
     },
     /// More than [`Limits::bulk_len`](crate::Limits::bulk_len).
     #[error("string of more than {limit} bytes")]
     BulkTooLong {
-        /// The limit in force.
+        /// The current limit.
         limit: usize,
     },
     /// More than [`Limits::values`](crate::Limits::values).
     #[error("reply of more than {limit} values in total")]
     TooManyValues {
-        /// The limit in force.
+        /// The current limit.
         limit: usize,
     },
     /// More than [`Limits::bytes`](crate::Limits::bytes).
     #[error("reply of more than {limit} bytes in total")]
     TooManyBytes {
-        /// The limit in force.
+        /// The current limit.
         limit: usize,
     },
     /// More than [`Limits::line_len`](crate::Limits::line_len).
     #[error("line of more than {limit} bytes")]
     LineTooLong {
-        /// The limit in force.
+        /// The current limit.
         limit: usize,
     },
 }

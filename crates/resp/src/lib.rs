@@ -29,7 +29,8 @@
 //! - **Work is linear.** A header that was read is not read again, a line that is still incomplete is searched only in
 //!   its new part, a payload is never searched. One byte at a time costs no more than all at once, and gives
 //!   the same frames and the same error.
-//! - **Memory follows what arrived,** never what a header announced, and [`Limits::memory`] bounds it for one frame in all.
+//! - **Memory follows what arrived,** never what a header announced, and [`Limits::memory`] bounds it for one frame in
+//!   total.
 //! - **No panic, and errors are final.** The first violation poisons the decoder: after it nothing says where
 //!   the next reply begins, so the connection must be closed.
 //!
@@ -52,7 +53,7 @@
 //! | `,` | 3 | `,1.5e3`, `,inf`, `,-inf`, `,nan` | [`Reply::Double`] |
 //! | `(` | 3 | `(` and any number of digits | [`Reply::BigNumber`] |
 //! | `!` | 3 | `!n`, then `n` bytes | [`Reply::Error`] |
-//! | `=` | 3 | `=n`, then three format bytes, a colon and the text: `n` bytes in all | [`Reply::Verbatim`] |
+//! | `=` | 3 | `=n`, then three format bytes, a colon and the text: `n` bytes in total | [`Reply::Verbatim`] |
 //! | `~` | 3 | `~n`, then `n` values | [`Reply::Set`] |
 //! | `%` | 3 | `%n`, then `n` times key and value | [`Reply::Map`] |
 //! | `\|` | 3 | `\|n`, then `n` times key and value, then the value they describe | [`Reply::Attributed`] |

@@ -40,7 +40,7 @@ impl Limits {
     /// must fit on a small stack.
     pub const MAX_DEPTH: usize = 512;
 
-    /// The most memory that one value takes beside its text: it is 48 bytes in a vector that was doubled and is being
+    /// The most memory that one value takes besides its text: it is 48 bytes in a vector that was doubled and is being
     /// moved, or a box of its own for attributes.
     pub const BYTES_PER_VALUE: usize = 160;
 

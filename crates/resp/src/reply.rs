@@ -9,7 +9,7 @@ use crate::ErrorReply;
 
 /// A value of RESP2 or RESP3.
 ///
-/// A [`Bytes`] in here keeps alive the whole read buffer that it is a slice of. Who stores a short value for a
+/// A [`Bytes`] in here keeps alive the whole read buffer that it is a slice of. Whoever stores a short value for a
 /// long time should copy it.
 ///
 /// ```
@@ -69,7 +69,7 @@ pub struct Attributed {
 }
 
 impl Reply {
-    /// The value itself, behind any attributes.
+    /// The value itself, after any attributes.
     pub fn bare(&self) -> &Self {
         let mut reply = self;
         while let Self::Attributed(attributed) = reply {

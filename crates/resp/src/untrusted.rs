@@ -33,7 +33,7 @@ impl<'a> Untrusted<'a> {
         matches!(character, ' '..='~') || (!character.is_ascii() && character.escape_debug().len() == 1)
     }
 
-    /// The same text, of which at most so many characters are shown. [`usize::MAX`] shows all of it.
+    /// The same text, of which at most this many characters are shown. [`usize::MAX`] shows all of it.
     pub const fn up_to(self, characters: usize) -> UntrustedUpTo<'a> {
         UntrustedUpTo { text: self.0, characters }
     }

@@ -5,7 +5,7 @@
 //!
 //! | module | question |
 //! |---|---|
-//! | [`slot`] | which slot does a key belong to? |
+//! | [`slot`], `crc16` | which slot does a key belong to? |
 //! | [`endpoint`], [`node`] | what did the cluster say about a node? |
 //! | [`parse`], [`view`], [`dropped`] | what does one node think the cluster looks like? |
 //! | [`redirect`] | where does an error reply send a command? |

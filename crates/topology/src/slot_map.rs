@@ -171,7 +171,7 @@ impl SlotMap {
     /// |---|---|
     /// | the owner already | none: the hint is stale |
     /// | another primary | it owns this slot |
-    /// | a replica | it owns this slot in a shard of its own, and goes on being a replica of its shard for the others |
+    /// | a replica | it owns this slot in a shard of its own, and remains a replica of its shard for the others |
     /// | unknown | it is added and owns this slot, unless there are [`SlotMap::MAX_NODES`] already |
     #[must_use]
     pub fn with_moved(&self, slot: Slot, to: &Endpoint) -> Self {

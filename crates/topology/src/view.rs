@@ -104,7 +104,7 @@ impl ShardView {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Skipped {
-    /// The node's id, if it was told.
+    /// The node's id, if it was reported.
     pub id: Option<NodeId>,
     /// The address as it was announced, for reports.
     pub announced: String,

@@ -1,4 +1,4 @@
-//! What a reply says of nodes costs no more than it should: it is kept, and compared slot by slot.
+//! What a reply says about nodes costs no more than it should: it is kept, and compared slot by slot.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Whatever a peer says of itself or of others, what this crate shows of it is harmless.
+//! Whatever a peer says about itself or others, what this crate shows of it is harmless.
 
 use proptest::prelude::*;
 use truename_resp::{ErrorReply, Reply};

@@ -24,7 +24,7 @@ fn name(text: &str) -> IdentityName {
     IdentityName::parse(text).expect("names in tests are names")
 }
 
-/// The default, with one name beside the others.
+/// The default, with one name in addition to the others.
 fn verify_as(text: &str) -> AddressPolicy {
     AddressPolicy::new().with_verify_as(name(text))
 }
@@ -89,7 +89,7 @@ fn every_identity_policy() {
         (cache(), "a.example.net:1", "b.example.net", c, one),
         (cache(), "cache.example.net:1", "", c, one),
         (cache().with_verify_as(name("x.example.net")), "a.example.net:1", "", c, one),
-        // A name beside the others: it replaces none of them.
+        // A name in addition to the others: it replaces none of them.
         (
             verify_as("cache.example.net"),
             "10.0.0.4:1",
@@ -152,7 +152,7 @@ fn what_is_out_of_scope_is_no_identity() {
             &["node-1.example.net (announced host name)"],
         ),
         (only("192.0.2.1"), "evil.test:1", "evil.test", seed, &["192.0.2.1 (fixed name)"]),
-        // A name to verify is in scope, what lies beside it is not.
+        // A name to verify is in scope, what lies next to it is not.
         (
             verify_as("cache.example.org"),
             "node.example.org:1",

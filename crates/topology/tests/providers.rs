@@ -172,7 +172,7 @@ const ROWS: &[Row] = &[
         names: &["10.233.79.29 (announced address)", "redis.cache.svc.cluster.local (seed)"],
         ..private("kubernetes", K8S, "10.233.79.29:6379")
     },
-    // A pod that announces its short name, and a host name beside it.
+    // A pod that announces its short name, and a host name with it.
     Row {
         rules: &["*.local=announced", "*={host}.redis-headless.cache.svc.cluster.local"],
         hostname: "redis-0.redis-headless.cache.svc.cluster.local",
@@ -208,7 +208,7 @@ const ROWS: &[Row] = &[
         names: &["cluster.example.net (announced address)", "node-1.example.net (announced host name)"],
         ..row("", "cluster.example.net:6379", "cluster.example.net:8502")
     },
-    // One certificate per node, and addresses announced beside the names.
+    // One certificate per node, and addresses announced with the names.
     Row {
         hostname: "node-1.example.net",
         dial: "10.0.0.5:6379, else cluster.example.net:6379",

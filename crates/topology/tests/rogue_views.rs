@@ -1,4 +1,4 @@
-//! One view of four may say whatever it wants: nothing of it is adopted, and what changed for real still is.
+//! One view of four may say whatever it wants: none of it is adopted, and what changed for real still is.
 
 mod common;
 
@@ -200,7 +200,7 @@ fn of_four_views_one_may_lie() {
             let case = format!("{lie:?} at {position}");
             // Whatever was known: the truth, nothing, and the lie itself, as after a connect to the rogue node.
             let mut known = vec![("truth", Some(truth.map())), ("nothing", None)];
-            // Nobody would ask these nodes if another cluster were known: that, the seeds decide alone.
+            // Nobody would ask these nodes if another cluster were known: the seeds alone decide that.
             if !matches!(lie, Lie::AnotherCluster) {
                 known.push(("lie", Some(told.map())));
             }

@@ -50,7 +50,7 @@ pub(crate) struct ConnectArgs {
     /// Which names are acceptable: any (what a node announces, or the seed's), announced, seed, or only:NAME
     #[arg(long, value_name = "POLICY", value_parser = value::identity_policy, help_heading = "TLS")]
     pub(crate) identity: Option<IdentityPolicy>,
-    /// A name, *.suffix, address or network that the cluster may announce beside its seeds' domain; may be repeated
+    /// A name, *.suffix, address or network that the cluster may announce besides its seeds' domain; may be repeated
     ///
     /// Under public authorities a name counts only if it is a seed's, lies under a seed's parent domain, or belongs to
     /// the seed's cluster by the provider's rules; other names are not dialled. Not needed with --cacert and an

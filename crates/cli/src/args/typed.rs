@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue};
 use truename::topology::Typed;
 
-/// Takes every text out of an error that could be a URL with credentials, and escapes the others.
+/// Removes every text that could be a URL with credentials from an error, and escapes the others.
 pub(crate) fn withhold(error: &mut clap::Error) {
     let kinds: Vec<ContextKind> = error.context().map(|(kind, _)| kind).collect();
     for kind in kinds {

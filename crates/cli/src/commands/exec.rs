@@ -23,7 +23,7 @@ pub(crate) async fn run(target: &Target, args: &ExecArgs, output: &mut Output) -
         }
         Ok(found) => output.bytes(&reply::raw(&found))?,
         Err(Error::Server(error)) if !output.is_json() => {
-            // As `redis-cli` puts it; the node is what it does not say.
+            // As `redis-cli` puts it, which does not name the node.
             output.progress(&format!("(error) {} (from {})", error.reply, error.node));
             return Ok(Exit::Problem);
         }

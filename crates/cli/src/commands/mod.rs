@@ -1,4 +1,4 @@
-//! The commands, and how one of them is run.
+//! The commands, a module each, and how one of them is run. `signals` is for those that run until they are ended.
 
 mod completions;
 mod demo;

@@ -46,7 +46,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// The width of the terminal on standard output; `None` when it is none.
+/// The width of the terminal on standard output; `None` when that is not a terminal.
 pub(crate) fn terminal_width() -> Option<usize> {
     rustix::termios::tcgetwinsize(io::stdout())
         .ok()

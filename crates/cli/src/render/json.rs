@@ -85,7 +85,7 @@ pub(crate) fn node_failure(failure: &NodeFailure) -> Value {
     })
 }
 
-/// A name with where it comes from.
+/// A name, and where it comes from.
 pub(crate) fn identity(identity: &Identity) -> Value {
     json!({ "name": identity.name.to_string(), "source": source(identity.source) })
 }

@@ -2,13 +2,13 @@
 //!
 //! - [`Report`] is what a command found out; it knows both forms.
 //! - [`Output`] is standard output: it picks the form and writes it.
-//! - [`human`], [`json`], [`table`], [`reply`] are what the forms are made of.
+//! - [`human`], [`paint`], [`json`], [`table`], [`reply`] are what the forms are made of.
 //! - [`Harmless`] is what everything for people goes through, on both streams.
 //!
 //! What stays true: results go to standard output and nothing else does; a JSON document is one line; every
 //! complete result is flushed, so a reader sees it at once. No control character leaves this module but our own line
 //! breaks and colours, and no character that turns text around: not in text, not in JSON, where they are `\u` escapes.
-//! Excepted is the one thing that is data: the reply that `exec` writes to a pipe.
+//! The one exception is data: the reply that `exec` writes to a pipe.
 
 mod harmless;
 pub(crate) mod human;
@@ -119,7 +119,7 @@ impl Output {
         let _ = writeln!(self.errors(), "{text}");
     }
 
-    /// Tells a failure: on standard error for people, on standard output for programs.
+    /// Reports a failure: on standard error for people, on standard output for programs.
     pub(crate) fn fail(&mut self, failure: &Failure) {
         if failure.is_closed_pipe() {
             return;

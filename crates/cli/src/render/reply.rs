@@ -1,6 +1,7 @@
 //! Replies as `redis-cli` shows them: with types for people, bare for pipes; and as JSON.
 //!
-//! A reply is data that others wrote: for people nothing of it is left that a terminal could obey. For pipes it is as it came.
+//! A reply is data that others wrote: for people, nothing is left in it that a terminal could obey; for pipes it is as
+//! it came.
 
 use serde_json::{Map, Value, json};
 use truename::{Reply, Untrusted};

@@ -60,14 +60,14 @@ impl Drop for Handle {
 impl Client {
     /// Connects: asks the seeds for the topology and connects to every primary.
     ///
-    /// Succeeds once the topology is known and at least one primary is connected; the others go on trying.
+    /// Succeeds once the topology is known and at least one primary is connected; the others keep trying.
     /// Must be called within a tokio runtime, on which the connections then live. Calls may come from anywhere: this
     /// runtime, another one, or an executor without any. They end in time even while nothing drives this runtime, but
     /// are answered only while something does.
     ///
     /// # Errors
-    /// [`Error::Config`], also outside a tokio runtime, or [`Error::Connect`] with what happened at each node that was tried
-    /// (twenty at most) and what would fix it, no later than [`Config::connect_timeout`].
+    /// [`Error::Config`], also when called outside a tokio runtime, or [`Error::Connect`] with what happened at each
+    /// node that was tried (twenty at most) and what would fix it, no later than [`Config::connect_timeout`].
     ///
     /// # Cancel safety
     /// Dropping the future leaves nothing behind.
@@ -98,7 +98,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// See [`Error`]; [`Error::may_have_executed`] says whether the command can have had an effect.
+    /// See [`Error`]; [`Error::may_have_executed`] says whether the command may have had an effect.
     ///
     /// # Cancel safety
     /// Dropping the future after its first poll leaves the command to be executed; its reply is discarded.
@@ -109,9 +109,9 @@ impl Client {
     /// Applies new TLS options from now on: roots, pins, revocation lists, client certificate, checks. For example after a
     /// certificate was renewed or when there is a new revocation list.
     ///
-    /// Live connections are checked by what their peers presented, as if they were made now: chain, dates, names,
+    /// Live connections are checked against what their peers presented, as if they were made now: chain, dates, names,
     /// revocation, pins and TLS version. Those that the new options accept stay up, even with a different client
-    /// certificate; the others are closed and replaced. Commands in flight on a closed one fail as when a
+    /// certificate; the others are closed and replaced. Commands in flight on a closed one fail as they do when a
     /// connection is lost; see [`Error::may_have_executed`]. TLS sessions from before are not resumed.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl Client {
         self.handle.router.cluster().topology().map().clone()
     }
 
-    /// The nodes of the topology and what is known of their connections.
+    /// The nodes of the topology and what is known about their connections.
     pub fn nodes(&self) -> Vec<NodeStatus> {
         let topology = self.handle.router.cluster().topology();
         let statuses =

@@ -19,9 +19,9 @@ use crate::connect::{
 };
 use crate::error::{Cause, NodeFailure, Phase};
 
-/// How long to wait for further views once the first one is there.
+/// How long to wait for further views once the first one has arrived.
 const SECOND_OPINION: Duration = Duration::from_millis(300);
-/// How old a connection may be that is used again: names are looked up anew for the next one, and a seed's may lead
+/// How old a connection may be to be used again: names are looked up anew for the next one, and a seed's may lead
 /// elsewhere by then.
 const KEEP_AT_MOST: Duration = Duration::from_secs(10);
 
@@ -34,7 +34,7 @@ pub(crate) enum Answer {
     NotACluster,
 }
 
-/// An answer with where it came from.
+/// An answer, and where it came from.
 #[derive(Debug)]
 pub(crate) struct NodeView {
     pub(crate) answer: Answer,
@@ -66,7 +66,7 @@ pub(crate) struct TopologyConnection {
     since: Instant,
 }
 
-/// Connections to ask again, by whom they lead to: a seed and a node of one address are two.
+/// Connections to ask on again, by the server that they lead to: a seed and a node of one address count as two.
 #[derive(Default)]
 pub(crate) struct TopologyConnections {
     kept: HashMap<(Endpoint, bool), TopologyConnection>,
@@ -75,7 +75,7 @@ pub(crate) struct TopologyConnections {
 }
 
 impl TopologyConnections {
-    /// Ends a refresh: only connections to those whom it asked are kept.
+    /// Ends a refresh: only connections to those that it asked are kept.
     pub(crate) fn end_refresh(&mut self) {
         self.kept = std::mem::take(&mut self.used);
     }
@@ -148,7 +148,7 @@ pub(crate) async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result
     Ok(Answer::View(Box::new(view)))
 }
 
-/// `ERR This instance has cluster support disabled` (server source), and what proxies say that do not know or
+/// `ERR This instance has cluster support disabled` (server source), and what is said by proxies that do not know or
 /// allow the command.
 fn hides_cluster(error: &ErrorReply) -> bool {
     let text = error.message().to_ascii_lowercase();
@@ -202,7 +202,7 @@ pub(crate) async fn ask_seeds(
     }
 }
 
-/// Asks several sources at once; gives all that answered within a short time of the first, or of the latest for which
+/// Asks several sources at once; returns all that answered within a short time of the first, or of the latest for which
 /// `is_enough` did not hold.
 pub(crate) async fn ask_several(
     connector: &Connector,

@@ -24,7 +24,7 @@ use crate::clock;
 use crate::connect::ConnectionFacts;
 use crate::lane::{CloseCause, Lane, LaneObserver, LanePhase, STABLE_AFTER};
 
-/// Idle connections that a node keeps.
+/// How many idle connections a node keeps.
 const KEPT: usize = 8;
 
 /// A node's exclusive connections.
@@ -41,7 +41,7 @@ pub(super) struct ExclusivePool {
 
 #[derive(Debug, Default)]
 struct IdleConnections {
-    /// The one that was used last is last.
+    /// The one that was used most recently is last.
     connections: Vec<(Connection, Instant)>,
     /// A task looks after them.
     is_tended: bool,
@@ -53,7 +53,7 @@ struct Connection {
     record: Arc<Record>,
 }
 
-/// What is known of one connection.
+/// What is known about one connection.
 #[derive(Debug, Default)]
 struct Record {
     facts: OnceLock<Arc<ConnectionFacts>>,
@@ -86,7 +86,7 @@ impl ExclusivePool {
 
     /// An idle connection, or a new one; waits for room no later than `until`. Cancel safe.
     ///
-    /// `dial` makes the connection, and lets the observer that it is given know of it.
+    /// `dial` makes the connection, and notifies the observer that it is given.
     pub(super) async fn borrow(
         self: &Arc<Self>,
         until: tokio::time::Instant,
@@ -180,7 +180,7 @@ async fn tend(pool: Weak<ExclusivePool>, first: Duration) {
 pub(crate) struct ExclusiveLane {
     pool: Arc<ExclusivePool>,
     connection: Option<Connection>,
-    /// Given up last: the connection is the pool's again, or closed, by then.
+    /// Dropped last: by then the connection is back in the pool, or closed.
     _place: Place,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A connection that failed, or ended within its first second before anything was answered on it, closes the gate. Then
 //! callers are refused at once with what went wrong, as a lane that is down refuses them, and one connection at a time
-//! is tried, after pauses that grow as a lane's do. The gate opens when such a connection lived for a second or had its
-//! command answered. So a node that resets whatever connects is dialled about once a second, however many callers
+//! is tried, after pauses that grow as a lane's do. The gate opens when such a connection has lived for a second or had
+//! its command answered. So a node that resets whatever connects is dialled about once a second, however many callers
 //! want it.
 //!
 //! Pure: time is an argument.
@@ -52,7 +52,7 @@ impl DialGate {
         Self(Mutex::new(State { backoff: Backoff::new(RECONNECT.0, RECONNECT.1), closed: None }))
     }
 
-    /// Asks for leave to dial.
+    /// Asks for permission to dial.
     pub(super) fn enter(&self, now: Instant) -> Result<Pass, Arc<CloseCause>> {
         let mut state = self.0.lock();
         let Some(closed) = &mut state.closed else { return Ok(Pass::Open) };

@@ -6,10 +6,10 @@ use truename_topology::{Endpoint, Slot};
 
 use crate::event::Event;
 
-/// Patches that may wait. A refresh fixes whatever is beyond that.
+/// How many patches may wait. A refresh takes care of the rest.
 const MAX_PATCHES: usize = 256;
 
-/// What was noticed since the worker looked last.
+/// What was noticed since the worker last looked.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     /// Slots that a node said are elsewhere, to patch at once.

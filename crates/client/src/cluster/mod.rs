@@ -13,8 +13,9 @@
 //! | [`worker`] | the only writer of the snapshot |
 //! | [`hint`] | hints of the engine to the worker, merged; and the events |
 //! | [`discover`] | asking nodes for their views |
-//! | [`views`] | what was answered in one refresh, and what follows |
+//! | [`views`] | the answers of one refresh, and what follows from them |
 //! | [`refresh`] | whom to ask, and what becomes of the answers |
+//! | [`vote`], [`start_vote`] | which cluster is meant, where addresses lead to several; whether that is still asked |
 //! | [`own_views`], [`whereabouts`] | asking one node for its own view, and what it thinks of a slot |
 //!
 //! Invariants: callers never wait for a refresh; seeds are kept for ever; the topology is asked for on
@@ -29,9 +30,11 @@ mod own_views;
 mod refresh;
 mod room;
 mod start;
+mod start_vote;
 mod tenure;
 mod topology;
 mod views;
+mod vote;
 mod warm_up;
 mod whereabouts;
 mod worker;
@@ -51,6 +54,7 @@ use hint::Signals;
 pub(crate) use node::Node;
 use node::NodeFactory;
 use own_views::OwnViews;
+use start_vote::StartVote;
 pub(crate) use topology::Topology;
 
 use crate::clock;
@@ -76,10 +80,8 @@ pub(crate) struct Cluster {
     seeds: Vec<Endpoint>,
     /// The seed whose answer is current.
     authority: ArcSwap<Endpoint>,
-    started: Instant,
-    /// Most seeds mean this cluster. Until then it is the one that the first seed to answer spoke of.
-    is_confirmed: AtomicBool,
-    /// As the snapshot says; here for callers who need nothing else of it.
+    vote: StartVote,
+    /// As the snapshot says; here for callers who need nothing else from it.
     is_single: AtomicBool,
     pub(crate) timing: Timing,
     pub(crate) read_from: ReadFrom,
@@ -89,8 +91,8 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Uses other TLS options from now on. Connections that they refuse end, also those that are kept for refreshes: the next
-    /// one is started.
+    /// Uses other TLS options from now on. Connections that they refuse end, including those that are kept for
+    /// refreshes: the next one is started.
     pub(crate) async fn replace_tls(&self, tls: Tls) -> Result<(), Error> {
         let connector = self.factory.connector.clone();
         off_the_runtime(&self.factory.runtime, move || connector.replace_tls(TlsContext::build(tls)?))
@@ -144,6 +146,13 @@ impl Cluster {
         }
         let announced = AnnouncedNode::new(to.clone(), Role::Primary);
         self.factory.connector.refuses_to_dial(&Target::announced(&announced, &self.authority()))
+    }
+
+    /// There is nobody to ask besides an only seed.
+    fn open_vote(&self) {
+        if self.seeds.len() > 1 {
+            self.vote.open();
+        }
     }
 
     fn authority(&self) -> Endpoint {

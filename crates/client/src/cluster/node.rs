@@ -29,7 +29,7 @@ const FAILOVER_TIME: Duration = Duration::from_secs(30);
 /// The least time between two renewals of a node's connections. An endpoint that is read-only for good must not lose them
 /// with every write that it refuses.
 const RENEW_PAUSE: Duration = Duration::from_secs(1);
-/// An exclusive connection that was idle for so many times the keepalive interval is closed.
+/// An exclusive connection that was idle for this many keepalive intervals is closed.
 const IDLE_KEEPALIVES: u32 = 3;
 
 /// One node of the topology.
@@ -123,7 +123,7 @@ impl Node {
 
     /// Whether this is still the node that a view announces.
     pub(crate) fn is(&self, announced: &AnnouncedNode) -> bool {
-        // A node that a redirect introduced has no id yet: what a view says of it is news.
+        // A node that a redirect introduced has no id yet: what a view says about it is news.
         let tells_news = self.target.node.id.is_none() && announced.id.is_some();
         self.target.node.may_be(announced) && !tells_news && self.target.node.hostname == announced.hostname
     }
@@ -181,7 +181,8 @@ impl Node {
     }
 
     /// Replaces the node's connections: each is closed once everything that was sent on it is answered, the node's name is
-    /// looked up again, and what was submitted meanwhile goes to the new connection, in order. Nothing fails by it.
+    /// looked up again, and what was submitted meanwhile goes to the new connection, in order. Nothing fails because of
+    /// it.
     ///
     /// For answers that say "you are connected to the wrong server": `READONLY` or `MASTERDOWN` where the name leads to the
     /// primary (single-node mode), a redirect to the very endpoint that answered (how managed services ask for a new
@@ -200,7 +201,7 @@ impl Node {
         self.lanes.iter().for_each(Lane::renew);
     }
 
-    /// Waits until the first lane is up or has failed; gives its failures.
+    /// Waits until the first lane is up or has failed; returns its failures.
     pub(crate) async fn settled(&self) -> Result<(), Vec<NodeFailure>> {
         match self.lanes[0].settled().await {
             LanePhase::Down(cause) => match &*cause {
@@ -242,7 +243,7 @@ impl Node {
         self.lanes.iter().for_each(Lane::recall);
     }
 
-    /// What is known of the node's latest connection.
+    /// What is known about the node's latest connection.
     pub(crate) fn facts(&self) -> Option<Arc<ConnectionFacts>> {
         self.context.facts.lock().clone()
     }
@@ -272,7 +273,7 @@ impl LaneObserver for NodeObserver {
 
     fn disconnected(&self, cause: &Arc<CloseCause>) {
         tracing::debug!(node = %self.node, %cause, "disconnected");
-        // A node that stays away for good must not have the others asked for ever; commands that need it do that.
+        // A node that stays away for good must not make us ask the others for ever; commands that need it do that.
         if self.lost.lock().get_or_insert_with(Instant::now).elapsed() < FAILOVER_TIME {
             self.signals.refresh();
         }

@@ -21,14 +21,14 @@ use crate::clock;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long one question may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// Nodes whose answers are kept at a time.
+/// How many nodes' answers are kept at a time.
 const MOST: usize = 64;
 
 type Question = Shared<BoxFuture<'static, Option<Arc<View>>>>;
 /// A question belongs to its askers: it holds the node, which may leave the topology.
 type Asked = WeakShared<BoxFuture<'static, Option<Arc<View>>>>;
 
-/// Questions that are under way, and when each node was asked last.
+/// Questions that are under way, and when each node was last asked.
 #[derive(Debug, Default)]
 pub(crate) struct OwnViews {
     asked: Mutex<HashMap<Endpoint, (Instant, Asked)>>,

@@ -3,18 +3,13 @@
 //! - Some nodes that are connected and one seed are asked; if none gives a view, every seed is, and some nodes that are
 //!   not connected: the only seed may be the primary that failed, and its replica has no connection yet. What they agree
 //!   on is decided by `reconcile`.
-//! - **Which cluster is meant, the seeds decide at the start**: the first one to answer is believed at once, and the nodes
-//!   that it named would confirm whatever it said. So the first refreshes ask the seeds alone, until half of them mean the
-//!   same cluster. With two of three that agree no liar prevails; two that contradict each other cannot be told apart.
-//! - **A known cluster is left only when it is gone**: before a seed replaces it, all seeds and as many of its nodes as could
-//!   outvote them are asked, whether they are connected or not, and waited for.
+//! - Which cluster is meant, where addresses lead to several, is the matter of [`vote`](super::vote).
 //! - Usually the views that come within a short time of the first are enough. A single view that names addresses which
 //!   nobody knew is not: then every node that was asked is waited for, up to the refresh's deadline.
 //! - **A client of a single server** asks every seed. It becomes a client of a cluster as soon as one of them gives a view.
 //!   The other way round, nobody must have given a view, and every seed must say that it is not a cluster.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -27,22 +22,20 @@ use crate::error::NodeFailure;
 use crate::event::Event;
 use crate::observe;
 
-/// Nodes to ask at a time, besides a seed.
-const SOURCES: usize = 3;
-/// How long all are waited for whose word decides which cluster is meant.
-const LAST_CALL: Duration = Duration::from_secs(1);
-/// How long after the start the seeds are asked which cluster is meant, if fewer than half of them answer.
-const CONFIRM_WITHIN: Duration = Duration::from_secs(60);
-/// Disagreements that one refresh reports; how many more there were is said in one sentence.
+/// How many nodes to ask at a time, besides a seed.
+pub(super) const SOURCES: usize = 3;
+/// How many disagreements one refresh reports; the number of further ones is reported in one sentence.
 const MOST_REPORTED: usize = 20;
 
-/// What came of a refresh.
+/// The outcome of a refresh.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refreshed {
-    /// The topology is another one than before.
+    /// The topology differs from the one before.
     pub(super) changed: bool,
     /// The views did not agree: the topology is in motion, or somebody is wrong.
     pub(super) disputed: bool,
+    /// The seeds have not decided yet which cluster is meant.
+    pub(super) is_open: bool,
 }
 
 impl Cluster {
@@ -53,31 +46,21 @@ impl Cluster {
         let current = self.topology.load_full();
         let known = current.cluster_map();
         let mut views = Views::default();
-        let is_open = known.is_some() && self.is_open_which_cluster_is_meant();
-        if is_open {
-            self.ask_every_seed(&mut views, connections).await;
-        }
-        // What several seeds say needs no confirmation by nodes that one of them named.
-        let is_vote = views.len() > 1;
-        if known.is_some() && !is_vote {
-            self.ask(&self.sources(&current), &current, &mut views, connections).await;
-        }
-        if views.is_empty() {
-            let all: Vec<Source> = self.all_seeds().into_iter().chain(self.unconnected(&current)).collect();
-            self.ask(&all, &current, &mut views, connections).await;
-        }
-        if views.is_empty() {
-            connections.end_refresh();
-            return Refreshed { changed: self.without_views(&views, &current), disputed: is_open };
-        }
-        let mut reconciled = if is_vote { views.vote(known) } else { views.reconcile(known) };
-        if known.is_some() && !is_vote && views.any_seed_is_foreign(&reconciled) {
-            self.call_all_who_decide(&current, &mut views, connections).await;
-            reconciled = views.reconcile(known);
-        }
+        let elected = match known {
+            Some(known) => self.hold_vote(known, &mut views, connections).await,
+            None => None,
+        };
+        let reconciled = match elected {
+            Some(elected) => Some(elected),
+            None => self.hear(&current, &mut views, connections).await,
+        };
         connections.end_refresh();
+        let Some(reconciled) = reconciled else {
+            let changed = self.without_views(&views, &current);
+            return Refreshed { changed, disputed: false, is_open: self.vote.is_open() };
+        };
         self.report(&reconciled, &views);
-        let disputed = !reconciled.disagreements.is_empty() || self.is_open_which_cluster_is_meant();
+        let disputed = !reconciled.disagreements.is_empty();
         let seed = reconciled.chosen.and_then(|chosen| views.seed_of(chosen)).cloned();
         let seed = seed.unwrap_or_else(|| self.authority());
         self.authority.store(seed.clone().into());
@@ -85,10 +68,37 @@ impl Cluster {
         let changed = self.publish(&current, next);
         if current.is_single() {
             // What a seed said first is put to the vote.
+            self.open_vote();
             self.signals.refresh();
         }
         observe::refreshed(if changed { "changed" } else { "unchanged" });
-        Refreshed { changed, disputed }
+        Refreshed { changed, disputed, is_open: self.vote.is_open() }
+    }
+
+    /// Asks some nodes and a seed, and whoever else matters then. What they agree on; `None` if nobody gives a view.
+    async fn hear(
+        &self,
+        current: &Topology,
+        views: &mut Views,
+        connections: &mut TopologyConnections,
+    ) -> Option<Reconciled> {
+        let known = current.cluster_map();
+        if known.is_some() {
+            self.ask(&self.sources(current), current, views, connections).await;
+        }
+        if views.is_empty() {
+            let all: Vec<Source> = self.all_seeds().into_iter().chain(self.unconnected(current)).collect();
+            self.ask(&all, current, views, connections).await;
+        }
+        if views.is_empty() {
+            return None;
+        }
+        let reconciled = views.reconcile(known);
+        if known.is_none() || !views.may_replace(&reconciled, self.seeds.len()) {
+            return Some(reconciled);
+        }
+        self.call_all_who_decide(current, views, connections).await;
+        Some(views.reconcile(known))
     }
 
     /// The nodes to ask: some connected ones, drawn at random, and a seed.
@@ -109,41 +119,8 @@ impl Cluster {
         others.into_iter().take(SOURCES).map(|node| node.source()).collect()
     }
 
-    fn all_seeds(&self) -> Vec<Source> {
+    pub(super) fn all_seeds(&self) -> Vec<Source> {
         self.seeds.iter().map(Source::seed).collect()
-    }
-
-    /// Until most seeds agreed, or did not answer for a while.
-    fn is_open_which_cluster_is_meant(&self) -> bool {
-        !self.is_confirmed.load(Ordering::Relaxed) && self.started.elapsed() < CONFIRM_WITHIN
-    }
-
-    /// Asks every seed, and waits for a moment until half of them mean the same cluster: then no other one has more.
-    async fn ask_every_seed(&self, views: &mut Views, connections: &mut TopologyConnections) {
-        let half = self.seeds.len().div_ceil(2);
-        let is_decided = |views: &Views| views.vote(None).counted >= half;
-        let is_enough = |said: &[NodeView]| is_decided(&Views::of(said));
-        let answered = self.ask_until(is_enough, LAST_CALL, &self.all_seeds(), views, connections).await;
-        // Several addresses may lead to one node, which has one vote.
-        let is_confirmed = is_decided(views) || answered == self.seeds.len();
-        self.is_confirmed.store(is_confirmed, Ordering::Relaxed);
-    }
-
-    /// A seed describes another cluster. What the other seeds say counts too, for one of several addresses may have been
-    /// given to a stranger; and so does each node of the known cluster that still answers.
-    async fn call_all_who_decide(
-        &self,
-        current: &Topology,
-        views: &mut Views,
-        connections: &mut TopologyConnections,
-    ) {
-        let unheard = |source: &Source| !views.has_heard(&source.target);
-        let mut nodes: Vec<Source> =
-            current.nodes().iter().map(|node| node.source()).filter(unheard).collect();
-        fastrand::shuffle(&mut nodes);
-        nodes.truncate(self.seeds.len().max(SOURCES));
-        let all: Vec<Source> = self.all_seeds().into_iter().chain(nodes).collect();
-        self.ask_until(|_| false, LAST_CALL, &all, views, connections).await;
     }
 
     /// Asks these, and waits for more while what they say is not enough to go on.
@@ -158,8 +135,8 @@ impl Cluster {
         self.ask_until(is_enough, self.timing.node_connect, sources, views, connections).await;
     }
 
-    /// Asks these, and waits for more until it is enough or the time is over. How many answered.
-    async fn ask_until(
+    /// Asks these, and waits for more until it is enough or time is up. Returns how many answered.
+    pub(super) async fn ask_until(
         &self,
         is_enough: impl Fn(&[NodeView]) -> bool,
         within: Duration,

@@ -1,8 +1,8 @@
 //! How many of something may be in use at a time, and the waiting line for it: first come, first served.
 //!
-//! The next in line may be a future that is not polled for long, such as one in a `buffered` stream whose consumer awaits
-//! something else. So a place is not reserved before it is taken. One that is free for [`OFFER_TIME`] while others wait is
-//! open to the first that is polled, and those that did not take it go to the end of the line.
+//! The next in line may be a future that is not polled for a long time, such as one in a `buffered` stream whose
+//! consumer awaits something else. So a place is not reserved before it is taken. One that is free for [`OFFER_TIME`]
+//! while others wait is open to the first that is polled, and those that did not take it go to the end of the line.
 //!
 //! Invariant: while a place is free and a future waits, one was woken for it, and an alarm is set.
 
@@ -31,7 +31,7 @@ struct State {
     /// The waiting futures, each with a number of its own, in the order in which they came.
     waiting: VecDeque<(u64, Waker)>,
     came: u64,
-    /// When the time is over of those that were woken for a free place.
+    /// When the time of those that were woken for a free place is over.
     offer: Option<Reminder>,
     /// It is over.
     is_open: bool,
@@ -73,7 +73,8 @@ impl State {
         }
     }
 
-    /// What is left of it is to be dropped when the lock is released: it can be the last of a task, which can wait, too.
+    /// What it returns must be dropped after the lock is released: the waker may be a task's last reference, and its
+    /// future may wait here, too.
     #[must_use]
     fn leave(&mut self, number: Option<u64>) -> Option<(u64, Waker)> {
         let place = self.waiting.iter().position(|(other, _)| Some(*other) == number)?;

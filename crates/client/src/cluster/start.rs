@@ -13,6 +13,7 @@ use super::discover::{Answer, NodeView, ask_seeds};
 use super::hint::Signals;
 use super::node::NodeFactory;
 use super::own_views::OwnViews;
+use super::start_vote::StartVote;
 use super::{Cluster, Topology, worker};
 use crate::clock;
 use crate::config::Config;
@@ -67,9 +68,7 @@ impl Cluster {
             signals,
             seeds: config.seeds.clone(),
             authority: ArcSwap::from_pointee(seed),
-            started,
-            // There is nobody to ask besides the only seed.
-            is_confirmed: AtomicBool::new(config.seeds.len() == 1),
+            vote: StartVote::default(),
             is_single: AtomicBool::new(is_single),
             timing: config.timing,
             read_from: config.read_from.clone(),
@@ -81,6 +80,7 @@ impl Cluster {
             // Replicas are connected to as well, but nobody waits for them.
             cluster.topology().nodes().iter().for_each(|node| node.warm_up());
         }
+        cluster.open_vote();
         tokio::spawn(worker::run(Arc::downgrade(&cluster)));
         Ok(cluster)
     }

@@ -39,7 +39,7 @@ impl Tenure {
 }
 
 impl Cluster {
-    /// Whether the current topology gives a slot to a node. True where it gives it to none.
+    /// Whether the current topology gives a slot to a node. Also true where it gives it to none.
     pub(crate) fn is_owner(&self, node: &Node, slot: Option<Slot>) -> bool {
         let topology = self.topology();
         let owner = slot.and_then(|slot| topology.map().primary(slot));

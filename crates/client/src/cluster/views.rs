@@ -16,7 +16,7 @@ use super::discover::{Answer, NodeView};
 use crate::connect::Target;
 use crate::error::NodeFailure;
 
-/// What several nodes think, each with whom it came from.
+/// What several nodes think, each with the server that it came from.
 #[derive(Debug, Default)]
 pub(super) struct Views {
     views: Vec<View>,
@@ -81,13 +81,21 @@ impl Views {
         };
         let is_seed = said.source.is_seed;
         let voter = Voter::of(said);
+        if let Some(at) =
+            self.sources.iter().position(|heard| is_seed && heard.is_seed && heard.seed == said.source.seed)
+        {
+            // A seed's name may lead to another node each time it is asked.
+            self.views[at] = view.with_origin(Origin::Seed);
+            self.voters[at] = voter;
+            return;
+        }
         let at_its_address = self.voters.iter().position(|known| known.is_at(&voter));
         let of_its_id = (0..self.views.len()).find(|&at| {
             let are_seeds = is_seed && self.sources[at].is_seed;
             self.voters[at].has_id_of(&voter) && !(are_seeds && self.views[at].shards != view.shards)
         });
         let (at, speaks_for_itself) = match (at_its_address, of_its_id) {
-            // What is asked twice at one address says what it says as a seed: that may replace a cluster.
+            // If one address was asked twice, its answer as a seed counts: a seed may replace a cluster.
             (Some(at), _) => (at, is_seed),
             (None, Some(at)) => (at, self.sources[at].is_seed && !is_seed),
             (None, None) => {
@@ -122,14 +130,20 @@ impl Views {
         reconcile(&self.heard(current), current)
     }
 
-    /// What most of the seeds mean, of which only they are asked.
-    pub(super) fn vote(&self, current: Option<&SlotMap>) -> Reconciled {
-        reconcile_seeds(&self.views, current)
+    /// What follows from the views of several seeds, of which there are so many: the known cluster as most of them describe
+    /// it, or another one that more than half mean.
+    pub(super) fn elect(&self, known: &SlotMap, seeds: usize) -> Option<Reconciled> {
+        let elected = (self.views.len() > 1).then(|| reconcile_seeds(&self.views, Some(known)))?;
+        let is_left = elected.disagreements.contains(&Disagreement::Replaced);
+        (!is_left || 2 * elected.counted > seeds).then_some(elected)
     }
 
-    /// How many votes there are.
-    pub(super) fn len(&self) -> usize {
-        self.views.len()
+    /// Whether half of so many seeds say the same: then no other cluster has more, and no other place of a node.
+    pub(super) fn is_decided(&self, seeds: usize) -> bool {
+        let vote = reconcile_seeds(&self.views, None);
+        let is_aside =
+            |said: &Disagreement| matches!(said, Disagreement::Foreign { .. } | Disagreement::Empty { .. });
+        2 * vote.counted >= seeds && vote.disagreements.iter().all(is_aside)
     }
 
     /// Whether a node gave its view already, asked as itself.
@@ -137,16 +151,17 @@ impl Views {
         self.sources.iter().any(|heard| !heard.is_seed && heard.node.endpoint == node.node.endpoint)
     }
 
-    /// Whether a seed speaks of another cluster than the known one, also if that was accepted.
-    pub(super) fn any_seed_is_foreign(&self, reconciled: &Reconciled) -> bool {
-        reconciled.disagreements.iter().any(|said| match said {
-            Disagreement::Replaced => true,
-            Disagreement::Foreign { view } => self.sources[*view].is_seed,
-            _ => false,
-        })
+    /// Whether another cluster replaces the known one, or would if all of so many seeds spoke of it.
+    pub(super) fn may_replace(&self, reconciled: &Reconciled, seeds: usize) -> bool {
+        let disagreements = &reconciled.disagreements;
+        let is_foreign = |view: usize| disagreements.contains(&Disagreement::Foreign { view });
+        let mut of_seeds =
+            (0..self.views.len()).filter(|view| self.views[*view].origin == Origin::Seed).peekable();
+        let is_said = of_seeds.peek().is_some() && of_seeds.all(is_foreign);
+        disagreements.contains(&Disagreement::Replaced) || (is_said && reconciled.counted < seeds)
     }
 
-    /// The views, each with the weight that it has. A seed's word decides ties, unless it says that it is none of the
+    /// The views, each with the weight that it has. A seed's word decides ties, unless it claims to be none of the
     /// nodes that are known, or nothing, while the others report their ids: it may be one that has a vote already.
     fn heard(&self, current: Option<&SlotMap>) -> Cow<'_, [View]> {
         let known: HashSet<&NodeId> =
@@ -249,7 +264,7 @@ mod tests {
         assert_eq!(views.views.iter().map(|view| view.origin).collect::<Vec<_>>(), [Origin::Seed]);
     }
 
-    /// Three shards; the second one, in the words of a rogue, is elsewhere.
+    /// Three shards; according to a rogue, the second one is elsewhere.
     fn three(is_rogue: bool) -> View {
         let third = |n: usize| {
             let first = Slot::all().nth(n * 5000).expect("in range");
@@ -284,7 +299,7 @@ mod tests {
         NodeView {
             node_id: told.map(str::to_owned),
             peer,
-            ..said("seed", Answer::View(Box::new(three(true))))
+            ..said(&format!("seed-{peer:?}"), Answer::View(Box::new(three(true))))
         }
     }
 
@@ -312,27 +327,97 @@ mod tests {
         }
     }
 
-    /// At the start only seeds are asked, and each is whom it says it is: one that reported the id of another took that one's
-    /// vote, if it answered first.
+    /// At the start only seeds are asked, and each is taken for the node that it says it is: one that reported the id
+    /// of another took that one's vote, if it answered first.
     #[test]
     fn a_seed_takes_no_other_ones_vote_by_what_it_says_of_its_id() {
-        let honest = |n: usize| NodeView {
-            answer: Answer::View(Box::new(three(false))),
-            ..as_seed(Some(&n.to_string()), [10, 0, 0, n as u8])
-        };
         for claimed in [Some("0"), Some("1"), Some("2"), Some("made-up"), None] {
             let views = Views::of(&[as_seed(claimed, [10, 0, 0, 99]), honest(1), honest(2)]);
-            let reconciled = views.vote(Some(&SlotMap::from_view(&three(true))));
-            assert_eq!((views.len(), reconciled.counted), (3, 3), "{claimed:?}");
-            let adopted = reconciled.map;
+            let elected = views.elect(&SlotMap::from_view(&three(true)), 3).expect("a vote");
+            assert_eq!(elected.counted, 3, "{claimed:?}");
+            let adopted = elected.map;
             assert!(adopted.nodes().iter().all(|node| node.endpoint.host() != "evil"), "{claimed:?}");
         }
         // Two addresses of one node.
-        assert_eq!(Views::of(&[honest(1), as_seed_elsewhere(honest(1))]).len(), 1);
+        assert_eq!(Views::of(&[honest(1), as_seed_elsewhere(honest(1))]).views.len(), 1);
+    }
+
+    /// One that lies about addresses and one that does not are half of three seeds, and say nothing in common.
+    #[test]
+    fn seeds_that_contradict_each_other_have_not_decided() {
+        let views = [as_seed(Some("0"), [10, 0, 0, 0]), honest(1), honest(2)];
+        let is_decided = |heard: &[NodeView]| Views::of(heard).is_decided(3);
+        assert!(!is_decided(&views[..1]) && !is_decided(&views[..2]) && is_decided(&views[1..]));
+        assert!(!is_decided(&[]));
+    }
+
+    /// How many seeds there are, which of them were heard - of the known cluster or of another - and which one is used.
+    #[test]
+    fn the_known_cluster_is_left_for_one_that_more_than_half_of_the_seeds_mean() {
+        let known = SlotMap::from_view(&three(false));
+        for (seeds, heard, is_left) in [
+            (3, "o", None),
+            (3, "tt", Some(true)),
+            (5, "tt", None),
+            (4, "tto", None),
+            (4, "ttt", Some(true)),
+            (3, "to", Some(false)),
+            (5, "oo", Some(false)),
+        ] {
+            let said: Vec<NodeView> =
+                heard.bytes().enumerate().map(|(n, whose)| whose_seed(n, whose == b't')).collect();
+            let elected = Views::of(&said).elect(&known, seeds);
+            let is_other = |elected: Reconciled| elected.map.node_at(&Endpoint::new("a", 1)).is_some();
+            assert_eq!(elected.map(is_other), is_left, "{heard} of {seeds}");
+        }
+    }
+
+    /// Once one of so many seeds speaks of another cluster: whether it replaces the known one, or may if the others do, too.
+    #[test]
+    fn a_seed_elsewhere_is_looked_into_only_if_it_can_replace_the_cluster() {
+        let known = SlotMap::from_view(&three(false));
+        for (seeds, nodes, heard, may) in [
+            (1, 0, "t", true),
+            (1, 1, "t", false),
+            (3, 2, "t", true),
+            (3, 3, "t", false),
+            (3, 1, "to", false),
+            (3, 1, "tt", true),
+            (3, 1, "o", false),
+            (3, 1, "", false),
+        ] {
+            let of_nodes = (0..nodes).map(|n| as_node(n, None, false));
+            let of_seeds = heard.bytes().enumerate().map(|(n, whose)| whose_seed(n + 5, whose == b't'));
+            let views = Views::of(&of_nodes.chain(of_seeds).collect::<Vec<_>>());
+            let reconciled = views.reconcile(Some(&known));
+            assert_eq!(views.may_replace(&reconciled, seeds), may, "{nodes} nodes, {heard} of {seeds}");
+        }
+    }
+
+    /// Asked again on a new connection, the one seed led to another node, and had two votes.
+    #[test]
+    fn a_seed_has_one_vote_however_often_it_is_asked() {
+        let again = |n: u8| NodeView {
+            peer: Some(SocketAddr::from(([10, 0, 0, n], 1))),
+            ..said("seed", Answer::View(Box::new(view())))
+        };
+        assert_eq!(Views::of(&[again(1), again(2)]).views.len(), 1);
+    }
+
+    /// The view of a seed of the three, or of another cluster.
+    fn whose_seed(n: usize, is_other: bool) -> NodeView {
+        let answer = if is_other { view() } else { three(false) };
+        NodeView { answer: Answer::View(Box::new(answer)), node_id: None, ..honest(n) }
+    }
+
+    fn honest(n: usize) -> NodeView {
+        let said = as_seed(Some(&n.to_string()), [10, 0, 0, n as u8]);
+        NodeView { answer: Answer::View(Box::new(three(false))), ..said }
     }
 
     fn as_seed_elsewhere(said: NodeView) -> NodeView {
-        NodeView { peer: Some(SocketAddr::from(([10, 0, 1, 1], 1))), ..said }
+        let source = Target::seed(&Endpoint::new("another-name", 1));
+        NodeView { source, peer: Some(SocketAddr::from(([10, 0, 1, 1], 1))), ..said }
     }
 
     /// A seed's view still decides where only it answers, whatever id it reports, and where no node reports any.

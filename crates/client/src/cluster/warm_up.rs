@@ -19,7 +19,8 @@ use crate::event::Event;
 
 /// The least time that the other primaries have once one is connected.
 const COMPANY: Duration = Duration::from_millis(250);
-/// How long a second attempt is waited for: a node that another one answered for is dialled elsewhere after a pause.
+/// How long to wait for a second attempt: a node in whose place another one answered is dialled elsewhere after a
+/// pause.
 const SECOND_ATTEMPT: Duration = Duration::from_secs(3);
 
 impl Cluster {
@@ -60,7 +61,7 @@ impl Cluster {
         Err(Error::connect(failures, started.elapsed()))
     }
 
-    /// Whether a node comes up on its second attempt, where that takes another way than the first.
+    /// Whether a node comes up on its second attempt, where that takes a different way from the first.
     async fn comes_up_later(
         &self,
         mut events: Receiver<Event>,
@@ -92,7 +93,7 @@ impl Cluster {
         self.factory.connector.failure_after(&seed, &nothing, failed.0, failed.1, Instant::now())
     }
 
-    /// The failure of a node whose own attempt goes on, while the time to connect is over.
+    /// The failure of a node whose own attempt goes on although the time to connect is up.
     fn out_of_time(&self, node: &Node, begun: Instant) -> NodeFailure {
         let connector = &self.factory.connector;
         let nothing = ConnectionFacts::default();

@@ -26,7 +26,7 @@ pub(crate) enum Whereabouts {
     Unknown,
 }
 
-/// What the node's own view says of a slot.
+/// What the node's own view says about a slot.
 pub(crate) fn whereabouts(view: &View, slot: Slot) -> Whereabouts {
     let leaving = |open: &&truename_topology::view::OpenSlot| {
         open.slot == slot && open.direction == Direction::Migrating
@@ -46,8 +46,8 @@ pub(crate) fn whereabouts(view: &View, slot: Slot) -> Whereabouts {
 
 impl Cluster {
     /// Where to send a command that `node` answered with the text of a redirect, which may be anybody's. What leads there
-    /// is what the node says of itself, or a newer map; `to`, the target that the text names, is only compared with it.
-    /// The answer says whether `ASKING` goes first. `None`: nothing confirms the text.
+    /// is what the node says about itself, or a newer map; `to`, the target that the text names, is only compared with
+    /// it. The answer says whether `ASKING` goes first. `None`: nothing confirms the text.
     pub(crate) async fn confirm(
         &self,
         node: &Arc<Node>,
@@ -132,7 +132,7 @@ mod tests {
             ("0-9", "10-19", Whereabouts::Here),
             ("10-19", "0-9", Whereabouts::Owner(NodeId::from(&*b))),
             (&*leaving, "10-19", Whereabouts::Importer(NodeId::from(&*b))),
-            // What comes is not here yet.
+            // A slot on its way in is not here yet.
             (&*coming, "0-9", Whereabouts::Owner(NodeId::from(&*b))),
             ("10-19", "20", Whereabouts::Unknown),
         ] {

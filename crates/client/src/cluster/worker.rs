@@ -54,7 +54,7 @@ async fn work_on(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) 
     {
         observe::refreshed("failed");
         signals.emit(|| Event::RefreshFailed { cause: panicked.to_string() });
-        // What always panics is not repeated without need.
+        // What panics every time is not repeated needlessly.
         quiet.wait = interval;
         tokio::time::sleep(PAUSE.1).await;
     }
@@ -81,11 +81,14 @@ async fn work(cluster: Weak<Cluster>, signals: &Signals, quiet: &mut Quiet) {
             backoff.reset();
         }
         quiet.after(refreshed, is_news);
+        if quiet.is_calm {
+            connections.clear();
+        }
         not_before = Instant::now() + LEAST_PAUSE.max(backoff.next_pace());
     }
 }
 
-/// What is noticed next, if anything is within this time. When nothing is going on, no connection to ask is kept.
+/// What is noticed next, if anything is within this time. No connection to ask is kept unless the next refresh is near.
 async fn next_hints(
     signals: &Signals,
     within: Duration,
@@ -106,14 +109,16 @@ async fn next_hints(
 struct Quiet {
     wait: Duration,
     interval: Duration,
-    /// Short pauses since somebody noticed something.
+    /// Nothing happened, and the next refresh is the next regular one.
+    is_calm: bool,
+    /// Short pauses since somebody noticed something; every calm interval makes up for one.
     shortened: u32,
 }
 
 impl Quiet {
     /// What one seed said at the start is put to the vote at once.
     fn new(interval: Duration) -> Self {
-        Self { wait: Duration::ZERO, interval, shortened: 0 }
+        Self { wait: Duration::ZERO, interval, is_calm: false, shortened: 0 }
     }
 
     /// Takes note of a refresh, and of whether somebody had asked for it.
@@ -121,14 +126,20 @@ impl Quiet {
         if is_news {
             self.shortened = 0;
         }
-        let is_open = (refreshed.changed || refreshed.disputed) && self.shortened < MOST_SHORTENED;
-        self.shortened += u32::from(is_open);
+        let is_moving = (refreshed.changed || refreshed.disputed) && self.shortened < MOST_SHORTENED;
+        if is_moving {
+            self.shortened += 1;
+        } else if self.wait == self.interval {
+            self.shortened = self.shortened.saturating_sub(1);
+        }
         let wait = match self.wait {
-            _ if is_news || is_open => SETTLING,
+            _ if is_news || is_moving => SETTLING,
+            Duration::ZERO if refreshed.is_open => SETTLING,
             Duration::ZERO => self.interval,
             wait => wait.saturating_mul(2),
         };
         self.wait = wait.min(self.interval);
+        self.is_calm = !is_news && !is_moving && self.wait == self.interval;
     }
 }
 
@@ -203,7 +214,7 @@ mod tests {
         let waits = |interval: u64, refreshes: &[(bool, bool, bool)]| {
             let mut quiet = Quiet::new(Duration::from_secs(interval));
             let after = |&(is_news, changed, disputed): &(bool, bool, bool)| {
-                quiet.after(Refreshed { changed, disputed }, is_news);
+                quiet.after(Refreshed { changed, disputed, is_open: false }, is_news);
                 quiet.wait.as_secs()
             };
             refreshes.iter().map(after).collect::<Vec<_>>()
@@ -219,10 +230,17 @@ mod tests {
             let open = waits(60, &[never_ends; 66]);
             assert!(open[..60].iter().all(|wait| *wait == 1));
             assert_eq!(open[60..], [2, 4, 8, 16, 32, 60], "some never agree: {never_ends:?}");
-            let now_and_then = waits(60, &[never_ends, calm, calm].repeat(66));
-            assert_eq!(now_and_then[192..], [60; 6], "{never_ends:?}");
+            let now_and_then = waits(60, &[never_ends, calm, calm].repeat(100));
+            let mean = now_and_then[200..].iter().sum::<u64>() / 100;
+            assert!(mean >= 15, "{never_ends:?}: {now_and_then:?}");
             let with_news = waits(60, &[&[never_ends; 66][..], &[(true, false, false), never_ends]].concat());
             assert_eq!(with_news[66..], [1, 1]);
         }
+        let mut undecided = Quiet::new(Duration::from_secs(60));
+        let pauses = [(); 5].map(|()| {
+            undecided.after(Refreshed { changed: false, disputed: false, is_open: true }, false);
+            undecided.wait.as_secs()
+        });
+        assert_eq!(pauses, [1, 2, 4, 8, 16]);
     }
 }

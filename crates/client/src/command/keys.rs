@@ -172,7 +172,7 @@ fn debug<A: Arguments + ?Sized>(args: &A) -> Option<Span> {
     DEBUG_OF_KEY.iter().any(|word| is(args, 1, word)).then_some(Span::one(2))
 }
 
-/// What a walk over options makes of a word: its operand is the one looked for, or it is passed with its operands.
+/// What a walk over options makes of a word: its operand is the one looked for, or it is skipped with its operands.
 enum Step {
     Found,
     Over(usize),

@@ -1,4 +1,5 @@
-//! What a server says of a command that the table lacks: its answer to `COMMAND INFO`, reduced to what routing needs.
+//! What a server says about a command that the table lacks: its answer to `COMMAND INFO`, reduced to what routing
+//! needs.
 //!
 //! What must stay true: nothing in it makes a command repeatable or turns one of its errors into a refusal. A server
 //! describes a renamed `EVAL` or a module's command as readily as its own, and what those answer is theirs.
@@ -8,9 +9,9 @@ use truename_topology::Slot;
 
 use super::keys::Arguments;
 
-/// Key specifications of one command that are kept.
+/// How many key specifications of one command are kept.
 const MOST_KEY_SPECS: usize = 8;
-/// Subcommands of one command that are kept.
+/// How many subcommands of one command are kept.
 const MOST_SUBCOMMANDS: usize = 64;
 /// The longest name of a subcommand, and the longest word before a key; what is kept of a description is small.
 const LONGEST_WORD: usize = 128;
@@ -88,7 +89,7 @@ impl Learned {
         })
     }
 
-    /// Whether a call may be refused for what this says.
+    /// Whether a call may be refused because of what this says.
     pub(crate) fn may_refuse(&self) -> bool {
         let refuses = |one: &Self| one.is_stateful || one.is_for_many || one.is_administrative;
         refuses(self) || self.subcommands.iter().any(refuses)
@@ -101,7 +102,7 @@ impl Learned {
         self.subcommands.iter().find(named).unwrap_or(self)
     }
 
-    /// The slot of the command's first key, `Some(None)` if it has none; `None` if that cannot be told.
+    /// The slot of the command's first key, `Some(None)` if it has none; `None` if that is unknown.
     pub(crate) fn slot<A: Arguments + ?Sized>(&self, args: &A) -> Option<Option<Slot>> {
         match self.keys.iter().find_map(|spec| spec.first_key(args)) {
             Some(key) => Some(Some(Slot::of_key(key))),

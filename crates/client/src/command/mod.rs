@@ -1,8 +1,9 @@
 //! Commands: what the caller wants sent, and what the client must know of it.
 //!
-//! - [`Command`] and [`cmd`] build one; arguments are borrowed where they can be.
+//! - [`Command`] and [`cmd`] build one; arguments (`arg`) are borrowed where they can be.
+//! - `keys` finds the keys among the arguments, and with them the slot.
 //! - `spec` says where its keys are, whether it may be repeated, and what it does to its connection.
-//! - `learned` is what a server says of a command that the table lacks.
+//! - `learned` is what a server says about a command that the table lacks.
 //! - `table` is generated from real servers; see `tools/command-table`.
 //!
 //! A command is encoded straight into the buffer of the lane that it is sent on, and again when it is sent
@@ -32,7 +33,7 @@ pub use spec::index::lookup;
 pub(crate) use spec::routing::Refusal;
 pub use spec::{Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
 
-/// Arguments that a command holds without allocating.
+/// How many arguments a command holds without allocating.
 const INLINE_ARGS: usize = 6;
 
 /// A command with its arguments.
@@ -40,7 +41,7 @@ const INLINE_ARGS: usize = 6;
 /// A command that this client does not know, such as a module's or a renamed one, is looked up once with `COMMAND INFO`:
 /// where its keys are, whether it waits on the server, whether it belongs to a connection of its own (and is then
 /// refused). Where the server does not say, its first argument is taken for its key; [`route_by_key`](Self::route_by_key)
-/// and [`route_to`](Self::route_to) say better. It is never sent again once it may have been executed, unless
+/// and [`route_to`](Self::route_to) override that. It is never sent again once it may have been executed, unless
 /// [`repeatable`](Self::repeatable) says so, and none of its errors proves that it was not executed.
 ///
 /// ```
@@ -120,9 +121,9 @@ impl<'a> Command<'a> {
 
     /// Says whether the command may be sent again when the connection was lost before its reply came.
     ///
-    /// Without this only a command that changes nothing is. A write that is executed twice undoes what others wrote in
-    /// between and had acknowledged. Where the client gave the connection up because the server was silent, the first
-    /// copy may even be executed later than the second one, and later than commands that follow.
+    /// Without this, only a command that changes nothing is sent again. A write that is executed twice undoes what
+    /// others wrote in between and had acknowledged. Where the client gave the connection up because the server was
+    /// silent, the first copy may even be executed later than the second one, and later than commands that follow.
     #[must_use]
     pub fn repeatable(mut self, repeatable: bool) -> Self {
         self.repeatable = Some(repeatable);

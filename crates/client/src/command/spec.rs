@@ -4,7 +4,8 @@
 //! say is decided here, once per command and with the reason beside it:
 //! `repeat` (may it run twice?), `stateful` (does it change its connection?), `blocking` (how long may it wait?), `compound`
 //! (does its error prove anything?), `routing` (where does it go without a key?).
-//! `index` joins all of it into one static table at compile time and finds a command in it.
+//! `index` joins all of it into one static table at compile time and finds a command in it; `row` finds its rows for those
+//! lists, `condition` and `wait` are what `repeat` and `blocking` write there.
 //!
 //! What must stay true: a lookup allocates nothing, and a command that no list mentions is never repeated.
 
@@ -60,7 +61,7 @@ impl Flags {
     pub const ADMIN: Self = Self(1 << 4);
     /// Has subcommands.
     pub const CONTAINER: Self = Self(1 << 5);
-    /// Executing it twice is as good as once, under a condition; ask [`Spec::repeatable`].
+    /// Executing it twice is as good as executing it once, under a condition; ask [`Spec::repeatable`].
     pub const REPEATABLE: Self = Self(1 << 6);
     /// Changes, or depends on, the state of its connection: never to be sent on a shared lane.
     pub const STATEFUL: Self = Self(1 << 7);

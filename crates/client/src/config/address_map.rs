@@ -8,7 +8,7 @@ use truename_topology::{AnnouncedNode, DialAddress, Endpoint};
 
 type MapFn = dyn Fn(&AnnouncedNode, &Endpoint) -> Option<DialAddress> + Send + Sync;
 
-/// Where to dial nodes instead of at their announced addresses.
+/// Where to dial nodes instead of their announced addresses.
 ///
 /// Made from a closure, or from pairs of announced and dialled `host:port`. Only the dialled address changes: a
 /// node stays known by what it announced, and the names it may prove stay those of the identity policy.

@@ -53,7 +53,7 @@ impl Config {
         self
     }
 
-    /// Where to dial and who must answer, with the profile's habits below the user's own rules.
+    /// Where to dial and who must answer, with the profile's defaults below the user's own rules.
     pub(crate) fn address_policy(&self) -> AddressPolicy {
         let seeds = self.seeds.iter();
         let scope = seeds.fold(Scope::new(), |scope, seed| scope.with_seed(seed.host(), self.profile));

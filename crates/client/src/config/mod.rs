@@ -1,8 +1,9 @@
 //! Configuration: one set of options for every node of a cluster.
 //!
 //! - [`Config`] is the builder; [`url`] is its text form.
-//! - [`Credentials`], [`Resolve`], [`NodeAddressMap`] and [`ReadFrom`] are its parts; `identity` says who must answer,
-//!   `plaintext` where a plaintext client may log in, `timing` what the durations are, and how they are set.
+//! - [`Credentials`], [`Resolve`] (`resolver`), [`NodeAddressMap`] (`address_map`) and [`ReadFrom`] are its parts;
+//!   `identity` says who must answer, `plaintext` where a plaintext client may log in, `timing` what the durations are,
+//!   `durations` how they are set, `validate` which configurations cannot work.
 //!
 //! Whatever is set here holds for all nodes, seeds and discovered ones alike: there is no second place to put
 //! the password or the TLS options.
@@ -155,7 +156,7 @@ impl Config {
 
     /// Lets a plaintext client log in at a provider whose [profile](Profile::tls_default) says TLS.
     ///
-    /// Without it such a seed is refused as an error of the configuration, and such an announced node is not
+    /// Without it such a seed is refused as a configuration error, and such an announced node is not
     /// dialled. ElastiCache and MemoryDB clusters can run without TLS, and their names do not show it; if they have no
     /// password either, plaintext works without this.
     ///
@@ -181,7 +182,7 @@ impl Config {
         }
         Err(Error::config_with_remedy(
             "reject_unauthorized(false) would accept any server",
-            "leave it out: names are resolved against what the cluster announced and the seed; or call \
+            "leave it out: names are checked against what the cluster announced and the seed; or call \
              Tls::danger_accept_invalid_hostnames or Tls::danger_accept_invalid_certificates",
         ))
     }
@@ -199,17 +200,17 @@ impl Config {
         self.credentials(Credentials::password(password))
     }
 
-    /// Adds a rule for where to dial; the first one that matches a node holds.
+    /// Adds a rule for where to dial; the first one that matches a node applies.
     #[must_use]
     pub fn dial_rule(mut self, rule: DialRule) -> Self {
         self.rules.push(rule);
         self
     }
 
-    /// Where to dial nodes instead of at their announced addresses: a table or a closure, asked before the rules.
+    /// Where to dial nodes instead of their announced addresses: a table or a closure, asked before the rules.
     ///
-    /// Most users need none: an announced address that cannot be reached is tried at the seed's host with the
-    /// announced port by itself.
+    /// Most users need none: an announced address that cannot be reached is automatically tried at the seed's host with
+    /// the announced port.
     ///
     /// ```
     /// use truename::topology::{DialAddress, Endpoint};
@@ -239,7 +240,7 @@ impl Config {
         self
     }
 
-    /// Pins a host name to an address, for one port or for all. May be given several times, also for one name.
+    /// Pins a host name to an address, for one port or for all. May be given several times, also for the same name.
     #[must_use]
     pub fn resolve(mut self, host: impl Into<String>, port: Option<u16>, address: IpAddr) -> Self {
         self.resolver.pinned.push(Pinned { host: host.into(), port, address });
@@ -275,7 +276,7 @@ impl Config {
         self
     }
 
-    /// How many commands may be outstanding on one connection; more wait for room within their own deadlines.
+    /// How many commands may be outstanding on one connection; further ones wait for room within their own deadlines.
     /// The default is 16,384.
     #[must_use]
     pub fn max_in_flight(mut self, commands: usize) -> Self {
@@ -283,7 +284,8 @@ impl Config {
         self
     }
 
-    /// How many bytes may wait to be written to one connection; more wait for room. The default is 32 MiB.
+    /// How many bytes may wait to be written to one connection; commands beyond that wait for room. The default is 32
+    /// MiB.
     #[must_use]
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = bytes.max(1);
@@ -333,7 +335,7 @@ impl Config {
         self
     }
 
-    /// The provider profile that holds: the chosen one, or the one that the first seed's name suggests.
+    /// The provider profile that applies: the chosen one, or the one that the first seed's name suggests.
     pub fn effective_profile(&self) -> Option<&'static Profile> {
         self.profile.or_else(|| self.seeds.first().and_then(|seed| Profile::detect(seed.host())))
     }

@@ -12,7 +12,7 @@ use crate::error::Error;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReadFrom {
-    /// The primary: what was written is read.
+    /// The primary: reads see what was written.
     #[default]
     Primary,
     /// A replica, drawn at random, and nothing else: without a usable one the command waits for it.
@@ -23,7 +23,7 @@ pub enum ReadFrom {
     Nearest,
     /// A node of this availability zone, replicas first; otherwise a replica elsewhere, otherwise the primary.
     ///
-    /// Zones are known where the server tells them: Valkey 8.1 and later in `HELLO`, and in `CLUSTER SLOTS`.
+    /// Zones are known where the server reports them: Valkey 8.1 and later in `HELLO`, and in `CLUSTER SLOTS`.
     Zone(Arc<str>),
 }
 

@@ -1,4 +1,4 @@
-//! Names to addresses: the system's resolver, pinned entries, or the user's own.
+//! Names to addresses: the system's resolver (`lookups`), pinned entries, or the user's own.
 
 mod lookups;
 

@@ -11,7 +11,7 @@
 //! | `connect_timeout=5s` | how long connecting may take in total |
 //! | `stall_timeout=2s` | how long a server that owes a reply may be silent |
 //! | `refresh=60s` | how often the topology is asked for |
-//! | `profile=azure-managed` | the provider's habits |
+//! | `profile=azure-managed` | the provider profile |
 //! | `map=RULE` | a dial rule; may be repeated |
 //! | `verify_as=NAME` | a further name that is acceptable for every node |
 //! | `verify_only=NAME` | the only acceptable name, for every node; short for `identity=only:NAME` |
@@ -141,8 +141,8 @@ fn refuse_stray_marks(rest: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads `host`, `host:port` or `[v6]:port`; a missing port is the provider's habit. The text is not repeated: without
-/// its host, `rediss://user:password` looks like a host and a port.
+/// Reads `host`, `host:port` or `[v6]:port`; a missing port is the provider's usual one. The text is not repeated:
+/// without its host, `rediss://user:password` looks like a host and a port.
 fn parse_seed(text: &str, position: usize, profile: Option<&'static Profile>) -> Result<Endpoint, Error> {
     if text.is_empty() {
         return Err(Error::config_with_remedy("the URL names no host", FORM));

@@ -61,7 +61,7 @@ pub(super) struct Dialling<'a> {
     pub(super) deadline: Instant,
 }
 
-/// An attempt's state at one address: what was learnt, which is what a failure has to say.
+/// An attempt's state at one address: what was learnt, which is what a failure reports.
 struct Attempt<'a> {
     dialling: Dialling<'a>,
     via: Via,
@@ -69,8 +69,8 @@ struct Attempt<'a> {
     facts: ConnectionFacts,
 }
 
-/// Dials one way: the addresses of its host, one after the other, until one of them passed every check that the target
-/// asks for.
+/// Dials one way: the addresses of its host, one after the other, until one of them has passed every check that the
+/// target asks for.
 pub(super) async fn dial(dialling: Dialling<'_>, way: &Way) -> Result<Connected, NodeFailure> {
     let started = Instant::now();
     let begin = |peer| {
@@ -260,7 +260,7 @@ impl Attempt<'_> {
         Err((phase, cause))
     }
 
-    /// Is it the node that was announced? Asks in a second way where an answer is needed and the first one gave none.
+    /// Is it the node that was announced? Asks in a second way where an answer is needed and the first way gave none.
     async fn check_identity(&mut self, wire: &mut Wire<Transport>) -> Attempted<()> {
         let Dialling { env, target, expected, .. } = self.dialling;
         let Some(expected) = expected else { return Ok(()) };

@@ -27,7 +27,7 @@ use crate::error::{Cause, Error, NodeFailure, Phase};
 use crate::panics;
 use crate::tls::{Outdated, TlsContext};
 
-/// Silence after which the second way is tried beside the first.
+/// How long the first way may be silent before the second is tried in parallel.
 const RACE_AFTER: Duration = Duration::from_millis(250);
 
 /// Makes connections for one client.
@@ -116,8 +116,8 @@ impl Connector {
         })
     }
 
-    /// Why the target would not be dialled at all: it cannot be planned, or its name is out of scope and it has no id that a
-    /// detour could be proved by.
+    /// Why the target would not be dialled at all: it cannot be planned, or its name is out of scope and it has no id
+    /// by which a detour could be proved.
     pub(crate) fn refuses_to_dial(&self, target: &Target) -> Option<Box<NodeFailure>> {
         match self.plan(target) {
             Err(failure) => Some(failure),
@@ -191,11 +191,11 @@ impl Connector {
     ) -> NodeFailure {
         let plan = self.plan(target).ok();
         let report = failure::report(target, plan.as_ref(), facts, (phase, cause), since.elapsed());
-        // They were in order.
+        // Names and certificate were in order.
         NodeFailure { acceptable: Vec::new(), certificate: None, ..report }
     }
 
-    /// A report of one attempt per way, without racing: what the doctor shows.
+    /// Reports one attempt per way, without racing: what the doctor shows.
     pub(crate) async fn examine(
         &self,
         target: &Target,

@@ -1,4 +1,4 @@
-//! What is known of a connection: the record that an attempt fills in.
+//! What is known about a connection: the record that an attempt fills in.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub struct ConnectionFacts {
     pub identity: Option<Identity>,
     /// What the peer presented.
     pub certificate: Option<Arc<Certificate>>,
-    /// What the server said of itself.
+    /// What the server said about itself.
     pub greeting: Greeting,
     /// How long the first exchange took: a round trip, and the server's work.
     pub round_trip: Duration,

@@ -3,7 +3,8 @@
 //! The commands go out together; what they are and how each reply is read is in [`steps`]. Only the login decides;
 //! servers that do not know the others answer errors that are tolerated: `CLIENT SETINFO` came with 7.2, `CLIENT INFO`
 //! with 6.2, and Redis Enterprise rejects `CLUSTER MYID`. A server without `HELLO` (before 6.0, or `NOPROTO`) gets a
-//! second round trip with RESP2. What an error means is in [`refusal`].
+//! second round trip with RESP2. What an error means is in [`refusal`]; [`login`] is what it takes, and
+//! [`said`] what comes of it.
 //!
 //! Every step reads its own reply, in the order in which they were sent; a reply that its command cannot have, or one
 //! reply too many, ends the connection. The last command's reply is recognised by its content; where it is an error, which
@@ -48,8 +49,8 @@ async fn greet<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, login: &Lo
 
 /// Sends all steps in one write and lets each read its reply. `None` when the server does not know `HELLO`.
 ///
-/// After a refusal of the login the other replies are not waited for: a server that wants no connection may say
-/// nothing more.
+/// After a refusal of the login the other replies are not waited for: a server that does not want the connection may
+/// say nothing more.
 async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
     steps: &[Step<'_>],

@@ -21,7 +21,7 @@ const MAX_NODES_TEXT: usize = 2 * 1024 * 1024;
 pub(super) struct Circumstances {
     pub(super) via: Via,
     pub(super) is_tls: bool,
-    /// It was dialled elsewhere than at its announced address.
+    /// It was dialled at an address other than its announced one.
     pub(super) is_detour: bool,
     /// The expected node reported its id to this client before.
     pub(super) has_told: bool,
@@ -47,7 +47,7 @@ impl Circumstances {
     }
 }
 
-/// Asks the node for its id in another way than `CLUSTER MYID`, which Redis Enterprise rejects. `None` when it does
+/// Asks the node for its id in a way other than `CLUSTER MYID`, which Redis Enterprise rejects. `None` when it does
 /// not report it.
 pub(super) async fn ask_nodes<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,

@@ -1,4 +1,4 @@
-//! What an error of the operating system says of a connection.
+//! What an operating-system error says about a connection.
 
 use std::io;
 

@@ -16,9 +16,9 @@ use super::Target;
 use super::way::{Via, Way};
 use crate::error::NodeFailure;
 
-/// Ids that are remembered at most; more than a topology can have at a time.
+/// The most ids that are remembered; more than a topology can have at a time.
 const MAX_IDS: usize = 4096;
-/// For how long a way is avoided after a stranger: at first, and at most.
+/// How long a way is avoided after a stranger: at first, and at most.
 pub(super) const ASTRAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// What all connections to one node share.

@@ -3,7 +3,7 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`attempt`] | one dial attempt: resolve, TCP, TLS, greeting, node id |
-//! | [`facts`] | what is known of a connection |
+//! | [`facts`] | what is known about a connection |
 //! | [`tcp`], [`sni`], [`identity`] | an attempt's steps: the socket, the name to ask for, the announced node or another |
 //! | [`secured`] | the TLS handshake, and sessions that are resumed |
 //! | [`trust`] | live connections, judged again when the TLS options change |

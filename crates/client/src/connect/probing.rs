@@ -14,7 +14,7 @@ use super::wire::Wire;
 use crate::error::{Cause, Error};
 use crate::tls::classify_tls_error;
 
-/// Time that is kept back from a TLS handshake to find out what else the port speaks.
+/// Time that is reserved, out of a TLS handshake's, to find out what else the port speaks.
 const PROBE_TIME: Duration = Duration::from_millis(400);
 
 /// The message for a peer that speaks neither TLS nor Redis.

@@ -21,8 +21,8 @@ pub(super) fn before_dialling(cause: &Cause) -> Option<String> {
     ))
 }
 
-/// What peers chose and people are to type: only what is a name or an address, and as we write it, for everything else may
-/// mean something to a shell.
+/// What peers chose and people are to type: only names and addresses, in our own spelling, since anything else may mean
+/// something to a shell.
 fn typeable(text: &str) -> String {
     IdentityName::parse(text).map_or_else(|_| "NAME".to_owned(), |name| name.to_string())
 }
@@ -66,11 +66,11 @@ pub(super) fn advise(
             if phase == Phase::Tcp && is_ruled_elsewhere(target, plan) =>
         {
             "the address that was dialled comes from a rule, an address map or the provider's profile: check that, the \
-             tunnel or port mapping behind it, and that the node runs"
+             tunnel or port mapping behind it, and that the node is running"
                 .to_owned()
         }
         Cause::Refused | Cause::Unreachable(_) if target.is_seed => {
-            "check host and port, the firewall, and that the server runs".to_owned()
+            "check host and port, the firewall, and that the server is running".to_owned()
         }
         Cause::TimedOut if target.is_seed && phase == Phase::Tcp => {
             "check host and port: a firewall that drops packets looks like this".to_owned()
@@ -103,16 +103,16 @@ pub(super) fn advise(
             facts.certificate.as_ref().map_or_else(String::new, |c| format!("; its name is {}", c.issuer))
         ),
         Cause::PinMismatch { presented } => format!(
-            "ask whoever runs the server which key it has, by another way than this connection: pin {presented} beside \
+            "ask whoever runs the server, not over this connection, which key it has: pin {presented} beside \
              the old one (--pin, Tls::pin) only if they name this very key; otherwise somebody may be impersonating the server"
         ),
         Cause::NoCommonTlsVersion => {
-            "enable TLS 1.2 or 1.3 at the server, or, if TLS 1.2 is all it has, allow that here: --tls-min 1.2 \
+            "enable TLS 1.2 or 1.3 on the server, or, if TLS 1.2 is all it has, allow that here: --tls-min 1.2 \
              (Tls::min_version)"
                 .to_owned()
         }
         Cause::ClientCertificateRequired => {
-            "give one with --cert FILE --key FILE (Tls::client_certificate_files)".to_owned()
+            "supply one with --cert FILE --key FILE (Tls::client_certificate_files)".to_owned()
         }
         Cause::ClientCertificateRejected(_) => {
             "check that the client certificate is signed by an authority that the server trusts, is valid \
@@ -120,7 +120,7 @@ pub(super) fn advise(
                 .to_owned()
         }
         Cause::AuthRequired => {
-            "give the password with --password-env NAME or --password-file FILE (Config::credentials)".to_owned()
+            "supply the password with --password-env NAME or --password-file FILE (Config::credentials)".to_owned()
         }
         Cause::WrongCredentials => "check the user name (--user) and the password".to_owned(),
         Cause::NoPermission(_) => {
@@ -130,7 +130,7 @@ pub(super) fn advise(
         }
         Cause::WrongNode { answered, .. } => return wrong_node(target, plan, facts, answered.is_some()),
         Cause::ServerRefused(what) if what.contains("max number of clients") => {
-            "raise maxclients at the server, or close connections that are not needed".to_owned()
+            "raise maxclients on the server, or close connections that are not needed".to_owned()
         }
         Cause::PlaintextCredentials { .. } => REMEDY.to_owned(),
         Cause::TooManyDials => "try again later: attempts to connect to silent nodes are using up the limit".to_owned(),
@@ -147,8 +147,8 @@ pub(super) fn advise(
     })
 }
 
-/// Whether a rule leads elsewhere than to the address that was announced, or, for a seed, configured. A rule may also name
-/// the announced address, which is then the only way to the node.
+/// Whether a rule leads to an address other than the announced one, or, for a seed, the configured one. A rule may also
+/// name the announced address, which is then the only way to the node.
 fn is_ruled_elsewhere(target: &Target, plan: &NodePlan) -> bool {
     match &plan.dial {
         DialPlan::Ruled(address) => !target.is_seed || target.is_elsewhere(address),
@@ -156,7 +156,8 @@ fn is_ruled_elsewhere(target: &Target, plan: &NodePlan) -> bool {
     }
 }
 
-/// No TCP connection to a node, by no rule. What one failure cannot tell is whether the others fail as well.
+/// No TCP connection to a node to which no rule applies. One failure does not show whether the other nodes fail as
+/// well.
 fn unreachable(target: &Target, plan: &NodePlan) -> Option<String> {
     let node = &target.node.endpoint;
     if matches!(plan.dial, DialPlan::Detour(_)) {
@@ -169,20 +170,20 @@ fn unreachable(target: &Target, plan: &NodePlan) -> Option<String> {
             "--map '{}=seed' for the seed's host with the announced port",
             if is_ip { "ip" } else { "*" }
         ),
-        // Of the seed's own address nothing is to change.
+        // Nothing about the seed's own address has to change.
         _ if is_ip && target.seed.ip().is_none() => {
             "--map 'ip=HOST' for another host with the announced ports".to_owned()
         }
         _ => format!("--map '{}=HOST' for another host with the announced port", matched(node.host())),
     };
     Some(format!(
-        "if only {node} fails, it is down: check that it runs, and the firewall; if every node fails like this, the \
+        "if only {node} fails, it is down: check that it is running, and the firewall; if every node fails like this, the \
          announced addresses cannot be reached from here: one rule says where to dial, such as {rule}, or --map \
          '*=seed:+1000' when the ports are shifted (Config::dial_rule)"
     ))
 }
 
-/// Another node answered, or, if it does not tell its id, one that may be another.
+/// Another node answered, or, if it does not report its id, one that may be another.
 fn wrong_node(target: &Target, plan: &NodePlan, facts: &ConnectionFacts, tells_id: bool) -> Option<String> {
     const ASK: &str = "allow the user to ask for the node's id (ACL SETUSER NAME +cluster|myid)";
     const GUESS: &str = "the seed's host with the announced port was only a guess, because the announced address failed: that \
@@ -276,7 +277,7 @@ fn name_mismatch(target: &Target, plan: &NodePlan, facts: &ConnectionFacts) -> S
     }
 }
 
-/// The names that the default policy would accept beside those of the plan. Where that is the policy there is none.
+/// The names that the default policy would accept in addition to the plan's. Where that is the policy there are none.
 fn excluded(target: &Target, plan: &NodePlan) -> Vec<(&'static str, IdentityName)> {
     let node = &target.node;
     let hosts = [
@@ -321,7 +322,7 @@ mod tests {
         Target::announced(&node, &seed.parse().expect("an address"))
     }
 
-    /// What is advised for `cause` at `dialled`, with this rule in force, if any.
+    /// What is advised for `cause` at `dialled`, under this rule, if any.
     fn advice(target: &Target, rule: &str, dialled: &str, (phase, cause): (Phase, Cause)) -> String {
         let rules = (!rule.is_empty()).then(|| rule.parse().expect("a rule"));
         let policy = rules.into_iter().fold(AddressPolicy::new(), AddressPolicy::with_rule);
@@ -334,7 +335,7 @@ mod tests {
     /// `ping` advised a rule for every node that is down, and the one that had just been tried; `doctor` said it is down.
     #[test]
     fn a_node_that_cannot_be_reached_may_be_down_and_what_was_tried_is_not_advised() {
-        let both = ["is down: check that it runs", "if every node fails like this", "--map"];
+        let both = ["is down: check that it is running", "if every node fails like this", "--map"];
         let ip = "10.0.0.4:8501";
         let name = "node-1.example.net:6379";
         let seed = "cache.example.net:6379";
@@ -356,7 +357,8 @@ mod tests {
         }
     }
 
-    /// What met another node at the seed's host read as a second fault, with a rule that leads all nodes to one address.
+    /// A detour that met another node at the seed's host was reported like a second fault, with advice that led all
+    /// nodes to one address.
     #[test]
     fn a_guess_that_failed_is_no_fault_of_its_own_and_no_rule_leads_all_nodes_to_one_address() {
         let guess = "was only a guess";

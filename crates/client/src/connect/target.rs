@@ -26,7 +26,7 @@ impl Target {
         announced.into_iter().flatten().chain([self.seed.host(), address.host()])
     }
 
-    /// Whether this is another address than the announced one.
+    /// Whether this is an address other than the announced one.
     pub(crate) fn is_elsewhere(&self, dialled: &DialAddress) -> bool {
         *dialled != self.node.endpoint
     }

@@ -30,7 +30,7 @@ fn tune(stream: &TcpStream, silence: Duration) {
     endure(stream, silence);
 }
 
-/// Makes the system give up a peer that acknowledges nothing, or takes no more bytes, for so long.
+/// Makes the system give up a peer that acknowledges nothing, or takes no more bytes, for this long.
 pub(super) fn endure(stream: &TcpStream, silence: Duration) {
     let silence = silence.clamp(ENDURED_AT_LEAST, ENDURED_AT_MOST);
     #[cfg(target_os = "linux")]

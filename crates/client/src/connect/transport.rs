@@ -50,7 +50,7 @@ impl AsyncWrite for Transport {
     }
 }
 
-/// A stream that gives up by itself a peer that acknowledges nothing, or takes no more bytes.
+/// A stream that by itself gives up a peer that acknowledges nothing, or takes no more bytes.
 pub(crate) trait Endure {
     /// Sets how long the peer may do so.
     fn endure(&self, silence: Duration);

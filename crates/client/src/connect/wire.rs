@@ -36,8 +36,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.ask(&[command]).await
     }
 
-    /// Sends some commands in one write and reads the first reply. A server that wants no connection says so in it
-    /// and may say nothing more.
+    /// Sends some commands in one write and reads the first reply. A server that does not want the connection says
+    /// so in it and may say nothing more.
     pub(crate) async fn ask(&mut self, commands: &[&[&[u8]]]) -> Result<Reply, WireError> {
         if self.holds_more()? {
             return Err(WireError::Surplus);
@@ -57,7 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.reply().await
     }
 
-    /// [`round_trip`](Self::round_trip) within other limits than those of a greeting.
+    /// [`round_trip`](Self::round_trip) within limits other than those of a greeting.
     pub(crate) async fn round_trip_within(
         &mut self,
         limits: Limits,
@@ -74,7 +74,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.stream.flush().await
     }
 
-    /// Whether a reply is there that was not asked for, or the beginning of one. Pushes come at any time.
+    /// Whether a reply that was not asked for, or the beginning of one, is there. Pushes come at any time.
     pub(crate) fn holds_more(&mut self) -> Result<bool, WireError> {
         loop {
             match self.decoder.decode(&mut self.inbound).map_err(WireError::Decode)? {

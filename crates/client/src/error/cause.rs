@@ -78,9 +78,9 @@ pub enum Cause {
     TimedOut,
     /// The peer closed or reset the connection.
     ClosedByPeer,
-    /// TLS was spoken to a port that speaks plaintext Redis.
+    /// TLS was tried on a port that speaks plaintext Redis.
     PlaintextPort,
-    /// Plaintext was spoken to a port that speaks TLS.
+    /// Plaintext was tried on a port that speaks TLS.
     TlsPort,
     /// The peer's TLS failed for another reason, such as no common version or cipher suite.
     TlsFailed(String),
@@ -205,7 +205,7 @@ impl Cause {
         )
     }
 
-    /// Whether another node than the announced one answered, or one that does not prove that it is the one.
+    /// Whether a node other than the announced one answered, or one that does not prove that it is the announced one.
     pub(crate) fn is_wrong_node(&self) -> bool {
         matches!(self, Self::WrongNode { .. })
     }
@@ -242,8 +242,8 @@ impl fmt::Display for Cause {
             Self::NoLocalAddress(why) => write!(f, "no local address or port to dial from ({})", shown(why)),
             Self::TimedOut => write!(f, "no answer in time"),
             Self::ClosedByPeer => write!(f, "the peer closed the connection"),
-            Self::PlaintextPort => write!(f, "TLS was spoken to a port that speaks plaintext Redis"),
-            Self::TlsPort => write!(f, "plaintext was spoken to a port that speaks TLS"),
+            Self::PlaintextPort => write!(f, "the port speaks plaintext Redis, not TLS"),
+            Self::TlsPort => write!(f, "the port speaks TLS, not plaintext"),
             Self::TlsFailed(why) => write!(f, "the TLS handshake failed: {}", shown(why)),
             Self::UnknownIssuer => {
                 write!(f, "no trusted root signed the certificate, or an intermediate is missing")

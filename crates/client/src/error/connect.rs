@@ -112,7 +112,7 @@ impl fmt::Display for NodeFailure {
 pub struct ConnectError {
     /// The attempts that failed, in the order in which they ended; of many, the twenty that got furthest. Not empty in errors that a client returns.
     pub failures: Vec<NodeFailure>,
-    /// How long connecting was tried.
+    /// How long the attempts to connect went on.
     pub elapsed: Duration,
     /// How many further attempts failed.
     pub omitted: usize,

@@ -9,11 +9,14 @@
 //! | `Protocol` | the peer broke RESP | unknown |
 //! | `Interrupted` | the connection, at the wrong moment | unknown |
 //! | `Timeout` | time ran out | unknown if its reply was still to come |
-//! | `Type` | the reply has another type than was asked for | yes |
+//! | `Type` | the reply is not of the type that was asked for | yes |
 //! | `Closed` | the client was closed | no |
 //!
 //! [`Error::may_have_executed`] is the column on the right. No variant carries a secret or a command's arguments.
 //! `Display` escapes what peers said ([`Untrusted`]); fields hold it as it came.
+//!
+//! `cause` has what can go wrong with one node, `connect` the report of a failed connection, `route` why a command has
+//! no node, `execution` whether it was executed, `text` how the words of others are shown.
 //!
 //! [`Untrusted`]: truename_resp::Untrusted
 
@@ -121,7 +124,7 @@ impl Error {
         }
     }
 
-    /// The error in one line, to be part of another one's text.
+    /// The error in one line, to be part of another error's text.
     fn brief(&self) -> String {
         match self {
             Self::Connect(error) => {
@@ -312,7 +315,7 @@ impl fmt::Display for TimeoutError {
     }
 }
 
-/// A reply of another type than was asked for.
+/// A reply that is not of the type that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TypeError {
@@ -344,7 +347,7 @@ impl fmt::Display for TypeError {
         if let Some(detail) = &self.detail {
             write!(f, ": {}", shown(detail))?;
         } else if self.got == "nil" {
-            f.write_str("; an Option takes nil, too")?;
+            f.write_str("; an Option accepts nil, too")?;
         }
         Ok(())
     }

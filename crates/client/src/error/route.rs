@@ -14,7 +14,7 @@ pub enum RouteError {
         /// The slot of the command's key.
         slot: Slot,
     },
-    /// The topology has no node at all.
+    /// The topology has no nodes at all.
     NoNodes,
     /// Redirects went round in a circle or on and on.
     TooManyRedirects {
@@ -81,7 +81,7 @@ impl fmt::Display for RouteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unassigned { slot } => write!(f, "no node serves slot {slot}"),
-            Self::NoNodes => write!(f, "the topology has no node"),
+            Self::NoNodes => write!(f, "the topology has no nodes"),
             Self::TooManyRedirects { slot: Some(slot), redirects } => {
                 write!(f, "gave up after {redirects} redirects of slot {slot}")
             }
@@ -98,7 +98,7 @@ impl fmt::Display for RouteError {
             }
             Self::SeveralNodes { command } => write!(
                 f,
-                "{} concerns every node of a cluster, but a call goes to one; say to which with \
+                "{} concerns every node of a cluster, but a call goes to one; say which with \
                  Command::route_to, Command::route_by_key or Command::route_to_any",
                 Untrusted(command)
             ),
@@ -115,7 +115,7 @@ impl fmt::Display for RouteError {
             Self::EmptyCommand => write!(f, "the command has no name"),
             Self::NoExclusiveConnection { node, limit } => write!(
                 f,
-                "the command needs a connection of its own, and all {limit} that are allowed to {node} are in use; \
+                "the command needs a connection of its own, and all {limit} allowed to {node} are in use; \
                  raise Config::max_exclusive_connections (`max_exclusive=` in a URL)"
             ),
         }

@@ -17,7 +17,7 @@ use crate::panics;
 pub(super) struct Alarm {
     sleep: Pin<Box<Sleep>>,
     armed: Option<Instant>,
-    /// A check is due as soon as the sockets had their turn.
+    /// A check is due as soon as the sockets have had their turn.
     postponed: bool,
 }
 

@@ -54,7 +54,7 @@ impl CloseCause {
         Self::Protocol(format!("{error}{remedy}"))
     }
 
-    /// What a command is told that was sent and got no reply.
+    /// What a command that was sent and got no reply is told.
     pub(crate) fn no_reply(&self) -> String {
         format!("no reply came: {self}")
     }
@@ -144,7 +144,7 @@ impl fmt::Display for CloseCause {
                 late.as_millis()
             ),
             Self::Protocol(what) => write!(f, "the server broke the protocol: {}", Untrusted(what)),
-            Self::Renewed => write!(f, "the connection was replaced, as the node asked for that"),
+            Self::Renewed => write!(f, "the connection was replaced because the node asked for it"),
             Self::TrustChanged(cause) => {
                 write!(f, "the connection was closed because the new TLS options refuse its peer: {cause}")
             }

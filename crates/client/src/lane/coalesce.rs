@@ -29,7 +29,7 @@ enum Behind {
 pub(super) struct Coalescing {
     turns: &'static [Behind],
     taken: usize,
-    /// Bytes that were queued when it stepped back last.
+    /// Bytes that were queued when it last stepped back.
     seen: usize,
 }
 
@@ -55,7 +55,7 @@ impl Coalescing {
         match self.turns[self.taken - 1] {
             Behind::Tasks => cx.waker().wake_by_ref(),
             Behind::Sockets => {
-                // Tokio wakes whoever yields this way after it looked at its sockets.
+                // Tokio wakes whoever yields this way after it has looked at its sockets.
                 let _ = pin!(tokio::task::yield_now()).poll(cx);
             }
         }

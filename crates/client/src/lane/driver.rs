@@ -8,7 +8,7 @@
 //! - Before writing for more than one caller it steps back, so that everybody who is ready joins the same
 //!   write ([`Coalescing`]). A lone caller is written at once.
 //! - It never waits without having polled its timers. While it is busy it reads the clock once per read, and polls them
-//!   only when a check is due by that.
+//!   only when a check is due by that reading.
 //! - Any surprise in the stream ends the connection: an unparseable byte, or a reply that nobody asked for.
 
 use std::future::Future;
@@ -52,8 +52,8 @@ pub(crate) struct DriverOptions {
     pub(crate) limits: Limits,
 }
 
-/// Bytes that the transport accepted and that are not yet reported to the pipeline. They are, at the latest when the driver
-/// is dropped, wherever it was: what left is not `Unsent`.
+/// Bytes that the transport accepted and that are not yet reported to the pipeline. They are reported when the driver
+/// is dropped at the latest, wherever it was: what left is not `Unsent`.
 #[derive(Debug)]
 struct Accepted {
     bytes: usize,
@@ -342,8 +342,8 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
         cause
     }
 
-    /// Goes on asking. What is outstanding may be waited for longer after an answer, also while the server takes no more
-    /// bytes, so that none of what follows is taken up to show it.
+    /// Goes on asking. What is outstanding may be waited for longer after an answer, even while the server takes no
+    /// more bytes, so that none of what follows is taken up to show it.
     #[cold]
     fn inquire(&mut self, cx: &mut Context<'_>) {
         let _ = self.inquiry.poll(cx);

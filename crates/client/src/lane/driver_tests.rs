@@ -268,7 +268,7 @@ async fn a_process_that_was_stopped_does_not_blame_the_server() {
     tokio::time::sleep(STALL / 2).await;
     peer.node.write_all(b"+v\r\n").await.expect("still connected");
     assert_eq!(get.await.expect("no panic").expect("a reply").as_str(), Some("v"));
-    // Silence while it runs counts as ever.
+    // Silence while it runs counts as usual.
     let get = call(&peer.lane, &[b"GET", b"k"]);
     assert!(matches!(get.await.expect("no panic"), Err(Failure::LostAtHead(_))));
 }

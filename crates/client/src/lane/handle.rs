@@ -67,7 +67,7 @@ impl LaneState {
         self.task.take()
     }
 
-    /// Enters a phase, unless the lane is retired; gives those who waited for the lane to settle.
+    /// Enters a phase, unless the lane is retired; returns those who waited for the lane to settle.
     fn settle(&mut self, phase: Phase) -> Vec<Waker> {
         if !self.is_retired() {
             self.phase = phase;
@@ -139,7 +139,7 @@ impl Shared {
         }
     }
 
-    /// A connection is up: what queued is what it begins with.
+    /// A connection is up: it begins with what was queued.
     pub(crate) fn enter_open(&self, now: Instant) {
         let mut state = self.lock();
         let mut wake = state.settle(Phase::Open);
@@ -187,7 +187,7 @@ impl Lane {
         (Self { shared: shared.clone() }, shared)
     }
 
-    /// Asks for a connection now instead of at the first command.
+    /// Asks for a connection now rather than at the first command.
     pub(crate) fn warm_up(&self) {
         let task = {
             let mut state = self.shared.lock();

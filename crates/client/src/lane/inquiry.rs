@@ -21,7 +21,7 @@ use crate::error::{Cause, NodeFailure};
 
 /// The pause after a question without an answer, such as one to a closed port.
 const PAUSE: Duration = Duration::from_millis(100);
-/// More than an attempt to connect keeps back of its time.
+/// More time than an attempt to connect reserves for explaining itself.
 const EXPLAINING: Duration = Duration::from_secs(1);
 
 /// Which node to ask, and how often.
@@ -66,7 +66,7 @@ impl Inquirer {
             *kept = Some(asked);
             return true;
         }
-        // An attempt keeps time back to explain itself, of which there is none here.
+        // An attempt reserves time to explain itself; here it gets that in addition, since nothing is explained.
         let deadline = Instant::now() + self.interval + EXPLAINING;
         let connecting = self.connector.connect(&self.target, &self.known, Explain::Briefly, deadline);
         match timeout(self.interval, connecting).await {

@@ -127,7 +127,7 @@ mod tests {
     use crate::lane::pipeline::{Habit, Room};
 
     /// Each call with an earlier deadline than those before it left one more alarm with the clock, which set itself anew for
-    /// as long as the lane was busy: in an hour of some short calls among long ones a hundred thousand.
+    /// as long as the lane was busy: an hour of some short calls among long ones left a hundred thousand.
     #[tokio::test]
     async fn a_lane_has_one_alarm_with_the_clock() {
         clock::start().expect("a thread");

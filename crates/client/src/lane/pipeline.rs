@@ -11,7 +11,7 @@
 //!   a server that holds an incomplete command cannot have run it.
 //!
 //! No socket, task or clock lives here; time is an argument. Deadlines and silence are looked at in [`checks`], by the
-//! rule of [`silence`].
+//! rule of [`silence`]; [`rouse`] wakes callers whose lane's task is late with these checks.
 
 mod checks;
 mod room;
@@ -74,7 +74,7 @@ pub(crate) struct Pipeline {
     /// [`Habit::lead`] of that.
     lead: Duration,
     last_heard: Option<Instant>,
-    /// When another connection to the node was asked for the sake of this silence, and when it answered last.
+    /// When another connection to the node was asked because of this silence, and when it last answered.
     asked: Option<Instant>,
     answered: Option<Instant>,
     /// The longest patience of what is outstanding, or a longer one of what was outstanding since the latest check.
@@ -162,7 +162,8 @@ impl Pipeline {
         if !self.parked.is_empty() || !self.has_room() {
             return self.park(terms, waker);
         }
-        // An executor's code, which may panic: before there are bytes, each of which needs its waiter.
+        // Cloning runs the executor's code, which may panic: so it comes before the bytes, which must never lack a
+        // waiter.
         let waiting = State::Waiting(waker.clone());
         let encoded = self.append(encode);
         let ticket = self.waiters.allocate(terms, waiting, Some(encoded));
@@ -233,7 +234,7 @@ impl Pipeline {
                 let by = self.lately(submitted) + self.lead;
                 self.check_by(by);
             }
-            // It is passed over when its turn comes: looking for it would take longer the more wait.
+            // It is passed over when its turn comes: a search for it would take longer the more callers wait.
             State::Parked(_) => waiter.held = false,
             _ => self.waiters.release(index),
         }

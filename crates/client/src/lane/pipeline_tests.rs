@@ -76,7 +76,7 @@ struct Model {
     pipeline: Pipeline,
     is_open: bool,
     now: Instant,
-    /// When deadlines were looked at last.
+    /// When deadlines were last looked at.
     checked: Instant,
     next_id: u64,
     /// Tickets that are neither redeemed nor given up, in submission order.
@@ -86,7 +86,7 @@ struct Model {
     appended: u64,
     taken: u64,
     accepted: u64,
-    /// Commands that a close failed, with what they must be told unless they timed out before.
+    /// Commands that a close failed, with what they must get unless they timed out before.
     failed: HashMap<u64, bool>,
     answered: HashMap<u64, u64>,
     deadlines: HashMap<u64, Instant>,

@@ -2,7 +2,7 @@
 //! whose user must know when it is gone ([`spawn_connection`]).
 //!
 //! Trouble of one lane stays here: its task waits for no other, and no other waits for it. A panic ends a connection
-//! and not the task. However the task ends, also with its runtime, every caller waiting for a reply gets an error.
+//! and not the task. However the task ends, even with its runtime, every caller waiting for a reply gets an error.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -296,7 +296,7 @@ impl<O: LaneObserver> LaneTask<O> {
         self.fence = Fence::against(&facts, &cause);
         if matches!(cause, CloseCause::Retired | CloseCause::Renewed) {
             let mut stream = driver.into_stream();
-            // Dropping the socket would do; a TLS peer logs less when told.
+            // Dropping the socket would do; a TLS peer logs less if it gets a goodbye.
             let _ = tokio::time::timeout(GOODBYE, stream.shutdown()).await;
         }
         cause
@@ -304,7 +304,7 @@ impl<O: LaneObserver> LaneTask<O> {
 }
 
 impl<O> Drop for LaneTask<O> {
-    /// After an orderly end nobody is left to be told.
+    /// After an orderly end nobody is left to notify.
     fn drop(&mut self) {
         if !self.is_over {
             self.shared.enter_down(Arc::new(CloseCause::Abandoned));

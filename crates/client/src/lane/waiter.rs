@@ -1,4 +1,4 @@
-//! The waiters of a pipeline: reusable entries, each one a command that somebody wants to know the end of.
+//! The waiters of a pipeline: reusable entries, each one a command whose outcome somebody waits for.
 //!
 //! Invariant: an entry is reused only when neither the FIFO nor a ticket refers to it. Every reuse raises its
 //! generation, so a ticket can never be mistaken for a later one of the same entry.
@@ -116,7 +116,7 @@ impl Waiters {
         index
     }
 
-    /// Spends a ticket whose entry is settled, for what the entry came to.
+    /// Spends a ticket whose entry is settled, in exchange for the outcome.
     #[inline]
     pub(super) fn redeem(&mut self, index: u32) -> State {
         let waiter = &mut self.entries[index as usize];
@@ -138,7 +138,7 @@ impl Waiters {
         }
     }
 
-    /// Makes an entry free that nothing refers to.
+    /// Frees an entry that nothing refers to.
     #[inline]
     pub(super) fn reclaim(&mut self, index: u32) {
         let waiter = self.at(index);

@@ -34,7 +34,7 @@ impl Watch {
 #[derive(Debug)]
 pub(super) struct Home {
     id: Option<Id>,
-    /// Its tasks run beside each other: that one is polled does not mean that another one is.
+    /// Its tasks run in parallel: that one is polled does not mean that another one is.
     pub(super) has_workers: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Counters and latency histograms per node, behind the `metrics` facade.
 //!
 //! With the cargo feature `metrics` they go to whatever recorder the application installed; without it every
-//! method is empty and compiles to nothing.
+//! method is empty and compiles to nothing. `recorded` is the one form, `silent` the other.
 //!
 //! | metric | kind | labels |
 //! |---|---|---|

@@ -19,7 +19,7 @@ pub struct NodeReport {
     pub facts: Option<ConnectionFacts>,
     /// How long `PING` took on that connection.
     pub ping: Option<Duration>,
-    /// Every attempt that failed, also before one that succeeded.
+    /// Every attempt that failed, including those before one that succeeded.
     pub failures: Vec<NodeFailure>,
     /// The topology as the node sees it.
     pub(super) view: Option<View>,

@@ -34,10 +34,10 @@ pub(super) fn tell_the_dead_from_the_hidden(nodes: &mut [NodeReport]) {
             .all(|failure| failure.dialled.as_ref().is_some_and(|dialled| *dialled != failure.node));
         let remedy = match is_led {
             true => "other nodes answer, so this one is down, or the rule, tunnel or port mapping that leads to it is wrong: \
-                     check these, that the node runs, and the firewall"
+                     check these, that the node is running, and the firewall"
                 .to_owned(),
             false => format!(
-                "other nodes answer, so this one is down or its port {} is closed: check that it runs, and the firewall",
+                "other nodes answer, so this one is down or its port {} is closed: check that it is running, and the firewall",
                 node.node.endpoint.port()
             ),
         };

@@ -16,7 +16,7 @@ use crate::error::{
 };
 use crate::lane::{Backoff, CloseCause};
 
-/// Redirects in a row before the route is thought over.
+/// Redirects in a row before the route is reconsidered.
 const REDIRECTS_IN_A_ROW: u32 = 5;
 /// Redirects of one command before it is given up.
 const REDIRECTS: u32 = 25;
@@ -86,7 +86,7 @@ impl Attempts {
         self.started + self.timeout
     }
 
-    /// Notes the start of an attempt and gives its time: the first one starts with the command.
+    /// Notes the start of an attempt and returns its time: the first one starts with the command.
     pub(super) fn begin(&mut self) -> Instant {
         self.count += 1;
         if self.count == 1 { self.started } else { Instant::now() }
@@ -126,7 +126,7 @@ impl Attempts {
         let trail = self.trail();
         trail.node = Some(node.endpoint().clone());
         trail.last = Some(Last::Refused(error.message().to_owned()));
-        let why = format!("its answer can have been made by what it ran: {}", error.message());
+        let why = format!("its answer may come from what it ran: {}", error.message());
         trail.unknown = Some((node.endpoint().clone(), why));
         let is_first = !trail.doubted.contains(node.endpoint());
         if is_first {
@@ -172,7 +172,7 @@ impl Attempts {
         }))
     }
 
-    /// Counts a redirect. True when it is time to think the route over.
+    /// Counts a redirect. True when it is time to reconsider the route.
     pub(super) fn redirect(&mut self) -> Result<bool, Error> {
         let slot = self.slot;
         let trail = self.trail();
@@ -198,7 +198,7 @@ impl Attempts {
         Ok(())
     }
 
-    /// Waits before a command is sent again that a lane gave back, unless it was only routed too early.
+    /// Waits before a command that a lane gave back is sent again, unless it was only routed too early.
     pub(super) async fn pause_before_resend(&mut self, cause: &CloseCause) -> Result<(), Error> {
         if matches!(cause, CloseCause::Recalled) {
             return Ok(());

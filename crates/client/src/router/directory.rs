@@ -1,7 +1,7 @@
-//! What servers say of commands that the table lacks, asked once per name and client, and again when that is old.
+//! What servers say about commands that the table lacks, asked once per name and client, and again when that is old.
 //!
-//! What must stay true: if the question fails, the command is sent by a guess and never refused for that; answers are
-//! bounded in number, and none is kept for ever, since a single node gave it for all callers and all nodes.
+//! What must stay true: if the question fails, the command is sent by a guess and never refused because of that;
+//! answers are bounded in number, and none is kept for ever, since a single node gave it for all callers and all nodes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use crate::clock;
 use crate::cluster::Node;
 use crate::command::{Arguments, Command, Learned, lookup};
 
-/// Names that are remembered.
+/// How many names are remembered.
 const MOST: usize = 1024;
 /// Longer names are not asked for.
 const LONGEST_NAME: usize = 128;
-/// For how long a negative answer, or none, is kept.
+/// How long a negative answer, or the lack of one, is kept.
 const NOTHING_LASTS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
-/// For how long a description is kept; a minute at most where calls are refused because of it.
+/// How long a description is kept; a minute at most where calls are refused because of it.
 const DESCRIPTION_LASTS: Duration = Duration::from_secs(600);
 /// How long one question may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ type Question = Shared<BoxFuture<'static, Option<Says>>>;
 /// What a server says.
 #[derive(Debug, Clone)]
 pub(super) enum Says {
-    /// This.
+    /// This about the command.
     Described(Arc<Learned>),
     /// It has no such command; others may.
     NoSuchCommand,
@@ -52,7 +52,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// What is known of a command; `None` if a server must be asked.
+    /// What is known about a command; `None` if a server must be asked.
     pub(super) fn known(&self, command: &Command<'_>) -> Option<Says> {
         let Some(name) = name_of(command) else { return Some(Says::Nothing) };
         let known = self.known.lock();

@@ -37,7 +37,7 @@ impl Router {
             _ => None,
         };
         let followed = match refused {
-            // That is not progress. The servers may come to another opinion.
+            // That is not progress. The servers may change their minds.
             Some((redirect, why)) => {
                 let remedy = why.remedy.as_deref().unwrap_or("it is not dialled");
                 let text = format!("{redirect}, but {}; {remedy}", why.summary());

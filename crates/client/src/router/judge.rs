@@ -35,7 +35,7 @@ use crate::command::Repeat;
 use crate::error::Execution;
 use crate::lane::{CloseCause, Failure};
 
-/// What servers say of a script that they do not know: Redis 7.0 and 8.0; Valkey 8.1 and 9.1.
+/// What servers say about a script that they do not know: Redis 7.0 and 8.0; Valkey 8.1 and 9.1.
 const NO_SCRIPT: [&str; 2] =
     ["NOSCRIPT No matching script. Please use EVAL.", "NOSCRIPT No matching script."];
 
@@ -97,7 +97,7 @@ pub(crate) enum Verdict {
     Reconnect(ErrorReply),
     /// The server refused for now: back off and route again.
     Wait(ErrorReply),
-    /// It looks like a redirect and may be anything: see what the node itself says of the slot.
+    /// It looks like a redirect and may be anything: see what the node itself says about the slot.
     Doubt { error: ErrorReply, hint: Hint },
     /// It was never executed, or may be executed again: route again. `is_lost`: its fate is unknown.
     Resend { cause: Arc<CloseCause>, is_lost: bool },

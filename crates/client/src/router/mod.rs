@@ -2,17 +2,17 @@
 //!
 //! | part | what it is |
 //! |---|---|
-//! | [`request`] | a command with what is known of it |
-//! | [`directory`] | what servers say of commands that the table lacks |
+//! | [`request`] | a command with what is known about it |
+//! | [`directory`] | what servers say about commands that the table lacks |
 //! | [`judge`] | what an outcome means: a pure decision |
 //! | [`follow`] | acting on it |
 //! | [`blocking`] | an attempt of a command that waits on the server |
 //! | [`attempts`] | the trail of one command |
 //! | [`read_from`] | which node of a shard serves reads |
 //!
-//! [`Router::execute`] is the loop; it decides nothing. Where a command goes is `Router::resolve`, by an immutable
-//! snapshot. Nothing here waits for another command, another node or the topology worker, except for a node that only a
-//! redirect has named so far, and after an answer that proves nothing.
+//! [`Router::execute`] is the loop; it decides nothing. Where a command goes is decided by `Router::resolve`, from an
+//! immutable snapshot. Nothing here waits for another command, another node or the topology worker, except for a node
+//! that only a redirect has named so far, and after an answer that proves nothing.
 //!
 //! Invariants: everything happens inside the command's own deadline; a command whose fate is unknown is sent
 //! again only if it changes nothing or the user allowed it; `ASKING` and its command are one unit on one lane; no reply of a
@@ -118,7 +118,7 @@ impl Router {
         }
     }
 
-    /// Uses what is known already of a command that the table lacks. False if a server must be asked.
+    /// Uses what is already known of a command that the table lacks. False if a server must be asked.
     #[inline(never)]
     fn recall(&self, request: &mut Request<'_, '_>, attempts: &mut Attempts) -> Result<bool, Error> {
         let Some(says) = self.directory.known(request.command) else { return Ok(false) };
@@ -131,7 +131,7 @@ impl Router {
     /// Asks a server about a command that the table lacks.
     #[cold]
     async fn ask_about(&self, request: &mut Request<'_, '_>, attempts: &mut Attempts) -> Result<(), Error> {
-        // First the node that the command would go to: another one's trouble is none of its own.
+        // First the node that the command would go to: trouble at another node must not delay it.
         let mut first = self.choose(request, attempts).filter(|node| node.is_up());
         loop {
             // Without a node to ask, the command fails by itself.
@@ -176,8 +176,8 @@ impl Router {
         read_from.choose(topology, topology.map().shard(slot)?)
     }
 
-    /// Chooses the node by the current snapshot; `None` while the slot has no owner. Once a replica refused, as it does
-    /// while it loads or lost its primary, preferences that allow for the primary mean the primary.
+    /// Chooses the node from the current snapshot; `None` while the slot has no owner. Once a replica refused, as it
+    /// does while it loads or lost its primary, preferences that allow for the primary mean the primary.
     #[inline]
     fn choose(&self, request: &Request<'_, '_>, attempts: &Attempts) -> Option<Arc<Node>> {
         let topology = self.cluster.topology();

@@ -1,4 +1,4 @@
-//! A command with what is known of it: by the table, or by a server where the table lacks it.
+//! A command with what is known about it: by the table, or by a server where the table lacks it.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl<'r, 'a> Request<'r, 'a> {
         Ok((Self { command, spec, blocks: blocking_time(command, spec), slot_is_guessed }, slot))
     }
 
-    /// Notes what a server said of a command that the table lacks.
+    /// Notes what a server said about a command that the table lacks.
     pub(super) fn learn(
         &mut self,
         learned: &Learned,
@@ -82,7 +82,7 @@ impl<'r, 'a> Request<'r, 'a> {
             repeat: self.command.repeat(self.spec, repeats_writes),
             compound,
             names_script: self.spec.is_some_and(|spec| matches!(spec.name, "EVALSHA" | "EVALSHA_RO")),
-            // A caller may send a command elsewhere than its keys belong; a server's redirect is about the keys.
+            // A caller may send a command to a node that does not have its keys; a server's redirect is about the keys.
             slot: self.spec.map_or(attempts.slot, |spec| self.command.own_slot(spec)),
             slot_is_guessed: self.slot_is_guessed,
             is_for_one_node: self.command.named_node().is_some(),

@@ -4,8 +4,8 @@
 //! the nodes that use it, and its session store is shared by exactly those nodes.
 //!
 //! rustls does not ask the verifier when a session is resumed, nor while a connection lives. So the certificates that were
-//! presented originally are checked again on resumption, and so does [`Client::replace_tls`](crate::Client::replace_tls) for all
-//! connections.
+//! presented originally are checked again on resumption, and by [`Client::replace_tls`](crate::Client::replace_tls) on
+//! all connections.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -88,7 +88,7 @@ impl TlsContext {
         }
     }
 
-    /// Tells these options from any others of the process.
+    /// Distinguishes these options from any others in the process.
     pub(crate) fn id(&self) -> u64 {
         self.id
     }

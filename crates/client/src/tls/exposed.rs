@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// A warning if others than the owner and the group of a file may read it; `None` where that cannot be told.
+/// A warning if anyone beyond the owner and the group of a file may read it; `None` where that is unknown.
 ///
 /// Called for the files of keys and passwords. Nothing but the file's own mode is looked at, and only on Unix.
 ///

@@ -1,9 +1,12 @@
 //! TLS: what the user configures, and the shared state that every connection of a client uses.
 //!
-//! - [`Tls`] is the configuration: roots, pins, revocation lists, client certificate, and the `danger_*` ways out.
+//! - [`Tls`] (`options`) is the configuration: roots, pins, revocation lists, client certificate, and the `danger_*`
+//!   ways out; [`TlsVersion`] is one of its values, and [`warn_if_exposed`] warns about secret files that others can
+//!   read.
 //! - `TlsContext` turns the configuration into one `rustls::ClientConfig` per set of identities.
 //! - `causes` says what a failed handshake means.
-//! - `roots` loads them, and tells a user's own authority from a public one.
+//! - `roots` loads them, and tells a user's own authority from a public one; `pins` knows the acceptable keys,
+//!   `revocation` the lists.
 //! - `IdentityVerifier` checks the chain first, then revocation, then the names, then the pins.
 //! - `Presented` is what a live connection's peer presented, to be judged again when the options change.
 //!

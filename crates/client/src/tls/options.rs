@@ -222,7 +222,7 @@ impl Tls {
         self
     }
 
-    /// Accepts every certificate, also self-signed and expired ones.
+    /// Accepts every certificate, including self-signed and expired ones.
     ///
     /// # Danger
     /// The connection is encrypted to whoever answers. The password is sent to them.

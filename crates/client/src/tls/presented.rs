@@ -14,7 +14,7 @@ pub(crate) struct Presented {
 }
 
 impl Presented {
-    /// What was presented on a connection whose handshake is complete, also on one that resumed an earlier session.
+    /// What was presented on a connection whose handshake is complete, even if it resumed an earlier session.
     pub(super) fn on(session: &ClientConnection, accepted_by: u64) -> Self {
         let chain = session.peer_certificates().unwrap_or_default();
         Self {

@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_lists_say() {
-        // One of the name of ours that has another key, as after a change of keys.
+        // One with the same name as ours and another key, as after a change of keys.
         let (ours, namesake, other) = (authority("Ours"), authority("Ours"), authority("Other"));
         let mut roots = RootCertStore::empty();
         for root in [&ours, &other] {

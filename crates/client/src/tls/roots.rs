@@ -1,9 +1,9 @@
 //! The roots: where they come from, and whether they are the user's own.
 //!
 //! An authority is public when Mozilla's list has its key or its name, however the given certificate is encoded and
-//! whoever signed it, or when an authority of that list issued it. An older state of the list counts beside the present
-//! one: GlobalSign's first root, DigiCert's, Starfield's and Comodo's left it, and are still what providers tell their
-//! users to trust; they signed roots that stay, so a certificate of
+//! whoever signed it, or when an authority of that list issued it. An older state of the list counts as well as the
+//! present one: GlobalSign's first root, DigiCert's, Starfield's and Comodo's left it, and are still what providers
+//! tell their users to trust; they signed roots that stay, so a certificate of
 //! those has a chain to them. A bundle with a single public authority in it accepts anybody who can get a public
 //! certificate, so it counts as public as a whole.
 
@@ -129,7 +129,8 @@ mod tests {
         let below = authority(&[(DnType::CommonName, "House CA, issuing")])
             .signed_by(&KeyPair::generate().unwrap(), &house)
             .unwrap();
-        // It left Mozilla's list, and signed roots that are still there: whoever has a certificate of theirs has one of its.
+        // It left Mozilla's list, and signed roots that are still there: a certificate under those is also one under
+        // it.
         let retired = own(&[
             (DnType::CountryName, "BE"),
             (DnType::OrganizationName, "GlobalSign nv-sa"),

@@ -1,8 +1,8 @@
 //! The certificate verifier: the chain first, then revocation, then the names, then the pins.
 //!
 //! A peer is accepted when its chain leads to a trusted root, it is not on a revocation list, its certificate is valid for at
-//! least one of the identities of the node that is being dialled, *and* its key is a pinned one, where any is. Which
-//! identities those are is decided in `truename_topology::address`, and nowhere else.
+//! least one of the identities of the node that is being dialled, *and* its key is a pinned one, where any are pinned.
+//! Which identities those are is decided in `truename_topology::address`, and nowhere else.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use super::pins::Pins;
 use super::revocation::{Revocation, RevocationList, look_up};
 use crate::certificate::{Certificate, pin_of};
 
-/// What is checked of chain and names; pins are whenever there are any. Anything but `Everything` was asked for by a `danger_*` method.
+/// What is checked of chain and names; pins are checked whenever there are any. Anything but `Everything` was asked for
+/// by a `danger_*` method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Checks {
     /// Chain, validity, purpose and names.

@@ -50,7 +50,7 @@ impl Pace {
         Self { log, _callers: callers }
     }
 
-    /// The calls that ended since the last time. Panics if one of them got another value than it wrote.
+    /// The calls that ended since the last time. Panics if one of them got a value other than the one it wrote.
     pub(crate) fn lap(&self) -> Lap {
         let Log { mut samples, wrong } = std::mem::take(&mut *self.log.lock());
         assert_eq!(wrong, Vec::<String>::new());

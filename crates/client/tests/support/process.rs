@@ -1,4 +1,4 @@
-//! What the operating system says of this process, and other processes made of the same test program.
+//! What the operating system says about this process, and other processes made of the same test program.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

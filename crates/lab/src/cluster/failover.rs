@@ -15,7 +15,7 @@ pub enum FailoverKind {
     Coordinated,
     /// Elected by the other primaries, without the old one; it may be dead.
     Force,
-    /// Without asking anyone, also without a majority.
+    /// Without asking anyone, even without a majority.
     Takeover,
 }
 

@@ -9,7 +9,7 @@ use crate::{Lab, LabError, LabNode};
 
 use super::wait::everywhere;
 
-/// How many keys one MIGRATE takes along.
+/// How many keys one MIGRATE moves.
 const BATCH: usize = 100;
 /// How many slots are between their owners at a time when many move.
 const SLOTS_AT_A_TIME: usize = 256;

@@ -121,7 +121,7 @@ impl Lab {
     }
 
     /// One shard after the other: elections at the same time would compete for the same epoch. A promotion is announced
-    /// to all at once, but who follows whom only gossip tells, so that is asked of each follower itself.
+    /// to all at once, but only gossip spreads who follows whom, so each follower itself is asked for that.
     async fn hand_over(&self, new: &[LabNode]) -> Result<(), LabError> {
         let all: Vec<_> = self.nodes.iter().filter(|node| node.is_responsive()).chain(new).collect();
         for heir in new.iter().filter(|node| node.role == Role::Primary) {

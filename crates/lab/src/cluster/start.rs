@@ -208,7 +208,7 @@ fn choose_password(wanted: &Password) -> Result<Option<String>, LabError> {
         Password::Random => {
             let mut bytes = [0; 16];
             let source = ring::default_provider().secure_random;
-            source.fill(&mut bytes).map_err(|_| LabError::invalid("the system gives no random bytes"))?;
+            source.fill(&mut bytes).map_err(|_| LabError::invalid("the system has no random bytes"))?;
             Ok(Some(format!("{:032x}", u128::from_ne_bytes(bytes))))
         }
     }

@@ -102,7 +102,7 @@ impl FaultProxy {
     }
 
     /// Holds all open connections back for this long, and no other: a path that is slow for those who are on it. What
-    /// they were sent goes on afterwards, also when the client has closed them meanwhile, unless it reset them.
+    /// they were sent goes on afterwards, even when the client has closed them meanwhile, unless it reset them.
     pub fn hold_open(&self, time: Duration) {
         for handle in self.shared.handles() {
             handle.order(Direction::Requests, Order::Hold(time));

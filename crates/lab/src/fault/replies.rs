@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use truename_resp::{Decoder, Frame, Limits};
 
-/// Follows the replies of one connection. Gives up at the first byte that is no RESP, such as a TLS record.
+/// Follows the replies of one connection. Gives up at the first byte that is not RESP, such as a TLS record.
 #[derive(Debug)]
 pub(super) struct ReplyTracker {
     decoder: Decoder,

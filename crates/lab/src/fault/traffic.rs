@@ -52,7 +52,7 @@ impl Counters {
     }
 }
 
-/// Counts a connection for as long as it lives, also when its task is aborted.
+/// Counts a connection for as long as it lives, even when its task is aborted.
 pub(super) struct OpenConnection<'a>(&'a Counters);
 
 impl<'a> OpenConnection<'a> {

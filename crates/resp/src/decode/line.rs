@@ -24,7 +24,7 @@ impl Line {
     /// A CR or LF alone, or no line end within `limit` bytes.
     #[inline]
     pub(super) fn find(&mut self, text: &[u8], limit: usize) -> Result<Option<usize>, DecodeErrorKind> {
-        // Nothing behind the limit is looked at, so that the outcome does not depend on how the input was cut.
+        // Nothing beyond the limit is looked at, so that the outcome does not depend on how the input was cut.
         let window = &text[..text.len().min(limit.saturating_add(1))];
         let start = self.searched.min(window.len());
         let Some(found) = line_break(&window[start..]) else {

@@ -90,7 +90,7 @@ impl Decoder {
         }
     }
 
-    /// Sets other limits, which hold from the next part of a frame on.
+    /// Sets other limits, which apply from the next part of a frame on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = effective(limits);
     }
@@ -155,7 +155,7 @@ impl Decoder {
         self.stack.is_empty() && self.payload.is_none() && self.chunks.is_none() && self.failure.is_none()
     }
 
-    /// Whether part of a frame is there that is going to be a reply, and not a push: consumed already, or in `buf`.
+    /// Whether part of a frame that is going to be a reply, not a push, is there: consumed already, or in `buf`.
     pub fn is_inside_reply(&self, buf: &BytesMut) -> bool {
         match self.is_idle() {
             true => buf.first().is_some_and(|&kind| kind != b'>'),
@@ -172,7 +172,7 @@ impl Decoder {
         }
     }
 
-    /// Puts the outcome of a step in its place. `buffered` bytes have arrived behind it.
+    /// Puts the outcome of a step in its place. `buffered` bytes have arrived after it.
     #[inline]
     fn settle(&mut self, step: Step, buffered: usize) -> Result<Option<Frame>, DecodeErrorKind> {
         match step {
@@ -219,7 +219,7 @@ impl Decoder {
         self.offset += len as u64;
     }
 
-    /// Nothing that was read before the error is of use any more.
+    /// Nothing that was read before the error is useful any more.
     #[cold]
     fn fail(&mut self, failure: DecodeError) -> DecodeError {
         self.failure = Some(failure);

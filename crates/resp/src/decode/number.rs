@@ -3,7 +3,7 @@
 //! Integers and lengths are parsed straight from the buffer, digit by digit: with at most 19 digits this beats
 //! searching the line end first, and looking again when the rest arrives costs a bounded handful of bytes.
 
-/// The text can not become valid, whatever follows.
+/// The text cannot become valid, whatever follows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 

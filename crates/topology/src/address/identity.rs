@@ -134,7 +134,7 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Why a name is trusted for a node. Where several reasons give the same name, the first one counts.
+/// Why a name is trusted for a node. Where several reasons lead to the same name, the first one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IdentitySource {
     /// The user set it for all nodes: in addition to others, or alone.

@@ -83,7 +83,8 @@ impl IdentityPolicy {
         hosts.into_iter().flatten().filter_map(|host| IdentityName::parse(host).ok()).collect()
     }
 
-    /// Whether a further name can be acceptable beside the policy: not where one name alone counts or a closure decides.
+    /// Whether a further name can be acceptable besides those of the policy: not where one name alone counts or a
+    /// closure decides.
     pub fn takes_further_names(&self) -> bool {
         !matches!(self, Self::Only(_) | Self::Custom(_))
     }

@@ -24,7 +24,7 @@
 //! 2. Then the rules in order; the first one that matches the announced endpoint wins. A table that does not
 //!    list the endpoint does not match.
 //! 3. Then the rules of the provider's profile, likewise.
-//! 4. Otherwise [`DialPlan::Auto`]: the announced address, with the seed's host and the announced port beside it.
+//! 4. Otherwise [`DialPlan::Auto`]: the announced address, with the seed's host and the announced port as the fallback.
 //!
 //! Seeds go through the same steps, as nodes announced under the seed's own address. Only the target `seed`
 //! leaves them alone: it means the address the user gave, and a seed *is* that address.
@@ -52,7 +52,7 @@
 //!   never an identity.
 //! - *`AnyOf` is sound* because a peer that proves the seed's name is exactly the authority the user chose to
 //!   trust for the topology. The seed is the configured one, never "whichever node answered last". What that authority
-//!   may announce beside its own name is what the scope bounds.
+//!   may announce besides its own name is what the scope bounds.
 //! - *A name to verify is added, it overrides nothing.* Clusters with one certificate per node announce the names in
 //!   them; a single name forced on all nodes breaks those (OpenCTI#17694). To accept one name alone, use `Only`.
 //! - *A seed's configured host counts as announced by the user.* So an IP seed has to prove that IP, or another name

@@ -54,7 +54,7 @@ impl DialPlan {
         }
     }
 
-    /// The address to try beside the first one, if that does not answer.
+    /// The address to try in addition to the first one, if that does not answer.
     pub fn fallback(&self) -> Option<&DialAddress> {
         match self {
             Self::Ruled(_) | Self::Detour(_) => None,

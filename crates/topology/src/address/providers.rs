@@ -74,7 +74,7 @@ pub(super) static PROFILES: [Profile; 13] = [
         hints: &[
             "Nodes announce an IP address and ports 85xx, which change over time: open all of 8500-8599, and 10000.",
             "The certificate carries DNS names only, so every node is verified by the seed's name.",
-            "With the Enterprise cluster policy, CLUSTER commands are blocked: connect to it as to a single server.",
+            "With the Enterprise cluster policy, CLUSTER commands are blocked: connect to it as you would to a single server.",
             "Connect by the public name; a name with `privatelink` in it is not in the certificate.",
         ],
         // The certificate is the region's: every customer's cache proves every name there.
@@ -94,7 +94,7 @@ pub(super) static PROFILES: [Profile; 13] = [
         hints: &[
             "Nodes announce the private endpoint's IP address and ports 85xx: open all of 8500-8599, and 10000.",
             "The certificate carries DNS names only, so every node is verified by the seed's name.",
-            "With the Enterprise cluster policy, CLUSTER commands are blocked: connect to it as to a single server.",
+            "With the Enterprise cluster policy, CLUSTER commands are blocked: connect to it as you would to a single server.",
         ],
         // As for azure-managed.
         narrows_scope: true,
@@ -139,8 +139,8 @@ pub(super) static PROFILES: [Profile; 13] = [
         identity: IdentityPolicy::AnyOf,
         traits: OPEN_SOURCE,
         hints: &[
-            "With encryption in transit nodes announce host names, without it IP addresses.",
-            "From outside of the VPC a tunnel needs a rule, such as `*.cache.amazonaws.com=127.0.0.1`.",
+            "With encryption in transit, nodes announce host names; without it, IP addresses.",
+            "From outside the VPC, a tunnel needs a rule, such as `*.cache.amazonaws.com=127.0.0.1`.",
             "Turning encryption on gives the cluster a new endpoint name, and the old one disappears.",
         ],
         narrows_scope: false,
@@ -175,7 +175,7 @@ pub(super) static PROFILES: [Profile; 13] = [
         dial: &[],
         identity: IdentityPolicy::AnyOf,
         traits: OPEN_SOURCE,
-        hints: &["Clusters are reached from within their VPC; from outside a tunnel and a rule are needed."],
+        hints: &["Clusters are reached from within their VPC; from outside, a tunnel and a rule are needed."],
         narrows_scope: false,
         siblings: None,
     },
@@ -193,8 +193,8 @@ pub(super) static PROFILES: [Profile; 13] = [
         identity: IdentityPolicy::AnyOf,
         traits: ProfileTraits { private_ca: true, ..OPEN_SOURCE },
         hints: &[
-            "Open ports 11000-13047 beside the seed's 6379.",
-            "The certificates are signed by a private authority: give its bundle, the system's roots never suffice.",
+            "Open ports 11000-13047 as well as the seed's 6379.",
+            "The certificates are signed by a private authority: supply its bundle; the system's roots never suffice.",
         ],
         narrows_scope: false,
         siblings: None,
@@ -265,8 +265,8 @@ pub(super) static PROFILES: [Profile; 13] = [
         identity: IdentityPolicy::AnyOf,
         traits: ProfileTraits { private_ca: true, ..OPEN_SOURCE },
         hints: &[
-            "In proxy mode the instance is not a cluster: connect to it as to a single server.",
-            "The authority is private: give ApsaraDB-CA-Chain.pem.",
+            "In proxy mode the instance is not a cluster: connect to it as you would to a single server.",
+            "The authority is private: supply ApsaraDB-CA-Chain.pem.",
         ],
         // Every customer's instance lies under the same parent.
         narrows_scope: true,
@@ -285,7 +285,7 @@ pub(super) static PROFILES: [Profile; 13] = [
             "Pods that announce their short name need a template, such as \
              `*={host}.<headless service>.<namespace>.svc.cluster.local`.",
             "Pods that announce IP addresses are verified by the seed's name if the certificate carries it; \
-             `cluster-announce-hostname` with `cluster-preferred-endpoint-type hostname` is the cure at the server.",
+             `cluster-announce-hostname` with `cluster-preferred-endpoint-type hostname` is the fix on the server side.",
         ],
         narrows_scope: false,
         siblings: None,
@@ -296,14 +296,14 @@ pub(super) static PROFILES: [Profile; 13] = [
         seed_suffixes: &["127.0.0.1", "::1", "localhost"],
         default_seed_port: Some(6379),
         tls_default: false,
-        // Equal ports need no rule: the seed's host is tried beside the announced address.
+        // Equal ports need no rule: the seed's host is tried as well as the announced address.
         dial: &[],
         identity: IdentityPolicy::AnyOf,
         traits: OPEN_SOURCE,
         hints: &[
             "Where ports differ too, a rule for the announced network is needed, such as \
              `172.16.0.0/12=seed:+10000`, or one rule for each node.",
-            "`cluster-announce-ip` and `cluster-announce-port` are the cure at the server.",
+            "`cluster-announce-ip` and `cluster-announce-port` are the fix on the server side.",
         ],
         narrows_scope: false,
         siblings: None,

@@ -187,8 +187,8 @@ impl PortRule {
     }
 }
 
-/// The address a template gives; `None` if that is none. Brackets around an IPv6 host may be written but
-/// need not be, because host and port are told apart before anything is filled in.
+/// The address that a template makes; `None` if that is not one. Brackets around an IPv6 host may be written but
+/// need not be, because host and port are separated before anything is filled in.
 fn expand(template: &str, announced: &Endpoint, seed: &Endpoint) -> Option<DialAddress> {
     let (host, port) = split_template(template);
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

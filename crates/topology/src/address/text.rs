@@ -213,7 +213,7 @@ fn parse_target(text: &str, matched: &str) -> Result<DialTo, Flaw> {
         parse_port_rule(port).ok_or_else(|| flaw(RuleProblem::TargetPort, &format!("{host}:+1000")))?;
     match host {
         "seed" => Ok(DialTo::SeedHost { port }),
-        // A port can be set beside a host only; the announced address is kept whole.
+        // A port can be set only with a host; the announced address is kept whole.
         "announced" => Err(flaw(RuleProblem::Target, "announced")),
         _ => Ok(DialTo::Fixed { host: host.into(), port }),
     }

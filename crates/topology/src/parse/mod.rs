@@ -80,7 +80,7 @@ impl Said<'_> {
     fn endpoint(&self, answered_by: &str) -> Result<Endpoint, SkipReason> {
         let host = self.host.filter(|host| is_announced_host(host)).ok_or(SkipReason::BadHost)?;
         let port = self.port.filter(|&port| port != 0);
-        // An unknown host explains more than the port beside it.
+        // An unknown host explains more than the port that comes with it.
         match Endpoint::announced(host, port.unwrap_or_default(), answered_by) {
             None => Err(SkipReason::UnknownEndpoint),
             Some(_) if port.is_none() => Err(SkipReason::BadPort),

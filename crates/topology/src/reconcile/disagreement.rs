@@ -35,7 +35,7 @@ pub enum Disagreement {
     },
     /// Views announce a node differently, or too few of them announce what is not known yet.
     Address {
-        /// The node's id, where it is told.
+        /// The node's id, where it is reported.
         node: Option<NodeId>,
         /// What was adopted or kept; `None` for a node that is unknown as yet.
         adopted: Option<AnnouncedAs>,

@@ -11,7 +11,7 @@ use crate::{AnnouncedNode, Slot, SlotMap, View};
 pub(super) struct Believed {
     /// Their indexes.
     pub(super) views: Vec<usize>,
-    /// They speak of another cluster than the known one.
+    /// They speak of a cluster other than the known one.
     pub(super) is_replaced: bool,
 }
 

@@ -71,8 +71,8 @@ pub fn reconcile(views: &[View], current: Option<&SlotMap>) -> Reconciled {
     merge(views, current, family::of_the_known_cluster(views, current))
 }
 
-/// Merges the views of several seeds while it is open which cluster is meant: that of most of them. The current map says
-/// so only among equals; otherwise it counts as for [`reconcile`].
+/// Merges the views of several seeds while it is undecided which cluster is meant: the one that most of them mean. The
+/// current map says so only among equals; otherwise it counts as for [`reconcile`].
 pub fn reconcile_seeds(views: &[View], current: Option<&SlotMap>) -> Reconciled {
     let current = current.filter(|map| !map.nodes().is_empty());
     merge(views, current, family::of_most(views, current))

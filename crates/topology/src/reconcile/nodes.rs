@@ -21,7 +21,7 @@ impl<'a> Nodes<'a> {
     }
 }
 
-/// What one view says of a node.
+/// What one view says about a node.
 #[derive(Clone, Copy)]
 struct Mention<'a> {
     voter: usize,

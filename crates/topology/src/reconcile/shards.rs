@@ -8,7 +8,7 @@ use super::nodes::Nodes;
 use super::slots::Elected;
 use crate::{AnnouncedNode, ShardView, SlotMap, SlotRange, View};
 
-/// What views say of one shard, told apart by its primary.
+/// What views say about one shard, told apart by its primary.
 #[derive(Default)]
 struct Followers<'a> {
     /// The voters that name the primary as one.

@@ -1,7 +1,8 @@
 //! What was written, and whether an answer fits it. Pure: no clock, no connection.
 //!
-//! Every key has one writer, which waits for each answer. So a read must give the last acknowledged value or a later
-//! one that was sent. A write whose fate is unknown may take effect at any time, also late; one that was refused never.
+//! Every key has one writer, which waits for each answer. So a read must return the last acknowledged value or a later
+//! one that was sent. A write whose fate is unknown may take effect at any time, even late; one that was refused,
+//! never.
 
 /// A value that says where it belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]

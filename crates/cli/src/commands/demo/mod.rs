@@ -1,7 +1,7 @@
 //! `truename demo`: the product in a minute, against real servers.
 //!
 //! - [`script`]: the acts, in order
-//! - [`trap`]: what a client gets that trusts the announced address
+//! - [`trap`]: what happens to a client that trusts the announced address
 //! - [`proof`]: which name each node was verified by
 //! - [`workload`]: tasks that write and read; [`ledger`] judges what they get back, [`tally`] counts
 //! - [`live`]: what is shown meanwhile

@@ -93,7 +93,7 @@ impl Report for Summary {
             ("wrong answers", none_wanted(self.tally.wrong_answers)),
             ("executed twice", none_wanted(self.ledger.duplicates)),
             ("acknowledged and lost", none_wanted(self.ledger.lost)),
-            ("not readable in the end", none_wanted(self.ledger.unread)),
+            ("not readable at the end", none_wanted(self.ledger.unread)),
             ("p99, slowest", format!("{p99}, {}", duration(self.tally.slowest)).into()),
             ("the move took", duration(self.recovery.moved).into()),
             ("last failure", last_failure.into()),

@@ -1,4 +1,4 @@
-//! What a client gets that trusts the announced address: a real attempt, with our explanation of it.
+//! What happens to a client that trusts the announced address: a real attempt, with our explanation of it.
 
 use truename::topology::{DialRule, DialTo, HostMatch, IdentityPolicy};
 use truename::{Client, Error};

@@ -35,7 +35,7 @@ pub(super) struct Ledger {
     pub(super) lost: u64,
     /// Increments that were executed more often than they were sent.
     pub(super) duplicates: u64,
-    /// Keys that could not be read in the end.
+    /// Keys that could not be read at the end.
     pub(super) unread: u64,
 }
 
@@ -58,7 +58,7 @@ impl Workload {
         sum(&self.tallies)
     }
 
-    /// The tallies, for who watches.
+    /// The tallies, for whoever watches.
     pub(super) fn tallies(&self) -> Vec<Arc<Mutex<Tally>>> {
         self.tallies.clone()
     }
@@ -68,7 +68,7 @@ impl Workload {
         self.slots.clone()
     }
 
-    /// Stops all writers and reads every key a last time.
+    /// Stops all writers and reads every key one last time.
     pub(super) async fn finish(mut self, client: &Client) -> (Tally, Ledger) {
         self.stop.store(true, Ordering::Relaxed);
         let mut ledger = Ledger::default();
@@ -173,7 +173,7 @@ impl Writer {
         tally.wrong_answers += u64::from(is_wrong);
     }
 
-    /// Reads everything a last time.
+    /// Reads everything one last time.
     async fn audit(&mut self, client: &Client, ledger: &mut Ledger) {
         for key in 0..KEYS {
             match fetch_patiently(client, &self.keys[key].0).await {

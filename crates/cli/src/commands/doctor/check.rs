@@ -1,4 +1,4 @@
-//! The checks of a row. Pure: each looks at what was found out about one node and gives a cell.
+//! The checks of a row. Pure: each looks at what was found out about one node and returns a cell.
 
 use truename::Certificate;
 use truename::error::{Cause, NodeFailure, Phase};
@@ -7,7 +7,7 @@ use truename::probe::NodeReport;
 use crate::render::human;
 use crate::render::table::Cell;
 
-/// A certificate that ends sooner than this is worth a warning.
+/// A certificate that expires sooner than this is worth a warning.
 pub(super) const WARN_DAYS: i64 = 30;
 
 /// The most informative failure of a node that cannot be used.
@@ -28,7 +28,7 @@ pub(super) fn is_announced_node(row: &NodeReport) -> Option<bool> {
     Some(announced.as_str() == answered)
 }
 
-/// A row is not well either if a failure of it is `listed`: a seed that can be used may still give no topology.
+/// A row is not healthy either if a failure of it is `listed`: a seed that can be used may still return no topology.
 pub(super) fn mark(row: &NodeReport, listed: &[&NodeFailure]) -> Cell {
     let mut own = listed.iter().filter(|failure| failure.is_seed == row.is_seed);
     let is_listed = own.any(|failure| failure.node == row.node.endpoint);
@@ -70,7 +70,7 @@ pub(super) fn tls(row: &NodeReport) -> Cell {
             None => Cell::plain("none"),
         },
         (None, Some(failure)) if failure.phase == Phase::Tls => Cell::bad(failure.cause.code()),
-        // What failed later says nothing of the version.
+        // What failed later says nothing about the version.
         (None, Some(failure)) if failure.phase > Phase::Tls && failure.certificate.is_some() => {
             Cell::good("ok")
         }
@@ -105,7 +105,7 @@ pub(super) fn chain(row: &NodeReport) -> Cell {
     Cell::plain(text.unwrap_or_default())
 }
 
-/// When the certificate ends.
+/// When the certificate expires.
 pub(super) fn expiry(row: &NodeReport, now: i64) -> Cell {
     let Some(found) = certificate(row) else { return Cell::plain("") };
     let date = truename::UtcMinute(found.not_after).to_string();

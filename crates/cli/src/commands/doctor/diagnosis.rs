@@ -105,7 +105,7 @@ impl Diagnosis {
         healthy.filter_map(|row| Some((row, row.failures.first()?)))
     }
 
-    /// Certificates that end soon, each with the nodes that present it.
+    /// Certificates that expire soon, each with the nodes that present it.
     pub(super) fn expiring(&self) -> Vec<Expiring<'_>> {
         let mut expiring: Vec<Expiring<'_>> = Vec::new();
         for row in self.rows() {
@@ -122,7 +122,7 @@ impl Diagnosis {
     }
 }
 
-/// A certificate that ends soon, or has ended.
+/// A certificate that expires soon, or has expired.
 pub(super) struct Expiring<'a> {
     pub(super) certificate: &'a Certificate,
     pub(super) nodes: Vec<&'a Endpoint>,

@@ -1,6 +1,6 @@
 //! `truename doctor`: probes every seed and node, and says what is wrong and what would fix it.
 //!
-//! - [`Diagnosis`] is what was found out, with everything that the text and the JSON form need
+//! - [`Diagnosis`] (`diagnosis`) is what was found out, with everything that the text and the JSON form need
 //! - [`check`]: the cells of a row, as pure functions of a [`truename::probe::NodeReport`]
 //! - [`text`], [`document`]: the two forms
 //!

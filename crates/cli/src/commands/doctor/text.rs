@@ -134,7 +134,7 @@ fn notes(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
         ));
     }
     if diagnosis.profile.is_none() {
-        notes.push("- No provider is known by this host name; --profile NAME chooses one.".to_owned());
+        notes.push("- This host name belongs to no known provider; --profile NAME chooses one.".to_owned());
     }
     if notes.is_empty() {
         return Ok(());
@@ -145,7 +145,7 @@ fn notes(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
 
 fn expiry(expiring: &Expiring<'_>, now: i64) -> String {
     let days = expiring.certificate.days_left(now);
-    let when = if days < 0 { "has expired".to_owned() } else { format!("ends in {days} days") };
+    let when = if days < 0 { "has expired".to_owned() } else { format!("expires in {days} days") };
     let of = match expiring.nodes.as_slice() {
         [only] => only.to_string(),
         [first, others @ ..] => format!("{first} and {} more", others.len()),
@@ -169,8 +169,13 @@ fn verdict(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
     if diagnosis.report.is_healthy() {
         let proved = |row: &NodeReport| row.facts.as_ref().is_some_and(|facts| facts.identity.is_some());
         let unproved = diagnosis.addresses(|row| !proved(row));
+        let (subject, each) = match all {
+            1 => ("The only address".to_owned(), "it"),
+            _ => (format!("All {all} addresses"), "each"),
+        };
         let names = match (diagnosis.tls, unproved) {
-            (true, 0) => ", each proved a name".to_owned(),
+            (true, 0) => format!(", {each} proved a name"),
+            (true, _) if all == 1 => ", but it proved no name, so any server may have answered".to_owned(),
             (true, _) => {
                 format!(", but {unproved} of them proved no name, so any server may have answered")
             }
@@ -180,7 +185,7 @@ fn verdict(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
             Some(_) => format!(", and all {} slots are served", Slot::COUNT),
             None => String::new(),
         };
-        let verdict = format!("All {all} addresses can be used{names}{slots} ({took} ms).");
+        let verdict = format!("{subject} can be used{names}{slots} ({took} ms).");
         return page.line(match (diagnosis.tls, unproved) {
             (false, _) | (true, 0) => paint.good(verdict),
             (true, _) => paint.warning(verdict),

@@ -12,7 +12,7 @@ redeploy     move every node to a new address and port, with the data
 kill N       end node N at once, as in a crash
 restart N    start node N again, empty
 stop N       freeze node N: it keeps its connections and answers nothing
-cont N       let node N run on
+cont N       let node N continue
 failover N   make replica N the primary of its shard
 status       show the nodes
 quit         end the lab";
@@ -32,7 +32,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// The node that it speaks of.
+    /// The node that it is about.
     pub(super) fn node(self) -> Option<usize> {
         match self {
             Self::Kill(node)
@@ -105,7 +105,7 @@ impl FromStr for Order {
 
 /// The lines of standard input; the channel ends where they do.
 ///
-/// A thread of its own reads them, because a read cannot be taken back: the process ends without waiting for it.
+/// A thread of its own reads them, because a read cannot be cancelled: the process ends without waiting for it.
 /// In the background of a terminal nothing is read, since that would stop the whole process (SIGTTIN).
 pub(super) fn lines() -> UnboundedReceiver<String> {
     let (sender, receiver) = unbounded_channel();

@@ -1,6 +1,6 @@
 //! `truename lab`: real clusters on this machine.
 //!
-//! - [`up`](up::up) starts one, tells how to connect, and runs it until it is to end
+//! - [`up`](up::up) starts one, prints how to connect, and runs it until something ends it
 //! - [`recipe`]: how to connect, for this client and for others
 //! - [`console`]: what can be typed while it runs
 

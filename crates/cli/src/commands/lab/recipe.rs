@@ -12,7 +12,7 @@ use crate::render::{Page, Report};
 /// The variable that a lab's own password is offered in.
 const VARIABLE: &str = "TRUENAME_PASSWORD";
 
-/// What there is to know for connecting to a lab.
+/// Everything that is needed to connect to a lab.
 pub(super) struct Recipe {
     profile: Profile,
     seeds: Vec<(String, u16)>,
@@ -30,7 +30,7 @@ enum Password {
     Ours(String),
     /// In a variable that the user has set.
     Variable(String),
-    /// In a file of the user.
+    /// In a file of the user's.
     File(String),
 }
 

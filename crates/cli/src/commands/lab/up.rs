@@ -1,4 +1,4 @@
-//! `truename lab up`: a lab that runs until it is to end.
+//! `truename lab up`: a lab that runs until something ends it.
 //!
 //! Whatever ends it (Ctrl-C, SIGTERM, the time that was given, the end of standard input, `quit`), servers and files
 //! are gone when the process is.
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::render::table::{Cell, Table};
 use crate::render::{Output, human};
 
-/// Starts the lab, tells how to connect, and keeps it.
+/// Starts the lab, prints how to connect, and keeps it running.
 pub(crate) async fn up(args: &UpArgs, output: &mut Output) -> Result<Exit, Failure> {
     let config = config(args)?;
     context::password_warning(&args.password).iter().for_each(|warning| output.warn(warning));
@@ -134,7 +134,7 @@ impl Running<'_> {
     }
 }
 
-/// Whether a node answers, and what it takes itself for.
+/// Whether a node answers, and which role it says it has.
 async fn state(node: &LabNode) -> (Cell, &'static str) {
     const PATIENCE: Duration = Duration::from_millis(500);
     if !node.is_running() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub enum BlockTime {
     /// No limit: the timeout argument is 0.
     Forever,
-    /// At most so long.
+    /// At most this long.
     AtMost(Duration),
 }
 

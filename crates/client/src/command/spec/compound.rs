@@ -1,8 +1,9 @@
 //! Commands that run code from elsewhere, or answer with a text that others chose.
 //!
-//! The error of such a command can have any text, also that of a refusal or of a redirect, and says nothing about whether
-//! the command was executed or where its slot is: scripts pass on the errors of inner commands (server 7.0) and make errors
-//! of their own (`redis.error_reply`). A command that is not in the table is compound as well: it may be a renamed `EVAL`.
+//! The error of such a command can have any text, even that of a refusal or of a redirect, and says nothing about
+//! whether the command was executed or where its slot is: scripts pass on the errors of inner commands (server 7.0) and
+//! make errors of their own (`redis.error_reply`). A command that is not in the table is compound as well: it may be a
+//! renamed `EVAL`.
 //!
 //! `EXEC` is not: what its commands answer is inside its array, and an error in place of the array means that none of them
 //! was executed.

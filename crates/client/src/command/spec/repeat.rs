@@ -1,7 +1,7 @@
 //! Which commands may be sent again when it is unknown whether the server executed them.
 //!
 //! Repeatable means: executed twice in a row, the command leaves the same state as executed once, and the second
-//! reply tells the caller what the first would have told. A correct state with another reply is not enough: `DEL`
+//! reply tells the caller what the first would have told. A correct state with a different reply is not enough: `DEL`
 //! would answer that there was nothing to delete. What other clients write between the two executions is not
 //! considered; a repeated `SET` may overwrite it, as a late one would.
 //!
@@ -110,9 +110,9 @@ const CONDITIONAL_READS: &[(RepeatCondition, &[&str])] = &[
 ];
 
 /// Writes that leave the same state and give the same reply the second time. Left out on purpose, among others:
-/// replies that count what changed (`DEL`, `SADD`, `HSET`, `ZADD`, `PERSIST`, `XACK`) or return what was
+/// replies that count what changed (`DEL`, `SADD`, `HSET`, `ZADD`, `PERSIST`, `XACK`) or return what was there
 /// (`GETSET`, `SETBIT`, `GETDEL`); conditions that the first execution voids (`SETNX`, `RENAME`, `XGROUP CREATE`);
-/// positions in lists, which others' pushes move (`LSET`, `LTRIM`); times of day, which may be past and then delete
+/// positions in lists, which others' pushes move (`LSET`, `LTRIM`); points in time, which may be past and then delete
 /// (`EXPIREAT`, `HEXPIREAT`); commands that destroy what others wrote since (`FLUSHALL`); scripts and functions,
 /// unless read-only; `MSETEX`, whose options follow a variable number of pairs.
 const WRITES: &[(RepeatCondition, &[&str])] = &[

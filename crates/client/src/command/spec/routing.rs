@@ -49,7 +49,7 @@ impl Spec {
         if is_placed {
             return None;
         }
-        // `PING` is as good on any node.
+        // `PING` works equally well on any node.
         if self.is_for_many() && self.name != "PING" {
             return Some(Refusal::SeveralNodes);
         }

@@ -27,7 +27,7 @@ const GROUPS: &[&[&str]] = &[
     &["CLIENT NO-EVICT", "CLIENT NO-TOUCH", "CLIENT IMPORT-SOURCE"],
     // Runs the next scripts of the connection in the debugger.
     &["SCRIPT DEBUG"],
-    // Wait for the replication of what this connection wrote: they mean nothing on another connection than the one
+    // Wait for the replication of what this connection wrote: they mean nothing on any connection but the one
     // that sent the writes. They change no state.
     &["WAIT", "WAITAOF"],
 ];

@@ -118,7 +118,7 @@ const READS: &[&str] = &[
     "ACL LOG",
 ];
 
-/// Repeatable or not, they change something, or what they read is another thing the second time.
+/// Repeatable or not, they change something, or what they read is something else the second time.
 const NO_READS: &[&str] = &[
     "SET k v",
     "SETEX k 1 v",

@@ -1,4 +1,4 @@
-//! Lookups by the system's resolver, `getaddrinfo`, which blocks a thread and cannot be given up.
+//! Lookups by the system's resolver, `getaddrinfo`, which blocks a thread and cannot be cancelled.
 //!
 //! One name is looked up once at a time: later callers share the answer, and a caller that gives up leaves the lookup
 //! running. So a name service that hangs holds as many threads as there are names, up to a bound, and not as many
@@ -13,12 +13,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
-/// Names of one client that are looked up at a time. A tokio runtime has 512 threads for all blocking work.
+/// How many names of one client are looked up at a time. A tokio runtime has 512 threads for all blocking work.
 const LOOKUPS: usize = 64;
 
 /// Looks a host up; the port is filled in later.
 type Ask = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
-/// What came of a lookup. Errors of the operating system cannot be cloned.
+/// The outcome of a lookup. Operating-system errors cannot be cloned.
 type Answer = Result<Vec<SocketAddr>, (io::ErrorKind, String)>;
 type InFlight = Mutex<HashMap<String, watch::Receiver<Option<Answer>>>>;
 
@@ -82,7 +82,7 @@ impl Lookups {
     }
 }
 
-/// A lookup under way, which however it ends is no longer to be joined.
+/// A lookup under way, which nobody may join any more once it has ended, however it ended.
 struct Flight {
     in_flight: Arc<InFlight>,
     host: String,

@@ -8,6 +8,6 @@ pub(crate) struct Login {
     pub(crate) protocol: Protocol,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) client_name: Option<String>,
-    /// Asks for leave to read from the node while it is a replica.
+    /// Asks for permission to read from the node while it is a replica.
     pub(crate) readonly: bool,
 }

@@ -1,4 +1,4 @@
-//! What an error in answer to the greeting means, and what a broken exchange does.
+//! What an error in answer to the greeting means, and what a broken exchange means.
 
 use truename_resp::ErrorReply;
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use truename_resp::Untrusted;
 
-/// What the server said of itself, as it came: print it through [`Untrusted`].
+/// What the server said about itself, as it came: print it through [`Untrusted`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Greeting {

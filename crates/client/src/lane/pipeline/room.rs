@@ -1,10 +1,10 @@
 //! Room in a pipeline: callers that wait for it, that were granted some, and that do not take it up.
 //!
-//! Room is granted to one future at a time, oldest first, and held for it until its next poll. A future may not be
-//! polled for long, such as those in a `buffered` stream whose consumer awaits something else. So a grant that was not
-//! taken up for [`GRANT_TIME`] is void, and all waiting callers are invited: woken, to take room at the next poll or to
-//! queue again. Callers that are not polled are passed over that way, the others get room at once; no grant has a timer of
-//! its own.
+//! Room is granted to one future at a time, oldest first, and held for it until its next poll. A future may go without
+//! a poll for a long time, such as those in a `buffered` stream whose consumer awaits something else. So a grant that
+//! was not taken up for [`GRANT_TIME`] is void, and all waiting callers are invited: woken, to take room at the next
+//! poll or to queue again. Callers that are not polled are passed over that way, the others get room at once; no grant
+//! has a timer of its own.
 
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -94,6 +94,10 @@ impl Pipeline {
 
     #[cold]
     fn grant_parked(&mut self, wake: &mut Vec<Waker>) {
+        // An empty buffer has room for a command of any size, and stays empty while this loop runs: those who are
+        // granted room encode when they are polled. So what they will probably encode is counted here, or an empty
+        // buffer would let everybody in at once. The first of them is let in whatever its size, or it might wait for
+        // ever.
         let granted_before = self.granted;
         while self.has_room() {
             let spoken_for = self.out.len() + (self.granted - granted_before) * self.latest_bytes;
@@ -109,12 +113,14 @@ impl Pipeline {
                     wake.push(waker);
                     self.granted += 1;
                 }
+                // Its caller left the line by dropping the ticket: its entry had stayed in the queue until now.
                 _ => {
                     waiter.state = State::Settled;
                     self.waiters.reclaim(index);
                 }
             }
         }
+        // Somebody still waits after these grants: look after a while whether they were taken up.
         if let (true, Some(&next)) = (self.granted > 0, self.parked.front()) {
             let submitted = self.waiters.at(next).terms.submitted;
             self.check_by(self.lately(submitted) + GRANT_TIME);

@@ -34,11 +34,11 @@ impl Habit {
 /// A server that owes a reply.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Silence {
-    /// When it was heard last on this connection, or else the oldest command was submitted.
+    /// When it was last heard on this connection, or else when the oldest command was submitted.
     pub(super) since: Instant,
-    /// When it answered last on another connection.
+    /// When it last answered on another connection.
     pub(super) answered: Option<Instant>,
-    /// When another connection was asked first.
+    /// When another connection was first asked.
     pub(super) asked: Option<Instant>,
     /// How long the oldest command lets it be silent.
     pub(super) patience: Duration,

@@ -1,0 +1,59 @@
+//! Which cluster is meant, where the configured addresses lead to several.
+//!
+//! - **At the start the seeds decide.** The first one to answer is believed at once, and the nodes that it named would confirm
+//!   whatever it said. So refreshes ask the seeds alone, at a growing pace for up to a minute, until half of them say
+//!   the same. Of three seeds a single liar does not prevail; two that contradict each other cannot be told apart, and the
+//!   first to answer stays. The known cluster is left only for one that more than half of the seeds mean.
+//! - **From then on it is left only when it is gone.** Before seeds replace it, all of them and as many of its nodes as could
+//!   outvote them are asked, whether connected or not, and have a second to answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use truename_topology::{Reconciled, SlotMap};
+
+use super::discover::{NodeView, Source, TopologyConnections};
+use super::refresh::SOURCES;
+use super::views::Views;
+use super::{Cluster, Node, Topology};
+
+/// How long to wait for all whose word decides. The first vote has as long as any connection may take.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
+impl Cluster {
+    /// Asks every seed, if the vote is open, and waits until half of them say the same. `None` if nothing follows from what
+    /// they say; then the nodes are to be asked.
+    pub(super) async fn hold_vote(
+        &self,
+        known: &SlotMap,
+        views: &mut Views,
+        connections: &mut TopologyConnections,
+    ) -> Option<Reconciled> {
+        let open = self.vote.open_now()?;
+        let within = if open.was_held { LAST_CALL } else { self.timing.node_connect };
+        let all = self.seeds.len();
+        let is_enough = |said: &[NodeView]| Views::of(said).is_decided(all);
+        let answered = self.ask_until(is_enough, within, &self.all_seeds(), views, connections).await;
+        // Several addresses may lead to one node, which has one vote.
+        self.vote.was_held(views.is_decided(all) || answered == all);
+        views.elect(known, all)
+    }
+
+    /// Asks whoever could still change what the seeds say of another cluster: one of several addresses may have been given to
+    /// a stranger, and each node of the known cluster that answers counts against it.
+    pub(super) async fn call_all_who_decide(
+        &self,
+        current: &Topology,
+        views: &mut Views,
+        connections: &mut TopologyConnections,
+    ) {
+        let mut nodes: Vec<&Arc<Node>> = current.nodes().iter().collect();
+        fastrand::shuffle(&mut nodes);
+        nodes.sort_by_key(|node| !node.is_up());
+        let unheard = |source: &Source| !views.has_heard(&source.target);
+        let nodes = nodes.into_iter().map(|node| node.source()).filter(unheard);
+        let nodes = nodes.take(self.seeds.len().max(SOURCES));
+        let all: Vec<Source> = self.all_seeds().into_iter().chain(nodes).collect();
+        self.ask_until(|_| false, LAST_CALL, &all, views, connections).await;
+    }
+}
