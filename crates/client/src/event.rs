@@ -105,7 +105,8 @@ impl Events {
         Self { receiver }
     }
 
-    /// Waits for the next event. `None` once the client is gone. Cancel safe.
+    /// Waits for the next event. `None` once the last clone of the client was dropped; [`Client::close`](crate::Client::close)
+    /// alone does not end the stream. Cancel safe.
     pub async fn next(&mut self) -> Option<Notice> {
         match self.receiver.recv().await {
             Ok(event) => Some(Notice::Event(event)),

@@ -170,7 +170,7 @@ fn typed_entry<K: FromReply, V: FromReply>((key, value): (Reply, Reply)) -> Resu
     Ok((K::from_reply(key)?, V::from_reply(value)?))
 }
 
-/// Key and value pairs: a RESP3 map, the flat array of RESP2, or an array of pairs.
+/// Key and value pairs: a RESP3 map, or the flat array of RESP2.
 fn entries(reply: Reply) -> Result<Vec<(Reply, Reply)>, TypeError> {
     match reply.without_attributes() {
         Reply::Map(entries) => Ok(entries),

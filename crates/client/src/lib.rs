@@ -13,11 +13,17 @@
 //!
 //! A cluster tells its clients where its nodes are. Managed and private ones announce IP addresses that no certificate
 //! carries, addresses that cannot be reached from outside, or ports that change. This client keeps two questions
-//! apart, *where do I dial?* and *who must answer?*, and answers both by default: a node may prove what it
-//! announced or the name of the seed that led to it, and an announced address that does not answer is tried at
-//! the seed's host. See [`Config`] for rules and [`topology::address`] for what exactly is accepted.
+//! apart, *where do I dial?* and *who must answer?*, and answers both by default: a node may prove
+//! the name of the seed that led to it, or what it announced, if that is in scope ([`topology::Scope`]); and an
+//! announced address that does not answer is tried at the seed's host, unless a rule or the provider's profile says where
+//! to dial. See [`Config`] for rules and [`topology::address`] for what exactly is accepted.
 //!
 //! Start with [`Client`], [`Config`] and [`Error`].
+//!
+//! With the cargo feature `metrics`, counters and latency histograms per node go to the
+//! [`metrics`](https://docs.rs/metrics) facade: `truename_command_seconds`, `truename_connections_total`,
+//! `truename_disconnections_total` (label `node`), `truename_redirects_total` (`kind`), `truename_resends_total` (`reason`)
+//! and `truename_topology_refreshes_total` (`outcome`).
 
 mod api;
 mod certificate;

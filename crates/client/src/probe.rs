@@ -1,6 +1,6 @@
 //! Looking at a cluster node by node, without a client: what the doctor shows.
 //!
-//! A probe makes one fresh connection per node and reports every step of it. It never changes anything on a server.
+//! A probe makes fresh connections, one for each way to a node, and reports every step of them. It never changes anything on a server.
 //! What is found out about one node is a `report`; what follows from the reports as a whole is in `verdict`.
 
 mod report;
@@ -15,7 +15,7 @@ use truename_topology::{Disagreement, Endpoint, Skipped, SlotMap, View};
 pub use self::report::NodeReport;
 use crate::cluster::{Answer, ask_seeds, slots};
 use crate::config::Config;
-use crate::connect::{Connector, Target, Transport, Wire, broken};
+use crate::connect::{Connector, Target, Transport, Wire, handshake_cause};
 use crate::error::{Cause, Error, NodeFailure, Phase};
 use crate::runtime::{off_the_runtime, runtime_here};
 
@@ -57,7 +57,7 @@ impl ClusterReport {
         self.topology.as_ref().map_or(0, verdict::slots_without_owner)
     }
 
-    /// The most informative failure: of a seed if none returned a topology, of a node otherwise.
+    /// The most informative failure of a seed or node that cannot be used.
     pub fn decisive(&self) -> Option<&NodeFailure> {
         let reports = self.seeds.iter().chain(&self.nodes).filter(|report| !report.is_healthy());
         let failures = reports.flat_map(|report| &report.failures).chain(&self.failures);
@@ -136,7 +136,7 @@ async fn examine_one(connector: &Connector, target: &Target, deadline: Instant) 
             let pong = tokio::time::timeout_at(deadline, connected.wire.round_trip(&[b"PING"])).await;
             let cause = match pong {
                 Ok(Ok(reply)) => ping_refusal(&reply),
-                Ok(Err(error)) => Some(broken(error).1),
+                Ok(Err(error)) => Some(handshake_cause(error).1),
                 Err(_) => Some(Cause::TimedOut),
             };
             match cause {

@@ -23,7 +23,7 @@
 //! - **What peers chose is shown through [`Untrusted`](truename_resp::Untrusted)** by every `Display` and `Debug` here,
 //!   so it can be printed; accessors and fields give it as it came.
 //! - **A minority is never believed**: views are voted on slot by slot, address by address and replica by replica. Neither is
-//!   a cluster that shares no node with the known one, unless every configured seed says so.
+//!   a cluster that shares no node with the known one, unless the configured seeds say so.
 //!
 //! ```
 //! use truename_resp::Reply;

@@ -109,12 +109,12 @@ impl Report for Ping {
             }
         }
         let connected = format!("connected in {}", human::duration(self.connected_after));
-        let silent = self.answers.iter().filter(|answer| answer.outcome.is_err()).count();
-        page.line(match silent {
+        let failed = self.answers.iter().filter(|answer| answer.outcome.is_err()).count();
+        page.line(match failed {
             0 => paint.dim(connected),
             _ => {
                 let all = self.answers.len();
-                paint.error(format!("{silent} of {all} primaries did not answer ({connected})"))
+                paint.error(format!("{failed} of {all} primaries failed ({connected})"))
             }
         })
     }

@@ -24,7 +24,8 @@ use crate::tls::Tls;
 ///   them is redirected or sent again.
 /// - A command is sent again only if it was not executed, if it changes nothing, or if the user said so
 ///   ([`Command::repeatable`], [`Config::repeat_writes_of_unknown_fate`]).
-/// - Every call ends within its deadline ([`Config::command_timeout`] or [`Command::timeout`]).
+/// - Every call ends within its deadline ([`Config::command_timeout`] or [`Command::timeout`]); see below for commands that
+///   wait on the server.
 /// - Dropping a call's future does not take the command back, and never changes the result of another call.
 /// - A command that waits on the server, such as `BLPOP`, has a connection of its own
 ///   ([`Config::max_exclusive_connections`]), and its deadline is extended by the time that it may wait. One that waits

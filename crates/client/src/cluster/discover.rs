@@ -15,7 +15,7 @@ use truename_resp::{ErrorReply, Reply};
 use truename_topology::{Endpoint, View, parse_slots};
 
 use crate::connect::{
-    ConnectionFacts, Connector, Explain, KnownNode, Target, Transport, Wire, broken, budget, refusal,
+    ConnectionFacts, Connector, Explain, KnownNode, Target, Transport, Wire, budget, handshake_cause, refusal,
 };
 use crate::error::{Cause, NodeFailure, Phase};
 
@@ -135,7 +135,7 @@ impl NodeView {
 
 pub(crate) async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result<Answer, (Phase, Cause)> {
     let asked = wire.round_trip_within(budget::topology(), &[b"CLUSTER", b"SLOTS"]).await;
-    let reply = asked.map_err(|error| (Phase::Topology, broken(error).1))?;
+    let reply = asked.map_err(|error| (Phase::Topology, handshake_cause(error).1))?;
     if let Reply::Error(error) = &reply {
         return if hides_cluster(error) { Ok(Answer::NotACluster) } else { Err(topology_refusal(error)) };
     }

@@ -10,7 +10,7 @@
 //! | [`tenure`] | whether a node still has the slot that a command waits on |
 //! | [`start`] | the first answer of a seed, and what follows from it |
 //! | [`warm_up`] | connecting to the primaries at the start |
-//! | [`worker`] | the only writer of the snapshot |
+//! | [`worker`] | the only writer of the snapshot until the client is closed |
 //! | [`hint`] | hints of the engine to the worker, merged; and the events |
 //! | [`discover`] | asking nodes for their views |
 //! | [`views`] | the answers of one refresh, and what follows from them |
@@ -19,7 +19,7 @@
 //! | [`own_views`], [`whereabouts`] | asking one node for its own view, and what it thinks of a slot |
 //!
 //! Invariants: callers never wait for a refresh; seeds are kept for ever; the topology is asked for on
-//! connections of its own; a view is adopted only after `reconcile` agreed.
+//! connections of its own; every view after the first is adopted only as `reconcile` says.
 
 mod discover;
 mod exclusive;

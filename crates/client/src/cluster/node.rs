@@ -19,8 +19,8 @@ use crate::connect::{ConnectionFacts, Connector, Target};
 use crate::error::NodeFailure;
 use crate::event::{CERTIFICATE_NOTICE_DAYS, Event};
 use crate::lane::{
-    CloseCause, Failure, Lane, LaneContext, LaneObserver, LaneOptions, LanePhase, spawn_connection,
-    spawn_lane, terms,
+    CloseCause, Failure, Lane, LaneContext, LaneObserver, LaneOptions, LanePhase, request_limits,
+    spawn_connection, spawn_lane,
 };
 use crate::observe::NodeMeter;
 
@@ -161,8 +161,8 @@ impl Node {
         within: Duration,
     ) -> impl Future<Output = Result<Reply, Failure>> + 'a {
         let now = tokio::time::Instant::now();
-        let terms = terms(now, now + within, within, 0);
-        self.lane(None).submit(terms, |out| encode::put_command(out, args.iter().copied()))
+        let limits = request_limits(now, now + within, within, 0);
+        self.lane(None).submit(limits, |out| encode::put_command(out, args.iter().copied()))
     }
 
     /// A connection for one user, such as a command that waits on the server; waits for room no later than `until`. While

@@ -97,7 +97,7 @@ impl Cluster {
         if known.is_none() || !views.may_replace(&reconciled, self.seeds.len()) {
             return Some(reconciled);
         }
-        self.call_all_who_decide(current, views, connections).await;
+        self.ask_the_electorate(current, views, connections).await;
         Some(views.reconcile(known))
     }
 

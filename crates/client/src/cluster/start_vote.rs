@@ -32,7 +32,8 @@ impl StartVote {
         self.0.lock().filter(|open| Instant::now() < open.until)
     }
 
-    pub(super) fn was_held(&self, is_decided: bool) {
+    /// It was held once more.
+    pub(super) fn record(&self, is_decided: bool) {
         let mut open = self.0.lock();
         *open = open.filter(|_| !is_decided).map(|open| Open { was_held: true, ..open });
     }

@@ -119,15 +119,15 @@ impl Views {
         said.iter().for_each(|view| self.add(view));
     }
 
-    /// Whether more of those who were asked are worth waiting for, once they had a short time to answer: nobody gave a view
-    /// yet, or a single one names addresses that nobody knew.
+    /// Whether no more of those who were asked are worth waiting for, once they had a short time to answer. They are if
+    /// nobody gave a view yet, or a single one names addresses that nobody knew.
     pub(super) fn is_enough(&self, current: Option<&SlotMap>) -> bool {
         !self.is_empty() && !self.reconcile(current).rests_on_one_view
     }
 
     /// What the views agree on.
     pub(super) fn reconcile(&self, current: Option<&SlotMap>) -> Reconciled {
-        reconcile(&self.heard(current), current)
+        reconcile(&self.weighed(current), current)
     }
 
     /// What follows from the views of several seeds, of which there are so many: the known cluster as most of them describe
@@ -163,7 +163,7 @@ impl Views {
 
     /// The views, each with the weight that it has. A seed's word decides ties, unless it claims to be none of the
     /// nodes that are known, or nothing, while the others report their ids: it may be one that has a vote already.
-    fn heard(&self, current: Option<&SlotMap>) -> Cow<'_, [View]> {
+    fn weighed(&self, current: Option<&SlotMap>) -> Cow<'_, [View]> {
         let known: HashSet<&NodeId> =
             current.iter().flat_map(|map| map.nodes()).filter_map(|node| node.id.as_ref()).collect();
         let is_known = |id: &Option<NodeId>| id.as_ref().is_some_and(|id| known.contains(id));

@@ -1,8 +1,8 @@
 //! Which cluster is meant, where the configured addresses lead to several.
 //!
 //! - **At the start the seeds decide.** The first one to answer is believed at once, and the nodes that it named would confirm
-//!   whatever it said. So refreshes ask the seeds alone, at a growing pace for up to a minute, until half of them say
-//!   the same. Of three seeds a single liar does not prevail; two that contradict each other cannot be told apart, and the
+//!   whatever it said. So refreshes ask the seeds, at growing pauses for up to a minute, until half of them say
+//!   the same or all have answered; the nodes are asked only while too few seeds answer. Of three seeds a single liar does not prevail; two that contradict each other cannot be told apart, and the
 //!   first to answer stays. The known cluster is left only for one that more than half of the seeds mean.
 //! - **From then on it is left only when it is gone.** Before seeds replace it, all of them and as many of its nodes as could
 //!   outvote them are asked, whether connected or not, and have a second to answer.
@@ -34,14 +34,14 @@ impl Cluster {
         let all = self.seeds.len();
         let is_enough = |said: &[NodeView]| Views::of(said).is_decided(all);
         let answered = self.ask_until(is_enough, within, &self.all_seeds(), views, connections).await;
-        // Several addresses may lead to one node, which has one vote.
-        self.vote.was_held(views.is_decided(all) || answered == all);
+        // Once all were heard, asking again changes nothing.
+        self.vote.record(views.is_decided(all) || answered == all);
         views.elect(known, all)
     }
 
     /// Asks whoever could still change what the seeds say of another cluster: one of several addresses may have been given to
     /// a stranger, and each node of the known cluster that answers counts against it.
-    pub(super) async fn call_all_who_decide(
+    pub(super) async fn ask_the_electorate(
         &self,
         current: &Topology,
         views: &mut Views,

@@ -1,4 +1,4 @@
-//! The topology worker: the only writer of the snapshot.
+//! The topology worker: the only writer of the snapshot until the client is closed.
 //!
 //! It patches at once what a `MOVED` said, and confirms it by a refresh, one at a time and with growing pauses while they
 //! change nothing. Nothing on the request path waits for it, except a caller whose redirect names a node that nobody knew.
@@ -116,7 +116,7 @@ struct Quiet {
 }
 
 impl Quiet {
-    /// What one seed said at the start is put to the vote at once.
+    /// What one seed said at the start is looked at again at once.
     fn new(interval: Duration) -> Self {
         Self { wait: Duration::ZERO, interval, is_calm: false, shortened: 0 }
     }

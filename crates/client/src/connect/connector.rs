@@ -20,7 +20,7 @@ use super::permits::Permits;
 use super::probing::probe_config;
 use super::target::Target;
 use super::trust::LiveConnections;
-use super::way::{Way, ways};
+use super::way::{Way, dial_candidates};
 use crate::config::Config;
 use crate::config::plaintext::PlaintextGuard;
 use crate::error::{Cause, Error, NodeFailure, Phase};
@@ -121,7 +121,7 @@ impl Connector {
     pub(crate) fn refuses_to_dial(&self, target: &Target) -> Option<Box<NodeFailure>> {
         match self.plan(target) {
             Err(failure) => Some(failure),
-            Ok(plan) if ways(&plan.dial, target.expected.is_some(), None).is_empty() => {
+            Ok(plan) if dial_candidates(&plan.dial, target.expected.is_some(), None).is_empty() => {
                 Some(Box::new(out_of_scope(target)))
             }
             Ok(_) => None,
@@ -165,7 +165,7 @@ impl Connector {
         deadline: Instant,
     ) -> Result<Connected, Vec<NodeFailure>> {
         let expected = known.expected(target);
-        let ways = ways(&plan.dial, target.expected.is_some(), known.first_way().as_ref());
+        let ways = dial_candidates(&plan.dial, target.expected.is_some(), known.first_way().as_ref());
         let (open, met) = known.open(&ways, Instant::now())?;
         let dialling =
             Dialling { env: &self.env, target, plan, expected: expected.as_ref(), explain, deadline };
@@ -203,7 +203,7 @@ impl Connector {
     ) -> Result<(Connected, Vec<NodeFailure>), Vec<NodeFailure>> {
         let plan = self.plan(target).map_err(|failure| vec![*failure])?;
         let mut failures: Vec<NodeFailure> = Vec::new();
-        for way in ways(&plan.dial, target.expected.is_some(), None) {
+        for way in dial_candidates(&plan.dial, target.expected.is_some(), None) {
             if failures.iter().any(|failure| failure.cause.is_wrong_node()) {
                 // As a client does.
                 tokio::time::sleep_until(deadline.min(Instant::now() + ASTRAY.0)).await;

@@ -18,7 +18,7 @@ mod steps;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use self::login::Login;
-pub(crate) use self::refusal::{broken, refusal};
+pub(crate) use self::refusal::{handshake_cause, refusal};
 use self::refusal::{lacks_hello, without_secret};
 pub use self::said::Greeting;
 pub(super) use self::steps::read_id;
@@ -56,7 +56,7 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     steps: &[Step<'_>],
 ) -> Attempted<Option<Greeting>> {
     let commands: Vec<&[&[u8]]> = steps.iter().map(|step| step.args.as_slice()).collect();
-    let mut reply = wire.ask(&commands).await.map_err(broken)?;
+    let mut reply = wire.ask(&commands).await.map_err(handshake_cause)?;
     let is_known = !reply.as_error().is_some_and(lacks_hello);
     let mut greeting = Greeting::default();
     let mut rest = steps;
@@ -66,15 +66,15 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         }
         rest = others;
         if !rest.is_empty() {
-            reply = wire.reply().await.map_err(broken)?;
+            reply = wire.reply().await.map_err(handshake_cause)?;
         }
     }
     if is_known && reply.as_error().is_some() {
-        let pong = wire.ask(&[&[b"PING"]]).await.map_err(broken)?;
+        let pong = wire.ask(&[&[b"PING"]]).await.map_err(handshake_cause)?;
         ponged(&pong)?;
     }
-    if wire.holds_more().map_err(broken)? {
-        return Err(broken(WireError::Surplus));
+    if wire.holds_more().map_err(handshake_cause)? {
+        return Err(handshake_cause(WireError::Surplus));
     }
     Ok(is_known.then_some(greeting))
 }

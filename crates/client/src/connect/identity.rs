@@ -7,7 +7,7 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::budget;
-use super::greeting::{broken, read_id};
+use super::greeting::{handshake_cause, read_id};
 use super::step::Attempted;
 use super::way::Via;
 use super::wire::Wire;
@@ -53,7 +53,7 @@ pub(super) async fn ask_nodes<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
 ) -> Attempted<Option<String>> {
     let limits = budget::topology().with_bulk_len(MAX_NODES_TEXT);
-    let reply = wire.round_trip_within(limits, &[b"CLUSTER", b"NODES"]).await.map_err(broken)?;
+    let reply = wire.round_trip_within(limits, &[b"CLUSTER", b"NODES"]).await.map_err(handshake_cause)?;
     read_id("CLUSTER NODES", &reply, myself)
 }
 

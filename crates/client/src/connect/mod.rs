@@ -52,7 +52,7 @@ pub(crate) use connector::Connector;
 pub(crate) use environment::Environment;
 pub use facts::ConnectionFacts;
 pub use greeting::Greeting;
-pub(crate) use greeting::{broken, refusal};
+pub(crate) use greeting::{handshake_cause, refusal};
 pub(crate) use io_cause::is_closed;
 pub(crate) use known::KnownNode;
 pub(crate) use target::Target;

@@ -5,7 +5,7 @@ use truename_topology::{DialPlan, IdentityName, NodePlan};
 use super::Target;
 use super::facts::ConnectionFacts;
 use super::probing::NOT_TLS;
-use super::way::ways;
+use super::way::dial_candidates;
 use crate::certificate::Certificate;
 use crate::config::plaintext::REMEDY;
 use crate::error::{Cause, Phase};
@@ -163,7 +163,7 @@ fn unreachable(target: &Target, plan: &NodePlan) -> Option<String> {
     if matches!(plan.dial, DialPlan::Detour(_)) {
         return before_dialling(&Cause::OutOfScope(node.host().to_owned()));
     }
-    let is_tried_at_seed = ways(&plan.dial, target.expected.is_some(), None).len() > 1;
+    let is_tried_at_seed = dial_candidates(&plan.dial, target.expected.is_some(), None).len() > 1;
     let is_ip = node.ip().is_some();
     let rule = match plan.dial.fallback() {
         Some(_) if !is_tried_at_seed => format!(

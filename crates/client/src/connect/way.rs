@@ -24,7 +24,7 @@ pub(super) struct Way {
 ///
 /// At the seed's host another node may have the same port, with the same certificate. So there is a fallback only to
 /// a node whose id is known, as what answers there has to prove it. `first` is put in front.
-pub(super) fn ways(plan: &DialPlan, has_id: bool, first: Option<&DialAddress>) -> Vec<Way> {
+pub(super) fn dial_candidates(plan: &DialPlan, has_id: bool, first: Option<&DialAddress>) -> Vec<Way> {
     let mut ways = match plan {
         DialPlan::Ruled(address) => vec![Way { address: address.clone(), via: Via::Ruled }],
         DialPlan::Detour(address) => {
@@ -70,7 +70,7 @@ mod tests {
         for (plan, has_id, first, expected) in rows {
             let expected: Vec<Way> =
                 expected.iter().map(|&(host, via)| Way { address: at(host), via }).collect();
-            assert_eq!(ways(plan, has_id, first), expected, "{plan:?} {has_id} {first:?}");
+            assert_eq!(dial_candidates(plan, has_id, first), expected, "{plan:?} {has_id} {first:?}");
         }
     }
 }

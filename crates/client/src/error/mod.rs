@@ -114,7 +114,7 @@ impl Error {
         }
     }
 
-    /// How often the command was tried, where it was.
+    /// How often the command was tried; 0 where the error does not record it.
     pub fn attempts(&self) -> u32 {
         match self {
             Self::Server(error) => error.attempts,

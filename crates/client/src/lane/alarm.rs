@@ -60,7 +60,7 @@ impl Alarm {
         // Replies may have come meanwhile, and the runtime looks at timers before it looks at sockets: let it do
         // that first, or everything that was outstanding would fail at once. What had not even left yet could not
         // be answered: the silence that counts begins now.
-        shared.lock().pipeline.heard(Instant::now());
+        shared.lock().pipeline.note_read(Instant::now());
         self.postponed = true;
         let _ = pin!(tokio::task::yield_now()).poll(cx);
         Poll::Pending

@@ -29,7 +29,7 @@ use super::handle::Shared;
 use super::inbound::Inbound;
 use super::inquiry::{Inquirer, Inquiry};
 use super::pipeline::{Concern, Habit, Unsolicited};
-use super::waiter::Terms;
+use super::waiter::RequestLimits;
 use crate::connect::{Endure, Trust};
 use crate::observe::NodeMeter;
 use crate::panics;
@@ -202,7 +202,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
         let delivered = {
             let mut state = self.shared.lock();
             state.pipeline.accept(std::mem::take(&mut self.accepted.bytes));
-            state.pipeline.heard(self.last_heard);
+            state.pipeline.note_read(self.last_heard);
             let mut delivered = Ok(());
             for reply in self.replies.drain(..) {
                 match state.pipeline.complete(reply, &mut self.wake.0) {
@@ -295,13 +295,13 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             let mut state = self.shared.lock();
             if due <= now && state.pipeline.outstanding() == 0 {
                 self.inbound.idle();
-                let terms = Terms {
+                let limits = RequestLimits {
                     submitted: now,
                     deadline: now + self.options.habit.stall,
                     patience: self.options.habit.stall,
                     preamble: 0,
                 };
-                let ticket = state.pipeline.submit(terms, Waker::noop(), |out| {
+                let ticket = state.pipeline.submit(limits, Waker::noop(), |out| {
                     out.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
                 });
                 state.pipeline.abandon(ticket, &mut self.wake.0);

@@ -20,7 +20,7 @@ use super::closed::CloseCause;
 use super::driver::{Driver, DriverOptions};
 use super::handle::Lane;
 use super::pipeline::{Habit, Room};
-use super::waiter::{Failure, Terms};
+use super::waiter::{Failure, RequestLimits};
 use crate::connect::Endure;
 use crate::observe::NodeMeter;
 
@@ -72,8 +72,8 @@ fn call_within(lane: &Arc<Lane>, args: &[&[u8]], timeout: Duration) -> JoinHandl
     let lane = lane.clone();
     tokio::spawn(async move {
         let now = Instant::now();
-        let terms = Terms { submitted: now, deadline: now + timeout, patience: STALL, preamble: 0 };
-        lane.submit(terms, |out: &mut BytesMut| out.extend_from_slice(&encoded)).await
+        let limits = RequestLimits { submitted: now, deadline: now + timeout, patience: STALL, preamble: 0 };
+        lane.submit(limits, |out: &mut BytesMut| out.extend_from_slice(&encoded)).await
     })
 }
 
@@ -108,10 +108,10 @@ async fn a_caller_that_panics_when_it_is_woken_is_nobody_elses_trouble() {
     }
     let mut peer = scripted(1024);
     let now = Instant::now();
-    let terms = Terms { submitted: now, deadline: now + USUAL, patience: STALL, preamble: 0 };
+    let limits = RequestLimits { submitted: now, deadline: now + USUAL, patience: STALL, preamble: 0 };
     let lane = peer.lane.clone();
     let mut first =
-        pin!(lane.submit(terms, |out: &mut BytesMut| out.extend_from_slice(b"*1\r\n$4\r\nPING\r\n")));
+        pin!(lane.submit(limits, |out: &mut BytesMut| out.extend_from_slice(b"*1\r\n$4\r\nPING\r\n")));
     let waker = Waker::from(Arc::new(Panics));
     assert!(first.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     let others: Vec<_> = (0..2).map(|_| call(&peer.lane, &[b"PING"])).collect();
@@ -407,9 +407,9 @@ async fn what_was_written_right_before_the_driver_is_dropped_is_lost_not_unsent(
         let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 }, HABIT);
         shared.enter_open(Instant::now());
         let now = Instant::now();
-        let terms = Terms { submitted: now, deadline: now + USUAL, patience: STALL, preamble: 0 };
+        let limits = RequestLimits { submitted: now, deadline: now + USUAL, patience: STALL, preamble: 0 };
         let mut incr = Box::pin(async move {
-            lane.submit(terms, |out: &mut BytesMut| out.extend_from_slice(b"*1\r\n$4\r\nINCR\r\n")).await
+            lane.submit(limits, |out: &mut BytesMut| out.extend_from_slice(b"*1\r\n$4\r\nINCR\r\n")).await
         });
         let mut poll_incr = move || incr.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         let options =

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::closed::CloseCause;
-use crate::connect::{ConnectionFacts, Wire, broken};
+use crate::connect::{ConnectionFacts, Wire, handshake_cause};
 use crate::error::{Cause, Phase};
 
 /// A connection that the server may still read from.
@@ -42,7 +42,7 @@ impl Fence {
         let command: [&[u8]; 6] =
             [b"CLIENT", b"KILL", b"ID", self.id.as_bytes(), b"ADDR", self.address.as_bytes()];
         let answered = tokio::time::timeout_at(deadline, wire.round_trip(&command)).await;
-        let reply = answered.map_err(|_| (Phase::Hello, Cause::TimedOut))?.map_err(broken)?;
+        let reply = answered.map_err(|_| (Phase::Hello, Cause::TimedOut))?.map_err(handshake_cause)?;
         tracing::debug!(id = self.id, ?reply, "dropped the connection that was given up");
         Ok(())
     }

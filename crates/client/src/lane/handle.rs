@@ -19,7 +19,7 @@ use truename_resp::Reply;
 
 use super::closed::CloseCause;
 use super::pipeline::{Habit, Pipeline, Progress, Room};
-use super::waiter::{Failure, Terms, Ticket};
+use super::waiter::{Failure, RequestLimits, Ticket};
 use super::watch::{Home, Watch};
 use crate::connect::Driven;
 use crate::panics;
@@ -246,8 +246,8 @@ impl Lane {
     ///
     /// The command is handed over at the first poll. Dropping the future leaves the command in the stream; its
     /// reply is discarded in order.
-    pub(crate) fn submit<E: Fn(&mut BytesMut)>(&self, terms: Terms, encode: E) -> Submission<'_, E> {
-        Submission { lane: self, terms, encode, ticket: None }
+    pub(crate) fn submit<E: Fn(&mut BytesMut)>(&self, limits: RequestLimits, encode: E) -> Submission<'_, E> {
+        Submission { lane: self, limits, encode, ticket: None }
     }
 
     fn retire(&self) {
@@ -270,7 +270,7 @@ impl Drop for Lane {
 #[must_use = "a command is submitted when its future is first polled"]
 pub(crate) struct Submission<'a, E> {
     lane: &'a Lane,
-    terms: Terms,
+    limits: RequestLimits,
     encode: E,
     ticket: Option<Ticket>,
 }
@@ -293,21 +293,21 @@ impl<E: Fn(&mut BytesMut)> Future for Submission<'_, E> {
                 Phase::Idle => state.phase = Phase::Connecting,
                 Phase::Connecting | Phase::Open => {}
             }
-            this.ticket = Some(state.pipeline.submit(this.terms, cx.waker(), &this.encode));
-            let is_unwatched = state.watch.misses(this.terms.deadline);
+            this.ticket = Some(state.pipeline.submit(this.limits, cx.waker(), &this.encode));
+            let is_unwatched = state.watch.misses(this.limits.deadline);
             let task = state.unpark_task();
             drop(state);
             if let Some(task) = task {
                 task.wake();
             }
             if is_unwatched {
-                this.lane.shared.watch(this.terms.deadline);
+                this.lane.shared.watch(this.limits.deadline);
             }
             return Poll::Pending;
         };
         match state.pipeline.poll_reply(ticket, cx.waker()) {
             Poll::Pending if state.watch.is_overdue() => {
-                let outcome = ready!(this.lane.shared.poll_overdue(state, ticket, &this.terms));
+                let outcome = ready!(this.lane.shared.poll_overdue(state, ticket, &this.limits));
                 this.ticket = None;
                 Poll::Ready(outcome)
             }
@@ -317,21 +317,21 @@ impl<E: Fn(&mut BytesMut)> Future for Submission<'_, E> {
                 Poll::Ready(outcome)
             }
             // A task that was not polled in all that time must not send what its caller no longer waits for.
-            Poll::Ready(Progress::Encode) if this.terms.deadline <= Instant::now() => {
+            Poll::Ready(Progress::Encode) if this.limits.deadline <= Instant::now() => {
                 drop(state);
                 this.give_up();
                 Poll::Ready(Err(Failure::TimedOut { submitted: false }))
             }
             Poll::Ready(Progress::Encode) => {
                 state.pipeline.submit_granted(ticket, cx.waker(), &this.encode);
-                let is_unwatched = state.watch.misses(this.terms.deadline);
+                let is_unwatched = state.watch.misses(this.limits.deadline);
                 let task = state.unpark_task();
                 drop(state);
                 if let Some(task) = task {
                     task.wake();
                 }
                 if is_unwatched {
-                    this.lane.shared.watch(this.terms.deadline);
+                    this.lane.shared.watch(this.limits.deadline);
                 }
                 Poll::Pending
             }
@@ -359,7 +359,12 @@ impl<E> Drop for Submission<'_, E> {
     }
 }
 
-/// Terms of a command submitted now.
-pub(crate) fn terms(now: Instant, deadline: Instant, patience: std::time::Duration, preamble: u8) -> Terms {
-    Terms { submitted: now, deadline, patience, preamble }
+/// The limits of a command submitted now.
+pub(crate) fn request_limits(
+    now: Instant,
+    deadline: Instant,
+    patience: std::time::Duration,
+    preamble: u8,
+) -> RequestLimits {
+    RequestLimits { submitted: now, deadline, patience, preamble }
 }

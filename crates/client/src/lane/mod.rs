@@ -46,7 +46,7 @@ mod write_tests;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use closed::CloseCause;
-pub(crate) use handle::{Lane, Phase as LanePhase, terms};
+pub(crate) use handle::{Lane, Phase as LanePhase, request_limits};
 pub(crate) use pipeline::{Habit, Room};
 pub(crate) use task::{BACKOFF as RECONNECT, STABLE_AFTER};
 pub(crate) use task::{LaneContext, LaneObserver, LaneOptions, spawn_connection, spawn_lane};

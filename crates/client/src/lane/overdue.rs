@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::handle::{LaneState, Phase, Shared};
-use super::waiter::{Failure, Terms, Ticket};
+use super::waiter::{Failure, RequestLimits, Ticket};
 use crate::clock::{self, LATE, Watched};
 use crate::panics;
 
@@ -54,13 +54,13 @@ impl Shared {
         &self,
         mut state: MutexGuard<'_, LaneState>,
         ticket: Ticket,
-        terms: &Terms,
+        limits: &RequestLimits,
     ) -> Poll<Result<Reply, Failure>> {
         let now = Instant::now();
         let gives_up = match (self.home().is_here(), self.home().has_workers) {
-            (false, _) => now >= terms.deadline,
-            (true, true) => now >= terms.deadline + STARVED,
-            (true, false) => now >= terms.deadline && state.is_driven_by_nobody(now),
+            (false, _) => now >= limits.deadline,
+            (true, true) => now >= limits.deadline + STARVED,
+            (true, false) => now >= limits.deadline && state.is_driven_by_nobody(now),
         };
         if !gives_up {
             return Poll::Pending;
@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
     use crate::lane::alarm::Alarm;
-    use crate::lane::handle::{Lane, terms};
+    use crate::lane::handle::{Lane, limits};
     use crate::lane::pipeline::{Habit, Room};
 
     /// Each call with an earlier deadline than those before it left one more alarm with the clock, which set itself anew for
@@ -146,7 +146,7 @@ mod tests {
         });
         let call = |millis| {
             let now = Instant::now();
-            lane.submit(terms(now, now + Duration::from_millis(millis), far, 0), |out| {
+            lane.submit(limits(now, now + Duration::from_millis(millis), far, 0), |out| {
                 out.extend_from_slice(b"x")
             })
         };

@@ -30,7 +30,7 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::closed::CloseCause;
-use super::waiter::{Failure, State, Terms, Ticket, Waiter, Waiters};
+use super::waiter::{Failure, RequestLimits, State, Ticket, Waiter, Waiters};
 #[cfg(test)]
 pub(crate) use room::GRANT_TIME;
 pub(crate) use silence::{Concern, Habit};
@@ -154,20 +154,20 @@ impl Pipeline {
     #[inline]
     pub(crate) fn submit(
         &mut self,
-        terms: Terms,
+        limits: RequestLimits,
         waker: &Waker,
         encode: impl FnOnce(&mut BytesMut),
     ) -> Ticket {
-        self.check_by(terms.deadline);
+        self.check_by(limits.deadline);
         if !self.parked.is_empty() || !self.has_room() {
-            return self.park(terms, waker);
+            return self.park(limits, waker);
         }
         // Cloning runs the executor's code, which may panic: so it comes before the bytes, which must never lack a
         // waiter.
         let waiting = State::Waiting(waker.clone());
         let encoded = self.append(encode);
-        let ticket = self.waiters.allocate(terms, waiting, Some(encoded));
-        self.await_reply(ticket.index, terms);
+        let ticket = self.waiters.allocate(limits, waiting, Some(encoded));
+        self.await_reply(ticket.index, limits);
         ticket
     }
 
@@ -183,12 +183,12 @@ impl Pipeline {
     }
 
     #[inline(always)]
-    fn await_reply(&mut self, index: u32, terms: Terms) {
+    fn await_reply(&mut self, index: u32, limits: RequestLimits) {
         self.in_flight.push_back(index);
-        if terms.patience > self.longest_patience {
-            self.longest_patience = terms.patience;
+        if limits.patience > self.longest_patience {
+            self.longest_patience = limits.patience;
         }
-        self.check_by(terms.submitted + terms.patience.saturating_sub(self.lead));
+        self.check_by(limits.submitted + limits.patience.saturating_sub(self.lead));
     }
 
     /// Asks what became of a ticket; leaves the waker when nothing is decided yet.
@@ -227,9 +227,9 @@ impl Pipeline {
                 self.invited -= 1;
                 self.waiters.release(index);
             }
-            State::Waiting(_) if waiter.terms.patience > self.habit.stall => {
-                waiter.terms.patience = self.habit.stall;
-                let submitted = waiter.terms.submitted;
+            State::Waiting(_) if waiter.limits.patience > self.habit.stall => {
+                waiter.limits.patience = self.habit.stall;
+                let submitted = waiter.limits.submitted;
                 self.waiters.release(index);
                 let by = self.lately(submitted) + self.lead;
                 self.check_by(by);
@@ -254,7 +254,7 @@ impl Pipeline {
     }
 
     /// Notes that bytes arrived: the server is alive.
-    pub(crate) fn heard(&mut self, now: Instant) {
+    pub(crate) fn note_read(&mut self, now: Instant) {
         self.last_heard = Some(now);
     }
 
@@ -270,11 +270,11 @@ impl Pipeline {
         if waiter.start >= self.accepted {
             return Err(Unsolicited);
         }
-        if waiter.terms.preamble > 0 {
-            waiter.terms.preamble -= 1;
+        if waiter.limits.preamble > 0 {
+            waiter.limits.preamble -= 1;
             return Ok(None);
         }
-        let submitted = waiter.terms.submitted;
+        let submitted = waiter.limits.submitted;
         self.in_flight.pop_front();
         waiter.in_flight = false;
         if let State::Waiting(_) = waiter.state {
@@ -304,7 +304,7 @@ impl Pipeline {
                 self.out.extend_from_slice(&queued[range]);
                 waiter.end = base + self.out.len() as u64;
                 self.in_flight.push_back(index);
-                let ask_at = now + waiter.terms.patience.saturating_sub(self.lead);
+                let ask_at = now + waiter.limits.patience.saturating_sub(self.lead);
                 self.check_by(ask_at);
             } else {
                 waiter.in_flight = false;

@@ -13,7 +13,7 @@ use truename_resp::Reply;
 
 use super::closed::CloseCause;
 use super::pipeline::{Habit, Pipeline, Progress, Room};
-use super::waiter::{Failure, Terms, Ticket};
+use super::waiter::{Failure, RequestLimits, Ticket};
 
 /// Every command is this long, so that the model knows its bytes.
 const LEN: usize = 8;
@@ -122,11 +122,12 @@ impl Model {
         let id = self.next_id;
         self.next_id += 1;
         let deadline = self.now + Duration::from_millis(deadline_ms);
-        let terms = Terms { submitted: self.now, deadline, patience: Duration::from_secs(3600), preamble };
+        let limits =
+            RequestLimits { submitted: self.now, deadline, patience: Duration::from_secs(3600), preamble };
         self.deadlines.insert(id, deadline);
         self.preambles.insert(id, preamble);
         let mut encoded = false;
-        let ticket = self.pipeline.submit(terms, waker, |out| {
+        let ticket = self.pipeline.submit(limits, waker, |out| {
             out.extend_from_slice(&id.to_be_bytes());
             encoded = true;
         });
@@ -288,9 +289,9 @@ proptest! {
     }
 }
 
-fn terms(now: Instant, preamble: u8) -> Terms {
+fn limits(now: Instant, preamble: u8) -> RequestLimits {
     let hour = Duration::from_secs(3600);
-    Terms { submitted: now, deadline: now + hour, patience: Duration::from_secs(2), preamble }
+    RequestLimits { submitted: now, deadline: now + hour, patience: Duration::from_secs(2), preamble }
 }
 
 fn roomy() -> Pipeline {
@@ -302,9 +303,9 @@ fn a_command_that_timed_out_before_the_connection_came_up_is_never_sent() {
     let start = Instant::now();
     let mut wake = Vec::new();
     let mut pipeline = roomy();
-    let short = Terms { deadline: start + Duration::from_millis(10), ..terms(start, 0) };
+    let short = RequestLimits { deadline: start + Duration::from_millis(10), ..limits(start, 0) };
     let late = pipeline.submit(short, Waker::noop(), |out| out.extend_from_slice(b"late"));
-    let kept = pipeline.submit(terms(start, 0), Waker::noop(), |out| out.extend_from_slice(b"kept"));
+    let kept = pipeline.submit(limits(start, 0), Waker::noop(), |out| out.extend_from_slice(b"kept"));
     pipeline.check(start + Duration::from_millis(10), false, &mut wake);
     let Poll::Ready(Progress::Done(Err(Failure::TimedOut { submitted }))) =
         pipeline.poll_reply(late, Waker::noop())
@@ -335,10 +336,10 @@ fn room_that_dead_commands_took_is_granted_when_the_connection_is_up() {
     let start = Instant::now();
     let mut wake = Vec::new();
     let mut pipeline = Pipeline::new(Room { commands: 2, bytes: 1 << 20 }, HABIT);
-    let short = Terms { deadline: start + Duration::from_millis(10), ..terms(start, 0) };
+    let short = RequestLimits { deadline: start + Duration::from_millis(10), ..limits(start, 0) };
     let [first, second] =
         [0, 1].map(|_| pipeline.submit(short, Waker::noop(), |out| out.extend_from_slice(b"late")));
-    let waits = pipeline.submit(terms(start, 0), Waker::noop(), |_| panic!("there is no room"));
+    let waits = pipeline.submit(limits(start, 0), Waker::noop(), |_| panic!("there is no room"));
     let later = start + Duration::from_millis(10);
     pipeline.check(later, false, &mut wake);
     for late in [first, second] {
@@ -356,7 +357,7 @@ fn callers_who_wait_for_room_do_not_exceed_the_bound_together() {
     pipeline.open(start, &mut wake);
     let value = [0; 60];
     let encode = |pipeline: &mut Pipeline| {
-        pipeline.submit(terms(start, 0), Waker::noop(), |out| out.extend_from_slice(&value))
+        pipeline.submit(limits(start, 0), Waker::noop(), |out| out.extend_from_slice(&value))
     };
     let tickets: Vec<Ticket> = (0..20).map(|_| encode(&mut pipeline)).collect();
     let mut sent = 0;

@@ -11,12 +11,12 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::pipeline::{GRANT_TIME, Habit, Pipeline, Progress, Room};
-use super::waiter::{Terms, Ticket};
+use super::waiter::{RequestLimits, Ticket};
 
 const HABIT: Habit = Habit { stall: Duration::from_secs(2), usual: Duration::from_secs(5) };
 
-fn terms(now: Instant) -> Terms {
-    Terms { submitted: now, deadline: now + HABIT.usual, patience: HABIT.stall, preamble: 0 }
+fn limits(now: Instant) -> RequestLimits {
+    RequestLimits { submitted: now, deadline: now + HABIT.usual, patience: HABIT.stall, preamble: 0 }
 }
 
 /// Whether its future is to be polled.
@@ -60,7 +60,7 @@ impl Scene {
         let waker = Waker::from(caller.woken.clone());
         caller.calls_left -= 1;
         caller.ticket =
-            Some(self.pipeline.submit(terms(self.now), &waker, |out| out.extend_from_slice(b"command")));
+            Some(self.pipeline.submit(limits(self.now), &waker, |out| out.extend_from_slice(b"command")));
     }
 
     /// Polls a caller if it was woken and does not sleep.
@@ -92,7 +92,7 @@ impl Scene {
         let mut out = BytesMut::new();
         self.pipeline.take_output(&mut out);
         self.pipeline.accept(out.len());
-        self.pipeline.heard(self.now);
+        self.pipeline.note_read(self.now);
         while self.pipeline.outstanding() > 0 {
             self.pipeline.complete(Reply::Nil, &mut wake).expect("outstanding");
         }

@@ -8,12 +8,17 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::pipeline::{Concern, Habit, Pipeline, Room};
-use super::waiter::Terms;
+use super::waiter::RequestLimits;
 
 const HABIT: Habit = Habit { stall: Duration::from_secs(2), usual: Duration::from_secs(5) };
 
-fn terms(now: Instant) -> Terms {
-    Terms { submitted: now, deadline: now + Duration::from_secs(3600), patience: HABIT.stall, preamble: 0 }
+fn limits(now: Instant) -> RequestLimits {
+    RequestLimits {
+        submitted: now,
+        deadline: now + Duration::from_secs(3600),
+        patience: HABIT.stall,
+        preamble: 0,
+    }
 }
 
 fn roomy() -> Pipeline {
@@ -27,12 +32,12 @@ fn silence_is_measured_from_the_last_sign_of_life() {
     let mut wake = Vec::new();
     let mut pipeline = roomy();
     pipeline.open(start, &mut wake);
-    let _first = pipeline.submit(terms(start), Waker::noop(), |out| out.extend_from_slice(b"a"));
-    let _second = pipeline.submit(terms(start), Waker::noop(), |out| out.extend_from_slice(b"b"));
+    let _first = pipeline.submit(limits(start), Waker::noop(), |out| out.extend_from_slice(b"a"));
+    let _second = pipeline.submit(limits(start), Waker::noop(), |out| out.extend_from_slice(b"b"));
     assert_eq!(pipeline.next_check(), Some(at(1000)));
     pipeline.take_output(&mut BytesMut::new());
     pipeline.accept(2);
-    pipeline.heard(at(500));
+    pipeline.note_read(at(500));
     pipeline.complete(Reply::Nil, &mut wake).expect("outstanding");
     assert!(pipeline.check(at(1000), true, &mut wake).is_none());
     assert_eq!(pipeline.next_check(), Some(at(1500)));
@@ -49,13 +54,13 @@ fn an_answer_on_another_connection_is_a_sign_of_life() {
     let mut wake = Vec::new();
     let mut pipeline = roomy();
     pipeline.open(start, &mut wake);
-    let _call = pipeline.submit(terms(start), Waker::noop(), |out| out.extend_from_slice(b"a"));
+    let _call = pipeline.submit(limits(start), Waker::noop(), |out| out.extend_from_slice(b"a"));
     assert_eq!(pipeline.check(at(1000), true, &mut wake), Some(Concern::Ask));
     assert!(pipeline.is_silent());
     pipeline.answered_elsewhere(at(1100));
     assert_eq!(pipeline.check(at(2000), true, &mut wake), None);
     assert_eq!(pipeline.next_check(), Some(at(2100)));
-    pipeline.heard(at(2050));
+    pipeline.note_read(at(2050));
     assert!(!pipeline.is_silent());
 }
 
@@ -69,7 +74,7 @@ fn patience_ends_with_the_call_that_asked_for_it() {
         let mut pipeline = roomy();
         pipeline.open(start, &mut wake);
         let deadline = if is_dropped { at(20_000) } else { at(3000) };
-        let patient = Terms { deadline, patience: long, ..terms(start) };
+        let patient = RequestLimits { deadline, patience: long, ..limits(start) };
         let call = pipeline.submit(patient, Waker::noop(), |out| out.extend_from_slice(b"a"));
         pipeline.check(at(3000), true, &mut wake);
         if is_dropped {
@@ -92,7 +97,7 @@ fn a_long_command_that_the_server_goes_on_taking_is_no_silence() {
     let mut wake = Vec::new();
     let mut pipeline = roomy();
     pipeline.open(start, &mut wake);
-    let _long = pipeline.submit(terms(start), Waker::noop(), |out| out.extend_from_slice(&[0; 100]));
+    let _long = pipeline.submit(limits(start), Waker::noop(), |out| out.extend_from_slice(&[0; 100]));
     pipeline.take_output(&mut BytesMut::new());
     let rows = [(2000, 40, false), (4000, 40, false), (6000, 20, false), (7000, 0, true), (8000, 0, true)];
     for (ms, bytes, concerns) in rows {

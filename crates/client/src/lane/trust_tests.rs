@@ -12,7 +12,7 @@ use truename_topology::Endpoint;
 
 use super::closed::CloseCause;
 use super::driver::{Driver, DriverOptions};
-use super::handle::{Lane, terms};
+use super::handle::{Lane, limits};
 use super::pipeline::{Habit, Room};
 use super::waiter::Failure;
 use crate::connect::{LiveConnections, Target};
@@ -37,10 +37,10 @@ async fn a_connection_whose_trust_is_withdrawn_reads_and_writes_no_more() {
     let decoder = Decoder::new(Limits::default());
     let driver = Driver::new(client, shared.clone(), decoder, BytesMut::new(), options, meter);
     let driver = tokio::spawn(driver.trusting(listed.trust.clone()));
-    let terms = || terms(Instant::now(), Instant::now() + 60 * SECOND, 2 * SECOND, 0);
+    let limits = || limits(Instant::now(), Instant::now() + 60 * SECOND, 2 * SECOND, 0);
     let ping = |out: &mut BytesMut| out.extend_from_slice(PING);
 
-    let mut sent = lane.submit(terms(), ping);
+    let mut sent = lane.submit(limits(), ping);
     assert!(timeout(SECOND / 10, &mut sent).await.is_err());
     node.read_exact(&mut [0; PING.len()]).await.expect("written");
     all.judge(|_, _| None);
@@ -48,7 +48,7 @@ async fn a_connection_whose_trust_is_withdrawn_reads_and_writes_no_more() {
 
     // All of this before the driver runs again.
     node.write_all(b"+PONG\r\n").await.expect("read");
-    let mut unsent = lane.submit(terms(), ping);
+    let mut unsent = lane.submit(limits(), ping);
     let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut unsent).poll(cx)));
     assert!(polled.await.is_pending());
     all.judge(|_, _| Some(Cause::CertificateRevoked));

@@ -28,7 +28,7 @@ pub(crate) enum Failure {
 
 /// What one command asks of the pipeline.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
+pub(crate) struct RequestLimits {
     pub(crate) submitted: Instant,
     pub(crate) deadline: Instant,
     /// How long the server may be silent while this command is the oldest one.
@@ -65,7 +65,7 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) state: State,
-    pub(super) terms: Terms,
+    pub(super) limits: RequestLimits,
     /// Stream offsets of the first byte and of the byte after the last.
     pub(super) start: u64,
     pub(super) end: u64,
@@ -86,14 +86,19 @@ pub(super) struct Waiters {
 impl Waiters {
     /// An entry for a command that is parked, or was just encoded to these stream offsets.
     #[inline]
-    pub(super) fn allocate(&mut self, terms: Terms, state: State, encoded: Option<(u64, u64)>) -> Ticket {
+    pub(super) fn allocate(
+        &mut self,
+        limits: RequestLimits,
+        state: State,
+        encoded: Option<(u64, u64)>,
+    ) -> Ticket {
         let index = match self.free.pop() {
             Some(index) => index,
-            None => self.grow(terms),
+            None => self.grow(limits),
         };
         let waiter = self.at(index);
         debug_assert!(matches!(waiter.state, State::Free));
-        waiter.terms = terms;
+        waiter.limits = limits;
         waiter.held = true;
         waiter.in_flight = encoded.is_some();
         (waiter.start, waiter.end) = encoded.unwrap_or_default();
@@ -102,11 +107,11 @@ impl Waiters {
     }
 
     #[cold]
-    fn grow(&mut self, terms: Terms) -> u32 {
+    fn grow(&mut self, limits: RequestLimits) -> u32 {
         let index = self.entries.len() as u32;
         self.entries.push(Waiter {
             state: State::Free,
-            terms,
+            limits,
             start: 0,
             end: 0,
             generation: 0,

@@ -44,7 +44,7 @@ use crate::command::Command;
 use crate::config::ReadFrom;
 use crate::error::{Error, RouteError};
 use crate::from_reply::FromReply;
-use crate::lane::{Failure, Lane, terms};
+use crate::lane::{Failure, Lane, request_limits};
 
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
@@ -227,7 +227,7 @@ fn submit<'a>(
     asking: bool,
     (now, deadline, patience): (Instant, Instant, Duration),
 ) -> impl Future<Output = Result<Reply, Failure>> {
-    lane.submit(terms(now, deadline, patience, u8::from(asking)), move |out: &mut BytesMut| {
+    lane.submit(request_limits(now, deadline, patience, u8::from(asking)), move |out: &mut BytesMut| {
         if asking {
             out.extend_from_slice(ASKING);
         }

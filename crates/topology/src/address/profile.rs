@@ -18,7 +18,7 @@ pub struct Profile {
     pub seed_suffixes: &'static [&'static str],
     /// The port of a seed that has none; `None` where the provider assigns a port to each database.
     pub default_seed_port: Option<u16>,
-    /// Whether TLS is assumed where the user does not say.
+    /// Whether the provider's servers speak TLS. Then a plaintext client does not log in there.
     pub tls_default: bool,
     /// Where nodes are dialled.
     pub dial: &'static [DialRule],

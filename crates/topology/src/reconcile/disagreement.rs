@@ -17,7 +17,7 @@ pub enum Disagreement {
         /// Index of the view.
         view: usize,
     },
-    /// Every seed describes the same other cluster, which replaces the known one.
+    /// The seeds describe another cluster, which replaces the known one: all of them, or most at a client's start.
     Replaced,
     /// A view names no owner for any slot and was not counted.
     Empty {
@@ -98,7 +98,7 @@ impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Foreign { view } => write!(f, "view {view} describes another cluster"),
-            Self::Replaced => f.write_str("every seed describes the same new cluster"),
+            Self::Replaced => f.write_str("the seeds describe another cluster, which replaces the known one"),
             Self::Empty { view } => write!(f, "view {view} names no owner for any slot"),
             Self::Owner { range, adopted, claims } => {
                 write!(f, "slots {range}: {} adopted; claimed by", or_no_node(adopted.as_ref()))?;

@@ -7,9 +7,6 @@ use truename::probe::NodeReport;
 use crate::render::human;
 use crate::render::table::Cell;
 
-/// A certificate that expires sooner than this is worth a warning.
-pub(super) const WARN_DAYS: i64 = 30;
-
 /// The most informative failure of a node that cannot be used.
 pub(super) fn decisive(row: &NodeReport) -> Option<&NodeFailure> {
     NodeFailure::decisive(row.failures.iter().filter(|_| !row.is_healthy()))
@@ -112,7 +109,7 @@ pub(super) fn expiry(row: &NodeReport, now: i64) -> Cell {
     let date = date.split(' ').next().unwrap_or_default();
     match found.days_left(now) {
         days if days < 0 => Cell::bad(format!("{date} (expired)")),
-        days if days < WARN_DAYS => Cell::doubtful(format!("{date} ({days} d)")),
+        days if days < truename::CERTIFICATE_NOTICE_DAYS => Cell::doubtful(format!("{date} ({days} d)")),
         days => Cell::good(format!("{date} ({days} d)")),
     }
 }

@@ -7,7 +7,7 @@ use truename::error::{Cause, NodeFailure};
 use truename::probe::{ClusterReport, NodeReport};
 use truename::topology::{Endpoint, Profile, Slot};
 
-use super::check::{self, WARN_DAYS};
+use super::check;
 use crate::exit::Exit;
 use crate::render::human;
 
@@ -110,7 +110,7 @@ impl Diagnosis {
         let mut expiring: Vec<Expiring<'_>> = Vec::new();
         for row in self.rows() {
             let Some(certificate) = check::certificate(row) else { continue };
-            if certificate.days_left(self.now) >= WARN_DAYS {
+            if certificate.days_left(self.now) >= truename::CERTIFICATE_NOTICE_DAYS {
                 continue;
             }
             match expiring.iter_mut().find(|known| known.certificate == certificate) {

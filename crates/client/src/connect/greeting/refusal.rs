@@ -46,7 +46,7 @@ pub(crate) fn refusal(error: &ErrorReply) -> (Phase, Cause) {
 }
 
 /// What a broken round trip of the handshake means. With TLS 1.3 a missing client certificate shows only here.
-pub(crate) fn broken(error: WireError) -> (Phase, Cause) {
+pub(crate) fn handshake_cause(error: WireError) -> (Phase, Cause) {
     match error {
         WireError::Closed => (Phase::Hello, Cause::ClosedByPeer),
         WireError::Surplus => (Phase::Hello, Cause::NotRedis("an unsolicited reply".to_owned())),

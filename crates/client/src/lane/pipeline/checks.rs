@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Pipeline;
 use super::silence::{Concern, Outlook, Silence};
-use crate::lane::waiter::{Failure, State, Terms, Waiter};
+use crate::lane::waiter::{Failure, RequestLimits, State, Waiter};
 
 /// More unanswered bytes than these may fill the server's receive window, so that a paused server takes no more of them.
 const WINDOW: u64 = 16 * 1024;
@@ -28,13 +28,13 @@ impl Pipeline {
             let index = queued.unwrap_or_else(|| &self.parked[position - self.in_flight.len()]);
             let waiter = self.waiters.at(*index);
             let pending = matches!(waiter.state, State::Waiting(_) | State::Parked(_));
-            let deadline = waiter.terms.deadline;
+            let deadline = waiter.limits.deadline;
             if pending && deadline <= now {
                 time_out(waiter, open, wake);
                 // What it asked for beyond the usual goes with it.
-                waiter.terms.patience = waiter.terms.patience.min(self.habit.stall);
+                waiter.limits.patience = waiter.limits.patience.min(self.habit.stall);
             }
-            self.longest_patience = self.longest_patience.max(waiter.terms.patience);
+            self.longest_patience = self.longest_patience.max(waiter.limits.patience);
             if pending && deadline > now {
                 self.check_by(deadline);
             }
@@ -51,7 +51,7 @@ impl Pipeline {
 
     fn check_silence(&mut self, now: Instant) -> Option<Concern> {
         let &head = self.in_flight.front()?;
-        let Waiter { terms, end, .. } = *self.waiters.at(head);
+        let Waiter { limits, end, .. } = *self.waiters.at(head);
         // A server that takes the rest of a long command is alive, though it owes no reply yet.
         let is_unfinished = end > self.accepted;
         if self.accepted > self.accepted_at_check && (is_unfinished || self.unfinished_at_check == Some(end))
@@ -59,7 +59,7 @@ impl Pipeline {
             self.last_heard = Some(now);
         }
         self.unfinished_at_check = is_unfinished.then_some(end);
-        let silence = self.silence(terms);
+        let silence = self.silence(limits);
         match silence.outlook(now) {
             Outlook::Bearable(until) => {
                 self.check_by(until);
@@ -75,13 +75,13 @@ impl Pipeline {
         }
     }
 
-    fn silence(&self, terms: Terms) -> Silence {
+    fn silence(&self, limits: RequestLimits) -> Silence {
         Silence {
-            since: self.last_heard.map_or(terms.submitted, |heard| heard.max(terms.submitted)),
+            since: self.last_heard.map_or(limits.submitted, |heard| heard.max(limits.submitted)),
             answered: self.answered,
             asked: self.asked,
-            patience: terms.patience,
-            deadline: terms.deadline.max(terms.submitted + self.habit.usual),
+            patience: limits.patience,
+            deadline: limits.deadline.max(limits.submitted + self.habit.usual),
             habit: self.habit,
         }
     }
@@ -95,7 +95,7 @@ impl Pipeline {
         }
         // The system cannot tell a server that takes no more from a path that is dead, and must not give it up.
         for position in 0..self.in_flight.len() {
-            let deadline = self.waiters.at(self.in_flight[position]).terms.deadline;
+            let deadline = self.waiters.at(self.in_flight[position]).limits.deadline;
             self.longest_patience = self.longest_patience.max(deadline.saturating_duration_since(now));
         }
     }

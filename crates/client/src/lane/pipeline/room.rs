@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::checks::time_out;
 use super::{Pipeline, Progress};
-use crate::lane::waiter::{State, Terms, Ticket};
+use crate::lane::waiter::{RequestLimits, State, Ticket};
 
 /// How long room is held for a future that does not come for it while others wait.
 pub(crate) const GRANT_TIME: Duration = Duration::from_millis(50);
@@ -28,11 +28,11 @@ impl Pipeline {
     }
 
     #[cold]
-    pub(super) fn park(&mut self, terms: Terms, waker: &Waker) -> Ticket {
-        let ticket = self.waiters.allocate(terms, State::Parked(waker.clone()), None);
+    pub(super) fn park(&mut self, limits: RequestLimits, waker: &Waker) -> Ticket {
+        let ticket = self.waiters.allocate(limits, State::Parked(waker.clone()), None);
         self.parked.push_back(ticket.index);
         if self.granted > 0 {
-            self.check_by(terms.submitted + GRANT_TIME);
+            self.check_by(limits.submitted + GRANT_TIME);
         }
         ticket
     }
@@ -53,9 +53,9 @@ impl Pipeline {
         waiter.end = end;
         waiter.in_flight = true;
         waiter.state = waiting;
-        let terms = waiter.terms;
-        self.check_by(terms.deadline);
-        self.await_reply(ticket.index, terms);
+        let limits = waiter.limits;
+        self.check_by(limits.deadline);
+        self.await_reply(ticket.index, limits);
     }
 
     /// A ticket with granted room, or one that was invited to take some, is polled.
@@ -66,7 +66,7 @@ impl Pipeline {
             self.invited -= 1;
             if self.has_room() {
                 let waiter = self.waiters.of(ticket);
-                waiter.state = State::Granted(waiter.terms.submitted);
+                waiter.state = State::Granted(waiter.limits.submitted);
                 self.granted += 1;
                 return Poll::Ready(Progress::Encode);
             }
@@ -105,7 +105,7 @@ impl Pipeline {
                 break;
             }
             let Some(index) = self.parked.pop_front() else { break };
-            let submitted = self.waiters.at(index).terms.submitted;
+            let submitted = self.waiters.at(index).limits.submitted;
             let at = self.lately(submitted);
             let waiter = self.waiters.at(index);
             match std::mem::replace(&mut waiter.state, State::Granted(at)) {
@@ -122,7 +122,7 @@ impl Pipeline {
         }
         // Somebody still waits after these grants: look after a while whether they were taken up.
         if let (true, Some(&next)) = (self.granted > 0, self.parked.front()) {
-            let submitted = self.waiters.at(next).terms.submitted;
+            let submitted = self.waiters.at(next).limits.submitted;
             self.check_by(self.lately(submitted) + GRANT_TIME);
         }
     }
@@ -145,7 +145,7 @@ impl Pipeline {
             return;
         }
         for index in std::mem::take(&mut self.parked) {
-            let deadline = self.waiters.at(index).terms.deadline;
+            let deadline = self.waiters.at(index).limits.deadline;
             self.check_by(deadline);
             let waiter = self.waiters.at(index);
             match std::mem::replace(&mut waiter.state, State::Invited) {
@@ -168,7 +168,7 @@ impl Pipeline {
         }
         let mut earliest = None;
         for waiter in self.waiters.all().filter(|waiter| matches!(waiter.state, State::Invited)) {
-            let deadline = waiter.terms.deadline;
+            let deadline = waiter.limits.deadline;
             if deadline <= now {
                 time_out(waiter, false, wake);
                 self.invited -= 1;

@@ -12,12 +12,12 @@ impl Pipeline {
     pub(crate) fn rouse(&mut self, now: Instant, wake: &mut Vec<Waker>) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         for &index in self.in_flight.iter().chain(&self.parked) {
-            let Waiter { state, terms, .. } = self.waiters.at(index);
+            let Waiter { state, limits, .. } = self.waiters.at(index);
             if let State::Waiting(waker) | State::Parked(waker) = state {
-                if terms.deadline <= now {
+                if limits.deadline <= now {
                     wake.push(waker.clone());
                 } else {
-                    next = Some(next.map_or(terms.deadline, |known| known.min(terms.deadline)));
+                    next = Some(next.map_or(limits.deadline, |known| known.min(limits.deadline)));
                 }
             }
         }
