@@ -14,19 +14,23 @@
 //! | [`hint`] | hints of the engine to the worker, merged; and the events |
 //! | [`discover`] | asking nodes for their views |
 //! | [`views`] | the answers of one refresh, and what follows from them |
-//! | [`refresh`] | whom to ask, and what becomes of the answers |
+//! | [`publish`] | putting another snapshot in the place of the current one |
+//! | [`ask`] | whom to ask for a view, and for how long to wait |
+//! | [`refresh`] | one refresh, and what becomes of the answers |
 //! | [`vote`], [`start_vote`] | which cluster is meant, where addresses lead to several; whether that is still asked |
 //! | [`own_views`], [`whereabouts`] | asking one node for its own view, and what it thinks of a slot |
 //!
 //! Invariants: callers never wait for a refresh; seeds are kept for ever; the topology is asked for on
 //! connections of its own; every view after the first is adopted only as `reconcile` says.
 
+mod ask;
 mod discover;
 mod exclusive;
 mod gate;
 mod hint;
 mod node;
 mod own_views;
+mod publish;
 mod refresh;
 mod room;
 mod start;

@@ -1,4 +1,4 @@
-//! One refresh: which nodes to ask, and what becomes of the answers.
+//! One refresh: when which nodes are asked, and what becomes of the answers.
 //!
 //! - Some nodes that are connected and one seed are asked; if none gives a view, every seed is, and some nodes that are
 //!   not connected: the only seed may be the primary that failed, and its replica has no connection yet. What they agree
@@ -9,21 +9,15 @@
 //! - **A client of a single server** asks every seed. It becomes a client of a cluster as soon as one of them gives a view.
 //!   The other way round, nobody must have given a view, and every seed must say that it is not a cluster.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::time::Instant;
 use truename_topology::{Endpoint, Reconciled};
 
-use super::discover::{NodeView, Source, TopologyConnections, ask_several};
+use super::discover::{Source, TopologyConnections};
 use super::views::Views;
-use super::{Cluster, Node, Topology};
+use super::{Cluster, Topology};
 use crate::error::NodeFailure;
 use crate::event::Event;
 use crate::observe;
 
-/// How many nodes to ask at a time, besides a seed.
-pub(super) const SOURCES: usize = 3;
 /// How many disagreements one refresh reports; the number of further ones is reported in one sentence.
 const MOST_REPORTED: usize = 20;
 
@@ -99,57 +93,6 @@ impl Cluster {
         }
         self.ask_the_electorate(current, views, connections).await;
         Some(views.reconcile(known))
-    }
-
-    /// The nodes to ask: some connected ones, drawn at random, and a seed.
-    fn sources(&self, topology: &Topology) -> Vec<Source> {
-        let mut up: Vec<&Arc<Node>> = topology.nodes().iter().filter(|node| node.is_up()).collect();
-        fastrand::shuffle(&mut up);
-        let seed = fastrand::choice(&self.seeds).map(Source::seed);
-        up.into_iter().take(SOURCES).map(|node| node.source()).chain(seed).collect()
-    }
-
-    /// Some nodes that are not connected, drawn at random.
-    fn unconnected(&self, topology: &Topology) -> Vec<Source> {
-        if topology.is_single() {
-            return Vec::new();
-        }
-        let mut others: Vec<&Arc<Node>> = topology.nodes().iter().filter(|node| !node.is_up()).collect();
-        fastrand::shuffle(&mut others);
-        others.into_iter().take(SOURCES).map(|node| node.source()).collect()
-    }
-
-    pub(super) fn all_seeds(&self) -> Vec<Source> {
-        self.seeds.iter().map(Source::seed).collect()
-    }
-
-    /// Asks these, and waits for more while what they say is not enough to go on.
-    async fn ask(
-        &self,
-        sources: &[Source],
-        current: &Topology,
-        views: &mut Views,
-        connections: &mut TopologyConnections,
-    ) {
-        let is_enough = |said: &[NodeView]| Views::of(said).is_enough(current.cluster_map());
-        self.ask_until(is_enough, self.timing.node_connect, sources, views, connections).await;
-    }
-
-    /// Asks these, and waits for more until it is enough or time is up. Returns how many answered.
-    pub(super) async fn ask_until(
-        &self,
-        is_enough: impl Fn(&[NodeView]) -> bool,
-        within: Duration,
-        sources: &[Source],
-        views: &mut Views,
-        connections: &mut TopologyConnections,
-    ) -> usize {
-        let deadline = Instant::now() + within.min(self.timing.node_connect);
-        let connector = &self.factory.connector;
-        let (said, failures) = ask_several(connector, sources, connections, deadline, is_enough).await;
-        views.failures.extend(failures);
-        views.add_all(&said);
-        said.len()
     }
 
     /// No node gave a view.

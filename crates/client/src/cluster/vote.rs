@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use truename_topology::{Reconciled, SlotMap};
 
+use super::ask::SOURCES;
 use super::discover::{NodeView, Source, TopologyConnections};
-use super::refresh::SOURCES;
 use super::views::Views;
 use super::{Cluster, Node, Topology};
 
