@@ -168,13 +168,9 @@ fn everything_was_looked_at() {
         let sources = krate.sources();
         let graph = Graph::of(&sources);
         let files: Vec<&str> = graph.files().collect();
-        let missed: Vec<&str> = sources
-            .paths()
-            .filter(|path| {
-                !(path.ends_with("_tests") || path.ends_with("/tests") || *path == "tests")
-                    && !files.contains(path)
-            })
-            .collect();
+        let is_test = |path: &str| path == "tests" || path.ends_with("/tests") || path.ends_with("_tests");
+        let missed: Vec<&str> =
+            sources.paths().filter(|path| !is_test(path) && !files.contains(path)).collect();
         assert!(missed.is_empty(), "{}/src: no module leads to {missed:?}", krate.directory);
         let (edges, directory) = (graph.edges(), krate.directory);
         assert!(files.len() >= krate.files, "only {} files in {directory}", files.len());

@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
     use crate::lane::alarm::Alarm;
-    use crate::lane::handle::{Lane, limits};
+    use crate::lane::handle::{Lane, request_limits};
     use crate::lane::pipeline::{Habit, Room};
 
     /// Each call with an earlier deadline than those before it left one more alarm with the clock, which set itself anew for
@@ -146,7 +146,7 @@ mod tests {
         });
         let call = |millis| {
             let now = Instant::now();
-            lane.submit(limits(now, now + Duration::from_millis(millis), far, 0), |out| {
+            lane.submit(request_limits(now, now + Duration::from_millis(millis), far, 0), |out| {
                 out.extend_from_slice(b"x")
             })
         };

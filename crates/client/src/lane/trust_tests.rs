@@ -12,7 +12,7 @@ use truename_topology::Endpoint;
 
 use super::closed::CloseCause;
 use super::driver::{Driver, DriverOptions};
-use super::handle::{Lane, limits};
+use super::handle::{Lane, request_limits};
 use super::pipeline::{Habit, Room};
 use super::waiter::Failure;
 use crate::connect::{LiveConnections, Target};
@@ -37,7 +37,7 @@ async fn a_connection_whose_trust_is_withdrawn_reads_and_writes_no_more() {
     let decoder = Decoder::new(Limits::default());
     let driver = Driver::new(client, shared.clone(), decoder, BytesMut::new(), options, meter);
     let driver = tokio::spawn(driver.trusting(listed.trust.clone()));
-    let limits = || limits(Instant::now(), Instant::now() + 60 * SECOND, 2 * SECOND, 0);
+    let limits = || request_limits(Instant::now(), Instant::now() + 60 * SECOND, 2 * SECOND, 0);
     let ping = |out: &mut BytesMut| out.extend_from_slice(PING);
 
     let mut sent = lane.submit(limits(), ping);

@@ -15,7 +15,7 @@ use truename_resp::{Decoder, Limits, Reply};
 use truename_topology::Endpoint;
 
 use super::driver::{Driver, DriverOptions};
-use super::handle::{Lane, Submission, limits};
+use super::handle::{Lane, Submission, request_limits};
 use super::pipeline::{Habit, Room};
 use super::waiter::Failure;
 use crate::connect::Endure;
@@ -138,7 +138,7 @@ impl ByHand {
 
 fn submit(lane: &Lane) -> Submission<'_, impl Fn(&mut BytesMut) + use<>> {
     let now = Instant::now();
-    let mut call = lane.submit(limits(now, now + PATIENCE, PATIENCE, 0), |out: &mut BytesMut| {
+    let mut call = lane.submit(request_limits(now, now + PATIENCE, PATIENCE, 0), |out: &mut BytesMut| {
         out.extend_from_slice(PING);
     });
     assert!(reply(&mut call).is_pending());
