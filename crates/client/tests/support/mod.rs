@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test binary uses its own part")]
 #![allow(clippy::allow_attributes, reason = "which part is unused differs by test binary")]
 
+mod control;
 pub(crate) mod history;
 pub(crate) mod info;
 pub(crate) mod pace;
