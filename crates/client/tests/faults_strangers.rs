@@ -102,8 +102,8 @@ async fn swap(ours: Twin, theirs: Twin) {
     for (twin, other) in twins {
         twin.lead_to(twin);
         let works = || async { twin.write(0).await.is_ok() };
-        // A way that led to a stranger twice is avoided for up to 8 s: the stranger has seen the password.
-        eventually("the right node is used again", 10 * SECOND, works).await;
+        // A way that led to a stranger is avoided, each time for longer, up to half a minute: the stranger has seen the password.
+        eventually("the right node is used again", 40 * SECOND, works).await;
         assert_eq!(other.keys_of(twin).await, 0);
     }
 }
