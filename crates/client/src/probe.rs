@@ -1,6 +1,7 @@
 //! Looking at a cluster node by node, without a client: what the doctor shows.
 //!
-//! A probe makes fresh connections, one for each way to a node, and reports every step of them. It never changes anything on a server.
+//! A probe makes fresh connections, one for each way to a node, and reports every step of them. It never changes anything
+//! on a server.
 //! What is found out about one node is a `report`; what follows from the reports as a whole is in `verdict`.
 
 mod report;

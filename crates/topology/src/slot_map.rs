@@ -162,6 +162,14 @@ impl SlotMap {
         runs(Slot::all().map(|slot| (slot, self.shard_ix(slot))))
     }
 
+    /// The shards that own slots, each once.
+    pub fn owners(&self) -> Vec<&Shard> {
+        let mut owners: Vec<ShardIx> = self.ranges().into_iter().filter_map(|(_, owner)| owner).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners.into_iter().map(|owner| &self.shards[owner.index()]).collect()
+    }
+
     /// The map after `MOVED slot to`: what is known until a refresh reveals the rest. That slot changes hands and
     /// nothing else: one answer of one node is no reason to move a whole shard, not even after a failover.
     ///

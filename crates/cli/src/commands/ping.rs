@@ -59,9 +59,9 @@ async fn ask_all(client: &Client) -> Vec<Answer> {
 
 /// Every primary that owns slots.
 fn primaries(map: &SlotMap) -> Vec<Endpoint> {
-    let slots = map.ranges().into_iter().filter_map(|(range, _)| range.slots().next());
+    let owners = map.owners().into_iter();
     let mut found: Vec<Endpoint> =
-        slots.filter_map(|slot| map.primary(slot)).map(|node| node.endpoint.clone()).collect();
+        owners.map(|shard| map.nodes()[shard.primary().index()].endpoint.clone()).collect();
     found.sort();
     found.dedup();
     found

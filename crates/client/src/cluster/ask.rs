@@ -15,10 +15,9 @@ pub(super) const SOURCES: usize = 3;
 impl Cluster {
     /// The nodes to ask: some connected ones, drawn at random, and a seed.
     pub(super) fn sources(&self, topology: &Topology) -> Vec<Source> {
-        let mut up: Vec<&Arc<Node>> = topology.nodes().iter().filter(|node| node.is_up()).collect();
-        fastrand::shuffle(&mut up);
+        let up = shuffled(topology).into_iter().filter(|node| node.is_up()).take(SOURCES);
         let seed = fastrand::choice(&self.seeds).map(Source::seed);
-        up.into_iter().take(SOURCES).map(|node| node.source()).chain(seed).collect()
+        up.map(|node| node.source()).chain(seed).collect()
     }
 
     /// Some nodes that are not connected, drawn at random.
@@ -26,9 +25,8 @@ impl Cluster {
         if topology.is_single() {
             return Vec::new();
         }
-        let mut others: Vec<&Arc<Node>> = topology.nodes().iter().filter(|node| !node.is_up()).collect();
-        fastrand::shuffle(&mut others);
-        others.into_iter().take(SOURCES).map(|node| node.source()).collect()
+        let others = shuffled(topology).into_iter().filter(|node| !node.is_up()).take(SOURCES);
+        others.map(|node| node.source()).collect()
     }
 
     pub(super) fn all_seeds(&self) -> Vec<Source> {
@@ -63,4 +61,11 @@ impl Cluster {
         views.add_all(&said);
         said.len()
     }
+}
+
+/// All nodes, in random order.
+pub(super) fn shuffled(topology: &Topology) -> Vec<&Arc<Node>> {
+    let mut nodes: Vec<&Arc<Node>> = topology.nodes().iter().collect();
+    fastrand::shuffle(&mut nodes);
+    nodes
 }

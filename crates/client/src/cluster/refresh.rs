@@ -40,14 +40,13 @@ impl Cluster {
         let current = self.topology.load_full();
         let known = current.cluster_map();
         let mut views = Views::default();
-        let elected = match known {
-            Some(known) => self.hold_vote(known, &mut views, connections).await,
-            None => None,
-        };
-        let reconciled = match elected {
-            Some(elected) => Some(elected),
-            None => self.hear(&current, &mut views, connections).await,
-        };
+        let mut reconciled = None;
+        if let Some(known) = known {
+            reconciled = self.hold_vote(known, &mut views, connections).await;
+        }
+        if reconciled.is_none() {
+            reconciled = self.hear(&current, &mut views, connections).await;
+        }
         connections.end_refresh();
         let Some(reconciled) = reconciled else {
             let changed = self.without_views(&views, &current);

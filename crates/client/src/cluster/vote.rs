@@ -2,20 +2,20 @@
 //!
 //! - **At the start the seeds decide.** The first one to answer is believed at once, and the nodes that it named would confirm
 //!   whatever it said. So refreshes ask the seeds, at growing pauses for up to a minute, until half of them say
-//!   the same or all have answered; the nodes are asked only while too few seeds answer. Of three seeds a single liar does not prevail; two that contradict each other cannot be told apart, and the
-//!   first to answer stays. The known cluster is left only for one that more than half of the seeds mean.
+//!   the same or all have answered; the nodes are asked only while too few seeds answer. Of three seeds a single liar
+//!   does not prevail; two that contradict each other cannot be told apart, and the first to answer stays. The known
+//!   cluster is left only for one that more than half of the seeds mean.
 //! - **From then on it is left only when it is gone.** Before seeds replace it, all of them and as many of its nodes as could
 //!   outvote them are asked, whether connected or not, and have a second to answer.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use truename_topology::{Reconciled, SlotMap};
 
-use super::ask::SOURCES;
+use super::ask::{SOURCES, shuffled};
 use super::discover::{NodeView, Source, TopologyConnections};
 use super::views::Views;
-use super::{Cluster, Node, Topology};
+use super::{Cluster, Topology};
 
 /// How long to wait for all whose word decides. The first vote has as long as any connection may take.
 const LAST_CALL: Duration = Duration::from_secs(1);
@@ -47,8 +47,7 @@ impl Cluster {
         views: &mut Views,
         connections: &mut TopologyConnections,
     ) {
-        let mut nodes: Vec<&Arc<Node>> = current.nodes().iter().collect();
-        fastrand::shuffle(&mut nodes);
+        let mut nodes = shuffled(current);
         nodes.sort_by_key(|node| !node.is_up());
         let unheard = |source: &Source| !views.has_heard(&source.target);
         let nodes = nodes.into_iter().map(|node| node.source()).filter(unheard);

@@ -109,9 +109,9 @@ impl<'a> Command<'a> {
 
     /// How long this command may take in total, instead of the client's default.
     ///
-    /// A longer time than the client's stall time-out also lets the server be silent for that long, until the call ends or
-    /// is dropped. Here the time that a command such as `BLPOP` may wait on the server is included, not added: one that ends that way may
-    /// still have taken an element.
+    /// A longer time than the client's stall time-out also lets the server be silent for that long, until the call ends
+    /// or is dropped. Here the time that a command such as `BLPOP` may wait on the server is included, not added: one
+    /// that ends that way may still have taken an element.
     #[must_use]
     #[inline]
     pub fn timeout(mut self, timeout: Duration) -> Self {

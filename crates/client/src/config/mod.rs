@@ -293,7 +293,8 @@ impl Config {
     }
 
     /// What a reply may hold. The defaults allow whatever servers send in practice; see [`Limits`], and
-    /// [`Limits::memory`] for how much memory that can be: with the defaults 4.5 GiB at most. Set less where an untrusted server is a greater risk than a large reply.
+    /// [`Limits::memory`] for how much memory that can be: with the defaults 4.5 GiB at most. Set less where an
+    /// untrusted server is a greater risk than a large reply.
     ///
     /// A reply beyond them fails its own command with [`Error::Protocol`], which is not sent again, and ends the
     /// connection.

@@ -103,6 +103,20 @@ impl Shared {
         self.state.lock()
     }
 
+    /// A command was put into the pipeline: its task runs, and its deadline is watched.
+    #[inline]
+    fn hand_over(self: &Arc<Self>, mut state: MutexGuard<'_, LaneState>, deadline: Instant) {
+        let is_unwatched = state.watch.misses(deadline);
+        let task = state.unpark_task();
+        drop(state);
+        if let Some(task) = task {
+            task.wake();
+        }
+        if is_unwatched {
+            self.watch(deadline);
+        }
+    }
+
     pub(super) fn home(&self) -> &Home {
         &self.home
     }
@@ -294,15 +308,7 @@ impl<E: Fn(&mut BytesMut)> Future for Submission<'_, E> {
                 Phase::Connecting | Phase::Open => {}
             }
             this.ticket = Some(state.pipeline.submit(this.limits, cx.waker(), &this.encode));
-            let is_unwatched = state.watch.misses(this.limits.deadline);
-            let task = state.unpark_task();
-            drop(state);
-            if let Some(task) = task {
-                task.wake();
-            }
-            if is_unwatched {
-                this.lane.shared.watch(this.limits.deadline);
-            }
+            this.lane.shared.hand_over(state, this.limits.deadline);
             return Poll::Pending;
         };
         match state.pipeline.poll_reply(ticket, cx.waker()) {
@@ -324,15 +330,7 @@ impl<E: Fn(&mut BytesMut)> Future for Submission<'_, E> {
             }
             Poll::Ready(Progress::Encode) => {
                 state.pipeline.submit_granted(ticket, cx.waker(), &this.encode);
-                let is_unwatched = state.watch.misses(this.limits.deadline);
-                let task = state.unpark_task();
-                drop(state);
-                if let Some(task) = task {
-                    task.wake();
-                }
-                if is_unwatched {
-                    this.lane.shared.watch(this.limits.deadline);
-                }
+                this.lane.shared.hand_over(state, this.limits.deadline);
                 Poll::Pending
             }
         }

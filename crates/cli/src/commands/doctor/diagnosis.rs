@@ -64,15 +64,13 @@ impl Diagnosis {
     /// What is wrong with the topology itself, a line each.
     pub(super) fn topology_faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        if let Some(map) = &self.report.topology
-            && map.assigned() < Slot::COUNT
-        {
+        let lost = self.report.slots_without_owner();
+        if let Some(map) = self.report.topology.as_ref().filter(|_| lost > 0) {
             let ranges = map.ranges().into_iter().filter(|(_, owner)| owner.is_none());
             let ranges: Vec<_> = ranges.map(|(range, _)| range).collect();
             let seed = self.report.source.as_ref().map(|seed| format!(", says seed {seed}"));
             faults.push(format!(
-                "{} of {} slots have no owner that can be addressed{}: {}. Commands for their keys fail.",
-                Slot::COUNT - map.assigned(),
+                "{lost} of {} slots have no owner that can be addressed{}: {}. Commands for their keys fail.",
                 Slot::COUNT,
                 seed.unwrap_or_default(),
                 human::few(&ranges, " ranges")
@@ -85,11 +83,8 @@ impl Diagnosis {
     /// Primaries with slots: how many there are, and those without a replica.
     pub(super) fn primaries(&self) -> (usize, Vec<&Endpoint>) {
         let Some(map) = &self.report.topology else { return (0, Vec::new()) };
-        let mut owners: Vec<_> = map.ranges().into_iter().filter_map(|(_, owner)| owner).collect();
-        owners.sort();
-        owners.dedup();
-        let alone = owners.iter().map(|owner| &map.shards()[owner.index()]);
-        let alone = alone.filter(|shard| shard.replicas().is_empty());
+        let owners = map.owners();
+        let alone = owners.iter().filter(|shard| shard.replicas().is_empty());
         (owners.len(), alone.map(|shard| &map.nodes()[shard.primary().index()].endpoint).collect())
     }
 
