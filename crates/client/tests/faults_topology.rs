@@ -169,7 +169,8 @@ async fn f14_loading_is_waited_for() {
     for n in 0..2000 {
         client.execute::<()>(cmd("SET").arg(format!("k{n}")).arg(n)).await.expect("OK");
     }
-    // Half a millisecond for each of 2000 keys, and a look at the clients every kilobyte.
+    // At least half a millisecond for each of 2000 keys (a busy machine sleeps longer, so the call has time), and a
+    // look at the clients every kilobyte.
     for (name, value) in [("key-load-delay", "500"), ("loading-process-events-interval-bytes", "1024")] {
         tell(&lab, 0, &["CONFIG", "SET", name, value]).await;
     }
@@ -177,7 +178,7 @@ async fn f14_loading_is_waited_for() {
     let reads = async {
         sleep(TICK).await;
         let started = Instant::now();
-        let value = client.execute::<i64>(cmd("GET").arg("k7")).await;
+        let value = client.execute::<i64>(cmd("GET").arg("k7").timeout(30 * SECOND)).await;
         (value, started.elapsed())
     };
     let (reloaded, (value, waited)) = tokio::join!(reload, reads);
