@@ -22,10 +22,6 @@ const NODE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
 pub(crate) struct Target {
     /// For the client library.
     pub(crate) config: Config,
-    /// Whether connections are encrypted.
-    pub(crate) tls: bool,
-    /// The login: a user name, `default`, or nobody.
-    pub(crate) login: Option<String>,
     /// Warnings for the user before anything happens.
     pub(crate) warnings: Vec<String>,
 }
@@ -48,8 +44,18 @@ impl Target {
         Ok(target)
     }
 
-    fn new(config: Config, tls: bool) -> Self {
-        Self { config, tls, login: None, warnings: Vec::new() }
+    fn new(config: Config) -> Self {
+        Self { config, warnings: Vec::new() }
+    }
+
+    /// Whether connections are encrypted.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.config.settings().tls().is_some()
+    }
+
+    /// The user that connections log in, if they do.
+    pub(crate) fn login(&self) -> Option<&str> {
+        self.config.settings().login()
     }
 
     fn from_hosts(args: &ConnectArgs) -> Result<Self, Failure> {
@@ -58,8 +64,7 @@ impl Target {
             let seed = seed(text.trim(), args.profile)?;
             config = config.seed(seed.host(), seed.port());
         }
-        let tls = !args.plain;
-        Ok(Self::new(if tls { config } else { config.plaintext() }, tls))
+        Ok(Self::new(if args.plain { config.plaintext() } else { config }))
     }
 
     fn from_url(args: &ConnectArgs) -> Result<Self, Failure> {
@@ -75,28 +80,21 @@ impl Target {
             ),
             other => other.into(),
         })?;
-        let tls = url.starts_with("rediss:") || url.starts_with("valkeys:");
-        if tls && args.plain {
+        let tls = config.settings().tls();
+        if tls.is_some() && args.plain {
             return Err(Failure::usage(
                 "--plain contradicts a URL that begins with rediss://",
                 "leave one out",
             ));
         }
-        let query = url.split_once('?').map_or("", |(_, query)| query);
-        let has_tls_files = query.split('&').any(|pair| {
-            ["cacert=", "cert=", "key=", "pin=", "crl=", "tls_min="].iter().any(|key| pair.starts_with(key))
-        });
-        if has_tls_files && args.configures_tls() {
+        if tls.is_some_and(|tls| !tls.is_default()) && args.configures_tls() {
             return Err(Failure::usage(
                 "TLS options are given both in the URL and on the command line",
                 "move all of them to one place",
             ));
         }
-        let mut target = Self::new(config, tls);
-        if let Some(credentials) = credentials_of(url) {
-            target.login = Some(
-                credentials.split(':').next().filter(|user| !user.is_empty()).unwrap_or("default").to_owned(),
-            );
+        let mut target = Self::new(config);
+        if target.login().is_some() {
             target.warnings.push(
                 "the URL holds a password, which every user of this machine can read (ps): use --password-env NAME \
                  or --password-file FILE"
@@ -110,7 +108,7 @@ impl Target {
         if !args.configures_tls() {
             return Ok(self);
         }
-        if !self.tls {
+        if !self.has_tls() {
             return Err(Failure::usage(
                 "TLS options need a TLS connection",
                 "leave out --plain, begin the URL with rediss://, or leave out the TLS options",
@@ -160,7 +158,7 @@ impl Target {
                 )),
             };
         };
-        if args.danger_plaintext_credentials && !self.tls {
+        if args.danger_plaintext_credentials && !self.has_tls() {
             self.warnings.push(
                 "DANGER: the password is sent in plaintext, whatever the provider; anybody on the path can read it"
                     .to_owned(),
@@ -171,7 +169,6 @@ impl Target {
             Some(user) => Credentials::user(user, password),
         };
         self.warnings.extend(password_warning(&args.password));
-        self.login = Some(args.user.clone().unwrap_or_else(|| "default".to_owned()));
         self.config = self.config.credentials(credentials);
         Ok(self)
     }
@@ -181,6 +178,9 @@ impl Target {
 fn with_rest(mut config: Config, args: &ConnectArgs) -> Config {
     if let Some(profile) = args.profile {
         config = config.profile(profile);
+    }
+    if let Some(database) = args.database {
+        config = config.database(database);
     }
     for rule in &args.map {
         config = config.dial_rule(rule.clone());
@@ -244,13 +244,6 @@ fn seed(text: &str, profile: Option<&'static Profile>) -> Result<Endpoint, Failu
              such as rediss://cache.example.net:10000",
         )
     })
-}
-
-/// The `user:password` part of a URL, if it has one.
-fn credentials_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?']).next()?;
-    authority.rsplit_once('@').map(|(credentials, _)| credentials)
 }
 
 /// Reads the password from where the options say, if they say anything.
@@ -329,7 +322,7 @@ mod tests {
             ("a.test --danger-accept-invalid-certificates", true, None, 1),
         ] {
             let target = target(line).unwrap();
-            assert_eq!((target.tls, target.login.as_deref()), (tls, login), "{line}");
+            assert_eq!((target.has_tls(), target.login()), (tls, login), "{line}");
             assert_eq!(target.warnings.len(), warnings, "{line}");
         }
     }

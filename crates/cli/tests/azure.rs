@@ -25,6 +25,7 @@ async fn azure() {
     wrong_addresses(&lab).await;
     wrong_trust(&lab).await;
     wrong_logins(&lab).await;
+    without_ping(&lab).await;
     url(&lab).await;
     lab.shutdown().await;
 }
@@ -229,6 +230,18 @@ async fn wrong_logins(lab: &Lab) {
         .await
         .ends_with(30)
         .says(&["asks for a password", "--password-env"]);
+}
+
+/// A node that answers `NOPERM` was shown as a failure.
+async fn without_ping(lab: &Lab) {
+    for node in lab.nodes() {
+        let acl = ["ACL", "SETUSER", "quiet", "on", ">pw", "~*", "+@all", "-ping"];
+        assert!(lab.command(node.index, &acl).await.unwrap().as_error().is_none());
+    }
+    let args = words(&["ping", &options(lab), "--user quiet"]);
+    let run =
+        run(&args, Some("pw")).await.ends_with(0).says(&["NOPERM", "may not send PING", "connected in"]);
+    assert!(!run.stdout.contains("PONG"), "{}", run.stdout);
 }
 
 async fn on_as(lab: &Lab, user: &str, password: &str) -> support::Run {

@@ -3,10 +3,16 @@
 //! Events are broadcast over a ring of [`CAPACITY`] entries. A receiver that is slower than that gets the number of
 //! events that it missed; nothing waits for it.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use futures_core::Stream;
 use tokio::sync::broadcast;
-use truename_topology::{Endpoint, Redirect, TopologyDiff};
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
+use truename_topology::{Disagreement, Dropped, Endpoint, Redirect, TopologyDiff};
 
 use crate::connect::ConnectionFacts;
 use crate::tls::Outdated;
@@ -53,10 +59,17 @@ pub enum Event {
         /// Whole days that are left.
         days_left: i64,
     },
-    /// Nodes reported different topologies; the text says which one was kept.
+    /// Nodes reported different topologies.
     Disagreement {
-        /// What they disagree on.
+        /// What they disagree on, and what was kept. It calls views by their index.
+        disagreement: Arc<Disagreement>,
+        /// The same in words, with each view called by the node or seed that gave it.
         what: String,
+    },
+    /// There were more disagreements in one refresh than are reported one by one.
+    MoreDisagreements {
+        /// How many more.
+        count: usize,
     },
     /// The topology could not be refreshed; the old one stays current.
     RefreshFailed {
@@ -74,7 +87,7 @@ pub enum Event {
     /// A node announces an invalid id, host name or zone. The node is used without it.
     MetadataIgnored {
         /// Which node, and what was ignored.
-        what: String,
+        dropped: Dropped,
     },
 }
 
@@ -84,11 +97,54 @@ impl From<Outdated> for Event {
     }
 }
 
-/// A receiver of events. See [`Client::events`](crate::Client::events).
-#[derive(Debug)]
-pub struct Events {
-    receiver: broadcast::Receiver<Event>,
+/// Sends events to whoever listens. Nothing waits for a listener.
+#[derive(Debug, Clone)]
+pub(crate) struct EventBus(broadcast::Sender<Event>);
+
+impl EventBus {
+    pub(crate) fn new() -> Self {
+        Self(broadcast::Sender::new(CAPACITY))
+    }
+
+    /// Sends an event, which is not even computed when nobody listens.
+    pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
+        self.emit_all(|| [event()]);
+    }
+
+    /// Sends several events, which are not even computed when nobody listens.
+    pub(crate) fn emit_all<E: IntoIterator<Item = Event>>(&self, events: impl FnOnce() -> E) {
+        if self.0.receiver_count() > 0 {
+            for event in events() {
+                // A send fails only when the last receiver left meanwhile.
+                let _ = self.0.send(event);
+            }
+        }
+    }
+
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Event> {
+        self.0.subscribe()
+    }
 }
+
+/// A receiver of events: a [`Stream`]. See [`Client::events`](crate::Client::events).
+///
+/// ```no_run
+/// # async fn example(client: truename::Client) {
+/// use truename::{Event, Notice};
+///
+/// let mut events = client.events();
+/// while let Some(notice) = events.next().await {
+///     match notice {
+///         Notice::Event(Event::TopologyChanged { diff }) => println!("{diff}"),
+///         Notice::Event(_) => {}
+///         Notice::Missed(count) => eprintln!("{count} events were missed"),
+///         _ => {}
+///     }
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Events(BroadcastStream<Event>);
 
 /// What a receiver gets.
 #[derive(Debug, Clone)]
@@ -101,17 +157,52 @@ pub enum Notice {
 }
 
 impl Events {
-    pub(crate) fn new(receiver: broadcast::Receiver<Event>) -> Self {
-        Self { receiver }
+    pub(crate) fn new(bus: &EventBus) -> Self {
+        Self(BroadcastStream::new(bus.listen()))
     }
 
     /// Waits for the next event. `None` once the last clone of the client was dropped; [`Client::close`](crate::Client::close)
     /// alone does not end the stream. Cancel safe.
     pub async fn next(&mut self) -> Option<Notice> {
-        match self.receiver.recv().await {
-            Ok(event) => Some(Notice::Event(event)),
-            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Notice::Missed(missed)),
-            Err(broadcast::error::RecvError::Closed) => None,
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl Stream for Events {
+    type Item = Notice;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Notice>> {
+        Pin::new(&mut self.0).poll_next(cx).map(|next| {
+            next.map(|received| match received {
+                Ok(event) => Notice::Event(event),
+                Err(BroadcastStreamRecvError::Lagged(missed)) => Notice::Missed(missed),
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ignored(what: usize) -> Event {
+        Event::RefreshFailed { cause: what.to_string() }
+    }
+
+    #[tokio::test]
+    async fn a_slow_listener_is_told_what_it_missed_and_a_stream_ends_with_the_bus() {
+        let bus = EventBus::new();
+        bus.emit(|| unreachable!("nobody listens"));
+        let mut events = Events::new(&bus);
+        bus.emit_all(|| (0..CAPACITY + 3).map(ignored));
+        assert!(matches!(events.next().await, Some(Notice::Missed(3))));
+        for n in 3..CAPACITY + 3 {
+            match events.next().await {
+                Some(Notice::Event(Event::RefreshFailed { cause })) => assert_eq!(cause, n.to_string()),
+                other => panic!("{other:?}"),
+            }
         }
+        drop(bus);
+        assert!(events.next().await.is_none());
     }
 }

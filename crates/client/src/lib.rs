@@ -47,6 +47,7 @@ mod tls;
 pub use api::{Client, NodeStatus};
 pub use certificate::{Certificate, UtcMinute};
 pub use command::{Command, ToArg, cmd};
+pub use config::settings::Settings;
 pub use config::{Config, Credentials, Lookup, NodeAddressMap, Protocol, ReadFrom, Resolve, url};
 pub use connect::{ConnectionFacts, Greeting};
 pub use error::Error;

@@ -5,9 +5,9 @@ mod support;
 use std::time::Duration;
 
 use support::info::info;
-use support::{config, connect, eventually, lab, one_node, spread_keys};
+use support::{config, connect, eventually, lab, one_node, proxied_server, spread_keys, tell};
 use tokio::time::Instant;
-use truename::{Client, Event, Notice, cmd};
+use truename::{Client, Event, Notice, Protocol, cmd};
 use truename_lab::{Lab, Profile};
 
 #[tokio::test]
@@ -180,4 +180,52 @@ async fn replaced_tls_options_hold_at_once() {
     eventually("the authority is no longer trusted", Duration::from_secs(5), refused).await;
     client.replace_tls(trust(&lab)).await.expect("replaced");
     eventually("trust is back", Duration::from_secs(5), || async { set().await.is_ok() }).await;
+}
+
+#[tokio::test]
+async fn every_connection_selects_the_database() {
+    let lab = proxied_server().await;
+    let zero = connect(&lab).await;
+    for protocol in [Protocol::Auto, Protocol::Resp2] {
+        let two = Client::connect(&config(&lab).database(2).protocol(protocol)).await.expect("connected");
+        two.execute::<()>(cmd("SET").arg("k").arg("two")).await.expect("OK");
+        assert_eq!(zero.execute::<Option<String>>(cmd("GET").arg("k")).await.expect("a reply"), None);
+        // After the shared connection was lost, and on an exclusive one.
+        tell(&lab, 0, &["CLIENT", "KILL", "TYPE", "normal"]).await;
+        assert_eq!(two.execute::<String>(cmd("GET").arg("k")).await.expect("a reply"), "two");
+        two.execute::<()>(cmd("RPUSH").arg("queue").arg("item")).await.expect("pushed");
+        let popped: (String, String) = two.execute(cmd("BLPOP").arg("queue").arg(0)).await.expect("popped");
+        assert_eq!(popped.1, "item");
+    }
+    let error = Client::connect(&config(&lab).database(99)).await.expect_err("there are 16");
+    assert!(error.to_string().contains("no database"), "{error}");
+}
+
+#[tokio::test]
+async fn a_cluster_that_lacks_the_database_is_refused_with_the_reason() {
+    let lab = one_node(Profile::Azure).await;
+    let error = Client::connect(&config(&lab).database(1)).await.expect_err("there is one");
+    let text = error.to_string();
+    assert!(text.contains("no database") && text.contains("Config::database"), "{text}");
+    let client = connect(&lab).await;
+    if !has_cluster_databases(&client) {
+        return;
+    }
+    let several = Lab::builder(Profile::Azure).shards(3).replicas(0).server_arg("cluster-databases", "4");
+    let several = several.start().await.expect("the lab starts");
+    let one = Client::connect(&config(&several).database(1)).await.expect("connected");
+    let zero = connect(&several).await;
+    for key in spread_keys("database", 6) {
+        one.execute::<()>(cmd("SET").arg(&key).arg(1)).await.expect("OK");
+        assert_eq!(zero.execute::<Option<i64>>(cmd("GET").arg(&key)).await.expect("a reply"), None);
+    }
+}
+
+/// Valkey has them from 9.0 on.
+fn has_cluster_databases(client: &Client) -> bool {
+    let facts = client.nodes()[0].facts.clone().expect("connected");
+    let version = facts.greeting.product().into_owned();
+    let major =
+        version.strip_prefix("valkey/").and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    major.is_some_and(|major| major >= 9)
 }

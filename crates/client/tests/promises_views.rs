@@ -176,3 +176,18 @@ async fn cluster_or_single_server_is_decided_anew_by_every_refresh() {
     eventually("it is used", 3 * SECOND, || async { value().await.as_deref() == Some("at the server") })
         .await;
 }
+
+/// The seed that was a cluster and answered late was asked again only after the whole refresh interval.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_starts_as_one_of_a_single_server_soon_finds_its_cluster() {
+    let (cluster, server) = cluster_and_server().await;
+    cluster.proxy(0).set(Fault::Blackhole);
+    let config = both(&cluster, &server).refresh_interval(60 * SECOND);
+    let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(client.is_single_node(), "the other seed did not answer in time");
+    // Past the first refresh.
+    tokio::time::sleep(3 * SECOND / 2).await;
+    cluster.proxy(0).set(Fault::Reset);
+    cluster.proxy(0).pass();
+    eventually("a seed gave a view", 10 * SECOND, || async { !client.is_single_node() }).await;
+}

@@ -150,3 +150,17 @@ async fn a_replica_that_refuses_is_passed_over() {
         assert_eq!(read.expect("the primary serves").as_deref(), Some("value"));
     }
 }
+
+/// "May have been executed" was said of a command that no server executes.
+#[tokio::test]
+async fn keys_of_several_slots_are_refused_before_anything_is_executed() {
+    let lab = lab(Profile::Plain).await;
+    let client = connect(&lab).await;
+    let error = client.execute::<()>(cmd("MSET").args(["a", "1", "b", "2"])).await.expect_err("two slots");
+    assert!(error.to_string().contains("CROSSSLOT") && !error.may_have_executed(), "{error}");
+    // A script may say so after it has written.
+    let script = "redis.call('SET', KEYS[1], 1) return redis.error_reply('CROSSSLOT of my own')";
+    let error = client.execute::<()>(cmd("EVAL").arg(script).arg(1).arg("a")).await.expect_err("its own");
+    assert!(error.may_have_executed(), "{error}");
+    assert_eq!(client.execute::<i64>(cmd("GET").arg("a")).await.expect("a value"), 1);
+}

@@ -72,7 +72,7 @@ pub use node::{AnnouncedNode, Health, NodeId, Role};
 pub use parse::nodes::parse_nodes;
 pub use parse::shards::parse_shards;
 pub use parse::slots::parse_slots;
-pub use reconcile::{AnnouncedAs, Disagreement, Reconciled, reconcile, reconcile_seeds};
+pub use reconcile::{AnnouncedAs, Disagreement, Reconciled, Standing, reconcile, reconcile_seeds};
 pub use redirect::{Redirect, RedirectError, parse_redirect};
 pub use slot::{Slot, SlotRange};
 pub use slot_map::{NodeIx, Shard, ShardIx, SlotMap};

@@ -5,7 +5,7 @@ mod common;
 use common::{endpoint, node, range, shard, slot};
 use proptest::prelude::*;
 use truename_topology::{
-    AnnouncedNode, Disagreement, Origin, Reconciled, Role, ShardView, SlotMap, View, reconcile,
+    AnnouncedNode, Disagreement, Origin, Reconciled, Role, ShardView, SlotMap, Standing, View, reconcile,
     reconcile_seeds,
 };
 
@@ -153,6 +153,7 @@ fn at_the_start_most_seeds_say_which_cluster_is_meant() {
             assert_eq!(reconciled.counted, counted, "{views:?}");
             let is_left = known.node_at(&endpoint(owner.as_deref().expect("an owner"))).is_none();
             assert_eq!(reconciled.disagreements.contains(&Disagreement::Replaced), is_left, "{views:?}");
+            assert_eq!(reconciled.standing == Standing::Replaced, is_left, "{views:?}");
         }
     }
 }
@@ -171,25 +172,29 @@ fn a_foreign_view_is_never_adopted() {
 
 #[test]
 fn a_foreign_view_is_adopted_if_the_seeds_agree_on_it_and_the_known_cluster_is_outvoted() {
+    use Standing::{Contested, Replaced, Stays};
     let current = map(&view("b:1"));
     let seed = |view: View| view.with_origin(Origin::Seed);
     let elsewhere = View::new(vec![shard(&[(0, 16383)], "y:1", &[])]);
     let cases = [
-        (vec![seed(foreign())], true),
-        (vec![view("b:1"), seed(foreign()), seed(foreign())], true),
-        (vec![view("b:1"), seed(foreign())], false),
-        (vec![seed(foreign()), view("b:1"), view("b:1"), view("b:1")], false),
-        (vec![view("b:1"), view("b:1"), seed(foreign()), seed(foreign())], false),
-        (vec![foreign(), foreign(), seed(foreign()), view("b:1")], false),
-        (vec![seed(foreign()), seed(view("b:1"))], false),
-        (vec![seed(foreign()), seed(elsewhere)], false),
-        (vec![foreign(), seed(view("b:1"))], false),
+        (vec![seed(foreign())], Replaced),
+        (vec![view("b:1"), seed(foreign()), seed(foreign())], Replaced),
+        (vec![view("b:1"), seed(foreign())], Contested),
+        (vec![seed(foreign()), view("b:1"), view("b:1"), view("b:1")], Contested),
+        (vec![view("b:1"), view("b:1"), seed(foreign()), seed(foreign())], Contested),
+        (vec![foreign(), foreign(), seed(foreign()), view("b:1")], Contested),
+        (vec![seed(foreign()), seed(view("b:1"))], Stays),
+        (vec![seed(foreign()), seed(elsewhere)], Contested),
+        (vec![foreign(), seed(view("b:1"))], Stays),
+        (vec![foreign()], Stays),
         // A node that was reset knows nobody but itself: it does not speak of the known cluster, nor of a new one.
-        (vec![seed(foreign()), View::new(vec![shard(&[], "a:1", &[])])], true),
-        (vec![seed(View::new(vec![shard(&[], "z:1", &[])]))], false),
+        (vec![seed(foreign()), View::new(vec![shard(&[], "a:1", &[])])], Replaced),
+        (vec![seed(View::new(vec![shard(&[], "z:1", &[])]))], Contested),
     ];
-    for (position, (views, adopted)) in cases.into_iter().enumerate() {
+    for (position, (views, standing)) in cases.into_iter().enumerate() {
         let reconciled = reconcile(&views, Some(&current));
+        let adopted = standing == Replaced;
+        assert_eq!(reconciled.standing, standing, "case {position}");
         assert_eq!(
             upper(&reconciled).as_deref(),
             Some(if adopted { "x:1" } else { "b:1" }),

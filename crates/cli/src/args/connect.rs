@@ -17,7 +17,7 @@ pub(crate) struct ConnectArgs {
     /// IPv6 addresses with a port need brackets, `[::1]:6379`. The port is the provider's usual one, else 6379. TLS
     /// is used unless --plain is given or the URL begins with redis://.
     ///
-    /// A URL is rediss://[USER:PASSWORD@]HOST[:PORT],...[?OPTION=VALUE&...]. Its options are timeout, connect_timeout,
+    /// A URL is rediss://[USER:PASSWORD@]HOST[:PORT],...[/DATABASE][?OPTION=VALUE&...]. Its options are timeout, connect_timeout,
     /// stall_timeout, refresh, profile, map, verify_as, verify_only, identity, trust, read_from, cacert, cert, key, pin,
     /// crl, tls_min, name, protocol, lanes and max_exclusive.
     #[arg(value_name = "HOST[:PORT]|URL")]
@@ -83,6 +83,10 @@ pub(crate) struct ConnectArgs {
     pub(crate) user: Option<String>,
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
+
+    /// The database to use, where the servers have several: a single server, or a cluster of Valkey 9
+    #[arg(long, short = 'n', value_name = "NUMBER", help_heading = "Login")]
+    pub(crate) database: Option<u32>,
 
     /// The provider profile to use instead of the one that the host name suggests
     #[arg(

@@ -18,7 +18,15 @@ use crate::render::{Output, Page, Report, human, json};
 /// One primary's answer.
 struct Answer {
     node: Endpoint,
-    outcome: Result<Duration, Error>,
+    outcome: Result<Alive, Error>,
+}
+
+/// A node that answered.
+#[derive(Clone, Copy)]
+struct Alive {
+    took: Duration,
+    /// Otherwise it said that this user may not send `PING`, which is a sign of life as well.
+    is_permitted: bool,
 }
 
 /// What all primaries answered.
@@ -48,7 +56,15 @@ async fn ask_all(client: &Client) -> Vec<Answer> {
             let started = Instant::now();
             // To this node and no other: another one's answer would be shown as its own.
             let command = cmd("PING").route_to(&node);
-            let outcome = client.execute::<()>(command).await.map(|()| started.elapsed());
+            let pong = client.execute::<()>(command).await;
+            let took = started.elapsed();
+            let outcome = match pong {
+                Ok(()) => Ok(Alive { took, is_permitted: true }),
+                Err(Error::Server(error)) if error.code() == "NOPERM" => {
+                    Ok(Alive { took, is_permitted: false })
+                }
+                Err(error) => Err(error),
+            };
             Answer { node, outcome }
         });
     }
@@ -98,9 +114,17 @@ impl Report for Ping {
         let paint = page.paint();
         for Answer { node, outcome } in &self.answers {
             match outcome {
-                Ok(took) => {
-                    let pong = paint.good("PONG");
-                    page.line(format!("{pong}  {node}  {}{}", human::duration(*took), self.proof(node)))?;
+                Ok(Alive { took, is_permitted }) => {
+                    let (word, note) = match is_permitted {
+                        true => ("PONG", ""),
+                        false => ("NOPERM", "  alive: this user may not send PING"),
+                    };
+                    let word = paint.good(word);
+                    page.line(format!(
+                        "{word}  {node}  {}{}{note}",
+                        human::duration(*took),
+                        self.proof(node)
+                    ))?;
                 }
                 Err(error) => {
                     page.line(format!("{}  {node}", paint.error("FAIL")))?;
@@ -130,7 +154,8 @@ impl Ping {
         let facts = self.status(&answer.node).and_then(|status| status.facts.as_ref());
         json!({
             "node": answer.node.to_string(),
-            "ping_ms": answer.outcome.as_ref().ok().map(|took| json::ms(*took)),
+            "ping_ms": answer.outcome.as_ref().ok().map(|alive| json::ms(alive.took)),
+            "permitted": answer.outcome.as_ref().ok().map(|alive| alive.is_permitted),
             "dialled": facts.and_then(|facts| facts.dialled.as_ref()).map(ToString::to_string),
             "tls": facts.and_then(|facts| facts.tls_version.clone()),
             "identity": facts.and_then(|facts| facts.identity.as_ref()).map(json::identity),

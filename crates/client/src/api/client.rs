@@ -133,8 +133,8 @@ impl Client {
         self.handle.router.cluster().is_single()
     }
 
-    /// The current topology.
-    pub fn topology(&self) -> SlotMap {
+    /// The current topology: a snapshot, which stays as it is while the client goes on to the next one. Cheap.
+    pub fn topology(&self) -> Arc<SlotMap> {
         self.handle.router.cluster().topology().map().clone()
     }
 

@@ -1,10 +1,8 @@
 //! Hints to the topology worker: merged in place, so that a storm of them is one piece of work.
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::Notify;
 use truename_topology::{Endpoint, Slot};
-
-use crate::event::Event;
 
 /// How many patches may wait. A refresh takes care of the rest.
 const MAX_PATCHES: usize = 256;
@@ -26,22 +24,14 @@ impl Hints {
     }
 }
 
-/// The way from the engine to its topology worker and to the listeners of events. Neither can block it.
-#[derive(Debug)]
-pub(crate) struct Signals {
+/// The way from the engine to its topology worker, which cannot block it.
+#[derive(Debug, Default)]
+pub(crate) struct HintQueue {
     hints: Mutex<Hints>,
     pending: Notify,
-    events: broadcast::Sender<Event>,
-    closed: watch::Sender<bool>,
 }
 
-impl Signals {
-    pub(crate) fn new() -> Self {
-        let (events, _) = broadcast::channel(crate::event::CAPACITY);
-        let closed = watch::Sender::new(false);
-        Self { hints: Mutex::new(Hints::default()), pending: Notify::new(), events, closed }
-    }
-
+impl HintQueue {
     /// A node answered `MOVED`.
     pub(crate) fn moved(&self, slot: Slot, to: &Endpoint) {
         self.merge(|hints| {
@@ -81,39 +71,5 @@ impl Signals {
             }
             self.pending.notified().await;
         }
-    }
-
-    /// The client was closed.
-    pub(crate) fn close(&self) {
-        self.closed.send_replace(true);
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        *self.closed.borrow()
-    }
-
-    /// Waits until the client is closed.
-    pub(crate) async fn closed(&self) {
-        // The sender lives as long as this does.
-        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
-    }
-
-    /// Tells the listeners; free when there are none.
-    pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
-        self.emit_all(|| [event()]);
-    }
-
-    /// Sends several events, which are not even computed when there is no receiver.
-    pub(crate) fn emit_all<E: IntoIterator<Item = Event>>(&self, events: impl FnOnce() -> E) {
-        if self.events.receiver_count() > 0 {
-            for event in events() {
-                // A send fails only when the last receiver left meanwhile.
-                let _ = self.events.send(event);
-            }
-        }
-    }
-
-    pub(crate) fn listen(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | part | what it is |
 //! |---|---|
-//! | [`topology`] | the immutable snapshot that callers route by |
+//! | [`topology`], [`store`] | the immutable snapshot that callers route by; who may replace it |
 //! | [`node`] | a node with its lanes; survives snapshots |
 //! | [`exclusive`] | connections for one user at a time, such as a command that waits on the server |
 //! | [`room`] | how many of them there may be, and the waiting line for one |
@@ -11,7 +11,7 @@
 //! | [`start`] | the first answer of a seed, and what follows from it |
 //! | [`warm_up`] | connecting to the primaries at the start |
 //! | [`worker`] | the only writer of the snapshot until the client is closed |
-//! | [`hint`] | hints of the engine to the worker, merged; and the events |
+//! | [`hint`] | hints of the engine to the worker, merged |
 //! | [`discover`] | asking nodes for their views |
 //! | [`views`] | the answers of one refresh, and what follows from them |
 //! | [`publish`] | putting another snapshot in the place of the current one |
@@ -35,6 +35,7 @@ mod refresh;
 mod room;
 mod start;
 mod start_vote;
+mod store;
 mod tenure;
 mod topology;
 mod views;
@@ -44,28 +45,25 @@ mod whereabouts;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
-use parking_lot::Mutex;
-use tokio::sync::watch;
 use tokio::time::Instant;
 use truename_topology::{AnnouncedNode, Endpoint, Role, SlotMap};
 
 pub(crate) use discover::{Answer, ask_seeds, slots};
 pub(crate) use exclusive::{ExclusiveLane, Refusal};
-use hint::Signals;
+use hint::HintQueue;
 pub(crate) use node::Node;
 use node::NodeFactory;
 use own_views::OwnViews;
-use start_vote::StartVote;
+use store::TopologyStore;
 pub(crate) use topology::Topology;
 
 use crate::clock;
 use crate::config::{ReadFrom, Timing};
 use crate::connect::Target;
 use crate::error::{Error, NodeFailure};
-use crate::event::Events;
+use crate::event::{EventBus, Events};
 use crate::runtime::off_the_runtime;
 use crate::tls::{Tls, TlsContext};
 
@@ -75,18 +73,13 @@ const NODE_SOON: std::time::Duration = std::time::Duration::from_millis(500);
 /// Shared by a client's clones, its worker and nobody else.
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    topology: ArcSwap<Topology>,
-    /// Held while a snapshot is published: nothing follows the empty one of a closed client.
-    storing: Mutex<()>,
-    version: watch::Sender<u64>,
+    store: TopologyStore,
     factory: NodeFactory,
-    pub(crate) signals: Arc<Signals>,
+    pub(crate) hints: Arc<HintQueue>,
+    pub(crate) bus: EventBus,
     seeds: Vec<Endpoint>,
     /// The seed whose answer is current.
     authority: ArcSwap<Endpoint>,
-    vote: StartVote,
-    /// As the snapshot says; here for callers who need nothing else from it.
-    is_single: AtomicBool,
     pub(crate) timing: Timing,
     pub(crate) read_from: ReadFrom,
     own_views: OwnViews,
@@ -101,45 +94,42 @@ impl Cluster {
         let connector = self.factory.connector.clone();
         off_the_runtime(&self.factory.runtime, move || connector.replace_tls(TlsContext::build(tls)?))
             .await?;
-        self.signals.refresh();
+        self.hints.refresh();
         Ok(())
     }
 
     /// The current snapshot. The guard must not be held across an await.
     pub(crate) fn topology(&self) -> Guard<Arc<Topology>> {
-        self.topology.load()
+        self.store.load()
     }
 
     pub(crate) fn is_single(&self) -> bool {
-        self.is_single.load(Ordering::Relaxed)
+        self.store.is_single()
     }
 
     pub(crate) fn events(&self) -> Events {
-        Events::new(self.signals.listen())
+        Events::new(&self.bus)
     }
 
     /// Ends the worker and all connections; commands fail from now on.
     pub(crate) fn close(&self) {
         let nothing = Topology::new(SlotMap::empty(), &self.factory, &self.authority());
-        let storing = self.storing.lock();
-        self.signals.close();
-        self.put_in_force(nothing);
-        drop(storing);
+        self.store.close(nothing);
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.signals.is_closed()
+        self.store.is_closed()
     }
 
     /// The node at a raw announced address; one that a redirect named a moment ago is waited for.
     pub(crate) async fn node_soon(&self, endpoint: &Endpoint, deadline: Instant) -> Option<Arc<Node>> {
         let deadline = deadline.min(Instant::now() + NODE_SOON);
-        let mut version = self.version.subscribe();
+        let mut versions = self.store.versions();
         loop {
             if let Some(node) = self.topology().node_at(endpoint) {
                 return Some(node.clone());
             }
-            clock::timeout_at(deadline, version.changed()).await?.ok()?;
+            clock::timeout_at(deadline, versions.changed()).await?.ok()?;
         }
     }
 
@@ -152,28 +142,7 @@ impl Cluster {
         self.factory.connector.refuses_to_dial(&Target::announced(&announced, &self.authority()))
     }
 
-    /// There is nobody to ask besides an only seed.
-    fn open_vote(&self) {
-        if self.seeds.len() > 1 {
-            self.vote.open();
-        }
-    }
-
     fn authority(&self) -> Endpoint {
         Endpoint::clone(&self.authority.load())
-    }
-
-    /// Publishes a snapshot, unless the client was closed.
-    fn store(&self, topology: Topology) {
-        let _storing = self.storing.lock();
-        if !self.is_closed() {
-            self.put_in_force(topology);
-        }
-    }
-
-    fn put_in_force(&self, topology: Topology) {
-        self.is_single.store(topology.is_single(), Ordering::Relaxed);
-        self.topology.store(Arc::new(topology));
-        self.version.send_modify(|version| *version += 1);
     }
 }

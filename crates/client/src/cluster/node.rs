@@ -13,11 +13,11 @@ use truename_topology::{AnnouncedNode, Endpoint, Slot};
 
 use super::discover::Source;
 use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, Refusal};
-use super::hint::Signals;
+use super::hint::HintQueue;
 use crate::certificate::now_utc;
 use crate::connect::{ConnectionFacts, Connector, Target};
 use crate::error::NodeFailure;
-use crate::event::{CERTIFICATE_NOTICE_DAYS, Event};
+use crate::event::{CERTIFICATE_NOTICE_DAYS, Event, EventBus};
 use crate::lane::{
     CloseCause, Failure, Lane, LaneContext, LaneObserver, LaneOptions, LanePhase, request_limits,
     spawn_connection, spawn_lane,
@@ -50,7 +50,8 @@ pub(crate) struct NodeFactory {
     /// The client's own: connections must not end with the runtime of the caller who needed the first one.
     pub(crate) runtime: Handle,
     pub(crate) connector: Arc<Connector>,
-    pub(crate) signals: Arc<Signals>,
+    pub(crate) hints: Arc<HintQueue>,
+    pub(crate) bus: EventBus,
     pub(crate) lanes: usize,
     pub(crate) options: LaneOptions,
     pub(crate) max_exclusive: usize,
@@ -90,7 +91,8 @@ impl NodeContext {
         NodeObserver {
             node: self.lane.target.load().node.endpoint.clone(),
             facts: self.facts.clone(),
-            signals: self.factory.signals.clone(),
+            hints: self.factory.hints.clone(),
+            bus: self.factory.bus.clone(),
             connector: self.factory.connector.clone(),
             lost: Mutex::default(),
         }
@@ -252,7 +254,8 @@ impl Node {
 struct NodeObserver {
     node: Endpoint,
     facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
-    signals: Arc<Signals>,
+    hints: Arc<HintQueue>,
+    bus: EventBus,
     connector: Arc<Connector>,
     /// When the connection was lost, or could not be made for the first time.
     lost: Mutex<Option<Instant>>,
@@ -263,21 +266,21 @@ impl LaneObserver for NodeObserver {
         tracing::debug!(node = %self.node, dialled = ?facts.dialled, identity = ?facts.identity, "connected");
         *self.facts.lock() = Some(facts.clone());
         *self.lost.lock() = None;
-        self.signals.emit(|| Event::Connected { node: self.node.clone(), facts: facts.clone() });
+        self.bus.emit(|| Event::Connected { node: self.node.clone(), facts: facts.clone() });
         let days_left = facts.certificate.as_ref().map(|certificate| certificate.days_left(now_utc()));
         if let Some(days_left) = days_left.filter(|days| *days < CERTIFICATE_NOTICE_DAYS) {
-            self.signals.emit(|| Event::CertificateExpiring { node: self.node.clone(), days_left });
+            self.bus.emit(|| Event::CertificateExpiring { node: self.node.clone(), days_left });
         }
-        self.signals.emit_all(|| self.connector.newly_outdated_lists().into_iter().map(Event::from));
+        self.bus.emit_all(|| self.connector.newly_outdated_lists().into_iter().map(Event::from));
     }
 
     fn disconnected(&self, cause: &Arc<CloseCause>) {
         tracing::debug!(node = %self.node, %cause, "disconnected");
         // A node that stays away for good must not make us ask the others for ever; commands that need it do that.
         if self.lost.lock().get_or_insert_with(Instant::now).elapsed() < FAILOVER_TIME {
-            self.signals.refresh();
+            self.hints.refresh();
         }
-        self.signals.emit(|| Event::Disconnected { node: self.node.clone(), cause: cause.to_string() });
+        self.bus.emit(|| Event::Disconnected { node: self.node.clone(), cause: cause.to_string() });
     }
 }
 

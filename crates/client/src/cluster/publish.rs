@@ -6,41 +6,42 @@ use tokio::time::Instant;
 use truename_topology::Endpoint;
 
 use super::hint::Hints;
+use super::store::Pen;
 use super::{Cluster, Topology};
 use crate::event::Event;
 
 impl Cluster {
     /// Applies what redirects said, at once.
-    pub(super) fn patch(&self, hints: &Hints) {
+    pub(super) fn patch(&self, hints: &Hints, pen: &mut Pen) {
         if !hints.moved.is_empty() {
-            let current = self.topology.load_full();
+            let current = self.store.load_full();
             let map = current.map().with_all_moved(hints.moved.iter().map(|(slot, to)| (*slot, to)));
             let seed = self.authority();
             let next = current.next(map, &self.factory, &seed);
-            self.publish(&current, next);
+            self.publish(&current, next, pen);
         }
         for endpoint in &hints.asked {
-            let current = self.topology.load_full();
+            let current = self.store.load_full();
             if current.node_at(endpoint).is_none() && current.has_room() {
                 let next = current.with_asked(endpoint, &self.factory, &self.authority());
-                self.store(next);
+                self.store.replace(pen, next);
             }
         }
     }
 
     /// Waits, and goes on patching meanwhile: a redirect to a new node must not wait for a pause to end. True if something
     /// was noticed.
-    pub(super) async fn patch_until(&self, until: Instant) -> bool {
+    pub(super) async fn patch_until(&self, until: Instant, pen: &mut Pen) -> bool {
         let mut is_news = false;
-        while let Ok(hints) = tokio::time::timeout_at(until, self.signals.next()).await {
-            self.patch(&hints);
+        while let Ok(hints) = tokio::time::timeout_at(until, self.hints.next()).await {
+            self.patch(&hints, pen);
             is_news = true;
         }
         is_news
     }
 
     /// Makes a snapshot the current one. True when its map differs from the one before.
-    pub(super) fn publish(&self, current: &Topology, next: Topology) -> bool {
+    pub(super) fn publish(&self, current: &Topology, next: Topology, pen: &mut Pen) -> bool {
         let diff = current.map().diff(next.map());
         let is_news = !diff.is_empty();
         let unchanged = !is_news
@@ -58,10 +59,10 @@ impl Cluster {
         let left = diff.removed.iter().map(|node| node.endpoint.clone());
         let lost: HashSet<Endpoint> =
             diff.moved_slots.iter().filter_map(|moved| moved.from.clone()).chain(left).collect();
-        self.store(next);
+        self.store.replace(pen, next);
         if is_news {
             tracing::debug!(%diff, "topology changed");
-            self.signals.emit(|| Event::TopologyChanged { diff: std::sync::Arc::new(diff) });
+            self.bus.emit(|| Event::TopologyChanged { diff: std::sync::Arc::new(diff) });
         }
         // What waits for a connection to a node that lost slots is routed again. What waits for another one keeps its place.
         for node in current.nodes().iter().filter(|node| lost.contains(node.endpoint())) {

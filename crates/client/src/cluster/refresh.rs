@@ -9,10 +9,15 @@
 //! - **A client of a single server** asks every seed. It becomes a client of a cluster as soon as one of them gives a view.
 //!   The other way round, nobody must have given a view, and every seed must say that it is not a cluster.
 
+use std::sync::Arc;
+
 use truename_topology::{Endpoint, Reconciled};
 
 use super::discover::{Source, TopologyConnections};
+use super::start_vote::StartVote;
+use super::store::Pen;
 use super::views::Views;
+use super::vote::may_replace;
 use super::{Cluster, Topology};
 use crate::error::NodeFailure;
 use crate::event::Event;
@@ -28,29 +33,36 @@ pub(super) struct Refreshed {
     pub(super) changed: bool,
     /// The views did not agree: the topology is in motion, or somebody is wrong.
     pub(super) disputed: bool,
-    /// The seeds have not decided yet which cluster is meant.
-    pub(super) is_open: bool,
+}
+
+/// What the topology worker alone has.
+pub(super) struct Upkeep {
+    pub(super) pen: Pen,
+    pub(super) vote: StartVote,
+    /// To ask on, again and again.
+    pub(super) connections: TopologyConnections,
 }
 
 impl Cluster {
     /// Asks several nodes and adopts what they agree on.
-    pub(super) async fn refresh(&self, connections: &mut TopologyConnections) -> Refreshed {
+    pub(super) async fn refresh(&self, upkeep: &mut Upkeep) -> Refreshed {
+        let Upkeep { pen, vote, connections } = upkeep;
         let connector = &self.factory.connector;
-        self.signals.emit_all(|| connector.newly_outdated_lists().into_iter().map(Event::from));
-        let current = self.topology.load_full();
+        self.bus.emit_all(|| connector.newly_outdated_lists().into_iter().map(Event::from));
+        let current = self.store.load_full();
         let known = current.cluster_map();
         let mut views = Views::default();
         let mut reconciled = None;
         if let Some(known) = known {
-            reconciled = self.hold_vote(known, &mut views, connections).await;
+            reconciled = self.hold_vote(vote, known, &mut views, connections).await;
         }
         if reconciled.is_none() {
             reconciled = self.hear(&current, &mut views, connections).await;
         }
         connections.end_refresh();
         let Some(reconciled) = reconciled else {
-            let changed = self.without_views(&views, &current);
-            return Refreshed { changed, disputed: false, is_open: self.vote.is_open() };
+            let changed = self.without_views(&views, &current, pen);
+            return Refreshed { changed, disputed: false };
         };
         self.report(&reconciled, &views);
         let disputed = !reconciled.disagreements.is_empty();
@@ -58,14 +70,13 @@ impl Cluster {
         let seed = seed.unwrap_or_else(|| self.authority());
         self.authority.store(seed.clone().into());
         let next = current.next(reconciled.map, &self.factory, &seed).of_cluster();
-        let changed = self.publish(&current, next);
+        let changed = self.publish(&current, next, pen);
         if current.is_single() {
             // What a seed said first is put to the vote.
-            self.open_vote();
-            self.signals.refresh();
+            *vote = StartVote::among(self.seeds.len());
         }
         observe::refreshed(if changed { "changed" } else { "unchanged" });
-        Refreshed { changed, disputed, is_open: self.vote.is_open() }
+        Refreshed { changed, disputed }
     }
 
     /// Asks some nodes and a seed, and whoever else matters then. What they agree on; `None` if nobody gives a view.
@@ -87,7 +98,7 @@ impl Cluster {
             return None;
         }
         let reconciled = views.reconcile(known);
-        if known.is_none() || !views.may_replace(&reconciled, self.seeds.len()) {
+        if known.is_none() || !may_replace(&reconciled, self.seeds.len()) {
             return Some(reconciled);
         }
         self.ask_the_electorate(current, views, connections).await;
@@ -95,14 +106,14 @@ impl Cluster {
     }
 
     /// No node gave a view.
-    fn without_views(&self, views: &Views, current: &Topology) -> bool {
+    fn without_views(&self, views: &Views, current: &Topology, pen: &mut Pen) -> bool {
         if current.is_single() && views.any_single() {
             observe::refreshed("unchanged");
             return false;
         }
         match views.single_server(&self.seeds) {
             Some(seed) => {
-                self.use_single(current, seed);
+                self.use_single(current, seed, pen);
                 observe::refreshed("changed");
                 true
             }
@@ -111,24 +122,28 @@ impl Cluster {
     }
 
     /// Every seed leads to a server that is not a cluster.
-    fn use_single(&self, current: &Topology, seed: &Endpoint) {
+    fn use_single(&self, current: &Topology, seed: &Endpoint, pen: &mut Pen) {
         tracing::debug!(%seed, "no seed is part of a cluster any more");
         self.authority.store(seed.clone().into());
-        self.publish(current, Topology::single(&self.factory, seed));
+        self.publish(current, Topology::single(&self.factory, seed), pen);
     }
 
     fn report(&self, reconciled: &Reconciled, views: &Views) {
         for dropped in views.dropped().into_iter().take(MOST_REPORTED) {
-            self.signals.emit(|| Event::MetadataIgnored { what: dropped.to_string() });
+            self.bus.emit(|| Event::MetadataIgnored { dropped: dropped.clone() });
         }
         let disagreements = &reconciled.disagreements;
         for disagreement in disagreements.iter().take(MOST_REPORTED) {
-            tracing::debug!(%disagreement, "views disagree");
-            self.signals.emit(|| Event::Disagreement { what: disagreement.to_string() });
+            let what = disagreement.named(|view| views.name_of(view));
+            tracing::debug!(%what, "views disagree");
+            self.bus.emit(|| Event::Disagreement {
+                disagreement: Arc::new(disagreement.clone()),
+                what: what.to_string(),
+            });
         }
         if disagreements.len() > MOST_REPORTED {
-            let more = disagreements.len() - MOST_REPORTED;
-            self.signals.emit(|| Event::Disagreement { what: format!("{more} more disagreements") });
+            let count = disagreements.len() - MOST_REPORTED;
+            self.bus.emit(|| Event::MoreDisagreements { count });
         }
     }
 
@@ -136,7 +151,7 @@ impl Cluster {
         let cause = views.failures.last().map_or_else(|| "no node answered".to_owned(), NodeFailure::summary);
         tracing::debug!(%cause, "refresh failed");
         observe::refreshed("failed");
-        self.signals.emit(|| Event::RefreshFailed { cause });
+        self.bus.emit(|| Event::RefreshFailed { cause });
         false
     }
 }

@@ -1,24 +1,22 @@
 //! Starting a client: the first answer of a seed, connections to the primaries, and the worker.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
-use tokio::sync::watch;
 use tokio::time::Instant;
 use truename_topology::{Endpoint, SlotMap};
 
 use super::discover::{Answer, NodeView, ask_seeds};
-use super::hint::Signals;
+use super::hint::HintQueue;
 use super::node::NodeFactory;
 use super::own_views::OwnViews;
-use super::start_vote::StartVote;
+use super::store::TopologyStore;
 use super::{Cluster, Topology, worker};
 use crate::clock;
 use crate::config::Config;
 use crate::connect::Connector;
 use crate::error::{Cause, Error, NodeFailure};
+use crate::event::EventBus;
 use crate::lane::{Habit, LaneOptions, Room};
 use crate::runtime::{off_the_runtime, runtime_here};
 
@@ -42,11 +40,12 @@ impl Cluster {
             .map_err(|failures| Error::connect(failures, started.elapsed()))?;
 
         let seed = first.source.seed.clone();
-        let signals = Arc::new(Signals::new());
+        let (hints, bus) = (Arc::new(HintQueue::default()), EventBus::new());
         let factory = NodeFactory {
             runtime,
             connector,
-            signals: signals.clone(),
+            hints: hints.clone(),
+            bus: bus.clone(),
             lanes: config.lanes_per_node,
             max_exclusive: config.max_exclusive_connections,
             options: LaneOptions::new(
@@ -56,20 +55,18 @@ impl Cluster {
                 config.reply_limits,
             ),
         };
-        let (topology, is_single) = match &first.answer {
-            Answer::View(view) => (Topology::new(SlotMap::from_view(view), &factory, &seed), false),
-            Answer::NotACluster => (Topology::single(&factory, &seed), true),
+        let topology = match &first.answer {
+            Answer::View(view) => Topology::new(SlotMap::from_view(view), &factory, &seed),
+            Answer::NotACluster => Topology::single(&factory, &seed),
         };
+        let (store, pen) = TopologyStore::new(topology);
         let cluster = Arc::new(Self {
-            topology: ArcSwap::from_pointee(topology),
-            storing: Mutex::new(()),
-            version: watch::Sender::new(0),
+            store,
             factory,
-            signals,
+            hints,
+            bus,
             seeds: config.seeds.clone(),
             authority: ArcSwap::from_pointee(seed),
-            vote: StartVote::default(),
-            is_single: AtomicBool::new(is_single),
             timing: config.timing,
             read_from: config.read_from.clone(),
             own_views: OwnViews::default(),
@@ -80,8 +77,7 @@ impl Cluster {
             // Replicas are connected to as well, but nobody waits for them.
             cluster.topology().nodes().iter().for_each(|node| node.warm_up());
         }
-        cluster.open_vote();
-        tokio::spawn(worker::run(Arc::downgrade(&cluster)));
+        tokio::spawn(worker::run(Arc::downgrade(&cluster), pen));
         Ok(cluster)
     }
 }

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// How long the vote stays open while it is not decided.
 const OPEN_FOR: Duration = Duration::from_secs(60);
 
 /// Whether the seeds are asked which cluster is meant.
-#[derive(Debug, Default)]
-pub(super) struct StartVote(Mutex<Option<Open>>);
+#[derive(Debug)]
+pub(super) struct StartVote {
+    open: Option<Open>,
+    is_due: bool,
+}
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Open {
@@ -19,22 +21,28 @@ pub(super) struct Open {
 }
 
 impl StartVote {
-    /// One seed said where its cluster is, and there are others to ask.
-    pub(super) fn open(&self) {
-        *self.0.lock() = Some(Open { until: Instant::now() + OPEN_FOR, was_held: false });
+    /// One of so many seeds said where its cluster is, which is looked into at once. There is nobody to ask besides an
+    /// only seed.
+    pub(super) fn among(seeds: usize) -> Self {
+        let open = Open { until: Instant::now() + OPEN_FOR, was_held: false };
+        Self { open: (seeds > 1).then_some(open), is_due: true }
     }
 
     pub(super) fn is_open(&self) -> bool {
         self.open_now().is_some()
     }
 
+    /// True once: the next refresh is due at once.
+    pub(super) fn take_due(&mut self) -> bool {
+        std::mem::take(&mut self.is_due)
+    }
+
     pub(super) fn open_now(&self) -> Option<Open> {
-        self.0.lock().filter(|open| Instant::now() < open.until)
+        self.open.filter(|open| Instant::now() < open.until)
     }
 
     /// It was held once more.
-    pub(super) fn record(&self, is_decided: bool) {
-        let mut open = self.0.lock();
-        *open = open.filter(|_| !is_decided).map(|open| Open { was_held: true, ..open });
+    pub(super) fn record(&mut self, is_decided: bool) {
+        self.open = self.open.filter(|_| !is_decided).map(|open| Open { was_held: true, ..open });
     }
 }

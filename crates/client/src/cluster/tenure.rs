@@ -50,7 +50,7 @@ impl Cluster {
     /// calls that are under way are completed. The wait begins when this is called, so a check of [`Self::is_owner`]
     /// afterwards misses no topology in between.
     pub(crate) fn loses<'c>(&'c self, node: &Node, slot: Option<Slot>) -> impl Future<Output = ()> + use<'c> {
-        let mut version = self.version.subscribe();
+        let mut version = self.store.versions();
         let mut tenure = Tenure::new(&node.target().node, slot, self.topology().map());
         async move {
             loop {

@@ -15,7 +15,7 @@ const KEEP_ASKED: std::time::Duration = std::time::Duration::from_secs(60);
 /// One state of the cluster, as the client sees it.
 #[derive(Debug)]
 pub(crate) struct Topology {
-    map: SlotMap,
+    map: Arc<SlotMap>,
     /// Parallel to the map's nodes.
     nodes: Vec<Arc<Node>>,
     /// Nodes that an `ASK` named and no view mentions yet, such as an importing node without slots.
@@ -27,15 +27,14 @@ pub(crate) struct Topology {
 impl Topology {
     /// The first snapshot.
     pub(crate) fn new(map: SlotMap, factory: &NodeFactory, seed: &Endpoint) -> Self {
-        let empty =
-            Self { map: SlotMap::empty(), nodes: Vec::new(), asked: HashMap::new(), is_single: false };
+        let empty = Self { map: Arc::default(), nodes: Vec::new(), asked: HashMap::new(), is_single: false };
         empty.next(map, factory, seed)
     }
 
     /// A server that is not a cluster: every slot is served by the seed itself.
     pub(crate) fn single(factory: &NodeFactory, seed: &Endpoint) -> Self {
         let target = Target::seed(seed);
-        let map = SlotMap::single_node(target.node.clone());
+        let map = Arc::new(SlotMap::single_node(target.node.clone()));
         Self { map, nodes: vec![factory.spawn(target)], asked: HashMap::new(), is_single: true }
     }
 
@@ -66,7 +65,7 @@ impl Topology {
             .filter(|(endpoint, (_, since))| map.node_at(endpoint).is_none() && since.elapsed() < KEEP_ASKED)
             .map(|(endpoint, entry)| (endpoint.clone(), entry.clone()))
             .collect();
-        Self { map, nodes, asked, is_single: self.is_single }
+        Self { map: Arc::new(map), nodes, asked, is_single: self.is_single }
     }
 
     /// This snapshot with a node that an `ASK` named.
@@ -78,7 +77,7 @@ impl Topology {
         Self { map: self.map.clone(), nodes: self.nodes.clone(), asked, is_single: self.is_single }
     }
 
-    pub(crate) fn map(&self) -> &SlotMap {
+    pub(crate) fn map(&self) -> &Arc<SlotMap> {
         &self.map
     }
 
@@ -94,7 +93,7 @@ impl Topology {
 
     /// The map, if it is that of a cluster.
     pub(crate) fn cluster_map(&self) -> Option<&SlotMap> {
-        (!self.is_single).then_some(&self.map)
+        (!self.is_single).then_some(&*self.map)
     }
 
     /// Whether there may be one more node that only a redirect named.

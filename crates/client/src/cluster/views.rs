@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use truename_topology::{
-    Disagreement, Dropped, Endpoint, NodeId, Origin, Reconciled, SlotMap, View, reconcile, reconcile_seeds,
+    Disagreement, Dropped, Endpoint, NodeId, Origin, Reconciled, SlotMap, Standing, View, reconcile,
+    reconcile_seeds,
 };
 
 use super::discover::{Answer, NodeView};
@@ -20,9 +21,7 @@ use crate::error::NodeFailure;
 #[derive(Debug, Default)]
 pub(super) struct Views {
     views: Vec<View>,
-    /// Parallel to the views.
-    sources: Vec<Target>,
-    /// Parallel to the views.
+    /// Whose each of them is.
     voters: Vec<Voter>,
     /// Seeds that say that they are not a cluster.
     single: Vec<Endpoint>,
@@ -32,6 +31,7 @@ pub(super) struct Views {
 /// Whose view it is.
 #[derive(Debug)]
 struct Voter {
+    source: Target,
     /// The node that was dialled, or the one that a seed says it is.
     id: Option<NodeId>,
     /// It reported its id.
@@ -43,7 +43,16 @@ impl Voter {
     fn of(said: &NodeView) -> Self {
         let told = said.node_id.as_deref().map(NodeId::from);
         let has_told = told.is_some();
-        Self { id: said.source.expected.clone().or(told), has_told, peer: said.peer }
+        let source = said.source.clone();
+        Self { id: source.expected.clone().or(told), has_told, peer: said.peer, source }
+    }
+
+    fn is_seed(&self) -> bool {
+        self.source.is_seed
+    }
+
+    fn is_seed_of(&self, other: &Self) -> bool {
+        self.is_seed() && other.is_seed() && self.source.seed == other.source.seed
     }
 
     fn is_at(&self, other: &Self) -> bool {
@@ -79,11 +88,9 @@ impl Views {
                 return;
             }
         };
-        let is_seed = said.source.is_seed;
         let voter = Voter::of(said);
-        if let Some(at) =
-            self.sources.iter().position(|heard| is_seed && heard.is_seed && heard.seed == said.source.seed)
-        {
+        let is_seed = voter.is_seed();
+        if let Some(at) = self.voters.iter().position(|known| known.is_seed_of(&voter)) {
             // A seed's name may lead to another node each time it is asked.
             self.views[at] = view.with_origin(Origin::Seed);
             self.voters[at] = voter;
@@ -91,16 +98,15 @@ impl Views {
         }
         let at_its_address = self.voters.iter().position(|known| known.is_at(&voter));
         let of_its_id = (0..self.views.len()).find(|&at| {
-            let are_seeds = is_seed && self.sources[at].is_seed;
+            let are_seeds = is_seed && self.voters[at].is_seed();
             self.voters[at].has_id_of(&voter) && !(are_seeds && self.views[at].shards != view.shards)
         });
         let (at, speaks_for_itself) = match (at_its_address, of_its_id) {
             // If one address was asked twice, its answer as a seed counts: a seed may replace a cluster.
             (Some(at), _) => (at, is_seed),
-            (None, Some(at)) => (at, self.sources[at].is_seed && !is_seed),
+            (None, Some(at)) => (at, self.voters[at].is_seed() && !is_seed),
             (None, None) => {
                 self.views.push(view.with_origin(if is_seed { Origin::Seed } else { Origin::Node }));
-                self.sources.push(said.source.clone());
                 self.voters.push(voter);
                 return;
             }
@@ -108,7 +114,6 @@ impl Views {
         let is_by_seed = is_seed || self.views[at].origin == Origin::Seed;
         if speaks_for_itself {
             self.views[at] = view;
-            self.sources[at] = said.source.clone();
             self.voters[at] = voter;
         }
         self.views[at].origin = if is_by_seed { Origin::Seed } else { Origin::Node };
@@ -134,7 +139,7 @@ impl Views {
     /// it, or another one that more than half mean.
     pub(super) fn elect(&self, known: &SlotMap, seeds: usize) -> Option<Reconciled> {
         let elected = (self.views.len() > 1).then(|| reconcile_seeds(&self.views, Some(known)))?;
-        let is_left = elected.disagreements.contains(&Disagreement::Replaced);
+        let is_left = elected.standing == Standing::Replaced;
         (!is_left || 2 * elected.counted > seeds).then_some(elected)
     }
 
@@ -148,17 +153,7 @@ impl Views {
 
     /// Whether a node gave its view already, asked as itself.
     pub(super) fn has_heard(&self, node: &Target) -> bool {
-        self.sources.iter().any(|heard| !heard.is_seed && heard.node.endpoint == node.node.endpoint)
-    }
-
-    /// Whether another cluster replaces the known one, or would if all of so many seeds spoke of it.
-    pub(super) fn may_replace(&self, reconciled: &Reconciled, seeds: usize) -> bool {
-        let disagreements = &reconciled.disagreements;
-        let is_foreign = |view: usize| disagreements.contains(&Disagreement::Foreign { view });
-        let mut of_seeds =
-            (0..self.views.len()).filter(|view| self.views[*view].origin == Origin::Seed).peekable();
-        let is_said = of_seeds.peek().is_some() && of_seeds.all(is_foreign);
-        disagreements.contains(&Disagreement::Replaced) || (is_said && reconciled.counted < seeds)
+        self.voters.iter().any(|heard| !heard.is_seed() && heard.source.node.endpoint == node.node.endpoint)
     }
 
     /// The views, each with the weight that it has. A seed's word decides ties, unless it claims to be none of the
@@ -168,12 +163,11 @@ impl Views {
             current.iter().flat_map(|map| map.nodes()).filter_map(|node| node.id.as_ref()).collect();
         let is_known = |id: &Option<NodeId>| id.as_ref().is_some_and(|id| known.contains(id));
         let is_doubtful = |at: usize| {
-            self.sources[at].is_seed
+            self.voters[at].is_seed()
                 && !is_known(&self.voters[at].id)
                 && self.views[at].nodes().any(|node| is_known(&node.id))
         };
-        let others_tell =
-            self.sources.iter().zip(&self.voters).any(|(source, voter)| !source.is_seed && voter.has_told);
+        let others_tell = self.voters.iter().any(|voter| !voter.is_seed() && voter.has_told);
         if !others_tell || !(0..self.views.len()).any(is_doubtful) {
             return Cow::Borrowed(&self.views);
         }
@@ -197,7 +191,16 @@ impl Views {
 
     /// The seed that led to a view.
     pub(super) fn seed_of(&self, view: usize) -> Option<&Endpoint> {
-        self.sources.get(view).map(|source| &source.seed)
+        self.voters.get(view).map(|voter| &voter.source.seed)
+    }
+
+    /// What to call a view in text.
+    pub(super) fn name_of(&self, view: usize) -> String {
+        match self.voters.get(view).map(|voter| &voter.source) {
+            Some(source) if source.is_seed => format!("the view of seed {}", source.seed),
+            Some(source) => format!("the view of {}", source.node.endpoint),
+            None => format!("view {view}"),
+        }
     }
 
     /// Whether a seed says that it is not a cluster.

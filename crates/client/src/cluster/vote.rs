@@ -10,32 +10,43 @@
 
 use std::time::Duration;
 
-use truename_topology::{Reconciled, SlotMap};
+use truename_topology::{Reconciled, SlotMap, Standing};
 
 use super::ask::{SOURCES, shuffled};
 use super::discover::{NodeView, Source, TopologyConnections};
+use super::start_vote::StartVote;
 use super::views::Views;
 use super::{Cluster, Topology};
 
 /// How long to wait for all whose word decides. The first vote has as long as any connection may take.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
+/// Whether another cluster replaces the known one, or would if all of so many seeds spoke of it.
+pub(super) fn may_replace(reconciled: &Reconciled, seeds: usize) -> bool {
+    match reconciled.standing {
+        Standing::Replaced => true,
+        Standing::Contested => reconciled.counted < seeds,
+        _ => false,
+    }
+}
+
 impl Cluster {
     /// Asks every seed, if the vote is open, and waits until half of them say the same. `None` if nothing follows from what
     /// they say; then the nodes are to be asked.
     pub(super) async fn hold_vote(
         &self,
+        vote: &mut StartVote,
         known: &SlotMap,
         views: &mut Views,
         connections: &mut TopologyConnections,
     ) -> Option<Reconciled> {
-        let open = self.vote.open_now()?;
+        let open = vote.open_now()?;
         let within = if open.was_held { LAST_CALL } else { self.timing.node_connect };
         let all = self.seeds.len();
         let is_enough = |said: &[NodeView]| Views::of(said).is_decided(all);
         let answered = self.ask_until(is_enough, within, &self.all_seeds(), views, connections).await;
         // Once all were heard, asking again changes nothing.
-        self.vote.record(views.is_decided(all) || answered == all);
+        vote.record(views.is_decided(all) || answered == all);
         views.elect(known, all)
     }
 

@@ -26,12 +26,12 @@ const SECOND_ATTEMPT: Duration = Duration::from_secs(3);
 impl Cluster {
     /// Connects to the primaries. Fails only if none of them can be reached.
     pub(super) async fn warm_up(&self, started: Instant, deadline: Instant) -> Result<(), Error> {
-        let topology = self.topology.load_full();
+        let topology = self.store.load_full();
         let primaries: Vec<&Arc<Node>> = topology.primaries().collect();
         if primaries.is_empty() {
             return Err(Error::connect(vec![self.nobody()], started.elapsed()));
         }
-        let events = self.signals.listen();
+        let events = self.bus.listen();
         let begun = Instant::now();
         primaries.iter().for_each(|node| node.warm_up());
         let settle = |node| async move { (node, Node::settled(node).await) };

@@ -68,7 +68,7 @@ impl Cluster {
                     if self.refuses_to_dial(to).is_some() {
                         return None;
                     }
-                    self.signals.asked(to);
+                    self.hints.asked(to);
                     Some((self.node_soon(to, deadline).await?, true))
                 }
             },
@@ -85,14 +85,14 @@ impl Cluster {
     /// Waits a while until the map says that the slot is another node's.
     async fn newer_owner(&self, node: &Node, slot: Slot, deadline: Instant) -> Option<Arc<Node>> {
         let deadline = deadline.min(Instant::now() + NEWER_MAP_WITHIN);
-        let mut version = self.version.subscribe();
+        let mut version = self.store.versions();
         loop {
             if let Some(owner) =
                 self.topology().primary(slot).filter(|owner| owner.endpoint() != node.endpoint())
             {
                 return Some(owner.clone());
             }
-            self.signals.refresh();
+            self.hints.refresh();
             clock::timeout_at(deadline, version.changed()).await?.ok()?;
         }
     }

@@ -1,18 +1,21 @@
-//! The topology worker: the only writer of the snapshot until the client is closed.
+//! The topology worker, the only one to replace the snapshot until the client is closed.
 //!
 //! It patches at once what a `MOVED` said, and confirms it by a refresh, one at a time and with growing pauses while they
 //! change nothing. Nothing on the request path waits for it, except a caller whose redirect names a node that nobody knew.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Cluster;
 use super::discover::TopologyConnections;
-use super::hint::{Hints, Signals};
-use super::refresh::Refreshed;
-use crate::event::Event;
+use super::hint::{HintQueue, Hints};
+use super::refresh::{Refreshed, Upkeep};
+use super::start_vote::StartVote;
+use super::store::Pen;
+use crate::event::{Event, EventBus};
 use crate::lane::Backoff;
 use crate::observe;
 use crate::panics;
@@ -33,73 +36,93 @@ const SETTLING: Duration = Duration::from_secs(1);
 const MOST_SHORTENED: u32 = 60;
 
 /// Runs until the client is closed or dropped.
-pub(super) async fn run(cluster: Weak<Cluster>) {
+pub(super) async fn run(cluster: Weak<Cluster>, pen: Pen) {
     let Some(strong) = cluster.upgrade() else { return };
-    let signals = strong.signals.clone();
-    let interval = strong.timing.refresh;
+    let closing = strong.store.closing();
+    let worker = Worker {
+        cluster,
+        hints: strong.hints.clone(),
+        bus: strong.bus.clone(),
+        quiet: Quiet::new(strong.timing.refresh),
+        upkeep: Upkeep {
+            pen,
+            vote: StartVote::among(strong.seeds.len()),
+            connections: TopologyConnections::default(),
+        },
+    };
     drop(strong);
     tokio::select! {
-        () = signals.closed() => {}
-        () = work_on(cluster, &signals, interval) => {}
+        () = closed(closing) => {}
+        () = worker.run() => {}
     }
 }
 
-/// Works, and goes on working after a panic: a client without its worker would follow no failover any more.
-async fn work_on(cluster: Weak<Cluster>, signals: &Signals, interval: Duration) {
-    let mut quiet = Quiet::new(interval);
-    while let Err(panicked) =
-        panics::catch_in("the topology worker", work(cluster.clone(), signals, &mut quiet)).await
-    {
-        observe::refreshed("failed");
-        signals.emit(|| Event::RefreshFailed { cause: panicked.to_string() });
-        // What panics every time is not repeated needlessly.
-        quiet.wait = interval;
-        tokio::time::sleep(PAUSE.1).await;
-    }
+/// Waits until the client is closed or dropped.
+async fn closed(mut closing: watch::Receiver<bool>) {
+    // An error says that the sender, and with it the client, was dropped.
+    let _ = closing.wait_for(|is_closed| *is_closed).await;
 }
 
-async fn work(cluster: Weak<Cluster>, signals: &Signals, quiet: &mut Quiet) {
-    let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
-    let mut not_before = Instant::now();
-    let mut connections = TopologyConnections::default();
-    loop {
-        let tick = quiet.wait.mul_f64(0.9 + 0.2 * fastrand::f64());
-        let hinted = next_hints(signals, tick, &mut connections).await;
-        let mut is_news = hinted.is_some();
-        let hints = hinted.unwrap_or_else(|| Hints { refresh: true, ..Hints::default() });
-        let Some(cluster) = cluster.upgrade() else { return };
-        cluster.patch(&hints);
-        if !hints.refresh {
-            continue;
-        }
-        let wait = (Instant::now() + DEBOUNCE).max(not_before);
-        is_news |= cluster.patch_until(wait).await;
-        let refreshed = cluster.refresh(&mut connections).await;
-        if refreshed.changed {
-            backoff.reset();
-        }
-        quiet.after(refreshed, is_news);
-        if quiet.is_calm {
-            connections.clear();
-        }
-        not_before = Instant::now() + LEAST_PAUSE.max(backoff.next_pace());
-    }
+struct Worker {
+    cluster: Weak<Cluster>,
+    hints: Arc<HintQueue>,
+    bus: EventBus,
+    quiet: Quiet,
+    upkeep: Upkeep,
 }
 
-/// What is noticed next, if anything is within this time. No connection to ask is kept unless the next refresh is near.
-async fn next_hints(
-    signals: &Signals,
-    within: Duration,
-    connections: &mut TopologyConnections,
-) -> Option<Hints> {
-    let soon = within.min(KEEP_CONNECTIONS);
-    if let Ok(hints) = tokio::time::timeout(soon, signals.next()).await {
-        return Some(hints);
+impl Worker {
+    /// Works, and goes on working after a panic: a client without its worker would follow no failover any more.
+    async fn run(mut self) {
+        while let Err(panicked) = panics::catch_in("the topology worker", self.work()).await {
+            observe::refreshed("failed");
+            self.bus.emit(|| Event::RefreshFailed { cause: panicked.to_string() });
+            // What panics every time is not repeated needlessly.
+            self.quiet.wait = self.quiet.interval;
+            self.upkeep.connections.clear();
+            tokio::time::sleep(PAUSE.1).await;
+        }
     }
-    if soon < within {
-        connections.clear();
+
+    async fn work(&mut self) {
+        let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
+        let mut not_before = Instant::now();
+        loop {
+            let hinted = self.next_hints().await;
+            let mut is_news = hinted.is_some();
+            let hints = hinted.unwrap_or_else(|| Hints { refresh: true, ..Hints::default() });
+            let Some(cluster) = self.cluster.upgrade() else { return };
+            cluster.patch(&hints, &mut self.upkeep.pen);
+            if !hints.refresh {
+                continue;
+            }
+            let wait = (Instant::now() + DEBOUNCE).max(not_before);
+            is_news |= cluster.patch_until(wait, &mut self.upkeep.pen).await;
+            let refreshed = cluster.refresh(&mut self.upkeep).await;
+            if refreshed.changed {
+                backoff.reset();
+            }
+            self.quiet.after(refreshed, self.upkeep.vote.is_open(), is_news);
+            if self.quiet.is_calm {
+                self.upkeep.connections.clear();
+            }
+            not_before = Instant::now() + LEAST_PAUSE.max(backoff.next_pace());
+        }
     }
-    tokio::time::timeout(within - soon, signals.next()).await.ok()
+
+    /// What is noticed before the next refresh is due, if anything. No connection to ask is kept unless that is soon.
+    async fn next_hints(&mut self) -> Option<Hints> {
+        let wait = if self.upkeep.vote.take_due() { Duration::ZERO } else { self.quiet.wait };
+        let within = wait.mul_f64(0.9 + 0.2 * fastrand::f64());
+        let soon = within.min(KEEP_CONNECTIONS);
+        if let Ok(hints) = tokio::time::timeout(soon, self.hints.next()).await {
+            return Some(hints);
+        }
+        if soon < within {
+            self.upkeep.connections.clear();
+        }
+        tokio::time::timeout(within - soon, self.hints.next()).await.ok()
+    }
 }
 
 /// How long to wait before the views are asked for again although nobody noticed anything.
@@ -119,8 +142,9 @@ impl Quiet {
         Self { wait: Duration::ZERO, interval, is_calm: false, shortened: 0 }
     }
 
-    /// Takes note of a refresh, and of whether somebody had asked for it.
-    fn after(&mut self, refreshed: Refreshed, is_news: bool) {
+    /// Takes note of a refresh, of whether the seeds have yet to decide which cluster is meant, and of whether somebody
+    /// had asked for it.
+    fn after(&mut self, refreshed: Refreshed, is_undecided: bool, is_news: bool) {
         if is_news {
             self.shortened = 0;
         }
@@ -132,7 +156,7 @@ impl Quiet {
         }
         let wait = match self.wait {
             _ if is_news || is_moving => SETTLING,
-            Duration::ZERO if refreshed.is_open => SETTLING,
+            Duration::ZERO if is_undecided => SETTLING,
             Duration::ZERO => self.interval,
             wait => wait.saturating_mul(2),
         };
@@ -150,7 +174,7 @@ mod tests {
         let waits = |interval: u64, refreshes: &[(bool, bool, bool)]| {
             let mut quiet = Quiet::new(Duration::from_secs(interval));
             let after = |&(is_news, changed, disputed): &(bool, bool, bool)| {
-                quiet.after(Refreshed { changed, disputed, is_open: false }, is_news);
+                quiet.after(Refreshed { changed, disputed }, false, is_news);
                 quiet.wait.as_secs()
             };
             refreshes.iter().map(after).collect::<Vec<_>>()
@@ -174,7 +198,7 @@ mod tests {
         }
         let mut undecided = Quiet::new(Duration::from_secs(60));
         let pauses = [(); 5].map(|()| {
-            undecided.after(Refreshed { changed: false, disputed: false, is_open: true }, false);
+            undecided.after(Refreshed { changed: false, disputed: false }, true, false);
             undecided.wait.as_secs()
         });
         assert_eq!(pauses, [1, 2, 4, 8, 16]);

@@ -1,4 +1,4 @@
-//! One argument: borrowed bytes, a short text kept in place, or owned bytes.
+//! One argument: borrowed bytes, a short text kept in place, owned bytes, or bytes that are shared with others.
 
 use std::borrow::Cow;
 
@@ -8,14 +8,36 @@ use bytes::Bytes;
 const INLINE: usize = 22;
 
 /// An argument in the form in which it is sent.
+///
+/// Made by [`ToArg`], which your own types can implement:
+///
+/// ```
+/// use truename::cmd;
+/// use truename::command::{Arg, ToArg};
+///
+/// struct OrderId(u64);
+///
+/// impl<'a> ToArg<'a> for &OrderId {
+///     fn to_arg(self) -> Arg<'a> {
+///         Arg::copied(format!("order:{}", self.0).as_bytes())
+///     }
+/// }
+///
+/// let command = cmd("GET").arg(&OrderId(7));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Arg<'a>(Repr<'a>);
 
 #[derive(Debug, Clone)]
 enum Repr<'a> {
     Borrowed(&'a [u8]),
-    Inline { len: u8, bytes: [u8; INLINE] },
+    Inline {
+        len: u8,
+        bytes: [u8; INLINE],
+    },
     Owned(Box<[u8]>),
+    /// Boxed, as it is longer than the others.
+    Shared(Box<Bytes>),
 }
 
 impl<'a> Arg<'a> {
@@ -25,27 +47,47 @@ impl<'a> Arg<'a> {
             Repr::Borrowed(bytes) => bytes,
             Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
             Repr::Owned(bytes) => bytes,
+            Repr::Shared(bytes) => bytes,
         }
     }
 
+    /// Bytes that outlive the command.
     #[inline]
-    fn borrowed(bytes: &'a [u8]) -> Self {
+    pub fn borrowed(bytes: &'a [u8]) -> Self {
         Self(Repr::Borrowed(bytes))
     }
 
+    /// A copy of bytes. Up to 22 of them are kept in place, without an allocation.
     #[inline]
-    fn owned(bytes: impl Into<Box<[u8]>>) -> Self {
+    pub fn copied(bytes: &[u8]) -> Self {
+        if bytes.len() > INLINE {
+            return Self::owned(bytes);
+        }
+        let mut place = [0; INLINE];
+        place[..bytes.len()].copy_from_slice(bytes);
+        Self(Repr::Inline { len: bytes.len() as u8, bytes: place })
+    }
+
+    /// Bytes that belong to the command.
+    #[inline]
+    pub fn owned(bytes: impl Into<Box<[u8]>>) -> Self {
         Self(Repr::Owned(bytes.into()))
     }
 
+    /// Bytes that are shared with others, and not copied into the command. More than 22 of them cost a small allocation.
     #[inline]
-    fn text(text: &str) -> Self {
-        if text.len() > INLINE {
-            return Self::owned(text.as_bytes());
-        }
-        let mut bytes = [0; INLINE];
-        bytes[..text.len()].copy_from_slice(text.as_bytes());
-        Self(Repr::Inline { len: text.len() as u8, bytes })
+    pub fn shared(bytes: Bytes) -> Self {
+        if bytes.len() > INLINE { Self(Repr::Shared(Box::new(bytes))) } else { Self::copied(&bytes) }
+    }
+
+    /// The same bytes, which no longer depend on anything that was borrowed.
+    pub(super) fn into_owned(self) -> Arg<'static> {
+        Arg(match self.0 {
+            Repr::Borrowed(bytes) => return Arg::copied(bytes),
+            Repr::Inline { len, bytes } => Repr::Inline { len, bytes },
+            Repr::Owned(bytes) => Repr::Owned(bytes),
+            Repr::Shared(bytes) => Repr::Shared(bytes),
+        })
     }
 }
 
@@ -98,7 +140,7 @@ impl<'a> ToArg<'a> for Vec<u8> {
 impl<'a> ToArg<'a> for Bytes {
     #[inline]
     fn to_arg(self) -> Arg<'a> {
-        Arg::owned(Vec::from(self))
+        Arg::shared(self)
     }
 }
 
@@ -117,7 +159,7 @@ macro_rules! integers {
         impl<'a> ToArg<'a> for $type {
             #[inline]
             fn to_arg(self) -> Arg<'a> {
-                Arg::text(itoa::Buffer::new().format(self))
+                Arg::copied(itoa::Buffer::new().format(self).as_bytes())
             }
         }
     )*};
@@ -127,13 +169,13 @@ integers!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
 impl<'a> ToArg<'a> for f64 {
     /// The shortest text that reads back as the same number; infinities as `inf` and `-inf`, as servers read them.
     fn to_arg(self) -> Arg<'a> {
-        Arg::text(&self.to_string())
+        Arg::copied(self.to_string().as_bytes())
     }
 }
 
 impl<'a> ToArg<'a> for f32 {
     fn to_arg(self) -> Arg<'a> {
-        Arg::text(&self.to_string())
+        Arg::copied(self.to_string().as_bytes())
     }
 }
 
@@ -166,6 +208,23 @@ mod tests {
         assert_eq!(sent(1.5), "1.5");
         assert_eq!(sent(1e300), format!("1{}", "0".repeat(300)));
         assert_eq!(sent(f64::NEG_INFINITY), "-inf");
+    }
+
+    #[test]
+    fn a_shared_value_is_not_copied() {
+        let value = Bytes::from(vec![b'v'; 1 << 20]);
+        assert_eq!(value.clone().to_arg().as_bytes().as_ptr(), value.as_ptr());
+        assert_eq!(value.clone().to_arg().into_owned().as_bytes().as_ptr(), value.as_ptr());
+    }
+
+    #[test]
+    fn an_owned_argument_is_the_same_text() {
+        let long = "longer than what is kept in place".to_owned();
+        for arg in [long.as_str().to_arg(), "short".to_arg(), 7.to_arg(), long.clone().to_arg(), "".to_arg()]
+        {
+            let text = arg.as_bytes().to_vec();
+            assert_eq!(arg.into_owned().as_bytes(), text);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use truename_resp::Reply;
 use truename_topology::Slot;
 
 use super::keys::Arguments;
+use super::spec::routing::Reach;
 
 /// How many key specifications of one command are kept.
 const MOST_KEY_SPECS: usize = 8;
@@ -17,18 +18,14 @@ const MOST_SUBCOMMANDS: usize = 64;
 const LONGEST_WORD: usize = 128;
 
 /// One command as a server describes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Learned {
     /// After a container's name and `|`; empty for a command outside of containers.
     subcommand: Vec<u8>,
-    /// Belongs to a connection of its own: `@connection`, `@transaction` and `@pubsub`.
-    pub(crate) is_stateful: bool,
+    /// One that belongs to a connection of its own is in `@connection`, `@transaction` or `@pubsub`.
+    pub(crate) reach: Reach,
     /// May wait on the server.
     pub(crate) blocks: bool,
-    /// An administrative command.
-    pub(crate) is_administrative: bool,
-    /// One node's answer is only a part.
-    pub(crate) is_for_many: bool,
     /// Its keys depend on the arguments in a way that the specifications do not say.
     is_vague: bool,
     keys: Vec<KeySpec>,
@@ -76,22 +73,43 @@ impl Learned {
         }
         Some(Self {
             subcommand: name.split(|byte| *byte == b'|').nth(1).unwrap_or_default().to_vec(),
-            is_stateful: has(6, &["@connection", "@transaction", "@pubsub"]),
+            reach: Reach {
+                is_shared: !has(6, &["@connection", "@transaction", "@pubsub"]),
+                is_for_many: has(
+                    7,
+                    &["request_policy:all_nodes", "request_policy:all_shards", "request_policy:special"],
+                ),
+                is_administrative: has(2, &["admin"]),
+            },
             blocks: has(2, &["blocking"]) || has(6, &["@blocking"]),
-            is_administrative: has(2, &["admin"]),
-            is_for_many: has(
-                7,
-                &["request_policy:all_nodes", "request_policy:all_shards", "request_policy:special"],
-            ),
             is_vague,
             keys,
             subcommands: Vec::new(),
         })
     }
 
+    /// A command without keys.
+    #[cfg(test)]
+    pub(super) fn keyless(reach: Reach) -> Self {
+        Self {
+            subcommand: Vec::new(),
+            reach,
+            blocks: false,
+            is_vague: false,
+            keys: Vec::new(),
+            subcommands: Vec::new(),
+        }
+    }
+
+    /// A command whose keys are not described.
+    #[cfg(test)]
+    pub(super) fn vague() -> Self {
+        Self { is_vague: true, ..Self::keyless(Reach::ONE) }
+    }
+
     /// Whether a call may be refused because of what this says.
     pub(crate) fn may_refuse(&self) -> bool {
-        let refuses = |one: &Self| one.is_stateful || one.is_for_many || one.is_administrative;
+        let refuses = |one: &Self| one.reach != Reach::ONE;
         refuses(self) || self.subcommands.iter().any(refuses)
     }
 
@@ -244,12 +262,12 @@ mod tests {
             Learned::parse(&entry("x", flags, categories, vec![])).expect("an entry")
         };
         assert!(learned(&["blocking"], &[]).blocks);
-        assert!(learned(&["admin"], &[]).is_administrative);
+        assert!(learned(&["admin"], &[]).reach.is_administrative);
         for category in ["@connection", "@transaction", "@pubsub"] {
-            assert!(learned(&[], &["@slow", category]).is_stateful);
+            assert!(!learned(&[], &["@slow", category]).reach.is_shared);
         }
         let plain = learned(&["write"], &["@write", "@slow"]);
-        assert!(!plain.is_stateful && !plain.blocks && !plain.is_administrative);
+        assert!(plain.reach == Reach::ONE && !plain.blocks);
     }
 
     #[test]

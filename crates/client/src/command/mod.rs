@@ -1,7 +1,7 @@
 //! Commands: what the caller wants sent, and what the client must know of it.
 //!
 //! - [`Command`] and [`cmd`] build one; arguments (`arg`) are borrowed where they can be.
-//! - `keys` finds the keys among the arguments, and with them the slot.
+//! - `keys` finds the keys among the arguments, and with them the slot; `route` decides where the command goes.
 //! - `spec` says where its keys are, whether it may be repeated, and what it does to its connection.
 //! - `learned` is what a server says about a command that the table lacks.
 //! - `table` is generated from real servers; see `tools/command-table`.
@@ -12,6 +12,7 @@
 mod arg;
 mod keys;
 mod learned;
+mod route;
 mod spec;
 mod table;
 
@@ -23,15 +24,16 @@ use smallvec::SmallVec;
 use truename_resp::encode;
 use truename_topology::{Endpoint, Slot};
 
-use arg::Arg;
-pub use arg::ToArg;
+pub use arg::{Arg, ToArg};
 use keys::own_slot;
 pub use keys::{Arguments, first_key, keys};
 pub(crate) use learned::Learned;
+pub(crate) use route::Route;
+use route::RouteBy;
 pub use spec::blocking::BlockTime;
 pub use spec::index::lookup;
 pub(crate) use spec::routing::Refusal;
-pub use spec::{Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
+pub use spec::{Affinity, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
 
 /// How many arguments a command holds without allocating.
 const INLINE_ARGS: usize = 6;
@@ -58,14 +60,6 @@ pub struct Command<'a> {
     timeout: Option<Duration>,
     repeatable: Option<bool>,
     route: RouteBy,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum RouteBy {
-    Spec,
-    Slot(Slot),
-    AnyNode,
-    Node(Box<Endpoint>),
 }
 
 /// Whether a command is sent again when it is unknown whether it was executed.
@@ -164,22 +158,30 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// The same command, which no longer depends on what it was built from: to be given to a task, or kept. What was
+    /// borrowed is copied.
+    ///
+    /// ```
+    /// use truename::{Command, cmd};
+    ///
+    /// fn for_a_task(key: &str) -> Command<'static> {
+    ///     cmd("GET").arg(key).into_owned()
+    /// }
+    /// # assert_eq!(for_a_task("key").name(), "GET");
+    /// ```
+    #[must_use]
+    pub fn into_owned(self) -> Command<'static> {
+        Command {
+            args: self.args.into_iter().map(Arg::into_owned).collect(),
+            timeout: self.timeout,
+            repeatable: self.repeatable,
+            route: self.route,
+        }
+    }
+
     /// The command's name as given; empty when it is not text.
     pub fn name(&self) -> &str {
         self.args.first().and_then(|name| std::str::from_utf8(name.as_bytes()).ok()).unwrap_or_default()
-    }
-
-    /// Whether the caller said where it goes.
-    pub(crate) fn is_routed(&self) -> bool {
-        self.route != RouteBy::Spec
-    }
-
-    /// The only node that it may go to.
-    pub(crate) fn named_node(&self) -> Option<&Endpoint> {
-        match &self.route {
-            RouteBy::Node(node) => Some(node),
-            _ => None,
-        }
     }
 
     pub(crate) fn own_timeout(&self) -> Option<Duration> {
@@ -193,29 +195,34 @@ impl<'a> Command<'a> {
         lookup(args.first()?.as_bytes(), args.get(1).map(Arg::as_bytes))
     }
 
-    /// The slot that decides where the command goes; `None` sends it to any node.
+    /// Where the command goes by what the table says of it, or by a guess if that has no row for it. `is_single`: there is
+    /// only one node.
     #[inline]
-    pub(crate) fn slot(&self, spec: Option<&Spec>) -> Option<Slot> {
+    pub(crate) fn route(&self, spec: Option<&Spec>, is_single: bool) -> Result<Route, Refusal> {
+        self.route.route(self, spec, is_single)
+    }
+
+    /// Where a command that the table lacks goes, by what a server says about it. `guess` is where it would go otherwise.
+    pub(crate) fn route_as(
+        &self,
+        learned: &Learned,
+        guess: Route,
+        is_single: bool,
+    ) -> Result<Route, Refusal> {
+        self.route.route_as(self, learned, guess, is_single)
+    }
+
+    /// The only node that it may go to.
+    pub(crate) fn named_node(&self) -> Option<&Endpoint> {
         match &self.route {
-            RouteBy::Slot(slot) => Some(*slot),
-            RouteBy::AnyNode | RouteBy::Node(_) => None,
-            RouteBy::Spec => match spec {
-                Some(spec) => own_slot(spec, self),
-                None => self.guessed_slot(),
-            },
+            RouteBy::Node(node) => Some(node),
+            _ => None,
         }
     }
 
     /// The slot of the command's own keys, wherever the caller sends it.
     pub(crate) fn own_slot(&self, spec: &Spec) -> Option<Slot> {
         own_slot(spec, self)
-    }
-
-    /// An unknown command is taken to have its key where most commands have it: first, or after its subcommand.
-    #[cold]
-    fn guessed_slot(&self) -> Option<Slot> {
-        let is_subcommand = self.at(0).is_some_and(|name| lookup(name, None).is_some());
-        self.at(if is_subcommand { 2 } else { 1 }).map(Slot::of_key)
     }
 
     /// Whether it is sent again when its fate is unknown. `writes_too` is the client's setting.
@@ -257,21 +264,6 @@ impl fmt::Debug for Command<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_unknown_key_is_guessed() {
-        let foo = Some(Slot::of_key(b"foo"));
-        for (command, expected) in [
-            (cmd("JSON.SET").arg("foo").arg("$"), foo),
-            (cmd("NEW"), None),
-            (cmd("OBJECT").arg("NEW").arg("foo"), foo),
-            (cmd("CLUSTER").arg("NEW"), None),
-            (cmd("NEW").arg("bar").route_by_key("foo"), foo),
-            (cmd("NEW").arg("bar").route_to_any(), None),
-        ] {
-            assert_eq!(command.slot(command.spec()), expected, "{command:?}");
-        }
-    }
 
     #[test]
     fn a_write_is_sent_again_only_where_somebody_said_so() {

@@ -2,25 +2,27 @@
 //!
 //! Servers describe most of that themselves; [`super::table`] is generated from their answers. What they do not
 //! say is decided here, once per command and with the reason beside it:
-//! `repeat` (may it run twice?), `stateful` (does it change its connection?), `blocking` (how long may it wait?), `compound`
+//! `repeat` (may it run twice?), `connection` (what does it need of its connection?), `blocking` (how long may it wait?), `compound`
 //! (does its error prove anything?), `routing` (where does it go without a key?).
 //! `index` joins all of it into one static table at compile time and finds a command in it; `row` finds its rows for those
-//! lists, `condition` and `wait` are what `repeat` and `blocking` write there.
+//! lists; `condition`, `wait` and `affinity` are what `repeat`, `blocking` and `connection` write there.
 //!
 //! What must stay true: a lookup allocates nothing, and a command that no list mentions is never repeated.
 
+mod affinity;
 pub(super) mod blocking;
 mod compound;
 mod condition;
+mod connection;
 pub(super) mod index;
 mod repeat;
 pub(super) mod routing;
 mod row;
-mod stateful;
 #[cfg(test)]
 mod tests;
 mod wait;
 
+pub use affinity::Affinity;
 use condition::RepeatCondition;
 use wait::Wait;
 
@@ -42,6 +44,7 @@ pub struct Spec {
     /// When it changes something, but the second time nothing more.
     write: RepeatCondition,
     wait: Wait,
+    affinity: Affinity,
 }
 
 /// A set of properties of a command.
@@ -63,10 +66,10 @@ impl Flags {
     pub const CONTAINER: Self = Self(1 << 5);
     /// Executing it twice is as good as executing it once, under a condition; ask [`Spec::repeatable`].
     pub const REPEATABLE: Self = Self(1 << 6);
-    /// Changes, or depends on, the state of its connection: never to be sent on a shared lane.
-    pub const STATEFUL: Self = Self(1 << 7);
     /// Runs code from elsewhere: its errors do not prove that it was refused. So does every command without a row.
-    pub const COMPOUND: Self = Self(1 << 8);
+    pub const COMPOUND: Self = Self(1 << 7);
+    /// Whatever its request policy says, any node's reply is as good as those of all.
+    pub const ANY_WILL_DO: Self = Self(1 << 8);
     /// One of those that the router looks at twice.
     const UNUSUAL: Self = Self(1 << 9);
 
@@ -195,6 +198,7 @@ pub(super) const fn row(name: &'static str, flags: u16, keys: KeyRule) -> Spec {
         read: RepeatCondition::Never,
         write: RepeatCondition::Never,
         wait: Wait::Never,
+        affinity: Affinity::Shared,
     }
 }
 

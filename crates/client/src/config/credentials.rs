@@ -10,6 +10,9 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// The user that logs in with a password alone.
+    pub(crate) const DEFAULT_USER: &'static str = "default";
+
     /// The default user's password.
     pub fn password(password: impl Into<String>) -> Self {
         Self { user: None, password: password.into() }

@@ -1,6 +1,6 @@
 //! Configuration: one set of options for every node of a cluster.
 //!
-//! - [`Config`] is the builder; [`url`] is its text form.
+//! - [`Config`] is the builder; [`url`] is its text form; [`settings::Settings`] reads it.
 //! - [`Credentials`], [`Resolve`] (`resolver`), [`NodeAddressMap`] (`address_map`) and [`ReadFrom`] are its parts;
 //!   `identity` says who must answer, `plaintext` where a plaintext client may log in, `timing` what the durations are,
 //!   `durations` how they are set, `validate` which configurations cannot work.
@@ -15,6 +15,7 @@ mod identity;
 pub(crate) mod plaintext;
 mod read_from;
 mod resolver;
+pub(crate) mod settings;
 mod timing;
 pub mod url;
 mod validate;
@@ -73,6 +74,7 @@ pub struct Config {
     pub(crate) resolver: Resolver,
     pub(crate) protocol: Protocol,
     pub(crate) client_name: Option<String>,
+    pub(crate) database: u32,
     pub(crate) timing: Timing,
     pub(crate) lanes_per_node: usize,
     pub(crate) max_in_flight: usize,
@@ -106,6 +108,7 @@ impl Config {
             resolver: Resolver::default(),
             protocol: Protocol::default(),
             client_name: None,
+            database: 0,
             timing: Timing::default(),
             lanes_per_node: 1,
             max_in_flight: 16 * 1024,
@@ -265,6 +268,23 @@ impl Config {
     #[must_use]
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.client_name = Some(name.into());
+        self
+    }
+
+    /// The database that every connection selects. The default is 0, which alone every server has.
+    ///
+    /// Servers that are not part of a cluster have several. In a cluster only Valkey has, from 9.0 on and if its
+    /// `cluster-databases` says so. A connection whose database the server refuses, or that it reports to be in another one
+    /// (`CLIENT INFO`, 6.2 and later), is not used: [`Client::connect`](crate::Client::connect) fails with
+    /// [`Cause::NoDatabase`](crate::error::Cause::NoDatabase).
+    ///
+    /// ```
+    /// let config = truename::Config::new().seed("cache.example.net", 6379).database(2);
+    /// assert_eq!(config.settings().database(), 2);
+    /// ```
+    #[must_use]
+    pub fn database(mut self, database: u32) -> Self {
+        self.database = database;
         self
     }
 

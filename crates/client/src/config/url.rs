@@ -1,12 +1,13 @@
 //! The URL form of a configuration.
 //!
-//! `rediss://user:password@host:port,host2:port2?option=value&...`
+//! `rediss://user:password@host:port,host2:port2/database?option=value&...`
 //!
 //! | part | meaning |
 //! |---|---|
 //! | `rediss://`, `valkeys://` | TLS with the system's roots; `redis://` and `valkey://` are plaintext |
 //! | `user:password@` | credentials, percent-encoded, above all `/`, `?` and `#`; `:password@` for the default user |
 //! | `host:port,...` | seeds; IPv6 in brackets; a missing port is the provider's, else 6379 |
+//! | `/database` | the database's number, where the servers have several ([`Config::database`]); may be missing |
 //! | `?timeout=2s` | how long a command may take: `ms`, `s` or `m` |
 //! | `connect_timeout=5s` | how long connecting may take in total |
 //! | `stall_timeout=2s` | how long a server that owes a reply may be silent |
@@ -27,10 +28,11 @@
 //! | `lanes=2` | connections per node |
 //! | `max_exclusive=64` | the most connections per node for commands that wait on the server |
 //!
-//! A database number other than 0 is refused: a cluster has only database 0. A literal `@` in an option is written `%40`.
+//! A literal `@` in an option is written `%40`.
 //!
 //! What must stay true: no error repeats text that holds or precedes an `@`, or that could be a password whose `@` is
-//! missing.
+//! missing. One exception cannot be told from a host: without `@HOST`, `user:1234` is a host with its port, and
+//! `user:1234/5678` one with a database.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -84,19 +86,14 @@ fn parse(text: &str) -> Result<Config, Error> {
     refuse_stray_marks(rest)?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if !matches!(path, "" | "0") {
-        return Err(Error::config_with_remedy(
-            "the URL names a database or a path",
-            "a cluster has only database 0: leave it out",
-        ));
-    }
+    let database = parse_database(path)?;
     // The last `@` ends the credentials: a password may hold one when it was not encoded.
     let (credentials, hosts) = match authority.rsplit_once('@') {
         Some((credentials, hosts)) => (Some(credentials), hosts),
         None => (None, authority),
     };
 
-    let mut config = Config::new();
+    let mut config = Config::new().database(database);
     if !tls {
         config = config.plaintext();
     }
@@ -139,6 +136,20 @@ fn refuse_stray_marks(rest: &str) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// Reads what is between the hosts and the options. The text is not repeated: it may be a part of the password.
+fn parse_database(text: &str) -> Result<u32, Error> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| {
+        Error::config_with_remedy(
+            "the URL has a path that is not the number of a database",
+            "write /2 for database 2, or leave it out for database 0",
+        )
+    })
 }
 
 /// Reads `host`, `host:port` or `[v6]:port`; a missing port is the provider's usual one. The text is not repeated:
@@ -331,6 +342,18 @@ mod tests {
     }
 
     #[test]
+    fn databases() {
+        for (url, database) in [
+            ("redis://host", 0),
+            ("redis://host/", 0),
+            ("redis://host/0", 0),
+            ("rediss://:pw@host:1,other:2/12?timeout=1s", 12),
+        ] {
+            assert_eq!(parse(url).expect("a good URL").database, database, "{url}");
+        }
+    }
+
+    #[test]
     fn what_is_asked_of_peers() {
         let pin = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
         let url = format!("rediss://host?pin={pin}&tls_min=1.3&pin={pin}&map=ip=seed%20pin={pin}");
@@ -357,7 +380,11 @@ mod tests {
             ("rediss://host#sesame", "%23"),
             ("bob:sesame://x@host", "not a supported scheme"),
             ("redis://user@host", "without a password"),
-            ("redis://:sesame@host/3", "only database 0"),
+            ("redis://:sesame@host/x", "number of a database"),
+            ("redis://:sesame@host/-1", "number of a database"),
+            ("redis://:sesame@host/+1", "number of a database"),
+            ("redis://:sesame@host/1/2", "number of a database"),
+            ("redis://:sesame@host/99999999999", "number of a database"),
             ("rediss://:sesame@host?timeout=fast", "250ms"),
             ("rediss://:sesame@host?timeout=0s", "250ms"),
             ("rediss://:sesame@host?tiemout=1s", "unknown option"),

@@ -56,6 +56,7 @@ impl Connector {
                     protocol: config.protocol,
                     credentials: config.credentials.clone(),
                     client_name: config.client_name.clone(),
+                    database: (config.database > 0).then(|| config.database.to_string().into()),
                     readonly: config.read_from.uses_replicas(),
                 },
                 timing: config.timing,

@@ -33,8 +33,21 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
     login: &Login,
 ) -> Attempted<Greeting> {
-    let greeted = greet(wire, login).await;
+    let greeted = greet(wire, login).await.and_then(|greeting| in_its_database(greeting, login));
     greeted.map_err(|(phase, cause)| (phase, without_secret(cause, login.credentials.as_ref())))
+}
+
+/// A proxy that acknowledges `SELECT` and does nothing, or hands over a connection that somebody used before, would have
+/// everything done in another database.
+fn in_its_database(greeting: Greeting, login: &Login) -> Attempted<Greeting> {
+    let wanted = login.database.as_deref().unwrap_or("0");
+    match greeting.database {
+        Some(actual) if actual.to_string() != wanted => {
+            let why = format!("the connection is in database {actual}, although {wanted} was selected");
+            Err((Phase::Hello, Cause::NoDatabase(why)))
+        }
+        _ => Ok(greeting),
+    }
 }
 
 async fn greet<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, login: &Login) -> Attempted<Greeting> {

@@ -11,6 +11,7 @@ use truename_topology::{Endpoint, Slot};
 
 use crate::clock;
 use crate::cluster::Node;
+use crate::command::Route;
 use crate::error::{
     Error, Execution, InterruptedError, ProtocolError, RouteError, ServerError, TimeoutError,
 };
@@ -28,8 +29,8 @@ pub(super) struct Attempts {
     started: Instant,
     timeout: Duration,
     count: u32,
-    /// The slot that decides where the command goes; `None` for any node.
-    pub(super) slot: Option<Slot>,
+    /// Where the command goes, as far as is known by now.
+    pub(super) route: Route,
     /// Made when an attempt was not the last one: most calls never need it, and calls in flight should be small.
     trail: Option<Box<Trail>>,
 }
@@ -61,8 +62,8 @@ enum Last {
 }
 
 impl Attempts {
-    pub(super) fn new(started: Instant, timeout: Duration, slot: Option<Slot>) -> Self {
-        Self { started, timeout, count: 0, slot, trail: None }
+    pub(super) fn new(started: Instant, timeout: Duration, route: Route) -> Self {
+        Self { started, timeout, count: 0, route, trail: None }
     }
 
     fn trail(&mut self) -> &mut Trail {
@@ -80,6 +81,12 @@ impl Attempts {
                 doubted: Vec::new(),
             })
         })
+    }
+
+    /// The slot that decides where the command goes, if one does.
+    #[inline]
+    pub(super) fn slot(&self) -> Option<Slot> {
+        self.route.slot()
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -154,7 +161,7 @@ impl Attempts {
     pub(super) fn admit(&self, error: Error) -> Error {
         match self.trail.as_ref().and_then(|trail| trail.unknown.as_ref()) {
             Some((node, why)) if !error.may_have_executed() => {
-                let interrupted = InterruptedError::new(node.clone(), self.slot, why.clone(), self.count);
+                let interrupted = InterruptedError::new(node.clone(), self.slot(), why.clone(), self.count);
                 Error::Interrupted(Box::new(interrupted.followed_by(&error)))
             }
             _ => error,
@@ -166,7 +173,7 @@ impl Attempts {
         Error::Server(Box::new(ServerError {
             reply,
             node: node.endpoint().clone(),
-            slot: self.slot,
+            slot: self.slot(),
             attempts: self.count,
             execution,
         }))
@@ -174,7 +181,7 @@ impl Attempts {
 
     /// Counts a redirect. True when it is time to reconsider the route.
     pub(super) fn redirect(&mut self) -> Result<bool, Error> {
-        let slot = self.slot;
+        let slot = self.slot();
         let trail = self.trail();
         trail.redirects += 1;
         trail.redirects_in_a_row += 1;
@@ -218,7 +225,7 @@ impl Attempts {
             }
             cause => {
                 let why = cause.no_reply();
-                Error::Interrupted(Box::new(InterruptedError::new(node, self.slot, why, self.count)))
+                Error::Interrupted(Box::new(InterruptedError::new(node, self.slot(), why, self.count)))
             }
         }
     }
@@ -244,7 +251,7 @@ impl Attempts {
                 false => Execution::NotSent,
             },
             node: trail.and_then(|trail| trail.node.clone()),
-            slot: self.slot,
+            slot: self.slot(),
             attempts: self.count,
             last_cause,
         }))

@@ -15,7 +15,10 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::attempts::Attempts;
-use super::{Destination, Request, Router, submit};
+use super::destination::Destination;
+use super::request::Request;
+use super::state::Router;
+use super::submit::submit;
 use crate::clock;
 use crate::cluster::{ExclusiveLane, Node, Refusal};
 use crate::error::{Error, RouteError};
@@ -33,8 +36,8 @@ impl Router {
         patience: Duration,
     ) -> Result<Outcome, Error> {
         let Destination { node, asking } = destination;
-        let mut lost = pin!(self.cluster.loses(node, attempts.slot));
-        if !asking && !attempts.was_refused() && !self.cluster.is_owner(node, attempts.slot) {
+        let mut lost = pin!(self.cluster.loses(node, attempts.slot()));
+        if !asking && !attempts.was_refused() && !self.cluster.is_owner(node, attempts.slot()) {
             return Ok(Err(recalled()));
         }
         let until = attempts.deadline().min(Instant::now() + self.cluster.timing.command);

@@ -6,10 +6,12 @@ use truename_resp::ErrorReply;
 use truename_topology::{Endpoint, Redirect};
 
 use super::attempts::Attempts;
+use super::destination::Destination;
 use super::judge::{Hint, Setback, Verdict, is_refusal, judge};
 use super::request::Request;
-use super::{Destination, Router};
+use super::state::Router;
 use crate::cluster::Node;
+use crate::command::Route;
 use crate::error::{Error, Execution};
 use crate::event::Event;
 use crate::lane::{CloseCause, Failure};
@@ -22,7 +24,7 @@ impl Router {
         &self,
         setback: Setback,
         node: Arc<Node>,
-        request: &mut Request<'_, '_>,
+        request: &Request<'_, '_>,
         attempts: &mut Attempts,
     ) -> Result<Destination, Error> {
         let traits = request.traits(self.cluster.repeats_writes, attempts);
@@ -52,28 +54,28 @@ impl Router {
         &self,
         verdict: Verdict,
         node: &Arc<Node>,
-        request: &mut Request<'_, '_>,
+        request: &Request<'_, '_>,
         attempts: &mut Attempts,
     ) -> Result<Destination, Error> {
         match verdict {
             Verdict::Answer { error, execution } => {
                 // It proves nothing, but may be true.
                 if is_refusal(error.code()) {
-                    self.cluster.signals.refresh();
+                    self.cluster.hints.refresh();
                 }
                 Err(attempts.answer(error, execution, node))
             }
             Verdict::Moved(redirect) => {
                 observe::redirected("moved");
                 self.note_redirect(&redirect, node, attempts);
-                self.cluster.signals.moved(redirect.slot(), redirect.to());
+                self.cluster.hints.moved(redirect.slot(), redirect.to());
                 self.redirected(redirect.to(), false, request, attempts).await
             }
             Verdict::Ask(redirect) => {
                 observe::redirected("ask");
                 self.note_redirect(&redirect, node, attempts);
                 if self.cluster.topology().node_at(redirect.to()).is_none() {
-                    self.cluster.signals.asked(redirect.to());
+                    self.cluster.hints.asked(redirect.to());
                 }
                 self.redirected(redirect.to(), true, request, attempts).await
             }
@@ -90,7 +92,7 @@ impl Router {
                 observe::resent("unanswered");
                 attempts.note_closed(node, &cause, is_lost);
                 if !matches!(*cause, CloseCause::Recalled) {
-                    self.cluster.signals.refresh();
+                    self.cluster.hints.refresh();
                 }
                 attempts.pause_before_resend(&cause).await?;
                 self.resolve(request, attempts).await
@@ -113,7 +115,7 @@ impl Router {
     ) -> Result<Destination, Error> {
         observe::resent("refused");
         attempts.note_refused(node, text);
-        self.cluster.signals.refresh();
+        self.cluster.hints.refresh();
         attempts.back_off().await?;
         self.resolve(request, attempts).await
     }
@@ -128,7 +130,7 @@ impl Router {
     fn note_redirect(&self, redirect: &Redirect, node: &Node, attempts: &mut Attempts) {
         attempts.note_refused(node, redirect.to_string());
         let from = attempts.node();
-        self.cluster.signals.emit(|| Event::Redirected { from, redirect: redirect.clone() });
+        self.cluster.bus.emit(|| Event::Redirected { from, redirect: redirect.clone() });
     }
 
     /// Follows a redirect, unless it goes round in circles: then backs off and routes anew.
@@ -159,15 +161,15 @@ impl Router {
         error: ErrorReply,
         hint: &Hint,
         node: &Arc<Node>,
-        request: &mut Request<'_, '_>,
+        request: &Request<'_, '_>,
         attempts: &mut Attempts,
     ) -> Result<Destination, Error> {
-        self.cluster.signals.refresh();
+        self.cluster.hints.refresh();
         if attempts.note_doubt(node, &error) && attempts.back_off().await.is_ok() {
-            if request.slot_is_guessed {
+            if let Route::GuessedSlot(guess) = attempts.route {
                 // Where its key is was a guess, and the text may know better. Whose slot that is, the map knows.
-                request.slot_is_guessed = false;
-                if attempts.slot.replace(hint.slot) != Some(hint.slot)
+                attempts.route = Route::Slot(hint.slot);
+                if guess != hint.slot
                     && let Some(owner) = self.choose(request, attempts)
                     && owner.endpoint() != node.endpoint()
                 {

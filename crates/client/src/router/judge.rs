@@ -9,6 +9,7 @@
 //! | either of them, or `READONLY`, to a command for one node and no other | [`Verdict::Answer`] | - |
 //! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN`, `READONLY` | [`Verdict::Wait`] | yes: refused |
 //! | the text of a redirect from a compound command | [`Verdict::Doubt`] | once per node, if the node confirms it |
+//! | `CROSSSLOT`, from any other command | [`Verdict::Answer`]: refused | - |
 //! | another error | [`Verdict::Answer`] | - |
 //! | `Unsent` | [`Verdict::Resend`] | yes: never executed |
 //! | `Lost`, ended by the server | [`Verdict::Resend`] or [`Verdict::Interrupted`] | as [`Repeat`] says |
@@ -157,6 +158,8 @@ fn judge_error(error: ErrorReply, own: Option<Slot>, answered_by: &Endpoint) -> 
         // The node knows that it is not the owner and not who is: that is a topology in motion.
         Some(Err(_)) => Verdict::Wait(error),
         None if is_refusal(error.code()) => Verdict::Wait(error),
+        // Servers look at the slots of all keys first (7.0).
+        None if error.code() == "CROSSSLOT" => Verdict::Answer { error, execution: Execution::Refused },
         None => Verdict::Answer { error, execution: Execution::Possible },
     }
 }
@@ -263,6 +266,7 @@ mod tests {
             ("LOADING Redis is loading the dataset in memory", plain(), "wait"),
             ("MASTERDOWN Link with MASTER is down", plain(), "wait"),
             ("READONLY You can't write against a read only replica.", plain(), "wait"),
+            ("CROSSSLOT Keys in request don't hash to the same slot", plain(), "answer Refused"),
             ("WRONGTYPE Operation against a key", plain(), "answer Possible"),
             (NO_SCRIPT[0], plain(), "answer Possible"),
             // The caller named the node, and wants no other.
@@ -281,6 +285,7 @@ mod tests {
             ("MOVED 5061 evil:1", keyless(script()), "answer Possible"),
             ("MOVED x evil:1", script(), "answer Possible"),
             ("TRYAGAIN later", script(), "answer Possible"),
+            ("CROSSSLOT Keys in request don't hash to the same slot", script(), "answer Possible"),
             ("READONLY You can't write ... script: 1, on @user_script:1.", script(), "answer Possible"),
             ("LOADING", script(), "answer Possible"),
             ("CLUSTERDOWN", guess, "answer Possible"),

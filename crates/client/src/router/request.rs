@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use truename_topology::Slot;
-
 use super::attempts::Attempts;
 use super::judge::RetryTraits;
-use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Refusal, Spec};
+use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Refusal, Route, Spec};
 use crate::config::FOREVER;
 use crate::error::{Error, RouteError};
 
@@ -17,27 +15,18 @@ pub(super) struct Request<'r, 'a> {
     pub(super) spec: Option<&'static Spec>,
     /// How long the server may hold the reply back; such a command gets a connection of its own.
     pub(super) blocks: Option<Duration>,
-    /// It is unknown where the command's keys are.
-    pub(super) slot_is_guessed: bool,
 }
 
 impl<'r, 'a> Request<'r, 'a> {
-    /// The request, and the slot that decides where it goes first.
+    /// The request, and where it goes first.
     #[inline]
-    pub(super) fn new(command: &'r Command<'a>, is_single: bool) -> Result<(Self, Option<Slot>), Error> {
+    pub(super) fn new(command: &'r Command<'a>, is_single: bool) -> Result<(Self, Route), Error> {
         let spec = command.spec();
         if spec.is_none() && command.at(0).is_none_or(<[u8]>::is_empty) {
             return Err(nameless());
         }
-        let slot = command.slot(spec);
-        if let Some(spec) = spec.filter(|spec| spec.is_unusual()) {
-            let is_placed = is_single || command.is_routed() || slot.is_some();
-            if let Some(refusal) = spec.refusal(is_placed) {
-                return Err(refused(spec.name, refusal));
-            }
-        }
-        let slot_is_guessed = spec.is_none() && !command.is_routed() && slot.is_some();
-        Ok((Self { command, spec, blocks: blocking_time(command, spec), slot_is_guessed }, slot))
+        let route = command.route(spec, is_single).map_err(|refusal| refused(command, spec, refusal))?;
+        Ok((Self { command, spec, blocks: blocking_time(command, spec) }, route))
     }
 
     /// Notes what a server said about a command that the table lacks.
@@ -48,22 +37,8 @@ impl<'r, 'a> Request<'r, 'a> {
         attempts: &mut Attempts,
     ) -> Result<(), Error> {
         let learned = learned.of(self.command);
-        if learned.is_stateful {
-            return Err(refused(self.command.name(), Refusal::ConnectionState));
-        }
-        if let Some(slot) = learned.slot(self.command)
-            && !self.command.is_routed()
-        {
-            attempts.slot = slot;
-            self.slot_is_guessed = false;
-        }
-        let is_placed = is_single || self.command.is_routed() || attempts.slot.is_some();
-        if learned.is_for_many && !is_placed {
-            return Err(refused(self.command.name(), Refusal::SeveralNodes));
-        }
-        if learned.is_administrative && !is_placed {
-            return Err(refused(self.command.name(), Refusal::Administrative));
-        }
+        let route = self.command.route_as(learned, attempts.route, is_single);
+        attempts.route = route.map_err(|refusal| refused(self.command, None, refusal))?;
         if learned.blocks {
             // Where it has its time-out is not known: the command's own deadline is all there is.
             self.blocks = Some(Duration::ZERO);
@@ -83,9 +58,9 @@ impl<'r, 'a> Request<'r, 'a> {
             compound,
             names_script: self.spec.is_some_and(|spec| matches!(spec.name, "EVALSHA" | "EVALSHA_RO")),
             // A caller may send a command to a node that does not have its keys; a server's redirect is about the keys.
-            slot: self.spec.map_or(attempts.slot, |spec| self.command.own_slot(spec)),
-            slot_is_guessed: self.slot_is_guessed,
-            is_for_one_node: self.command.named_node().is_some(),
+            slot: self.spec.map_or(attempts.slot(), |spec| self.command.own_slot(spec)),
+            slot_is_guessed: attempts.route.is_guess(),
+            is_for_one_node: attempts.route == Route::NamedNode,
             was_bystander: attempts.was_bystander(),
             times_oldest: attempts.times_oldest(),
         }
@@ -93,8 +68,8 @@ impl<'r, 'a> Request<'r, 'a> {
 }
 
 #[cold]
-fn refused(name: &str, refusal: Refusal) -> Error {
-    let command = name.to_owned();
+fn refused(command: &Command<'_>, spec: Option<&Spec>, refusal: Refusal) -> Error {
+    let command = spec.map_or_else(|| command.name(), |spec| spec.name).to_owned();
     Error::Route(Box::new(match refusal {
         Refusal::ConnectionState => RouteError::ConnectionState { command },
         Refusal::SeveralNodes => RouteError::SeveralNodes { command },

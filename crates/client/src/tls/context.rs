@@ -128,7 +128,7 @@ impl TlsContext {
             return Err(rustls::Error::NoCertificatesPresented.into());
         };
         let version = presented.version.and_then(TlsVersion::of);
-        if version.is_none_or(|version| version < self.options.min_version) {
+        if version.is_none_or(|version| version < self.options.least_version()) {
             return Err(rustls::Error::PeerIncompatible(
                 PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
             )
@@ -156,7 +156,7 @@ impl TlsContext {
 
     fn make_config(&self, demand: Demand) -> Result<ClientConfig, Error> {
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
-            .with_protocol_versions(self.options.min_version.and_newer())
+            .with_protocol_versions(self.options.least_version().and_newer())
             .map_err(|error| Error::config(format!("TLS: {error}")))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(self.verifier_for(demand)));

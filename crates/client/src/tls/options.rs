@@ -33,7 +33,7 @@ pub struct Tls {
     pub(super) checks: Checks,
     pub(super) pins: Vec<Pin>,
     pub(super) revocation: Vec<Arc<RevocationList>>,
-    pub(super) min_version: TlsVersion,
+    min_version: Option<TlsVersion>,
     /// Files that were read and should not be readable by everybody.
     exposed: Vec<String>,
 }
@@ -66,7 +66,7 @@ impl Tls {
             checks: Checks::Everything,
             pins: Vec::new(),
             revocation: Vec::new(),
-            min_version: TlsVersion::default(),
+            min_version: None,
             exposed: Vec::new(),
         }
     }
@@ -189,8 +189,22 @@ impl Tls {
     /// The minimum TLS version. The default is [`TlsVersion::Tls12`].
     #[must_use]
     pub fn min_version(mut self, version: TlsVersion) -> Self {
-        self.min_version = version;
+        self.min_version = Some(version);
         self
+    }
+
+    pub(super) fn least_version(&self) -> TlsVersion {
+        self.min_version.unwrap_or_default()
+    }
+
+    /// Whether nothing was set: these are the options of [`Tls::new`].
+    pub fn is_default(&self) -> bool {
+        matches!(self.roots, Roots::Native)
+            && self.client.is_none()
+            && self.checks == Checks::Everything
+            && self.pins.is_empty()
+            && self.revocation.is_empty()
+            && self.min_version.is_none()
     }
 
     /// Warnings about these options: a key that everybody can read, a revocation list that is outdated.
@@ -250,7 +264,7 @@ impl fmt::Debug for Tls {
             .field("checks", &self.checks)
             .field("pins", &self.pins)
             .field("revocation_lists", &self.revocation.len())
-            .field("min_version", &self.min_version)
+            .field("min_version", &self.least_version())
             .finish()
     }
 }

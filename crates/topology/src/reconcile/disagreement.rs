@@ -94,12 +94,17 @@ impl fmt::Display for AnnouncedAs {
     }
 }
 
-impl fmt::Display for Disagreement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Disagreement {
+    /// In words, with each view called what `name` calls it, and not by its index.
+    pub fn named(&self, name: impl Fn(usize) -> String) -> impl fmt::Display {
+        Named { disagreement: self, name }
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: &dyn Fn(usize) -> String) -> fmt::Result {
         match self {
-            Self::Foreign { view } => write!(f, "view {view} describes another cluster"),
+            Self::Foreign { view } => write!(f, "{} describes another cluster", name(*view)),
             Self::Replaced => f.write_str("the seeds describe another cluster, which replaces the known one"),
-            Self::Empty { view } => write!(f, "view {view} names no owner for any slot"),
+            Self::Empty { view } => write!(f, "{} names no owner for any slot", name(*view)),
             Self::Owner { range, adopted, claims } => {
                 write!(f, "slots {range}: {} adopted; claimed by", or_no_node(adopted.as_ref()))?;
                 list(f, claims.iter().map(|(owner, views)| (or_no_node(owner.as_ref()), views.len())))
@@ -126,6 +131,23 @@ impl fmt::Display for Disagreement {
                 write!(f, "{replica} {verdict} as a replica of {primary}; {named} of {views} views name it")
             }
         }
+    }
+}
+
+struct Named<'a, N> {
+    disagreement: &'a Disagreement,
+    name: N,
+}
+
+impl<N: Fn(usize) -> String> fmt::Display for Named<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.disagreement.write(f, &self.name)
+    }
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, &|view| format!("view {view}"))
     }
 }
 

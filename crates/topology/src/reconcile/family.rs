@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::Disagreement;
 use super::ballot::{Ballot, Key};
+use super::{Disagreement, Standing};
 use crate::view::Origin;
 use crate::{AnnouncedNode, Slot, SlotMap, View};
 
@@ -11,8 +11,7 @@ use crate::{AnnouncedNode, Slot, SlotMap, View};
 pub(super) struct Believed {
     /// Their indexes.
     pub(super) views: Vec<usize>,
-    /// They speak of a cluster other than the known one.
-    pub(super) is_replaced: bool,
+    pub(super) standing: Standing,
 }
 
 /// The views of the known cluster, unless it is gone; those of most where none is known.
@@ -25,8 +24,13 @@ pub(super) fn of_the_known_cluster(views: &[View], current: Option<&SlotMap>) ->
     let known_voices = native.iter().filter(|view| views[**view].assigned_slots() > 0).count();
     let seeds: Vec<usize> = seeds(views).collect();
     let are_all_foreign = seeds.iter().all(|seed| foreign.contains(seed));
-    let is_replaced = seeds.len() > known_voices && are_all_foreign && agree(views, &seeds);
-    Believed { views: if is_replaced { seeds } else { native }, is_replaced }
+    if seeds.is_empty() || !are_all_foreign {
+        return Believed { views: native, standing: Standing::Stays };
+    }
+    if seeds.len() > known_voices && agree(views, &seeds) {
+        return Believed { views: seeds, standing: Standing::Replaced };
+    }
+    Believed { views: native, standing: Standing::Contested }
 }
 
 /// The largest group of views that know each other's nodes; among equals the one of the known cluster, then one with a
@@ -51,7 +55,8 @@ pub(super) fn of_most(views: &[View], current: Option<&SlotMap>) -> Believed {
     // `max_by_key` takes the last of equals, hence the reversal.
     let largest = families.into_iter().rev().max_by_key(weight).unwrap_or_default();
     let is_replaced = known.is_some() && !largest.is_empty() && !is_native(&largest);
-    Believed { views: largest, is_replaced }
+    let standing = if is_replaced { Standing::Replaced } else { Standing::Stays };
+    Believed { views: largest, standing }
 }
 
 fn seeds(views: &[View]) -> impl Iterator<Item = usize> {

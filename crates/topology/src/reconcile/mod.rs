@@ -30,6 +30,7 @@
 //! | `slots` | who owns a slot? |
 //! | `nodes` | where is a node, and what is it called? |
 //! | `shards` | who follows whom, and the map of it all |
+//! | `standing` | what became of the known cluster |
 //! | `disagreement` | what was disputed, in words |
 
 use std::collections::HashSet;
@@ -40,10 +41,12 @@ mod family;
 mod nodes;
 mod shards;
 mod slots;
+mod standing;
 
 use ballot::{Ballot, Electorate, Known};
 pub use disagreement::{AnnouncedAs, Disagreement};
 use family::Believed;
+pub use standing::Standing;
 
 use crate::{AnnouncedNode, SlotMap, View};
 
@@ -55,6 +58,8 @@ pub struct Reconciled {
     pub map: SlotMap,
     /// The view that agrees most with the map. `None` if no view was believed and the map is the current one.
     pub chosen: Option<usize>,
+    /// What became of the known cluster.
+    pub standing: Standing,
     /// Everything the views did not agree on.
     pub disagreements: Vec<Disagreement>,
     /// How many views were counted: the others spoke of another cluster, or of no slot.
@@ -79,7 +84,8 @@ pub fn reconcile_seeds(views: &[View], current: Option<&SlotMap>) -> Reconciled 
 }
 
 fn merge(views: &[View], current: Option<&SlotMap>, believed: Believed) -> Reconciled {
-    let Believed { views: believed, is_replaced } = believed;
+    let Believed { views: believed, standing } = believed;
+    let is_replaced = standing == Standing::Replaced;
     let mut disagreements = Vec::new();
     if is_replaced {
         disagreements.push(Disagreement::Replaced);
@@ -89,7 +95,14 @@ fn merge(views: &[View], current: Option<&SlotMap>, believed: Believed) -> Recon
     let voters = family::exclude_empty(views, believed, &mut disagreements);
     if voters.is_empty() {
         let map = current.cloned().unwrap_or_default();
-        return Reconciled { map, chosen: None, disagreements, counted: 0, rests_on_one_view: false };
+        return Reconciled {
+            map,
+            chosen: None,
+            standing,
+            disagreements,
+            counted: 0,
+            rests_on_one_view: false,
+        };
     }
     let ballots: Vec<Ballot> = voters.iter().map(|&view| Ballot::new(view, &views[view])).collect();
     let electorate = Electorate::of(&ballots);
@@ -101,7 +114,7 @@ fn merge(views: &[View], current: Option<&SlotMap>, believed: Believed) -> Recon
     let map = shards::assemble(&ballots, &electorate, &known, &nodes, &elected, chosen, &mut disagreements);
     let rests_on_one_view = ballots.len() == 1 && names_unknown_places(&ballots[0].map, current);
     let (chosen, counted) = (Some(ballots[chosen].view), ballots.len());
-    Reconciled { map, chosen, disagreements, counted, rests_on_one_view }
+    Reconciled { map, chosen, standing, disagreements, counted, rests_on_one_view }
 }
 
 fn names_unknown_places(map: &SlotMap, current: Option<&SlotMap>) -> bool {

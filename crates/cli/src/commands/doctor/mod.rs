@@ -27,8 +27,8 @@ pub(crate) async fn run(target: &Target, output: &mut Output) -> Result<Exit, Fa
     let diagnosis = Diagnosis {
         report: examine(&target.config).await?,
         profile: target.config.effective_profile(),
-        login: target.login.clone(),
-        tls: target.tls,
+        login: target.login().map(str::to_owned),
+        tls: target.has_tls(),
         now: json::now(),
     };
     output.show(&diagnosis)?;

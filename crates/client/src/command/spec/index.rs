@@ -3,7 +3,7 @@
 //! Top-level names are found by a small hash table that is computed at compile time, subcommands by a walk over the
 //! rows after their container: sorted by name, they stand there without a gap.
 
-use super::{Flags, Spec, blocking, compound, repeat, routing, stateful};
+use super::{Flags, Spec, blocking, compound, connection, repeat, routing};
 use crate::command::table::COMMANDS;
 
 /// Every command, with the curated lists applied.
@@ -144,7 +144,7 @@ const fn curated() -> [Spec; COMMANDS.len()] {
     let mut table = [COMMANDS[0]; COMMANDS.len()];
     table.copy_from_slice(COMMANDS);
     repeat::mark(&mut table);
-    stateful::mark(&mut table);
+    connection::mark(&mut table);
     blocking::mark(&mut table);
     compound::mark(&mut table);
     routing::mark(&mut table);

@@ -1,7 +1,7 @@
 //! Where commands go whose keys servers do not describe, and which commands cannot be sent without a second look.
 
 use super::row::row_of;
-use super::{Flags, KeyRule, RequestPolicy, Spec};
+use super::{Affinity, Flags, KeyRule, RequestPolicy, Spec};
 
 /// Their argument is a slot, and only its owner knows the answer. The server does not say that it is not the owner.
 const BY_SLOT: &[&str] = &["CLUSTER COUNTKEYSINSLOT", "CLUSTER GETKEYSINSLOT"];
@@ -16,10 +16,14 @@ pub(super) const fn mark(table: &mut [Spec]) {
     }
     let row = row_of(table, "DEBUG");
     table[row].keys = KeyRule::Debug;
+    // Servers say that it concerns all shards, but it works equally well on any node.
+    let row = row_of(table, "PING");
+    table[row].flags = table[row].flags.with(Flags::ANY_WILL_DO);
     let mut row = 0;
     while row < table.len() {
         let spec = &mut table[row];
-        if spec.flags.contains(Flags::STATEFUL) || spec.flags.contains(Flags::ADMIN) || spec.is_for_many() {
+        let Reach { is_shared, is_for_many, is_administrative } = spec.reach();
+        if !is_shared || is_for_many || is_administrative {
             spec.flags = spec.flags.with(Flags::UNUSUAL);
         }
         row += 1;
@@ -27,33 +31,53 @@ pub(super) const fn mark(table: &mut [Spec]) {
 }
 
 impl Spec {
-    /// Whether [`Spec::refusal`] may refuse it, depending on its arguments and on who asks.
+    /// Whether [`Reach::refusal`] may refuse it, depending on its arguments and on who asks.
     #[inline]
     pub(crate) fn is_unusual(&self) -> bool {
         self.flags.contains(Flags::UNUSUAL)
     }
 
-    const fn is_for_many(&self) -> bool {
-        matches!(self.request, RequestPolicy::AllNodes | RequestPolicy::AllShards | RequestPolicy::Special)
+    pub(crate) const fn reach(&self) -> Reach {
+        let is_for_many = matches!(
+            self.request,
+            RequestPolicy::AllNodes | RequestPolicy::AllShards | RequestPolicy::Special
+        );
+        Reach {
+            is_shared: matches!(self.affinity, Affinity::Shared),
+            is_for_many: is_for_many && !self.flags.contains(Flags::ANY_WILL_DO),
+            is_administrative: self.flags.contains(Flags::ADMIN),
+        }
     }
+}
+
+/// What a command reaches beyond its own keys, by the table or as a server says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// It needs nothing of its connection and leaves it as it is.
+    pub(crate) is_shared: bool,
+    /// One node's answer is only a part.
+    pub(crate) is_for_many: bool,
+    /// It acts on the node that executes it.
+    pub(crate) is_administrative: bool,
+}
+
+impl Reach {
+    /// Nothing: what most commands reach.
+    pub(crate) const ONE: Self = Self { is_shared: true, is_for_many: false, is_administrative: false };
 
     /// Why the command must not be sent; `None` if it may. `is_placed`: the caller or a key says to which node it goes, or
     /// there is only one.
     ///
     /// What concerns many nodes, and goes to one of them, gives a part that looks like the whole: `DBSIZE`, `FLUSHALL`,
     /// `SCAN`. What an operator sends acts on the node that happens to get it: `SHUTDOWN`, `CLUSTER RESET`, `BGSAVE`.
-    pub(crate) fn refusal(&self, is_placed: bool) -> Option<Refusal> {
-        if self.flags.contains(Flags::STATEFUL) {
-            return Some(Refusal::ConnectionState);
+    pub(crate) fn refusal(self, is_placed: bool) -> Option<Refusal> {
+        match self {
+            Self { is_shared: false, .. } => Some(Refusal::ConnectionState),
+            _ if is_placed => None,
+            Self { is_for_many: true, .. } => Some(Refusal::SeveralNodes),
+            Self { is_administrative: true, .. } => Some(Refusal::Administrative),
+            _ => None,
         }
-        if is_placed {
-            return None;
-        }
-        // `PING` works equally well on any node.
-        if self.is_for_many() && self.name != "PING" {
-            return Some(Refusal::SeveralNodes);
-        }
-        self.flags.contains(Flags::ADMIN).then_some(Refusal::Administrative)
     }
 }
 

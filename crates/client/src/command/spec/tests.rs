@@ -2,7 +2,7 @@
 
 use super::blocking::BlockTime;
 use super::index::{TABLE, lookup};
-use super::{Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
+use super::{Affinity, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
 use std::time::Duration;
 
 fn parsed(line: &str) -> (&'static Spec, Vec<&str>) {
@@ -28,7 +28,7 @@ fn the_table_is_sorted_and_consistent() {
     for spec in &TABLE {
         let has = |flag| spec.flags.contains(flag);
         assert!(!(has(Flags::READONLY) && has(Flags::WRITE)), "{}", spec.name);
-        assert!(!(has(Flags::STATEFUL) && has(Flags::REPEATABLE)), "{}", spec.name);
+        assert!(spec.reach().is_shared || !has(Flags::REPEATABLE), "{}", spec.name);
         let children = TABLE.iter().any(|other| other.name.starts_with(&format!("{} ", spec.name)));
         assert_eq!(has(Flags::CONTAINER), children, "{}", spec.name);
         let alone = spec.request == RequestPolicy::Single;
@@ -161,8 +161,8 @@ fn what_must_not_be_sent_as_it_is() {
         ("CLIENT ID", None, None),
     ] {
         let (spec, _) = parsed(line);
-        assert_eq!(spec.refusal(false), not_placed, "{line}");
-        assert_eq!(spec.refusal(true), placed, "{line}");
+        assert_eq!(spec.reach().refusal(false), not_placed, "{line}");
+        assert_eq!(spec.reach().refusal(true), placed, "{line}");
         assert!(spec.is_unusual() || not_placed.is_none(), "{line}");
     }
 }
@@ -281,13 +281,26 @@ const NOT_REPEATABLE: &[&str] = &[
 ];
 
 #[test]
-fn stateful_commands_are_known() {
+fn what_a_command_needs_of_its_connection() {
     for (expected, lines) in [
-        (true, &["MULTI", "SSUBSCRIBE c", "SELECT 1", "HELLO 3", "client reply ON", "RESET", "WAIT 1 0"][..]),
-        (false, &["GET k", "PUBLISH c m", "CLIENT ID", "CLIENT KILL x", "SHUTDOWN", "PING", "BLPOP k 0"][..]),
+        (Affinity::Shared, &["GET k", "PUBLISH c m", "CLIENT ID", "CLIENT KILL x", "SHUTDOWN", "PING"][..]),
+        (Affinity::Blocking, &["BLPOP k 0", "XREAD BLOCK 10 STREAMS a $"]),
+        (Affinity::Shared, &["XREAD STREAMS a 0"]),
+        (Affinity::Transaction, &["MULTI", "WATCH k", "exec"]),
+        (Affinity::Subscription, &["SSUBSCRIBE c", "punsubscribe"]),
+        (Affinity::Stream, &["MONITOR", "PSYNC ? -1"]),
+        (Affinity::Session, &["SELECT 1", "HELLO 3", "RESET"]),
+        (Affinity::Serving, &["READONLY", "ASKING"]),
+        (Affinity::Replies, &["client reply ON"]),
+        (Affinity::Tracking, &["CLIENT TRACKING ON", "CLIENT CACHING YES"]),
+        (Affinity::Description, &["CLIENT SETINFO LIB-NAME x"]),
+        (Affinity::Exemption, &["CLIENT NO-EVICT ON"]),
+        (Affinity::Debugger, &["SCRIPT DEBUG YES"]),
+        (Affinity::EarlierWrites, &["WAIT 1 0", "WAITAOF 1 1 0"]),
     ] {
         for line in lines {
-            assert_eq!(parsed(line).0.flags.contains(Flags::STATEFUL), expected, "{line}");
+            let (spec, args) = parsed(line);
+            assert_eq!(spec.affinity(args.as_slice()), expected, "{line}");
         }
     }
 }

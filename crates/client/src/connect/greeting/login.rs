@@ -3,11 +3,13 @@
 use crate::config::{Credentials, Protocol};
 
 /// What to say first on a connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Login {
     pub(crate) protocol: Protocol,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) client_name: Option<String>,
+    /// The database to select, as text; `None` for database 0, where a connection begins.
+    pub(crate) database: Option<Box<str>>,
     /// Asks for permission to read from the node while it is a replica.
     pub(crate) readonly: bool,
 }

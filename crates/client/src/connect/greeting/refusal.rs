@@ -20,8 +20,13 @@ fn mentions(error: &ErrorReply, what: &str) -> bool {
 /// The cause without the password: there are servers and proxies that repeat what they do not like.
 pub(super) fn without_secret(mut cause: Cause, credentials: Option<&Credentials>) -> Cause {
     let secret = credentials.map(Credentials::secret).filter(|secret| !secret.is_empty());
-    if let (Some(secret), Cause::ServerRefused(text) | Cause::NoPermission(text) | Cause::NotRedis(text)) =
-        (secret, &mut cause)
+    if let (
+        Some(secret),
+        Cause::ServerRefused(text)
+        | Cause::NoPermission(text)
+        | Cause::NotRedis(text)
+        | Cause::NoDatabase(text),
+    ) = (secret, &mut cause)
         && text.contains(secret)
     {
         *text = text.replace(secret, "[hidden]");
@@ -64,19 +69,13 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::config::Protocol;
     use crate::connect::greeting::{Login, exchange};
     use crate::connect::wire::Wire;
 
     /// A server's words about the login were taken to be free of the password, and shown.
     #[tokio::test]
     async fn a_server_that_repeats_the_password_has_it_neither_logged_nor_shown() {
-        let login = Login {
-            protocol: Protocol::Auto,
-            credentials: Some(Credentials::user("bob", "sesame")),
-            client_name: None,
-            readonly: false,
-        };
+        let login = Login { credentials: Some(Credentials::user("bob", "sesame")), ..Login::default() };
         for said in [
             "-ERR Syntax error in HELLO option 'AUTH bob sesame'\r\n",
             "-NOPERM bob may not AUTH bob sesame\r\n",
@@ -104,7 +103,7 @@ mod tests {
     /// which came a moment later, taken for that of the first caller's command.
     #[tokio::test]
     async fn a_reply_that_is_still_on_its_way_is_waited_for() {
-        let login = Login { protocol: Protocol::Auto, credentials: None, client_name: None, readonly: false };
+        let login = Login::default();
         let before = "%0\r\n-ERR\r\n-ERR\r\n-ERR\r\n-ERR no such subcommand\r\n";
         for (late, is_sound) in [
             ("+PONG\r\n", true),
@@ -125,6 +124,43 @@ mod tests {
                 server.write_all(late.as_bytes()).await.expect("room");
             });
             assert_eq!(greeted.is_ok(), is_sound, "{late}: {greeted:?}");
+        }
+    }
+
+    /// A proxy that acknowledges `SELECT` without passing it on would have everything done in another database.
+    #[tokio::test]
+    async fn a_connection_is_used_only_in_its_database() {
+        let two = || Login { database: Some("2".into()), ..Login::default() };
+        let zero = Login::default;
+        let hello = |select: &str, info: &str| {
+            format!("%0\r\n{select}+OK\r\n+OK\r\n-ERR\r\n${}\r\n{info}\r\n", info.len())
+        };
+        let out_of_range = "-ERR DB index is out of range\r\n";
+        // A server without `HELLO` is greeted again.
+        let old = |select: &str| {
+            format!("-ERR unknown command\r\n{select}-ERR\r\n-ERR\r\n-ERR\r\n-ERR\r\n|+PONG\r\n{select}")
+        };
+        for (login, said, fits) in [
+            (two(), hello("+OK\r\n", "id=7 db=2"), true),
+            (two(), hello("+OK\r\n", "id=7"), true),
+            (two(), hello("+OK\r\n", "id=7 db=0"), false),
+            (two(), hello("+OK\r\n", "id=7 db=x"), false),
+            (two(), hello(out_of_range, "id=7 db=0"), false),
+            (two(), hello("-NOPERM no\r\n", "id=7 db=0"), false),
+            (two(), old(out_of_range), false),
+            (zero(), hello("", "id=7 db=0"), true),
+            (zero(), hello("", "id=7 db=3"), false),
+        ] {
+            let (client, mut server) = tokio::io::duplex(4096);
+            let mut wire = Wire::new(client);
+            let (greeted, ()) = tokio::join!(exchange(&mut wire, &login), async {
+                for part in said.split('|') {
+                    server.write_all(part.as_bytes()).await.expect("room");
+                    tokio::task::yield_now().await;
+                    tokio::task::yield_now().await;
+                }
+            });
+            assert_eq!(greeted.is_ok(), fits, "{said}: {greeted:?}");
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct Greeting {
     pub client_address: Option<String>,
     /// The user that the connection is logged in as, from `CLIENT INFO`.
     pub user: Option<String>,
+    /// The database that the connection uses, from `CLIENT INFO`.
+    pub database: Option<u32>,
 }
 
 impl Greeting {

@@ -1,6 +1,6 @@
 //! The commands of the greeting, each with how its reply is read.
 //!
-//! `HELLO 3 [AUTH user password]`, or `[AUTH [user] password]` or `PING` with RESP2, then `CLIENT SETINFO` twice,
+//! `HELLO 3 [AUTH user password]`, or `[AUTH [user] password]` or `PING` with RESP2, then `[SELECT]`, `CLIENT SETINFO` twice,
 //! `[CLIENT SETNAME]`, `[READONLY]`, `CLUSTER MYID`, `CLIENT INFO`.
 
 use truename_resp::{ErrorReply, Reply, Untrusted};
@@ -24,11 +24,12 @@ pub(super) struct Step<'a> {
 
 /// The whole greeting in this version of the protocol. The first step is the login.
 pub(super) fn steps(login: &Login, protocol: u8) -> Vec<Step<'_>> {
-    let mut steps = vec![
-        if protocol == 3 { hello(login) } else { login_resp2(login) },
-        Step { args: vec![b"CLIENT", b"SETINFO", b"LIB-NAME", LIBRARY], read: acknowledged },
-        Step { args: vec![b"CLIENT", b"SETINFO", b"LIB-VER", VERSION], read: acknowledged },
-    ];
+    let mut steps = vec![if protocol == 3 { hello(login) } else { login_resp2(login) }];
+    if let Some(database) = &login.database {
+        steps.push(Step { args: vec![b"SELECT", database.as_bytes()], read: selected });
+    }
+    steps.push(Step { args: vec![b"CLIENT", b"SETINFO", b"LIB-NAME", LIBRARY], read: acknowledged });
+    steps.push(Step { args: vec![b"CLIENT", b"SETINFO", b"LIB-VER", VERSION], read: acknowledged });
     if let Some(name) = login.client_name.as_deref().filter(|name| !name.is_empty()) {
         steps.push(Step { args: vec![b"CLIENT", b"SETNAME", name.as_bytes()], read: acknowledged });
     }
@@ -43,7 +44,7 @@ pub(super) fn steps(login: &Login, protocol: u8) -> Vec<Step<'_>> {
 fn hello(login: &Login) -> Step<'_> {
     let mut args: Vec<&[u8]> = vec![b"HELLO", b"3"];
     if let Some(credentials) = &login.credentials {
-        let user = credentials.user_name().unwrap_or("default");
+        let user = credentials.user_name().unwrap_or(Credentials::DEFAULT_USER);
         args.extend([b"AUTH".as_slice(), user.as_bytes(), credentials.secret().as_bytes()]);
     }
     Step { args, read: described }
@@ -88,6 +89,18 @@ fn logged_in(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     }
 }
 
+/// `SELECT`: `ERR SELECT is not allowed in cluster mode`, `ERR DB index is out of range` (7.0).
+fn selected(_: &mut Greeting, reply: &Reply) -> Attempted<()> {
+    match reply {
+        Reply::Error(error) if error.code() == "ERR" => {
+            Err((Phase::Hello, Cause::NoDatabase(error.message().to_owned())))
+        }
+        Reply::Error(error) => Err(refusal(error)),
+        Reply::Simple(_) => Ok(()),
+        other => Err(unexpected("SELECT", other)),
+    }
+}
+
 /// What a server may not know or not allow, and whose reply does not matter.
 fn acknowledged(_: &mut Greeting, reply: &Reply) -> Attempted<()> {
     match reply {
@@ -117,6 +130,8 @@ fn client_info(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     greeting.client_id = id.parse().ok();
     greeting.client_address = field("addr=").map(str::to_owned);
     greeting.user = field("user=").map(str::to_owned);
+    let database = field("db=").map(str::parse).transpose();
+    greeting.database = database.map_err(|_| unexpected("CLIENT INFO", reply))?;
     Ok(())
 }
 
