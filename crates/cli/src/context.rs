@@ -11,6 +11,7 @@ use truename_lab::Lab;
 
 use crate::args::connect::{ConnectArgs, PasswordArgs};
 use crate::failure::Failure;
+use crate::spelling::as_options;
 
 /// The name that our connections carry in `CLIENT LIST`.
 const CLIENT_NAME: &str = "truename-cli";
@@ -73,10 +74,13 @@ impl Target {
         let config = Config::from_url(url).map_err(|error| match error {
             Error::Config(error) => Failure::usage(
                 format!("the URL given as HOST cannot be used: {}", error.what),
-                error.remedy.unwrap_or_else(|| {
-                    "write it as rediss://HOST:PORT?OPTION=VALUE&..., with options as in `truename ping --help`"
-                        .to_owned()
-                }),
+                error.remedy.map_or_else(
+                    || {
+                        "write it as rediss://HOST:PORT?OPTION=VALUE&..., with options as in `truename ping --help`"
+                            .to_owned()
+                    },
+                    |remedy| remedy.spelled(as_options).to_string(),
+                ),
             ),
             other => other.into(),
         })?;

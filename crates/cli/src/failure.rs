@@ -9,6 +9,7 @@ use truename::Error;
 use truename_lab::LabError;
 
 use crate::exit::Exit;
+use crate::spelling::as_options;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl fmt::Display for Failure {
             Self::Usage { what, remedy } | Self::Config { what, remedy } => {
                 write!(f, "{what}\n  remedy: {remedy}")
             }
-            Self::Client(error) => error.fmt(f),
+            Self::Client(error) => error.spelled(as_options).fmt(f),
             Self::Lab(error) => write!(f, "the lab: {error}"),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
             Self::System { what, error } => write!(f, "cannot {what}: {error}"),

@@ -6,7 +6,7 @@
 //! - `args`: the command line as types; `context`: what it means, with files read
 //! - `commands`: one module per command
 //! - `render`: results for people and for programs; `logging`: the library's diagnostics
-//! - `failure`, `exit`: why a command failed, and the exit code for it
+//! - `failure`, `exit`: why a command failed, and the exit code for it; `spelling`: the options that advice names
 
 mod args;
 mod commands;
@@ -15,6 +15,7 @@ mod exit;
 mod failure;
 mod logging;
 mod render;
+mod spelling;
 
 use std::process::ExitCode;
 

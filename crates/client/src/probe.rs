@@ -17,7 +17,7 @@ pub use self::report::NodeReport;
 use crate::cluster::{Answer, ask_seeds, slots};
 use crate::config::Config;
 use crate::connect::{Connector, Target, Transport, Wire, handshake_cause};
-use crate::error::{Cause, Error, NodeFailure, Phase};
+use crate::error::{Cause, Error, NodeFailure, Phase, Remedy};
 use crate::runtime::{off_the_runtime, runtime_here};
 
 /// What was found out about a cluster.
@@ -56,6 +56,11 @@ impl ClusterReport {
     /// How many slots of the topology have no owner that can be addressed: commands for their keys fail.
     pub fn slots_without_owner(&self) -> usize {
         self.topology.as_ref().map_or(0, verdict::slots_without_owner)
+    }
+
+    /// What would make the nodes addressable that the topology mentions and that are not, where that is known.
+    pub fn remedy_for_skipped(&self) -> Option<Remedy> {
+        verdict::remedy_for_skipped(&self.skipped)
     }
 
     /// The most informative failure of a seed or node that cannot be used.

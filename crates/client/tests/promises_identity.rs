@@ -299,7 +299,7 @@ async fn the_myself_line_proves_a_detour() {
             let Error::Connect(report) = &error else { panic!("{error:?}") };
             assert!(report.failures.iter().any(|failure| failure.cause.code() == "wrong-node"), "{error}");
             assert!(
-                error.to_string().contains("cluster|myid") && error.to_string().contains("--map"),
+                error.to_string().contains("cluster|myid") && error.to_string().contains("Config::dial_rule"),
                 "{error}"
             );
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use support::recorder::Recorder;
 use support::{config, eventually, tell};
-use truename::error::Cause;
+use truename::error::{Cause, Remedy};
 use truename::topology::Profile as Provider;
 use truename::topology::{AnnouncedNode, DialAddress, DialRule, DialTo, Endpoint, HostMatch, PortRule};
 use truename::{Client, Config, Error, Protocol, Tls, cmd};
@@ -107,7 +107,7 @@ async fn an_announced_host_counts_as_a_seed_does() {
     let refused =
         error.failures.iter().find(|failure| failure.node.host() == name).expect("the node's failure");
     assert!(matches!(refused.cause, Cause::PlaintextCredentials { .. }), "{refused}");
-    assert!(refused.remedy.as_ref().is_some_and(|remedy| remedy.contains("--danger-plaintext")), "{refused}");
+    assert_eq!(refused.remedy, Some(Remedy::TlsOrNoPassword), "{refused}");
     assert_eq!(recorder.connections(), 0, "{}", recorder.text());
     lab.shutdown().await;
 }

@@ -99,7 +99,7 @@ const CRATES: [Crate; 7] = [
     },
     Crate {
         directory: "crates/cli",
-        layers: &["args", "exit", "failure", "context", "render", "logging", "commands", "main"],
+        layers: &["args", "spelling", "exit", "failure", "context", "render", "logging", "commands", "main"],
         files: 36,
         edges: 116,
     },

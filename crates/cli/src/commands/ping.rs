@@ -14,6 +14,7 @@ use crate::context::Target;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::render::{Output, Page, Report, human, json};
+use crate::spelling::as_options;
 
 /// One primary's answer.
 struct Answer {
@@ -128,7 +129,7 @@ impl Report for Ping {
                 }
                 Err(error) => {
                     page.line(format!("{}  {node}", paint.error("FAIL")))?;
-                    page.indented(error)?;
+                    page.indented(error.spelled(as_options))?;
                 }
             }
         }

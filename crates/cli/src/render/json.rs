@@ -9,6 +9,7 @@ use truename::{Certificate, Error, Untrusted, UtcMinute};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::spelling::as_options;
 
 /// Why a command failed.
 pub(crate) fn failure(failure: &Failure) -> Value {
@@ -49,7 +50,7 @@ pub(crate) fn error_kind(error: &Error) -> &'static str {
 pub(crate) fn error(error: &Error) -> Value {
     let mut object = json!({
         "kind": error_kind(error),
-        "text": error.to_string(),
+        "text": error.spelled(as_options).to_string(),
         "node": error.node().map(ToString::to_string),
         "slot": error.slot().map(|slot| slot.index()),
         "attempts": error.attempts(),
@@ -79,9 +80,9 @@ pub(crate) fn node_failure(failure: &NodeFailure) -> Value {
         "cause": { "code": failure.cause.code(), "text": failure.cause.to_string() },
         "acceptable": if failure.phase < Phase::Tls { json!([]) } else { failure.acceptable.iter().map(identity).collect() },
         "certificate": failure.certificate.as_ref().map(|found| certificate(found)),
-        "remedy": failure.remedy,
+        "remedy": failure.remedy.as_ref().map(|remedy| remedy.spelled(as_options).to_string()),
         "elapsed_ms": ms(failure.elapsed),
-        "exit_code": Exit::from(&failure.cause).code(),
+        "exit_code": Exit::from(failure.cause.kind()).code(),
     })
 }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Cluster, Node};
 use crate::connect::ConnectionFacts;
-use crate::error::{Cause, Error, NodeFailure, Phase};
+use crate::error::{Cause, Error, NodeFailure, Phase, Remedy};
 use crate::event::Event;
 
 /// The least time that the other primaries have once one is connected.
@@ -98,8 +98,6 @@ impl Cluster {
         let connector = &self.factory.connector;
         let nothing = ConnectionFacts::default();
         let failure = connector.failure_after(node.target(), &nothing, Phase::Tcp, Cause::TimedOut, begun);
-        let remedy = "the total time to connect ended before this node's own: allow more with --connect-timeout \
-                      (Config::connect_timeout), or check that the node answers";
-        NodeFailure { remedy: Some(remedy.to_owned()), ..failure }
+        failure.with_remedy(Remedy::MoreTime)
     }
 }

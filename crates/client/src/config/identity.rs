@@ -3,7 +3,7 @@
 use truename_topology::{AddressPolicy, IdentityName, IdentityPolicy, Profile, Scope, Trust};
 
 use super::Config;
-use crate::error::Error;
+use crate::error::{Error, Remedy};
 
 impl Config {
     /// Which names a node may prove. The default is [`IdentityPolicy::AnyOf`].
@@ -82,15 +82,14 @@ impl Config {
         if let Some(name) = self.verify_as.as_ref().or(only).filter(|_| self.tls.is_none()) {
             return Err(Error::config_with_remedy(
                 format!("{name} is to be verified, which needs TLS: in plaintext no name is proved"),
-                "use TLS (rediss://, Config::tls), or leave the name out",
+                Remedy::TlsOrWithout { what: "name" },
             ));
         }
         match (&self.identity, &self.verify_as) {
             (Some(identity), Some(name)) if !identity.takes_further_names() => {
                 Err(Error::config_with_remedy(
                     format!("{name} is a further acceptable name, but the identity policy accepts only one"),
-                    "choose one: Config::verify_as (--verify-as, verify_as=) adds a name, IdentityPolicy::Only \
-                     (--verify-only, verify_only=) replaces all others",
+                    Remedy::OneIdentity,
                 ))
             }
             _ => Ok(()),

@@ -8,11 +8,6 @@ use truename_topology::Profile;
 
 use super::Config;
 
-/// What to do about a refusal.
-pub(crate) const REMEDY: &str = "use TLS: rediss:// or no --plain (Config::tls). If this cluster runs without TLS, \
-     connect without a password, or let anybody on the path read it with --danger-plaintext-credentials \
-     (Config::danger_plaintext_credentials)";
-
 /// Decides whether a host may be sent the credentials.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PlaintextGuard {

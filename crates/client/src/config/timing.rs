@@ -72,7 +72,7 @@ impl Timing {
             if value < least {
                 return Err(Error::config_with_remedy(
                     format!("{name} is {value:?}, which is too short"),
-                    format!("give Config::{name} at least {least:?}"),
+                    format!("give it at least {least:?}"),
                 ));
             }
         }

@@ -3,8 +3,8 @@
 use truename_topology::{Endpoint, Typed};
 
 use super::Config;
-use super::plaintext::{self, PlaintextGuard};
-use crate::error::Error;
+use super::plaintext::PlaintextGuard;
+use crate::error::{Error, Remedy};
 
 impl Config {
     pub(crate) fn validate(&self) -> Result<(), Error> {
@@ -28,14 +28,14 @@ impl Config {
         if self.tls.is_none() && self.rules.iter().any(|rule| !rule.pins.is_empty()) {
             return Err(Error::config_with_remedy(
                 "a dial rule pins public keys, which needs TLS",
-                "use TLS (rediss://, Config::tls), or leave the pins out",
+                Remedy::TlsOrWithout { what: "pins" },
             ));
         }
         let hosts = self.seeds.iter().map(Endpoint::host);
         if let Some(provider) = PlaintextGuard::of(self).provider(hosts) {
             let what =
                 format!("the password is not sent in plaintext to {}, which speaks TLS", provider.title);
-            return Err(Error::config_with_remedy(what, plaintext::REMEDY));
+            return Err(Error::config_with_remedy(what, Remedy::TlsOrNoPassword));
         }
         Ok(())
     }

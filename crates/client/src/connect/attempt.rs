@@ -21,7 +21,7 @@ use super::greeting;
 use super::identity::Circumstances;
 use super::io_cause::{is_closed, lookup_cause};
 use super::permits::HANDSHAKE_WORK;
-use super::probing::{self, NOT_TLS};
+use super::probing;
 use super::sni::server_name;
 use super::step::Attempted;
 use super::transport::Transport;
@@ -201,11 +201,12 @@ impl Attempt<'_> {
 
     async fn explain_tls(&mut self, error: &io::Error) -> Cause {
         match classify_tls_error(error) {
-            Some((cause @ Cause::PlaintextPort, _)) => {
+            // Most often it is plaintext Redis; whether it is, only another dial can tell.
+            Some((Cause::NotTls, _)) => {
                 if self.dialling.explain == Explain::Briefly || self.answers_plaintext().await {
-                    return cause;
+                    return Cause::PlaintextPort;
                 }
-                Cause::TlsFailed(NOT_TLS.to_owned())
+                Cause::NotTls
             }
             Some((cause, certificate)) => {
                 self.facts.certificate = certificate;

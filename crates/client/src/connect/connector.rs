@@ -192,8 +192,7 @@ impl Connector {
     ) -> NodeFailure {
         let plan = self.plan(target).ok();
         let report = failure::report(target, plan.as_ref(), facts, (phase, cause), since.elapsed());
-        // Names and certificate were in order.
-        NodeFailure { acceptable: Vec::new(), certificate: None, ..report }
+        report.after_tls()
     }
 
     /// Reports one attempt per way, without racing: what the doctor shows.

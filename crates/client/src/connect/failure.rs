@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use truename_topology::NodePlan;
 
+use super::Target;
 use super::facts::ConnectionFacts;
-use super::{Target, remedy};
-use crate::error::{Cause, NodeFailure, Phase};
+use crate::error::{Case, Cause, NodeFailure, Phase};
 
 /// The report of an attempt that learnt `facts` before it failed. Without a plan nothing was dialled.
 pub(super) fn report(
@@ -16,19 +16,16 @@ pub(super) fn report(
     (phase, cause): (Phase, Cause),
     elapsed: Duration,
 ) -> NodeFailure {
-    NodeFailure {
-        node: target.node.endpoint.clone(),
+    let case = Case {
+        node: &target.node,
+        seed: &target.seed,
         is_seed: target.is_seed,
-        dialled: facts.dialled.clone(),
+        has_id: target.expected.is_some(),
+        plan,
+        dialled: facts.dialled.as_ref(),
         peer: facts.peer,
+        certificate: facts.certificate.as_ref(),
         phase,
-        acceptable: plan.map_or_else(Vec::new, |plan| plan.identities.clone()),
-        certificate: facts.certificate.clone(),
-        remedy: match plan {
-            Some(plan) => remedy::advise(target, plan, facts, phase, &cause),
-            None => remedy::before_dialling(&cause),
-        },
-        cause,
-        elapsed,
-    }
+    };
+    NodeFailure::new(&case, cause, elapsed)
 }

@@ -18,7 +18,6 @@
 //! | [`budget`] | what a reply may cost before commands are sent |
 //! | [`wire`] | request and reply on a connection that is not yet shared |
 //! | [`transport`], [`io_cause`] | the stream under it all; what its errors say |
-//! | [`remedy`] | what would fix a failed attempt |
 //!
 //! Invariants: nothing is sent before the peer's certificate was checked; a handshake that meets anything
 //! unexpected ends its connection; a plaintext byte is never sent on a connection of a TLS client.
@@ -36,7 +35,6 @@ mod io_cause;
 mod known;
 mod permits;
 mod probing;
-mod remedy;
 mod secured;
 mod sni;
 mod step;

@@ -17,9 +17,6 @@ use crate::tls::classify_tls_error;
 /// Time that is reserved, out of a TLS handshake's, to find out what else the port speaks.
 const PROBE_TIME: Duration = Duration::from_millis(400);
 
-/// The message for a peer that speaks neither TLS nor Redis.
-pub(super) const NOT_TLS: &str = "the peer answered with something that is not TLS";
-
 /// When an attempt with this deadline stops waiting for an answer, and finds out what else the port speaks: that is not
 /// given more than half of the time.
 pub(super) fn time_box(deadline: Instant) -> Instant {
@@ -44,7 +41,7 @@ pub(super) async fn answers_tls(peer: SocketAddr, config: Option<Arc<ClientConfi
         match TlsConnector::from(config?).connect(name, tcp).await {
             Ok(_) => Some(()),
             Err(error) => match classify_tls_error(&error) {
-                Some((Cause::PlaintextPort, _)) | None => None,
+                Some((Cause::NotTls, _)) | None => None,
                 Some(_) => Some(()),
             },
         }

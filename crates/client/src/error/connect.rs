@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use truename_topology::{DialAddress, Endpoint, Identity};
 
-use super::cause::{Cause, Phase};
+use super::case::Case;
+use super::cause::Cause;
+use super::phase::Phase;
+use super::remedy::{Remedy, Spelling, Tell, Told, as_calls};
 use super::text::shown;
 use crate::certificate::Certificate;
 
@@ -38,20 +41,44 @@ pub struct NodeFailure {
     pub acceptable: Vec<Identity>,
     /// The certificate that the peer presented, if it came to that.
     pub certificate: Option<Arc<Certificate>>,
-    /// What would fix it, in one sentence.
-    pub remedy: Option<String>,
+    /// What would fix it.
+    pub remedy: Option<Remedy>,
     /// How long the attempt took.
     pub elapsed: Duration,
 }
 
 impl NodeFailure {
+    /// The report of an attempt.
+    pub(crate) fn new(case: &Case<'_>, cause: Cause, elapsed: Duration) -> Self {
+        Self {
+            node: case.node.endpoint.clone(),
+            is_seed: case.is_seed,
+            dialled: case.dialled.cloned(),
+            peer: case.peer,
+            phase: case.phase,
+            acceptable: case.plan.map_or_else(Vec::new, |plan| plan.identities.clone()),
+            certificate: case.certificate.cloned(),
+            remedy: cause.remedy(case),
+            cause,
+            elapsed,
+        }
+    }
+
+    /// The same report with other advice, which follows from more than this attempt.
+    pub(crate) fn with_remedy(self, remedy: impl Into<Remedy>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+
+    /// The same report of an attempt whose names and certificate were in order.
+    pub(crate) fn after_tls(self) -> Self {
+        Self { acceptable: Vec::new(), certificate: None, ..self }
+    }
+
     /// The most informative of several failures: a name out of scope, whatever became of the detour in its place; otherwise
     /// the one that got furthest, the latest of those. A detour that led to another node was only a guess: any other failure
     /// says more.
     pub fn decisive<'a>(failures: impl IntoIterator<Item = &'a Self>) -> Option<&'a Self> {
-        let weight = |failure: &&Self| {
-            (matches!(failure.cause, Cause::OutOfScope(_)), !failure.is_astray(), failure.phase)
-        };
+        let weight = |failure: &&Self| (failure.cause.decides(), !failure.is_astray(), failure.phase);
         failures.into_iter().max_by_key(weight)
     }
 
@@ -70,10 +97,15 @@ impl NodeFailure {
         }
         format!("{line}: {}: {}", self.phase, self.cause)
     }
+
+    /// The report with settings as somebody else spells them ([`Remedy::spelled`]).
+    pub fn spelled(&self, spelling: Spelling) -> impl fmt::Display + '_ {
+        Told { what: self, spelling }
+    }
 }
 
-impl fmt::Display for NodeFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Tell for NodeFailure {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
         let role = if self.is_seed { "seed" } else { "node" };
         writeln!(f, "{role} {}", self.node)?;
         if let Some(dialled) = &self.dialled {
@@ -100,9 +132,15 @@ impl fmt::Display for NodeFailure {
             write!(f, "\n  valid      {}", certificate.validity_line())?;
         }
         if let Some(remedy) = &self.remedy {
-            write!(f, "\n  remedy     {}", shown(remedy))?;
+            write!(f, "\n  remedy     {}", shown(&remedy.spelled(spelling).to_string()))?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for NodeFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(f, as_calls)
     }
 }
 
@@ -137,11 +175,11 @@ impl ConnectError {
     }
 }
 
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Tell for ConnectError {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
         match self.failures.as_slice() {
             [] => write!(f, "no connection after {} ms", self.elapsed.as_millis()),
-            [only] => write!(f, "cannot connect to {only}"),
+            [only] => write!(f, "cannot connect to {}", only.spelled(spelling)),
             several => {
                 write!(
                     f,
@@ -150,7 +188,7 @@ impl fmt::Display for ConnectError {
                     self.elapsed.as_millis()
                 )?;
                 for failure in several {
-                    write!(f, "\n{failure}")?;
+                    write!(f, "\n{}", failure.spelled(spelling))?;
                 }
                 if self.omitted > 0 {
                     write!(f, "\n... and {} more that got no further", self.omitted)?;
@@ -161,4 +199,11 @@ impl fmt::Display for ConnectError {
     }
 }
 
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(f, as_calls)
+    }
+}
+
+/// Its text holds the whole report, so it has no source.
 impl std::error::Error for ConnectError {}

@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use rcgen::string::Ia5String;
 use rcgen::{CertificateParams, DnType, KeyPair, SanType};
 use truename_resp::ErrorReply;
-use truename_topology::{DialAddress, Endpoint, Identity, IdentityName, IdentityPolicy};
+use truename_topology::{
+    AddressPolicy, AnnouncedNode, Boundary, DialAddress, Endpoint, HostMatch, IdentityName, IdentityPolicy,
+    Role,
+};
 
 use super::*;
 use crate::certificate::Certificate;
@@ -64,44 +67,50 @@ fn causes(text: &str) -> Vec<Cause> {
         Cause::CertificateRejected(own()),
         Cause::ClientCertificateRejected(own()),
         Cause::NoPermission(own()),
+        Cause::NoDatabase(own()),
         Cause::NotRedis(own()),
         Cause::ServerRefused(own()),
         Cause::WrongNode { announced: own(), answered: Some(own()) },
         Cause::WrongNode { announced: own(), answered: None },
         Cause::BadTopology(own()),
         Cause::Io(own()),
-        Cause::OutOfScope(own()),
         Cause::Panicked(own()),
+    ]
+}
+
+/// Advice that holds what a peer sent.
+fn remedies(text: &str) -> Vec<Remedy> {
+    let own = || text.to_owned();
+    let node = || Endpoint::new(text, 1);
+    vec![
+        Remedy::Rewrite(own()),
+        Remedy::DownOrHidden { node: node(), hosts: HostMatch::Any, is_at_seed: true },
+        Remedy::MapNode { node: node() },
+        Remedy::FixRule { node: node(), reports_id: false },
+        Remedy::FixAnnounced { node: node(), reports_id: false },
+        Remedy::VerifyAsCovered { pattern: own() },
+        Remedy::TrustAuthority { authority: Some(own()) },
+        Remedy::TrustCertificate { name: own() },
+        Remedy::SendIntermediate { issuer: own() },
+        Remedy::AddRevocationList { issuer: Some(own()) },
     ]
 }
 
 fn failures(text: &str) -> Vec<NodeFailure> {
     let certificate = Arc::new(certificate(text));
-    let identity = |name: IdentityName| {
-        let policy = IdentityPolicy::Only(name);
-        let node =
-            truename_topology::AnnouncedNode::new(Endpoint::new(text, 1), truename_topology::Role::Primary);
-        let plan = truename_topology::AddressPolicy::new().with_identity(policy).plan_node(
-            &node,
-            &node.endpoint,
-            truename_topology::Boundary::Lifted,
-        );
-        plan.expect("a name").identities
+    let node = AnnouncedNode::new(Endpoint::new(text, 1), Role::Primary);
+    let policy = AddressPolicy::new().with_identity(IdentityPolicy::Only(IdentityName::Dns(text.into())));
+    let plan = policy.plan_node(&node, &node.endpoint, Boundary::Lifted).expect("a name");
+    let dialled = DialAddress::new(text, 2);
+    let case = Case {
+        plan: Some(&plan),
+        dialled: Some(&dialled),
+        certificate: Some(&certificate),
+        ..Case::of(&node, Phase::Tls)
     };
-    let acceptable: Vec<Identity> = identity(IdentityName::Dns(text.into()));
-    let failure = |cause| NodeFailure {
-        node: Endpoint::new(text, 1),
-        is_seed: false,
-        dialled: Some(DialAddress::new(text, 2)),
-        peer: None,
-        phase: Phase::Tls,
-        cause,
-        acceptable: acceptable.clone(),
-        certificate: Some(certificate.clone()),
-        remedy: Some(format!("trust {text}")),
-        elapsed: Duration::ZERO,
-    };
-    causes(text).into_iter().map(failure).collect()
+    let advised = causes(text).into_iter().map(|cause| NodeFailure::new(&case, cause, Duration::ZERO));
+    let of_remedy = |remedy| NodeFailure::new(&case, Cause::Refused, Duration::ZERO).with_remedy(remedy);
+    advised.chain(remedies(text).into_iter().map(of_remedy)).collect()
 }
 
 /// Every error that this text can be part of.
@@ -110,13 +119,13 @@ fn errors(text: &str) -> Vec<Error> {
     let lost = |cause: &CloseCause| InterruptedError::new(node.clone(), None, cause.no_reply(), 1);
     let connect = Error::connect(failures(text), Duration::ZERO);
     let io = CloseCause::Io(io::Error::other(text.to_owned()));
-    vec![
+    let mut errors = vec![
         Error::config_with_remedy(text, text),
         Error::Route(Box::new(RouteError::ConnectionState { command: text.to_owned() })),
         Error::Route(Box::new(RouteError::SeveralNodes { command: text.to_owned() })),
         Error::Route(Box::new(RouteError::Administrative { command: text.to_owned() })),
         Error::Interrupted(Box::new(lost(&CloseCause::Protocol(text.to_owned())))),
-        Error::Interrupted(Box::new(lost(&io).followed_by(&connect))),
+        Error::Interrupted(Box::new(lost(&io).followed_by(connect.in_brief()))),
         Error::Interrupted(Box::new(lost(&CloseCause::Connect(failures(text))))),
         Error::Protocol(Box::new(ProtocolError { what: text.to_owned(), node: node.clone() })),
         Error::Timeout(Box::new(TimeoutError {
@@ -126,10 +135,14 @@ fn errors(text: &str) -> Vec<Error> {
             slot: None,
             attempts: 1,
             last_cause: Some(text.to_owned()),
+            remedy: Some(text.into()),
         })),
         Error::from(TypeError::new("a number", "an error").with_detail(text)),
-        connect,
-    ]
+    ];
+    // One error does not keep them all.
+    let all = failures(text);
+    errors.extend(all.chunks(10).map(|some| Error::connect(some.to_vec(), Duration::ZERO)));
+    errors
 }
 
 proptest! {
@@ -141,7 +154,8 @@ proptest! {
     fn what_a_peer_says_is_harmless(text in hostile()) {
         let reply = ErrorReply::new(text.clone());
         let mut shown: Vec<String> = errors(&text).iter().map(|error| format!("{error}")).collect();
-        for line in failures(&text).iter().map(NodeFailure::summary) {
+        let summaries = failures(&text).into_iter().map(|failure| failure.summary());
+        for line in summaries.chain(remedies(&text).iter().map(Remedy::to_string)) {
             prop_assert!(!line.contains('\n'), "{line:?}");
             shown.push(line);
         }

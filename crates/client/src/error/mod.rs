@@ -15,30 +15,59 @@
 //! [`Error::may_have_executed`] is the column on the right. No variant carries a secret or a command's arguments.
 //! `Display` escapes what peers said ([`Untrusted`]); fields hold it as it came.
 //!
-//! `cause` has what can go wrong with one node, `connect` the report of a failed connection, `route` why a command has
-//! no node, `execution` whether it was executed, `text` how the words of others are shown.
+//! An error has no source: its text holds everything that is known, causes included, and a chain would repeat it.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `cause`, `traits`, `kind`, `phase` | what can go wrong with one node, and what is known about each; how far an attempt got |
+//! | `remedy` | what would fix it, as data, and the sentence that says so |
+//! | `case`, `advice` | a failed attempt, and from it to its remedy |
+//! | `connect`, `config`, `route`, `command`, `conversion` | the variants: no connection, no usable configuration, no node for a command, no good answer, none of the wanted type |
+//! | `execution` | whether a command was executed |
+//! | `text` | how the words of others are shown |
 //!
 //! [`Untrusted`]: truename_resp::Untrusted
 
+mod advice;
+mod case;
 mod cause;
+#[cfg(test)]
+mod chain_tests;
+mod command;
+mod config;
 mod connect;
+mod conversion;
 mod execution;
 #[cfg(test)]
 mod hostile_tests;
+mod kind;
+mod phase;
+mod remedy;
+#[cfg(test)]
+mod remedy_tests;
 mod route;
 mod text;
+mod traits;
+#[cfg(test)]
+mod traits_tests;
 
 use std::fmt;
 use std::time::Duration;
 
-use truename_resp::ErrorReply;
 use truename_topology::{Endpoint, Slot};
 
-pub use cause::{Cause, Phase};
+pub(crate) use case::Case;
+pub use cause::Cause;
+pub use command::{InterruptedError, ProtocolError, ServerError, TimeoutError};
+pub use config::ConfigError;
 pub use connect::{ConnectError, NodeFailure};
+pub use conversion::TypeError;
 pub use execution::Execution;
+pub use kind::CauseKind;
+pub use phase::Phase;
+pub use remedy::{Check, Remedy, Setting, Spelling};
+use remedy::{Tell, Told, as_calls};
 pub use route::RouteError;
-use text::shown;
 
 /// What can go wrong. See the [module documentation](self) for the meaning of the variants.
 #[derive(Debug, Clone)]
@@ -124,21 +153,40 @@ impl Error {
         }
     }
 
-    /// The error in one line, to be part of another error's text.
-    fn brief(&self) -> String {
+    /// What would fix it, where that is known.
+    pub fn remedy(&self) -> Option<&Remedy> {
         match self {
+            Self::Config(error) => error.remedy.as_ref(),
+            Self::Connect(error) => error.decisive()?.remedy.as_ref(),
+            Self::Interrupted(error) => error.remedy.as_ref(),
+            Self::Timeout(error) => error.remedy.as_ref(),
+            Self::Route(_) | Self::Server(_) | Self::Protocol(_) | Self::Type(_) | Self::Closed => None,
+        }
+    }
+
+    /// The text of the error with settings as a program spells them that has options of its own, instead of the calls of
+    /// this library. See [`Remedy::spelled`].
+    pub fn spelled(&self, spelling: Spelling) -> impl fmt::Display + '_ {
+        Told { what: self, spelling }
+    }
+
+    /// The error in one line, to be part of another error's text, and what would fix it.
+    pub(crate) fn in_brief(&self) -> (String, Option<Remedy>) {
+        let text = match self {
             Self::Connect(error) => {
                 error.decisive().map_or_else(|| error.to_string(), |decisive| decisive.summary())
             }
+            Self::Timeout(error) => TimeoutError { remedy: None, ..TimeoutError::clone(error) }.to_string(),
             other => other.to_string(),
-        }
+        };
+        (text, self.remedy().cloned())
     }
 
     pub(crate) fn config(what: impl Into<String>) -> Self {
         Self::Config(Box::new(ConfigError { what: what.into(), remedy: None }))
     }
 
-    pub(crate) fn config_with_remedy(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn config_with_remedy(what: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         Self::Config(Box::new(ConfigError { what: what.into(), remedy: Some(remedy.into()) }))
     }
 
@@ -147,213 +195,30 @@ impl Error {
     }
 }
 
+impl Tell for Error {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.tell(f, spelling),
+            Self::Connect(error) => error.tell(f, spelling),
+            Self::Interrupted(error) => error.tell(f, spelling),
+            Self::Timeout(error) => error.tell(f, spelling),
+            Self::Route(error) => write!(f, "{error}"),
+            Self::Server(error) => write!(f, "{error}"),
+            Self::Protocol(error) => write!(f, "{error}"),
+            Self::Type(error) => write!(f, "{error}"),
+            Self::Closed => f.write_str("the client is closed"),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(error) => error.fmt(f),
-            Self::Connect(error) => error.fmt(f),
-            Self::Route(error) => error.fmt(f),
-            Self::Server(error) => error.fmt(f),
-            Self::Protocol(error) => error.fmt(f),
-            Self::Interrupted(error) => error.fmt(f),
-            Self::Timeout(error) => error.fmt(f),
-            Self::Type(error) => error.fmt(f),
-            Self::Closed => write!(f, "the client is closed"),
-        }
+        self.tell(f, as_calls)
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Connect(error) => Some(error.as_ref()),
-            _ => None,
-        }
-    }
-}
-
-/// A configuration that cannot work.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ConfigError {
-    /// What is wrong.
-    pub what: String,
-    /// What to write instead.
-    pub remedy: Option<String>,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bad configuration: {}", shown(&self.what))?;
-        if let Some(remedy) = &self.remedy {
-            write!(f, "; {}", shown(remedy))?;
-        }
-        Ok(())
-    }
-}
-
-/// An error reply.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ServerError {
-    /// What the server said.
-    pub reply: ErrorReply,
-    /// The node that said it.
-    pub node: Endpoint,
-    /// The slot of the command's key.
-    pub slot: Option<Slot>,
-    /// How often the command was tried.
-    pub attempts: u32,
-    /// What the reply proves about the execution of the command.
-    pub execution: Execution,
-}
-
-impl ServerError {
-    /// The first word of the error, such as `WRONGTYPE`.
-    pub fn code(&self) -> &str {
-        self.reply.code()
-    }
-
-    /// Whether the error proves that the command was not executed. Its code alone does not: scripts choose theirs.
-    pub fn is_refusal(&self) -> bool {
-        !self.execution.may_have_happened()
-    }
-}
-
-impl fmt::Display for ServerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (from {})", self.reply, self.node)
-    }
-}
-
-/// A peer that broke the protocol.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ProtocolError {
-    /// What it did.
-    pub what: String,
-    /// The node.
-    pub node: Endpoint,
-}
-
-impl fmt::Display for ProtocolError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} broke the protocol: {}", self.node, shown(&self.what))
-    }
-}
-
-/// A command whose fate is unknown: it was sent, and the connection was lost before its reply, or an earlier attempt may
-/// have been executed although the last one was not.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct InterruptedError {
-    /// The node that had the command.
-    pub node: Endpoint,
-    /// The slot of the command's key.
-    pub slot: Option<Slot>,
-    /// Why it is unknown.
-    pub cause: String,
-    /// How often the command was tried.
-    pub attempts: u32,
-}
-
-impl InterruptedError {
-    pub(crate) fn new(node: Endpoint, slot: Option<Slot>, cause: String, attempts: u32) -> Self {
-        Self { node, slot, cause, attempts }
-    }
-
-    /// Adds what became of the attempts after the one whose fate is unknown.
-    pub(crate) fn followed_by(mut self, error: &Error) -> Self {
-        self.cause = format!("{}; then, sent again: {}", self.cause, error.brief());
-        self
-    }
-}
-
-impl fmt::Display for InterruptedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the command was sent to {} and may have been executed: {}", self.node, shown(&self.cause))
-    }
-}
-
-/// A deadline that passed.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct TimeoutError {
-    /// The time that the command had.
-    pub after: Duration,
-    /// What is known about the execution of the command.
-    pub execution: Execution,
-    /// The node that it was for last.
-    pub node: Option<Endpoint>,
-    /// The slot of the command's key.
-    pub slot: Option<Slot>,
-    /// How often the command was tried.
-    pub attempts: u32,
-    /// What the last attempt before failed with.
-    pub last_cause: Option<String>,
-}
-
-impl fmt::Display for TimeoutError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_refused = matches!(self.execution, Execution::Refused | Execution::RefusedForNow);
-        let what = if is_refused { "no success" } else { "no reply" };
-        write!(f, "{what} within {} ms", self.after.as_millis())?;
-        if let Some(node) = &self.node {
-            write!(f, " from {node}")?;
-        }
-        f.write_str(match self.execution {
-            Execution::Possible => "; the command may have been executed",
-            Execution::NotSent => "; the command was not sent",
-            Execution::Refused | Execution::RefusedForNow => {
-                "; the command was sent and refused, and was not executed"
-            }
-        })?;
-        if let Some(cause) = &self.last_cause {
-            write!(f, " (the previous attempt failed: {})", shown(cause))?;
-        }
-        Ok(())
-    }
-}
-
-/// A reply that is not of the type that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TypeError {
-    /// What was asked for.
-    pub wanted: &'static str,
-    /// What the server sent.
-    pub got: &'static str,
-    /// More about it, such as the text that is not a number.
-    pub detail: Option<String>,
-}
-
-impl TypeError {
-    /// A reply of type `got` where `wanted` was asked for.
-    pub fn new(wanted: &'static str, got: &'static str) -> Self {
-        Self { wanted, got, detail: None }
-    }
-
-    /// Adds what exactly is wrong.
-    #[must_use]
-    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
-        self
-    }
-}
-
-impl fmt::Display for TypeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the reply is {}, which is not {}", self.got, self.wanted)?;
-        if let Some(detail) = &self.detail {
-            write!(f, ": {}", shown(detail))?;
-        } else if self.got == "nil" {
-            f.write_str("; an Option accepts nil, too")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for TypeError {}
+/// Without a source: see the [module](self).
+impl std::error::Error for Error {}
 
 impl From<TypeError> for Error {
     fn from(error: TypeError) -> Self {
@@ -363,6 +228,8 @@ impl From<TypeError> for Error {
 
 #[cfg(test)]
 mod tests {
+    use truename_resp::ErrorReply;
+
     use super::*;
 
     #[test]
@@ -381,6 +248,7 @@ mod tests {
                 slot: None,
                 attempts: 1,
                 last_cause: None,
+                remedy: None,
             }))
         };
         let server = |text: &'static str, execution| {

@@ -59,67 +59,59 @@ impl CloseCause {
         format!("no reply came: {self}")
     }
 
+    /// The table: what follows from each cause. It does not compile without a row for every one.
+    fn traits(&self) -> Traits {
+        match self {
+            Self::Connect(failures) => {
+                let is_transient = failures.iter().any(|failure| failure.cause.is_transient());
+                Traits { is_transient, ..USUAL }
+            }
+            Self::Io(error) => Traits {
+                is_by_server: is_closed(error),
+                may_be_a_commands_doing: error.kind() == io::ErrorKind::TimedOut,
+                ..USUAL
+            },
+            Self::PeerClosed => Traits { is_by_server: true, ..USUAL },
+            Self::Stalled(_) | Self::Overdue(_) | Self::Protocol(_) | Self::Panicked(_) => {
+                Traits { may_be_a_commands_doing: true, ..USUAL }
+            }
+            Self::Renewed | Self::TrustChanged(_) | Self::Recalled | Self::SlotMoved | Self::Unblocked(_) => {
+                USUAL
+            }
+            Self::Retired | Self::Abandoned => Traits { is_transient: false, ..USUAL },
+        }
+    }
+
     /// Whether the server itself ended the connection, so that it reads nothing more from it.
     ///
     /// After any other end, such as a silence that we lost patience with, what was sent may still be under way:
     /// a frozen server reads it when it thaws, after commands that came on newer connections.
     pub(crate) fn is_by_server(&self) -> bool {
-        match self {
-            Self::PeerClosed => true,
-            Self::Io(error) => is_closed(error),
-            Self::Connect(_)
-            | Self::Stalled(_)
-            | Self::Overdue(_)
-            | Self::Protocol(_)
-            | Self::Renewed
-            | Self::TrustChanged(_)
-            | Self::Recalled
-            | Self::Retired
-            | Self::Abandoned
-            | Self::Panicked(_)
-            | Self::SlotMoved
-            | Self::Unblocked(_) => false,
-        }
+        self.traits().is_by_server
     }
 
     /// Whether a command may have caused it: one that is slow, or whose reply exceeds a limit or makes our code or the
     /// user's panic. Then the oldest one is suspected, and those after it are sent again at most once: another such command
     /// may be ahead of them.
     pub(crate) fn may_be_a_commands_doing(&self) -> bool {
-        match self {
-            Self::Stalled(_) | Self::Overdue(_) | Self::Protocol(_) | Self::Panicked(_) => true,
-            Self::Io(error) => error.kind() == io::ErrorKind::TimedOut,
-            Self::Connect(_)
-            | Self::PeerClosed
-            | Self::Renewed
-            | Self::TrustChanged(_)
-            | Self::Recalled
-            | Self::Retired
-            | Self::Abandoned
-            | Self::SlotMoved
-            | Self::Unblocked(_) => false,
-        }
+        self.traits().may_be_a_commands_doing
     }
 
     /// Whether trying the same node again soon can help.
     pub(crate) fn is_transient(&self) -> bool {
-        match self {
-            Self::Connect(failures) => failures.iter().any(|failure| failure.cause.is_transient()),
-            Self::Io(_)
-            | Self::PeerClosed
-            | Self::Stalled(_)
-            | Self::Overdue(_)
-            | Self::Protocol(_)
-            | Self::Renewed
-            | Self::TrustChanged(_)
-            | Self::Recalled
-            | Self::Panicked(_)
-            | Self::SlotMoved
-            | Self::Unblocked(_) => true,
-            Self::Retired | Self::Abandoned => false,
-        }
+        self.traits().is_transient
     }
 }
+
+/// What follows from a cause, each as the method of the same name says.
+struct Traits {
+    is_by_server: bool,
+    may_be_a_commands_doing: bool,
+    is_transient: bool,
+}
+
+/// Nobody in particular ended the connection, and another one may be better.
+const USUAL: Traits = Traits { is_by_server: false, may_be_a_commands_doing: false, is_transient: true };
 
 impl fmt::Display for CloseCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -169,23 +161,30 @@ mod tests {
     /// After a panic, reads were sent again until their deadlines, each time to panic again and to fail the other commands
     /// on the connection.
     #[test]
-    fn what_may_end_a_connection_again_is_suspect() {
+    fn what_follows_from_each_cause() {
         let io = |kind: io::ErrorKind| CloseCause::Io(kind.into());
+        // By the server? A command's doing? Another try?
         let rows = [
-            (CloseCause::Stalled(Duration::ZERO), true),
-            (CloseCause::Overdue(Duration::ZERO), true),
-            (CloseCause::Protocol(String::new()), true),
-            (CloseCause::Panicked(String::new()), true),
-            (io(io::ErrorKind::TimedOut), true),
-            (io(io::ErrorKind::ConnectionReset), false),
-            (CloseCause::PeerClosed, false),
-            (CloseCause::Renewed, false),
-            (CloseCause::Recalled, false),
-            (CloseCause::Retired, false),
-            (CloseCause::Abandoned, false),
+            (CloseCause::Connect(Vec::new()), false, false, false),
+            (io(io::ErrorKind::TimedOut), false, true, true),
+            (io(io::ErrorKind::ConnectionReset), true, false, true),
+            (CloseCause::PeerClosed, true, false, true),
+            (CloseCause::Stalled(Duration::ZERO), false, true, true),
+            (CloseCause::Overdue(Duration::ZERO), false, true, true),
+            (CloseCause::Protocol(String::new()), false, true, true),
+            (CloseCause::Panicked(String::new()), false, true, true),
+            (CloseCause::Renewed, false, false, true),
+            (CloseCause::TrustChanged(Cause::CertificateRevoked), false, false, true),
+            (CloseCause::Recalled, false, false, true),
+            (CloseCause::SlotMoved, false, false, true),
+            (CloseCause::Unblocked(String::new()), false, false, true),
+            (CloseCause::Retired, false, false, false),
+            (CloseCause::Abandoned, false, false, false),
         ];
-        for (cause, is_suspect) in rows {
+        for (cause, by_server, is_suspect, is_transient) in rows {
+            assert_eq!(cause.is_by_server(), by_server, "{cause:?}");
             assert_eq!(cause.may_be_a_commands_doing(), is_suspect, "{cause:?}");
+            assert_eq!(cause.is_transient(), is_transient, "{cause:?}");
         }
     }
 }

@@ -17,7 +17,6 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::handle::Shared;
 use crate::connect::{Connected, Connector, Explain, KnownNode, Target};
-use crate::error::{Cause, NodeFailure};
 
 /// The pause after a question without an answer, such as one to a closed port.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -74,23 +73,10 @@ impl Inquirer {
                 *kept = Some(connected);
                 true
             }
-            Ok(Err(failures)) => failures.iter().any(is_reply),
+            Ok(Err(failures)) => failures.iter().any(|failure| failure.cause.is_reply()),
             Err(_) => false,
         }
     }
-}
-
-/// Whether the failure is a reply of the node itself.
-fn is_reply(failure: &NodeFailure) -> bool {
-    matches!(
-        failure.cause,
-        Cause::AuthRequired
-            | Cause::WrongCredentials
-            | Cause::NoPermission(_)
-            | Cause::ServerRefused(_)
-            | Cause::Loading
-            | Cause::BadTopology(_)
-    )
 }
 
 /// A question under way, if any.
@@ -122,10 +108,7 @@ impl fmt::Debug for Inquiry {
 
 #[cfg(test)]
 mod tests {
-    use truename_topology::Endpoint;
-
-    use super::*;
-    use crate::error::Phase;
+    use crate::error::Cause;
 
     #[test]
     fn what_counts_as_a_sign_of_life() {
@@ -144,19 +127,7 @@ mod tests {
             (stranger, false),
         ];
         for (cause, counts) in rows {
-            let failure = NodeFailure {
-                node: Endpoint::new("node", 1),
-                is_seed: false,
-                dialled: None,
-                peer: None,
-                phase: Phase::Hello,
-                cause,
-                acceptable: Vec::new(),
-                certificate: None,
-                remedy: None,
-                elapsed: Duration::ZERO,
-            };
-            assert_eq!(is_reply(&failure), counts, "{failure:?}");
+            assert_eq!(cause.is_reply(), counts, "{cause:?}");
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The verdict on a cluster, beyond what each node's own report says. Pure.
 
-use truename_topology::{Disagreement, Slot, SlotMap, View, reconcile};
+use truename_topology::view::SkipReason;
+use truename_topology::{Disagreement, Skipped, Slot, SlotMap, View, reconcile};
 
 use super::report::NodeReport;
-use crate::error::{Cause, NodeFailure, Phase};
+use crate::error::{Check, NodeFailure, Remedy};
 
 /// Slots without a node to send a command to.
 pub(super) fn slots_without_owner(map: &SlotMap) -> usize {
@@ -33,13 +34,8 @@ pub(super) fn tell_the_dead_from_the_hidden(nodes: &mut [NodeReport]) {
             .iter()
             .all(|failure| failure.dialled.as_ref().is_some_and(|dialled| *dialled != failure.node));
         let remedy = match is_led {
-            true => "other nodes answer, so this one is down, or the rule, tunnel or port mapping that leads to it is wrong: \
-                     check these, that the node is running, and the firewall"
-                .to_owned(),
-            false => format!(
-                "other nodes answer, so this one is down or its port {} is closed: check that it is running, and the firewall",
-                node.node.endpoint.port()
-            ),
+            true => Remedy::from(Check::NodeOrItsRule),
+            false => Remedy::Down { port: node.node.endpoint.port() },
         };
         for failure in node.failures.iter_mut().filter(|failure| is_unreachable(failure)) {
             failure.remedy = Some(remedy.clone());
@@ -54,6 +50,11 @@ fn way(node: &NodeReport) -> Option<(String, bool)> {
 }
 
 fn is_unreachable(failure: &NodeFailure) -> bool {
-    failure.phase == Phase::Tcp
-        && matches!(failure.cause, Cause::Refused | Cause::Unreachable(_) | Cause::TimedOut)
+    failure.cause.is_unreachable(failure.phase)
+}
+
+/// What would make nodes addressable that are not.
+pub(super) fn remedy_for_skipped(skipped: &[Skipped]) -> Option<Remedy> {
+    let is_nameless = |skipped: &Skipped| skipped.why == SkipReason::UnknownEndpoint;
+    skipped.iter().any(is_nameless).then(|| Check::AnnouncedNames.into())
 }

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::cluster::Node;
 use crate::command::Route;
 use crate::error::{
-    Error, Execution, InterruptedError, ProtocolError, RouteError, ServerError, TimeoutError,
+    Error, Execution, InterruptedError, ProtocolError, Remedy, RouteError, ServerError, TimeoutError,
 };
 use crate::lane::{Backoff, CloseCause};
 
@@ -58,7 +58,20 @@ struct Trail {
 #[derive(Debug)]
 enum Last {
     Closed(Arc<CloseCause>),
-    Refused(String),
+    Refused(Refused),
+}
+
+/// Why a node did not execute the command, and what would help.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) text: String,
+    pub(super) remedy: Option<Remedy>,
+}
+
+impl From<&str> for Refused {
+    fn from(text: &str) -> Self {
+        Self { text: text.to_owned(), remedy: None }
+    }
 }
 
 impl Attempts {
@@ -100,10 +113,10 @@ impl Attempts {
     }
 
     /// A node refused the command, or sent it elsewhere.
-    pub(super) fn note_refused(&mut self, node: &Node, text: impl Into<String>) {
+    pub(super) fn note_refused(&mut self, node: &Node, refused: impl Into<Refused>) {
         let trail = self.trail();
         trail.node = Some(node.endpoint().clone());
-        trail.last = Some(Last::Refused(text.into()));
+        trail.last = Some(Last::Refused(refused.into()));
         trail.was_refused = true;
     }
 
@@ -132,7 +145,7 @@ impl Attempts {
     pub(super) fn note_doubt(&mut self, node: &Node, error: &ErrorReply) -> bool {
         let trail = self.trail();
         trail.node = Some(node.endpoint().clone());
-        trail.last = Some(Last::Refused(error.message().to_owned()));
+        trail.last = Some(Last::Refused(error.message().into()));
         let why = format!("its answer may come from what it ran: {}", error.message());
         trail.unknown = Some((node.endpoint().clone(), why));
         let is_first = !trail.doubted.contains(node.endpoint());
@@ -162,7 +175,7 @@ impl Attempts {
         match self.trail.as_ref().and_then(|trail| trail.unknown.as_ref()) {
             Some((node, why)) if !error.may_have_executed() => {
                 let interrupted = InterruptedError::new(node.clone(), self.slot(), why.clone(), self.count);
-                Error::Interrupted(Box::new(interrupted.followed_by(&error)))
+                Error::Interrupted(Box::new(interrupted.followed_by(error.in_brief())))
             }
             _ => error,
         }
@@ -233,15 +246,15 @@ impl Attempts {
     /// Time is up: says what stood in the way.
     pub(super) fn timed_out(&self, submitted: bool) -> Error {
         let trail = self.trail.as_deref();
-        let last_cause = match trail.and_then(|trail| trail.last.as_ref()) {
+        let (last_cause, remedy) = match trail.and_then(|trail| trail.last.as_ref()) {
             Some(Last::Closed(cause)) => match &**cause {
                 CloseCause::Connect(failures) if !submitted => {
                     return Error::connect(failures.clone(), self.started.elapsed());
                 }
-                cause => Some(cause.to_string()),
+                cause => (Some(cause.to_string()), None),
             },
-            Some(Last::Refused(text)) => Some(text.clone()),
-            None => None,
+            Some(Last::Refused(Refused { text, remedy })) => (Some(text.clone()), remedy.clone()),
+            None => (None, None),
         };
         Error::Timeout(Box::new(TimeoutError {
             after: self.timeout,
@@ -254,6 +267,7 @@ impl Attempts {
             slot: self.slot(),
             attempts: self.count,
             last_cause,
+            remedy,
         }))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use truename_resp::ErrorReply;
 use truename_topology::{Endpoint, Redirect};
 
-use super::attempts::Attempts;
+use super::attempts::{Attempts, Refused};
 use super::destination::Destination;
 use super::judge::{Hint, Setback, Verdict, is_refusal, judge};
 use super::request::Request;
@@ -41,9 +41,8 @@ impl Router {
         let followed = match refused {
             // That is not progress. The servers may change their minds.
             Some((redirect, why)) => {
-                let remedy = why.remedy.as_deref().unwrap_or("it is not dialled");
-                let text = format!("{redirect}, but {}; {remedy}", why.summary());
-                self.wait(&text, &node, request, attempts).await
+                let text = format!("{redirect}, but {}; it is not dialled", why.summary());
+                self.wait(Refused { text, remedy: why.remedy }, &node, request, attempts).await
             }
             None => self.act_on(verdict, &node, request, attempts).await,
         };
@@ -81,11 +80,11 @@ impl Router {
             }
             Verdict::Reconnect(error) => {
                 node.reconnect_after_drain();
-                self.wait(error.message(), node, request, attempts).await
+                self.wait(error.message().into(), node, request, attempts).await
             }
             Verdict::Wait(error) => {
                 self.note_demotion(node, &error);
-                self.wait(error.message(), node, request, attempts).await
+                self.wait(error.message().into(), node, request, attempts).await
             }
             Verdict::Doubt { error, hint } => self.pursue(error, &hint, node, request, attempts).await,
             Verdict::Resend { cause, is_lost } => {
@@ -108,13 +107,13 @@ impl Router {
     /// Refused for now: another node may be right a moment later, or the same one.
     async fn wait(
         &self,
-        text: &str,
+        refused: Refused,
         node: &Node,
         request: &Request<'_, '_>,
         attempts: &mut Attempts,
     ) -> Result<Destination, Error> {
         observe::resent("refused");
-        attempts.note_refused(node, text);
+        attempts.note_refused(node, refused);
         self.cluster.hints.refresh();
         attempts.back_off().await?;
         self.resolve(request, attempts).await
@@ -128,7 +127,7 @@ impl Router {
     }
 
     fn note_redirect(&self, redirect: &Redirect, node: &Node, attempts: &mut Attempts) {
-        attempts.note_refused(node, redirect.to_string());
+        attempts.note_refused(node, redirect.to_string().as_str());
         let from = attempts.node();
         self.cluster.bus.emit(|| Event::Redirected { from, redirect: redirect.clone() });
     }

@@ -18,7 +18,7 @@ pub(crate) fn classify_tls_error(error: &std::io::Error) -> Option<(Cause, Optio
             None => (certificate_cause(reason), None),
         },
         rustls::Error::AlertReceived(alert) => (alert_cause(*alert), None),
-        rustls::Error::InvalidMessage(_) => (Cause::PlaintextPort, None),
+        rustls::Error::InvalidMessage(_) => (Cause::NotTls, None),
         other => (tls_cause(other), None),
     })
 }

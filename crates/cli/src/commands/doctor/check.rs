@@ -1,7 +1,7 @@
 //! The checks of a row. Pure: each looks at what was found out about one node and returns a cell.
 
 use truename::Certificate;
-use truename::error::{Cause, NodeFailure, Phase};
+use truename::error::{CauseKind, NodeFailure, Phase};
 use truename::probe::NodeReport;
 
 use crate::render::human;
@@ -84,12 +84,17 @@ pub(super) fn name(row: &NodeReport) -> Cell {
         Some(certificate) if row.facts.is_some() => {
             Cell::doubtful(format!("not checked: {}", names(certificate)))
         }
-        Some(certificate) if decisive(row).is_some_and(|failure| failure.cause == Cause::NameMismatch) => {
+        Some(certificate) if decisive(row).is_some_and(is_name_mismatch) => {
             Cell::bad(format!("presents {}", names(certificate)))
         }
         Some(certificate) => Cell::doubtful(names(certificate)),
         None => Cell::plain(""),
     }
+}
+
+/// Whether the certificate has none of the acceptable names.
+pub(super) fn is_name_mismatch(failure: &NodeFailure) -> bool {
+    failure.cause.kind() == CauseKind::NameMismatch
 }
 
 fn names(certificate: &Certificate) -> String {

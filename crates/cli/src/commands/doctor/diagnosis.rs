@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use truename::Certificate;
-use truename::error::{Cause, NodeFailure};
+use truename::error::{CauseKind, NodeFailure};
 use truename::probe::{ClusterReport, NodeReport};
 use truename::topology::{Endpoint, Profile, Slot};
 
-use super::check;
+use super::check::{self, is_name_mismatch};
 use crate::exit::Exit;
 use crate::render::human;
 
@@ -38,8 +38,8 @@ impl Diagnosis {
             return Exit::Ok;
         }
         match self.report.decisive() {
-            Some(failure) => (&failure.cause).into(),
-            None if self.report.slots_without_owner() > 0 => Exit::BadTopology,
+            Some(failure) => failure.cause.kind().into(),
+            None if self.report.slots_without_owner() > 0 => CauseKind::BadTopology.into(),
             None => Exit::Problem,
         }
     }
@@ -91,7 +91,7 @@ impl Diagnosis {
     /// Whether names were at fault anywhere.
     pub(super) fn has_name_mismatch(&self) -> bool {
         let mut failures = self.rows().flat_map(|row| &row.failures).chain(&self.report.failures);
-        failures.any(|failure| failure.cause == Cause::NameMismatch)
+        failures.any(is_name_mismatch)
     }
 
     /// Nodes that were reached only by a detour, with the attempt that failed before.

@@ -4,12 +4,12 @@ use std::io;
 
 use truename::probe::NodeReport;
 use truename::topology::Slot;
-use truename::topology::view::SkipReason;
 
 use super::check;
 use super::diagnosis::{Diagnosis, Expiring};
 use crate::render::table::Table;
 use crate::render::{Page, human};
+use crate::spelling::as_options;
 
 const HEADERS: [&str; 12] = [
     "node",
@@ -67,7 +67,7 @@ fn failures(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
         if position > 0 {
             page.blank()?;
         }
-        page.indented(failure)?;
+        page.indented(failure.spelled(as_options))?;
     }
     Ok(())
 }
@@ -86,10 +86,8 @@ fn topology(diagnosis: &Diagnosis, page: &mut Page<'_>) -> io::Result<()> {
     for skipped in skipped {
         page.indented(format!("- Cannot be addressed: {skipped}."))?;
     }
-    if skipped.iter().any(|skipped| skipped.why == SkipReason::UnknownEndpoint) {
-        page.indented(
-            "  remedy     give every node a `cluster-announce-hostname`, or set `cluster-preferred-endpoint-type ip`",
-        )?;
+    if let Some(remedy) = diagnosis.report.remedy_for_skipped() {
+        page.indented(format!("  remedy     {}", remedy.spelled(as_options)))?;
     }
     Ok(())
 }

@@ -1,0 +1,115 @@
+//! A chain of errors says nothing twice: not as `anyhow` prints it, nor as a logger does that follows `source`.
+
+use std::error::Error as _;
+
+use truename_resp::ErrorReply;
+use truename_topology::{AnnouncedNode, Role};
+
+use super::traits_tests::every_cause;
+use super::*;
+
+/// An error of every variant, those that hold others with all that they can hold. One without a place here does not compile.
+fn every_error() -> Vec<Error> {
+    let first = Error::config_with_remedy("no seed is given", "add one with Config::seed");
+    std::iter::successors(Some(first), next).collect()
+}
+
+fn next(error: &Error) -> Option<Error> {
+    let node = || Endpoint::new("node", 1);
+    Some(match error {
+        Error::Config(_) => Error::connect(failures(), Duration::ZERO),
+        Error::Connect(_) => Error::Route(Box::new(RouteError::NoNodes)),
+        Error::Route(_) => Error::Server(Box::new(ServerError {
+            reply: ErrorReply::new("ERR no"),
+            node: node(),
+            slot: None,
+            attempts: 1,
+            execution: Execution::Refused,
+        })),
+        Error::Server(_) => Error::Protocol(Box::new(ProtocolError { what: "why".to_owned(), node: node() })),
+        Error::Protocol(_) => {
+            let lost = InterruptedError::new(node(), None, "no reply came".to_owned(), 2);
+            let later = Error::connect(failures(), Duration::ZERO);
+            Error::Interrupted(Box::new(lost.followed_by(later.in_brief())))
+        }
+        Error::Interrupted(_) => Error::Timeout(Box::new(TimeoutError {
+            after: Duration::ZERO,
+            execution: Execution::RefusedForNow,
+            node: Some(node()),
+            slot: None,
+            attempts: 1,
+            last_cause: Some("MOVED".to_owned()),
+            remedy: Some(Remedy::MoreTime),
+        })),
+        Error::Timeout(_) => Error::from(TypeError::new("a number", "nil")),
+        Error::Type(_) => Error::Closed,
+        Error::Closed => return None,
+    })
+}
+
+fn failures() -> Vec<NodeFailure> {
+    let node = AnnouncedNode::new(Endpoint::new("node", 1), Role::Primary);
+    let case = Case::of(&node, Phase::Tls);
+    every_cause().into_iter().map(|cause| NodeFailure::new(&case, cause, Duration::ZERO)).collect()
+}
+
+/// The sentences of a chain, each as often as it is printed.
+fn sentences(error: &Error) -> Vec<String> {
+    let mut texts = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(error) = source {
+        texts.push(error.to_string());
+        source = error.source();
+    }
+    let all = texts.join("\n");
+    let sentences = all.split(['\n', ';']).map(|sentence| sentence.trim().to_owned());
+    sentences.filter(|sentence| sentence.len() > 30).collect()
+}
+
+/// `source` led from an error to its own report: `{:#}` printed the whole of it twice.
+#[test]
+fn no_chain_repeats_what_the_error_says() {
+    for error in every_error() {
+        assert!(error.source().is_none(), "{error}: its text has the whole report");
+        // What failed with the same advice at several nodes is told of each.
+        if !matches!(error, Error::Connect(_)) {
+            says_nothing_twice(&error);
+        }
+    }
+    for failure in failures() {
+        says_nothing_twice(&Error::connect(vec![failure], Duration::ZERO));
+    }
+}
+
+fn says_nothing_twice(error: &Error) {
+    let mut sentences = sentences(error);
+    let count = sentences.len();
+    sentences.sort();
+    sentences.dedup();
+    assert_eq!(sentences.len(), count, "{error}");
+}
+
+#[test]
+fn an_error_that_follows_another_keeps_its_advice_once() {
+    let timeout = every_error().into_iter().find(|error| matches!(error, Error::Timeout(_))).expect("one");
+    let advice = Remedy::MoreTime.to_string();
+    assert_eq!(timeout.to_string().matches(&advice).count(), 1, "{timeout}");
+    let lost = InterruptedError::new(Endpoint::new("node", 1), None, "no reply came".to_owned(), 2);
+    let both = Error::Interrupted(Box::new(lost.followed_by(timeout.in_brief())));
+    assert_eq!(both.to_string().matches(&advice).count(), 1, "{both}");
+    assert_eq!(both.remedy(), Some(&Remedy::MoreTime));
+}
+
+#[test]
+fn every_error_that_advises_does_so_in_the_words_of_whoever_prints_it() {
+    for error in every_error().into_iter().filter(|error| error.remedy().is_some()) {
+        let mine = error.spelled(|setting, f| write!(f, "<{setting:?}>")).to_string();
+        // What a text says of the configuration as it was written is the same for everybody.
+        if !matches!(error, Error::Config(_)) {
+            assert!(!mine.contains("Config::") && !mine.contains("Tls::"), "{mine}");
+        }
+        if let Some(Remedy::MoreTime) = error.remedy() {
+            assert!(mine.contains("<ConnectTimeout>"), "{mine}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What became of a command that reached a node, or might have.
+
+use std::fmt;
+use std::time::Duration;
+
+use truename_resp::ErrorReply;
+use truename_topology::{Endpoint, Slot};
+
+use super::execution::Execution;
+use super::remedy::{Remedy, Spelling, Tell, as_calls};
+use super::text::shown;
+
+/// An error reply.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServerError {
+    /// What the server said.
+    pub reply: ErrorReply,
+    /// The node that said it.
+    pub node: Endpoint,
+    /// The slot of the command's key.
+    pub slot: Option<Slot>,
+    /// How often the command was tried.
+    pub attempts: u32,
+    /// What the reply proves about the execution of the command.
+    pub execution: Execution,
+}
+
+impl ServerError {
+    /// The first word of the error, such as `WRONGTYPE`.
+    pub fn code(&self) -> &str {
+        self.reply.code()
+    }
+
+    /// Whether the error proves that the command was not executed. Its code alone does not: scripts choose theirs.
+    pub fn is_refusal(&self) -> bool {
+        !self.execution.may_have_happened()
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (from {})", self.reply, self.node)
+    }
+}
+
+/// A peer that broke the protocol.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ProtocolError {
+    /// What it did.
+    pub what: String,
+    /// The node.
+    pub node: Endpoint,
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} broke the protocol: {}", self.node, shown(&self.what))
+    }
+}
+
+/// A command whose fate is unknown: it was sent, and the connection was lost before its reply, or an earlier attempt may
+/// have been executed although the last one was not.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct InterruptedError {
+    /// The node that had the command.
+    pub node: Endpoint,
+    /// The slot of the command's key.
+    pub slot: Option<Slot>,
+    /// Why it is unknown.
+    pub cause: String,
+    /// How often the command was tried.
+    pub attempts: u32,
+    /// What would fix what later attempts met.
+    pub remedy: Option<Remedy>,
+}
+
+impl InterruptedError {
+    pub(crate) fn new(node: Endpoint, slot: Option<Slot>, cause: String, attempts: u32) -> Self {
+        Self { node, slot, cause, attempts, remedy: None }
+    }
+
+    /// Adds what became of the attempts after the one whose fate is unknown, in one line, and what would help there.
+    pub(crate) fn followed_by(mut self, (error, remedy): (String, Option<Remedy>)) -> Self {
+        self.cause = format!("{}; then, sent again: {error}", self.cause);
+        self.remedy = remedy;
+        self
+    }
+}
+
+impl Tell for InterruptedError {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
+        write!(
+            f,
+            "the command was sent to {} and may have been executed: {}",
+            self.node,
+            shown(&self.cause)
+        )?;
+        tell_remedy(f, self.remedy.as_ref(), spelling)
+    }
+}
+
+impl fmt::Display for InterruptedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(f, as_calls)
+    }
+}
+
+/// What would help, after the text of an error.
+fn tell_remedy(f: &mut fmt::Formatter<'_>, remedy: Option<&Remedy>, spelling: Spelling) -> fmt::Result {
+    match remedy {
+        Some(remedy) => write!(f, "; {}", shown(&remedy.spelled(spelling).to_string())),
+        None => Ok(()),
+    }
+}
+
+/// A deadline that passed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TimeoutError {
+    /// The time that the command had.
+    pub after: Duration,
+    /// What is known about the execution of the command.
+    pub execution: Execution,
+    /// The node that it was for last.
+    pub node: Option<Endpoint>,
+    /// The slot of the command's key.
+    pub slot: Option<Slot>,
+    /// How often the command was tried.
+    pub attempts: u32,
+    /// What the last attempt before failed with.
+    pub last_cause: Option<String>,
+    /// What would fix that.
+    pub remedy: Option<Remedy>,
+}
+
+impl Tell for TimeoutError {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
+        let is_refused = matches!(self.execution, Execution::Refused | Execution::RefusedForNow);
+        let what = if is_refused { "no success" } else { "no reply" };
+        write!(f, "{what} within {} ms", self.after.as_millis())?;
+        if let Some(node) = &self.node {
+            write!(f, " from {node}")?;
+        }
+        f.write_str(match self.execution {
+            Execution::Possible => "; the command may have been executed",
+            Execution::NotSent => "; the command was not sent",
+            Execution::Refused | Execution::RefusedForNow => {
+                "; the command was sent and refused, and was not executed"
+            }
+        })?;
+        if let Some(cause) = &self.last_cause {
+            write!(f, " (the previous attempt failed: {}", shown(cause))?;
+            tell_remedy(f, self.remedy.as_ref(), spelling)?;
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for TimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(f, as_calls)
+    }
+}

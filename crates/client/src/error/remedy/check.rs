@@ -1,0 +1,97 @@
+//! [`Check`]: what to look at, to change or to wait for outside of the configuration.
+
+/// Something outside of the configuration that would fix a failure, or show what does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Check {
+    /// The configured address, the firewall, and whether the server runs.
+    SeedAddress,
+    /// The configured address, and a firewall that drops packets.
+    Firewall,
+    /// What a rule, an address map or the provider's profile leads to.
+    RuledAddress,
+    /// The node, or what leads to it: the cluster's other nodes answer.
+    NodeOrItsRule,
+    /// The ports that are left on this machine.
+    LocalPorts,
+    /// Whether the port speaks TLS.
+    TlsServer,
+    /// The server's load.
+    Server,
+    /// What listens on the port.
+    Port,
+    /// Whether a server listens there and has room.
+    RoomForClients,
+    /// The server's limit of connections.
+    Maxclients,
+    /// Other attempts of this client.
+    OtherDials,
+    /// This machine's clock.
+    Clock,
+    /// The server's certificate, which has expired.
+    Renewal,
+    /// The server's certificate, which was revoked.
+    Revocation,
+    /// The client certificate.
+    ClientCertificate,
+    /// The commands that the user may run.
+    Permissions,
+    /// Whether the user may ask for the node's id.
+    NodeIdPermission,
+    /// The names that the nodes announce.
+    AnnouncedNames,
+}
+
+impl Check {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::SeedAddress => "check host and port, the firewall, and that the server is running",
+            Self::Firewall => "check host and port: a firewall that drops packets looks like this",
+            Self::RuledAddress => {
+                "the address that was dialled comes from a rule, an address map or the provider's profile: check that, the \
+                 tunnel or port mapping behind it, and that the node is running"
+            }
+            Self::NodeOrItsRule => {
+                "other nodes answer, so this one is down, or the rule, tunnel or port mapping that leads to it is wrong: \
+                 check these, that the node is running, and the firewall"
+            }
+            Self::LocalPorts => {
+                "this machine has no port left to dial from: close connections that are not needed, or widen \
+                 net.ipv4.ip_local_port_range"
+            }
+            Self::TlsServer => {
+                "the port accepts connections and does not answer TLS: check that it is the TLS port of a server that is \
+                 not frozen"
+            }
+            Self::Server => {
+                "the server accepts connections and does not answer: check that it is not frozen or overloaded"
+            }
+            Self::Port => "check the port: something other than Redis or Valkey listens there",
+            Self::RoomForClients => {
+                "check that a Redis or Valkey server listens there, that it has room for another client (without any, it \
+                 closes TLS connections unread: maxclients), and that no proxy on the way closes the connection"
+            }
+            Self::Maxclients => "raise maxclients on the server, or close connections that are not needed",
+            Self::OtherDials => "try again later: attempts to connect to silent nodes are using up the limit",
+            Self::Clock => "check this machine's clock",
+            Self::Renewal => "renew the server's certificate",
+            Self::Revocation => {
+                "its authority revoked the certificate: install a new one on the server, and find out why"
+            }
+            Self::ClientCertificate => {
+                "check that the client certificate is signed by an authority that the server trusts, is valid now, and \
+                 allows client authentication"
+            }
+            Self::Permissions => {
+                "allow the user the commands that a cluster client needs: ACL SETUSER NAME +hello +client|setinfo \
+                 +client|setname +client|info +cluster|slots +cluster|shards +cluster|myid +ping"
+            }
+            Self::NodeIdPermission => {
+                "allow the user to ask for the node's id (ACL SETUSER NAME +cluster|myid)"
+            }
+            Self::AnnouncedNames => {
+                "give every node a `cluster-announce-hostname`, or set `cluster-preferred-endpoint-type ip`"
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Sentences on where to dial.
+
+use truename_topology::{Endpoint, HostMatch, IdentityName};
+
+use super::check::Check;
+use super::setting::{Setting, Spelling, spelled};
+use super::typeable::{host_in_rule, typeable};
+
+/// A seed's name that is not found.
+pub(super) fn resolve_seed(spelling: Spelling) -> String {
+    let resolve = spelled(Setting::Resolve("HOST".to_owned()), spelling);
+    format!("check the spelling and the DNS server, or pin the name with {resolve}")
+}
+
+/// An announced name that is not found.
+pub(super) fn resolve_announced(name: Option<&IdentityName>, spelling: Spelling) -> String {
+    let resolve = spelled(Setting::Resolve(typeable(name)), spelling);
+    let rule = spelled(Setting::DialRule(format!("{}=HOST", host_in_rule(name))), spelling);
+    format!(
+        "the cluster announces a name that this machine cannot look up: pin it with {resolve}, or dial another host with {rule}"
+    )
+}
+
+/// A name service that is silent.
+pub(super) fn resolve_without_service(name: Option<&IdentityName>, spelling: Spelling) -> String {
+    let resolve = spelled(Setting::Resolve(typeable(name)), spelling);
+    format!("the name service does not answer: check it, or pin the name with {resolve}")
+}
+
+/// A name that is out of scope.
+pub(super) fn trust(name: Option<&IdentityName>, spelling: Spelling) -> String {
+    let typed = typeable(name);
+    let rule = spelled(Setting::DialRule(format!("{}=HOST", host_in_rule(name))), spelling);
+    let trust = spelled(Setting::Trust(typed.clone()), spelling);
+    let domain = spelled(Setting::Trust("*.DOMAIN".to_owned()), spelling);
+    format!(
+        "if {typed} belongs to your cluster, allow it with {trust} or, where a domain is yours alone, all of its names with \
+         {domain}; or dial another host in its place with {rule}"
+    )
+}
+
+/// No connection to a node to which no rule applies. One failure does not show whether the other nodes fail as well.
+pub(super) fn down_or_hidden(
+    node: &Endpoint,
+    hosts: &HostMatch,
+    is_at_seed: bool,
+    spelling: Spelling,
+) -> String {
+    let to = if is_at_seed { "seed" } else { "HOST" };
+    let rule = spelled(Setting::DialRule(format!("{hosts}={to}")), spelling);
+    let meaning = match (is_at_seed, hosts) {
+        (true, _) => "the seed's host with the announced port",
+        (false, HostMatch::Ip) => "another host with the announced ports",
+        (false, _) => "another host with the announced port",
+    };
+    let shifted = spelled(Setting::DialRule("*=seed:+1000".to_owned()), spelling);
+    format!(
+        "if only {node} fails, it is down: check that it is running, and the firewall; if every node fails like this, the \
+         announced addresses cannot be reached from here: one rule says where to dial, such as {rule} for {meaning}, or \
+         {shifted} when the ports are shifted"
+    )
+}
+
+/// A node that cannot be reached where its neighbours can.
+pub(super) fn down(port: u16) -> String {
+    format!(
+        "other nodes answer, so this one is down or its port {port} is closed: check that it is running, and the firewall"
+    )
+}
+
+/// Another node is at the announced address.
+pub(super) fn map_node(node: &Endpoint, spelling: Spelling) -> String {
+    let rule = spelled(Setting::DialRule(format!("{}=HOST:PORT", address_in_rule(node))), spelling);
+    format!("if {node} can be reached elsewhere, say where with a rule for this address alone: {rule}")
+}
+
+/// A rule leads to another node, or to one that does not report its id.
+pub(super) fn fix_rule(node: &Endpoint, reports_id: bool) -> String {
+    match reports_id {
+        true => {
+            format!(
+                "a rule, tunnel or port mapping leads {node} to another node: check the one for this address"
+            )
+        }
+        false => {
+            let ask = Check::NodeIdPermission.text();
+            format!("{ask}, and check the rule, tunnel or port mapping that leads {node} there")
+        }
+    }
+}
+
+/// The guess that the node is at the seed's host was wrong, or it was not proved to be right.
+pub(super) fn fix_announced(node: &Endpoint, reports_id: bool, spelling: Spelling) -> String {
+    const GUESS: &str = "the seed's host with the announced port was only a guess, because the announced address failed: \
+                         that failure is the one to fix";
+    if reports_id {
+        return GUESS.to_owned();
+    }
+    let ask = Check::NodeIdPermission.text();
+    let rule = spelled(Setting::DialRule(format!("{}=seed", address_in_rule(node))), spelling);
+    format!("{GUESS}; if {node} is really reached there, {ask}, or say so with {rule}")
+}
+
+/// The time for connecting ended before the node's own.
+pub(super) fn more_time(spelling: Spelling) -> String {
+    let timeout = spelled(Setting::ConnectTimeout, spelling);
+    format!(
+        "the total time to connect ended before this node's own: allow more with {timeout}, or check that the node answers"
+    )
+}
+
+pub(super) fn database(spelling: Spelling) -> String {
+    let number = spelled(Setting::Database, spelling);
+    format!(
+        "choose another number, or none ({number}, `/NUMBER` in a URL): a cluster has only database 0, unless it is of \
+         Valkey 9 and its `cluster-databases` says otherwise"
+    )
+}
+
+/// One announced address as a rule matches it.
+fn address_in_rule(node: &Endpoint) -> String {
+    let name = IdentityName::parse(node.host()).ok();
+    format!("{}:{}", host_in_rule(name.as_ref()), node.port())
+}

@@ -1,0 +1,91 @@
+//! [`Setting`]: a part of the configuration that advice names, and how it is spelled: as calls of this library, or as
+//! the options of a program that uses it.
+//!
+//! What must stay true: a text that a setting holds can be typed into a shell and into source code as it is. It is a name or an
+//! address in our own spelling, a pin, or a placeholder in capitals.
+
+use std::fmt;
+
+/// A part of the configuration, with the value that it should have.
+///
+/// Exhaustive on purpose, like [`CauseKind`](crate::error::CauseKind): a program that has its own name for each learns from
+/// the compiler of those that it lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// A name or address that the cluster may announce, or `*.DOMAIN`.
+    Trust(String),
+    /// A rule that says where to dial, in its text form.
+    DialRule(String),
+    /// The address of this host.
+    Resolve(String),
+    /// A further name that is acceptable for every node.
+    VerifyAs(String),
+    /// The only acceptable name.
+    VerifyOnly(String),
+    /// Which names are acceptable.
+    IdentityPolicy,
+    /// The trusted authorities.
+    AuthorityFile,
+    /// A revocation list.
+    RevocationListFile,
+    /// A pinned public key, in its text form.
+    Pin(String),
+    /// TLS 1.2 as the oldest version.
+    Tls12,
+    /// The client certificate and its private key.
+    ClientCertificate,
+    /// The password.
+    Password,
+    /// The user's name.
+    User,
+    /// Plaintext instead of TLS.
+    Plaintext,
+    /// The password in plaintext, whatever the provider.
+    PlaintextCredentials,
+    /// The number of the database.
+    Database,
+    /// The time for connecting as a whole.
+    ConnectTimeout,
+}
+
+/// How a program spells settings.
+pub type Spelling = fn(&Setting, &mut fmt::Formatter<'_>) -> fmt::Result;
+
+/// As calls of this library.
+pub(in crate::error) fn as_calls(setting: &Setting, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match setting {
+        Setting::Trust(name) => write!(f, "Config::trust(\"{name}\".parse()?)"),
+        Setting::DialRule(rule) => write!(f, "Config::dial_rule(\"{rule}\".parse()?)"),
+        Setting::Resolve(host) => write!(f, "Config::resolve(\"{host}\", None, ADDR)"),
+        Setting::VerifyAs(name) => write!(f, "Config::verify_as(\"{name}\".parse()?)"),
+        Setting::VerifyOnly(name) => write!(f, "Config::identity(IdentityPolicy::Only(\"{name}\".parse()?))"),
+        Setting::IdentityPolicy => f.write_str("Config::identity, or give it IdentityPolicy::AnyOf"),
+        Setting::AuthorityFile => f.write_str("Tls::ca_file(FILE)"),
+        Setting::RevocationListFile => f.write_str("Tls::crl_file(FILE)"),
+        Setting::Pin(pin) => write!(f, "Tls::pin(\"{pin}\".parse()?)"),
+        Setting::Tls12 => f.write_str("Tls::min_version(TlsVersion::Tls12)"),
+        Setting::ClientCertificate => f.write_str("Tls::client_certificate_files(CERT, KEY)"),
+        Setting::Password => f.write_str("Config::password or Config::credentials"),
+        Setting::User => f.write_str("Config::credentials"),
+        Setting::Plaintext => f.write_str("Config::plaintext"),
+        Setting::PlaintextCredentials => f.write_str("Config::danger_plaintext_credentials"),
+        Setting::Database => f.write_str("Config::database"),
+        Setting::ConnectTimeout => f.write_str("Config::connect_timeout"),
+    }
+}
+
+/// A setting within a sentence.
+pub(super) struct Spelled {
+    setting: Setting,
+    spelling: Spelling,
+}
+
+pub(super) fn spelled(setting: Setting, spelling: Spelling) -> Spelled {
+    Spelled { setting, spelling }
+}
+
+impl fmt::Display for Spelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.spelling)(&self.setting, f)
+    }
+}

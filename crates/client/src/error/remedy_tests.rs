@@ -1,0 +1,330 @@
+//! What is advised for which failure, and in whose words.
+
+use std::sync::Arc;
+
+use rcgen::string::Ia5String;
+use rcgen::{CertificateParams, DnType, KeyPair, SanType};
+use truename_topology::{
+    AddressPolicy, AnnouncedNode, Boundary, DialAddress, HostMatch, IdentityName, Pin, Role,
+};
+
+use super::*;
+use crate::certificate::Certificate;
+
+/// A node that cannot be used: as announced, the seed that led to it, its id, a rule, and where it was dialled.
+#[derive(Clone, Copy, Default)]
+struct Scene<'a> {
+    announced: &'a str,
+    seed: &'a str,
+    id: Option<&'a str>,
+    rule: &'a str,
+    dialled: &'a str,
+    is_seed: bool,
+    certificate: Option<&'a Arc<Certificate>>,
+    boundary: Option<Boundary>,
+}
+
+impl Scene<'_> {
+    fn advice(self, phase: Phase, cause: Cause) -> Option<Remedy> {
+        let node = AnnouncedNode::new(self.announced.parse().expect("an address"), Role::Primary);
+        let node = self.id.into_iter().fold(node, |node, id| node.with_id(id.into()));
+        let seed: Endpoint = self.seed.parse().expect("an address");
+        let rules = (!self.rule.is_empty()).then(|| self.rule.parse().expect("a rule"));
+        let policy = rules.into_iter().fold(AddressPolicy::new(), AddressPolicy::with_rule);
+        let plan = policy.plan_node(&node, &seed, self.boundary.unwrap_or(Boundary::Lifted)).expect("a plan");
+        let dialled: Option<DialAddress> =
+            (!self.dialled.is_empty()).then(|| self.dialled.parse().expect("an address"));
+        let case = Case {
+            node: &node,
+            seed: &seed,
+            is_seed: self.is_seed,
+            has_id: self.id.is_some(),
+            plan: Some(&plan),
+            dialled: dialled.as_ref(),
+            peer: None,
+            certificate: self.certificate,
+            phase,
+        };
+        NodeFailure::new(&case, cause, Duration::ZERO).remedy
+    }
+}
+
+/// A node at its address, to which no rule applies.
+const NODE: Scene<'_> = Scene {
+    announced: "10.0.0.4:8501",
+    seed: "cache.example.net:6379",
+    id: Some("a"),
+    rule: "",
+    dialled: "10.0.0.4:8501",
+    is_seed: false,
+    certificate: None,
+    boundary: None,
+};
+
+fn parsed(name: &str) -> IdentityName {
+    IdentityName::parse(name).expect("a name")
+}
+
+fn ruled(hosts: HostMatch, is_at_seed: bool) -> Option<Remedy> {
+    let node = NODE.announced.parse().expect("an address");
+    Some(Remedy::DownOrHidden { node, hosts, is_at_seed })
+}
+
+#[test]
+fn every_cause_is_advised_by_what_is_known_of_the_attempt() {
+    let why = String::new;
+    let seed = Scene { announced: NODE.seed, dialled: NODE.seed, is_seed: true, id: None, ..NODE };
+    let name = |name: &str| Some(parsed(name));
+    let check = |check: Check| Some(Remedy::Check(check));
+    let pin = Pin::from_digest([7; 32]);
+    for (scene, phase, cause, advised) in [
+        (NODE, Phase::Plan, Cause::Unplannable(why()), None),
+        (
+            NODE,
+            Phase::Plan,
+            Cause::OutOfScope("10.0.0.4".into()),
+            Some(Remedy::Trust { name: name("10.0.0.4") }),
+        ),
+        (seed, Phase::Resolve, Cause::NameNotFound(why()), Some(Remedy::ResolveSeed)),
+        (
+            NODE,
+            Phase::Resolve,
+            Cause::NameNotFound(why()),
+            Some(Remedy::ResolveAnnounced { name: name("10.0.0.4") }),
+        ),
+        (
+            Scene { dialled: "other.test:1", ..NODE },
+            Phase::Resolve,
+            Cause::TimedOut,
+            Some(Remedy::ResolveWithoutService { name: name("other.test") }),
+        ),
+        (NODE, Phase::Tcp, Cause::Refused, ruled(HostMatch::Ip, false)),
+        (Scene { id: None, ..NODE }, Phase::Tcp, Cause::Refused, ruled(HostMatch::Ip, true)),
+        (seed, Phase::Tcp, Cause::Unreachable(why()), check(Check::SeedAddress)),
+        (seed, Phase::Tcp, Cause::TimedOut, check(Check::Firewall)),
+        (Scene { rule: "ip=seed", ..NODE }, Phase::Tcp, Cause::TimedOut, check(Check::RuledAddress)),
+        (Scene { rule: "*=h:1", ..seed }, Phase::Tcp, Cause::Refused, check(Check::RuledAddress)),
+        (Scene { rule: "*=announced", ..seed }, Phase::Tcp, Cause::Refused, check(Check::SeedAddress)),
+        (NODE, Phase::Tcp, Cause::NoLocalAddress(why()), check(Check::LocalPorts)),
+        (NODE, Phase::Tcp, Cause::TooManyDials, check(Check::OtherDials)),
+        (NODE, Phase::Tls, Cause::TimedOut, check(Check::TlsServer)),
+        (NODE, Phase::Topology, Cause::TimedOut, check(Check::Server)),
+        (NODE, Phase::Hello, Cause::ClosedByPeer, check(Check::RoomForClients)),
+        (NODE, Phase::Topology, Cause::ClosedByPeer, None),
+        (NODE, Phase::Tls, Cause::PlaintextPort, Some(Remedy::TlsPort)),
+        (NODE, Phase::Hello, Cause::TlsPort, Some(Remedy::Tls)),
+        (NODE, Phase::Tls, Cause::TlsFailed(why()), None),
+        (NODE, Phase::Tls, Cause::NotTls, check(Check::Port)),
+        (NODE, Phase::Tls, Cause::UnknownIssuer, Some(Remedy::TrustAuthority { authority: None })),
+        (NODE, Phase::Tls, Cause::CertificateExpired, check(Check::Renewal)),
+        (NODE, Phase::Tls, Cause::CertificateNotYetValid, check(Check::Clock)),
+        (NODE, Phase::Tls, Cause::CertificateRejected(why()), None),
+        (NODE, Phase::Tls, Cause::CertificateRevoked, check(Check::Revocation)),
+        (NODE, Phase::Tls, Cause::RevocationUnknown, Some(Remedy::AddRevocationList { issuer: None })),
+        (NODE, Phase::Tls, Cause::PinMismatch { presented: pin }, Some(Remedy::Pin { presented: pin })),
+        (NODE, Phase::Tls, Cause::NoCommonTlsVersion, Some(Remedy::OlderTls)),
+        (NODE, Phase::Tls, Cause::ClientCertificateRequired, Some(Remedy::ClientCertificate)),
+        (NODE, Phase::Tls, Cause::ClientCertificateRejected(why()), check(Check::ClientCertificate)),
+        (NODE, Phase::Auth, Cause::AuthRequired, Some(Remedy::Password)),
+        (NODE, Phase::Auth, Cause::WrongCredentials, Some(Remedy::Login)),
+        (NODE, Phase::Auth, Cause::NoPermission(why()), check(Check::Permissions)),
+        (NODE, Phase::Hello, Cause::NoDatabase(why()), Some(Remedy::Database)),
+        (NODE, Phase::Hello, Cause::NotRedis(why()), check(Check::Port)),
+        (NODE, Phase::Hello, Cause::ServerRefused(why()), None),
+        (
+            NODE,
+            Phase::Hello,
+            Cause::ServerRefused("ERR max number of clients reached".into()),
+            check(Check::Maxclients),
+        ),
+        (NODE, Phase::Hello, Cause::Loading, None),
+        (NODE, Phase::Topology, Cause::BadTopology(why()), None),
+        (NODE, Phase::Tls, Cause::Io(why()), None),
+        (NODE, Phase::Plan, Cause::PlaintextCredentials { provider: "x" }, Some(Remedy::TlsOrNoPassword)),
+        (NODE, Phase::Plan, Cause::Panicked(why()), None),
+    ] {
+        let shown = format!("{phase} {cause:?}");
+        assert_eq!(scene.advice(phase, cause), advised, "{shown}");
+    }
+}
+
+fn certificate(names: &[&str], address: Option<&str>) -> Arc<Certificate> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "a node");
+    let dns = names.iter().map(|name| SanType::DnsName(Ia5String::try_from(*name).expect("ASCII")));
+    let ips = address.into_iter().map(|ip| SanType::IpAddress(ip.parse().expect("an address")));
+    params.subject_alt_names = dns.chain(ips).collect();
+    let signed = params.self_signed(&KeyPair::generate().expect("a key")).expect("a certificate");
+    Arc::new(Certificate::read(signed.der(), &[]).expect("it can be read"))
+}
+
+#[test]
+fn a_name_that_does_not_match_is_advised_by_what_the_certificate_has() {
+    let node = Scene { announced: "n.example.org:1", dialled: "n.example.org:1", ..NODE };
+    let scoped = Scene { boundary: Some(Boundary::Scope), ..NODE };
+    let name = parsed;
+    for (scene, found, advised) in [
+        (NODE, certificate(&["x.test"], None), Remedy::VerifyAs { name: Some(name("x.test")) }),
+        (NODE, certificate(&["*.x.test", "y.test"], None), Remedy::VerifyAs { name: Some(name("y.test")) }),
+        (NODE, certificate(&["not a name"], None), Remedy::VerifyAs { name: None }),
+        (NODE, certificate(&["*.x.test"], None), Remedy::VerifyAsCovered { pattern: "*.x.test".into() }),
+        (NODE, certificate(&[], Some("9.9.9.9")), Remedy::VerifyAsCovered { pattern: "IP 9.9.9.9".into() }),
+        (node, certificate(&[], None), Remedy::Issue { name: Some(name("n.example.org")) }),
+        (scoped, certificate(&[], Some("10.0.0.4")), Remedy::TrustCovered { name: name("10.0.0.4") }),
+    ] {
+        let scene = Scene { certificate: Some(&found), ..scene };
+        assert_eq!(scene.advice(Phase::Tls, Cause::NameMismatch), Some(advised), "{:?}", found.names());
+    }
+}
+
+#[test]
+fn an_unknown_authority_is_advised_by_the_chain_that_was_sent() {
+    let alone = certificate(&["x.test"], None);
+    let chain = |length: usize, issuer: &str| {
+        Arc::new(Certificate {
+            chain_length: length,
+            issuer: issuer.into(),
+            top_issuer: "the top".into(),
+            ..Certificate::clone(&alone)
+        })
+    };
+    for (found, advised) in [
+        (chain(1, &alone.subject), Remedy::TrustCertificate { name: alone.subject.clone() }),
+        (chain(1, "the middle"), Remedy::SendIntermediate { issuer: "the middle".into() }),
+        (chain(2, "the middle"), Remedy::TrustAuthority { authority: Some("the top".into()) }),
+    ] {
+        let scene = Scene { certificate: Some(&found), ..NODE };
+        assert_eq!(scene.advice(Phase::Tls, Cause::UnknownIssuer), Some(advised), "{found:?}");
+    }
+    let scene = Scene { certificate: Some(&alone), ..NODE };
+    let issuer = Some(alone.issuer.clone());
+    assert_eq!(
+        scene.advice(Phase::Tls, Cause::RevocationUnknown),
+        Some(Remedy::AddRevocationList { issuer })
+    );
+}
+
+/// Remedies are copied into shells, and names come from peers.
+#[test]
+fn only_names_are_offered_for_typing() {
+    for (announced, offered) in [
+        ("node.attacker.test", "node.attacker.test"),
+        ("Node.Attacker.Test.", "node.attacker.test"),
+        ("10.0.0.4", "10.0.0.4"),
+        ("fe80::1%;reboot;", "fe80::1"),
+        ("$(reboot)", "NAME"),
+        ("a;reboot", "NAME"),
+        ("b\u{fc}cher", "NAME"),
+    ] {
+        let node = AnnouncedNode::new(Endpoint::new(announced, 1), Role::Primary);
+        let case = Case::of(&node, Phase::Plan);
+        let failure = NodeFailure::new(&case, Cause::OutOfScope(announced.to_owned()), Duration::ZERO);
+        let remedy = failure.remedy.expect("a remedy");
+        let calls = remedy.to_string();
+        assert!(calls.contains(&format!("Config::trust(\"{offered}\".parse()?) ")), "{announced}: {calls}");
+        assert!(!calls.contains("reboot"), "{announced}: {calls}");
+    }
+    let node = AnnouncedNode::new(Endpoint::new("a", 1), Role::Primary);
+    let refused = NodeFailure::new(&Case::of(&node, Phase::Plan), Cause::AuthRequired, Duration::ZERO);
+    assert_eq!(refused.remedy, Some(Remedy::Password));
+}
+
+/// `ping` advised a rule for every node that is down, and the one that had just been tried; `doctor` said it is down.
+#[test]
+fn a_node_that_cannot_be_reached_may_be_down_and_what_was_tried_is_not_advised() {
+    let both = ["is down: check that it is running", "if every node fails like this", "dial_rule"];
+    let ip = "10.0.0.4:8501";
+    let name = "node-1.example.net:6379";
+    let seed = "cache.example.net:6379";
+    for (announced, seed, id, rule, said, unsaid) in [
+        (ip, seed, Some("a"), "", "(\"ip=HOST\"", "=seed\""),
+        (ip, seed, None, "", "(\"ip=seed\"", "HOST"),
+        (ip, "10.0.0.3:8500", Some("a"), "", "(\"10.0.0.4=HOST\"", "\"ip="),
+        ("10.0.0.3:8501", "10.0.0.3:8500", Some("a"), "", "(\"*=seed:+1000\"", "=seed\""),
+        (name, seed, Some("a"), "", "(\"node-1.example.net=HOST\"", "\"*=HOST"),
+        ("[2001:db8::4]:1", "10.0.0.3:1", Some("a"), "", "(\"[2001:db8::4]=HOST\"", "=seed\""),
+        (ip, seed, Some("a"), "ip=seed", "comes from a rule", "dial_rule"),
+    ] {
+        let scene = Scene { announced, seed, id, rule, dialled: announced, ..Scene::default() };
+        for cause in [Cause::Refused, Cause::TimedOut, Cause::Unreachable("x".into())] {
+            let remedy = scene.advice(Phase::Tcp, cause).expect("a remedy").to_string();
+            assert!(remedy.contains(said) && !remedy.contains(unsaid), "{announced} {seed}: {remedy}");
+            assert!(both.iter().all(|part| remedy.contains(part) == rule.is_empty()), "{remedy}");
+        }
+    }
+}
+
+/// A detour that met another node at the seed's host was reported like a second fault, with advice that led all nodes to
+/// one address.
+#[test]
+fn a_guess_that_failed_is_no_fault_of_its_own_and_no_rule_leads_all_nodes_to_one_address() {
+    let guess = "was only a guess";
+    let (ip, at_seed) = ("10.0.0.4:8501", "cache.example.net:8501");
+    for (announced, dialled, rule, answered, said, unsaid) in [
+        (ip, at_seed, "", true, guess, "dial_rule"),
+        (ip, at_seed, "", false, "(\"10.0.0.4:8501=seed\"", "HOST"),
+        (ip, ip, "", true, "(\"10.0.0.4:8501=HOST:PORT\"", guess),
+        (ip, ip, "", false, "+cluster|myid", "dial_rule"),
+        ("[::4]:1", "[::4]:1", "", true, "(\"[::4]:1=HOST:PORT\"", guess),
+        (ip, at_seed, "ip=seed", true, "a rule, tunnel or port mapping leads", "dial_rule"),
+        (ip, at_seed, "ip=seed", false, "+cluster|myid", "dial_rule"),
+    ] {
+        let scene = Scene { announced, dialled, rule, ..NODE };
+        let answered = answered.then(|| "b".to_owned());
+        let cause = Cause::WrongNode { announced: "a".to_owned(), answered };
+        let remedy = scene.advice(Phase::Identity, cause).expect("a remedy").to_string();
+        assert!(remedy.contains(said) && !remedy.contains(unsaid), "{announced} {dialled}: {remedy}");
+    }
+}
+
+/// One remedy of each kind.
+fn every_remedy() -> Vec<Remedy> {
+    let node = || Endpoint::new("10.0.0.4", 1);
+    let name = || Some(parsed("a.test"));
+    let text = || "text".to_owned();
+    vec![
+        Check::Clock.into(),
+        Remedy::Rewrite(text()),
+        Remedy::ResolveSeed,
+        Remedy::ResolveAnnounced { name: name() },
+        Remedy::ResolveWithoutService { name: name() },
+        Remedy::Trust { name: name() },
+        Remedy::DownOrHidden { node: node(), hosts: HostMatch::Ip, is_at_seed: true },
+        Remedy::Down { port: 1 },
+        Remedy::MapNode { node: node() },
+        Remedy::FixRule { node: node(), reports_id: true },
+        Remedy::FixAnnounced { node: node(), reports_id: false },
+        Remedy::MoreTime,
+        Remedy::WidenIdentity { name: parsed("a.test"), is_seed: false },
+        Remedy::TrustCovered { name: parsed("a.test") },
+        Remedy::VerifyAs { name: name() },
+        Remedy::VerifyAsCovered { pattern: text() },
+        Remedy::Issue { name: None },
+        Remedy::TrustAuthority { authority: Some(text()) },
+        Remedy::TrustCertificate { name: text() },
+        Remedy::SendIntermediate { issuer: text() },
+        Remedy::AddRevocationList { issuer: None },
+        Remedy::Pin { presented: Pin::from_digest([7; 32]) },
+        Remedy::OlderTls,
+        Remedy::ClientCertificate,
+        Remedy::TlsPort,
+        Remedy::Tls,
+        Remedy::TlsOrWithout { what: "pins" },
+        Remedy::TlsOrNoPassword,
+        Remedy::OneIdentity,
+        Remedy::Password,
+        Remedy::Login,
+    ]
+}
+
+/// Advice named the calls of the library and the options of the tool side by side, and everybody had to pick.
+#[test]
+fn no_sentence_names_a_setting_in_words_that_are_not_the_printers() {
+    for remedy in every_remedy() {
+        let calls = remedy.to_string();
+        assert!(!calls.contains("--"), "{calls}");
+        let mine = remedy.spelled(|_, f| f.write_str("SETTING")).to_string();
+        assert!(!mine.contains("Config::") && !mine.contains("Tls::") && !mine.contains("--"), "{mine}");
+        assert_eq!(calls == mine, !mine.contains("SETTING"), "{calls}");
+    }
+}
