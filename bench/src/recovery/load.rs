@@ -1,4 +1,5 @@
-//! The load during a fault: workers that increment, write and read keys of their own, and remember every call.
+//! The load during a fault: workers that increment, write and read keys of their own, and remember when each call was
+//! made and how long it took. What was answered is judged at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -6,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
+use truename_lab::history::{Counter, Fate, Findings, Register};
 
-use super::ledger::{Counter, Value, Verdicts};
 use crate::failure::Failure;
 use crate::subjects::Subject;
 use crate::target::Key;
@@ -39,7 +40,7 @@ impl Call {
 #[derive(Debug, Default)]
 pub(super) struct History {
     pub(super) calls: Vec<Call>,
-    pub(super) verdicts: Verdicts,
+    pub(super) findings: Findings,
     /// Kinds of failures, each once.
     pub(super) failures: Vec<String>,
 }
@@ -77,8 +78,8 @@ impl Load {
             pulses.push(Arc::clone(&pulse));
             let worker = Worker {
                 subject: subject.clone(),
-                counts: Counter::default(),
-                writes: Value::new(&*place.value.text),
+                counter: Counter::new(&*place.counter.text),
+                value: Register::new(&*place.value.text),
                 place,
                 history: History::default(),
                 began,
@@ -118,7 +119,7 @@ impl Load {
 impl History {
     fn add(&mut self, part: Self) {
         self.calls.extend(part.calls);
-        self.verdicts.add(part.verdicts);
+        self.findings.add(part.findings);
         part.failures.iter().for_each(|text| self.note(text));
     }
 
@@ -134,8 +135,8 @@ impl History {
 struct Worker<S> {
     subject: S,
     place: Place,
-    counts: Counter,
-    writes: Value,
+    counter: Counter,
+    value: Register,
     history: History,
     began: Instant,
     pulse: Arc<Pulse>,
@@ -148,10 +149,8 @@ impl<S: Subject> Worker<S> {
             let began = self.began.elapsed();
             let outcome = match tokio::time::timeout(HANGS_AFTER, self.call(turn)).await {
                 Ok(outcome) => outcome,
-                Err(_) => {
-                    self.gave_up(turn);
-                    Err(Failure::new(format!("did not end within {HANGS_AFTER:?}")))
-                }
+                // The end of that call is never told.
+                Err(_) => Err(Failure::new(format!("did not end within {HANGS_AFTER:?}"))),
             };
             self.remember(began, outcome);
             turn = (turn + 1) % 3;
@@ -161,33 +160,24 @@ impl<S: Subject> Worker<S> {
     }
 
     async fn call(&mut self, turn: usize) -> Result<(), Failure> {
-        let verdicts = &mut self.history.verdicts;
-        match turn {
-            0 => match self.subject.increment(&self.place.counter).await {
-                Ok(count) => self.counts.acknowledged(count, verdicts),
-                Err(failure) => {
-                    self.counts.failed();
-                    return Err(failure);
-                }
-            },
+        let (findings, outcome) = match turn {
+            0 => {
+                self.counter.increment();
+                let (fate, outcome) = ended(self.subject.increment(&self.place.counter).await);
+                (self.counter.incremented(fate), outcome)
+            }
             1 => {
-                let value = Bytes::from(self.writes.next());
-                self.subject.set(&self.place.value, &value).await?;
-                self.writes.written();
+                let value = Bytes::from(self.value.write());
+                let (fate, outcome) = ended(self.subject.set(&self.place.value, &value).await);
+                (self.value.wrote(fate), outcome)
             }
             _ => {
-                let found = self.subject.read(&self.place.value).await?;
-                self.writes.read(found.as_deref(), verdicts);
+                let (fate, outcome) = ended(self.subject.read(&self.place.value).await);
+                (self.value.read(fate), outcome)
             }
-        }
-        Ok(())
-    }
-
-    /// The call was dropped before it could say so itself.
-    fn gave_up(&mut self, turn: usize) {
-        if turn == 0 {
-            self.counts.failed();
-        }
+        };
+        self.history.findings.add(findings);
+        outcome
     }
 
     fn remember(&mut self, began: Duration, outcome: Result<(), Failure>) {
@@ -201,6 +191,14 @@ impl<S: Subject> Worker<S> {
             self.history.note(&failure.to_string());
         }
         self.history.calls.push(call);
+    }
+}
+
+/// What an error says about execution differs from client to client, so none is believed: the call may have been executed.
+fn ended<T>(outcome: Result<T, Failure>) -> (Fate<T>, Result<(), Failure>) {
+    match outcome {
+        Ok(reply) => (Fate::Acknowledged(reply), Ok(())),
+        Err(failure) => (Fate::Unknown, Err(failure)),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The same clients while nodes fail: each client in turn on a fresh cluster, the same load, the same fault.
 //!
 //! - `fault`: what is done to the servers
-//! - `load`, `ledger`: workers on keys of their own, and what replies give away about duplicates and mix-ups
+//! - `load`: workers on keys of their own; [`truename_lab::history`] says what replies give away about losses, duplicates
+//!   and mix-ups
 //! - `report`: from calls to numbers
 
 mod fault;
-mod ledger;
 mod load;
 mod report;
 

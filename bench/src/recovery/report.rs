@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use truename_lab::history::{Defect, Findings};
 
 use super::load::{Call, History};
 use crate::statistics::short;
@@ -11,6 +12,8 @@ use crate::statistics::short;
 const STEP: Duration = Duration::from_millis(100);
 /// A step in which fewer calls were served is an outage.
 const ENOUGH: f64 = 0.99;
+/// How many examples are shown of what was wrong with replies.
+const EXAMPLES: usize = 3;
 
 /// What one client made of one fault. Times are seconds since the fault, latencies milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,7 +33,7 @@ pub(super) struct Report {
     pub(super) bystanders_p99_ms: Option<f64>,
     /// The p99 of all calls before the fault.
     pub(super) baseline_p99_ms: f64,
-    /// Examples of duplicates and wrong replies.
+    /// Examples of wrong replies, of duplicates and of late executions.
     pub(super) evidence: Vec<String>,
     /// The kinds of failures.
     pub(super) failures: Vec<String>,
@@ -55,9 +58,9 @@ impl Report {
         Self {
             calls: after.len(),
             failed: after.iter().filter(|call| !call.succeeded).count(),
-            duplicates: history.verdicts.duplicates,
-            lost: history.verdicts.lost,
-            wrong: history.verdicts.wrong,
+            duplicates: history.findings.count(Defect::Twice),
+            lost: history.findings.count(Defect::Lost),
+            wrong: history.findings.count(Defect::Foreign),
             servers_ready: servers_ready.as_secs_f64(),
             recovered: recovered.map(|recovered| recovered.as_secs_f64()),
             longest_ms: after.iter().map(|call| milliseconds(call.took)).fold(0.0, f64::max),
@@ -65,7 +68,7 @@ impl Report {
                 .then(|| succeeded as f64 / bystanders.len() as f64),
             bystanders_p99_ms: p99(bystanders.into_iter()),
             baseline_p99_ms: p99(before.iter()).unwrap_or(f64::NAN),
-            evidence: history.verdicts.evidence,
+            evidence: evidence(&history.findings),
             failures: history.failures,
         }
     }
@@ -86,6 +89,13 @@ impl Report {
                 .map_or_else(missing, |p99| format!("{} ({})", short(p99), short(self.baseline_p99_ms))),
         ]
     }
+}
+
+/// A write that was executed late is shown and not counted: no client has to promise that what failed has no effect later.
+/// What was lost is counted and not shown: asynchronous replication explains it.
+fn evidence(findings: &Findings) -> Vec<String> {
+    let shown = [Defect::Foreign, Defect::Twice, Defect::Late];
+    shown.into_iter().flat_map(|defect| findings.examples(defect)).take(EXAMPLES).cloned().collect()
 }
 
 /// How long after the fault the last step ended in which too few calls were served. A step in which nobody could even

@@ -140,6 +140,7 @@ async fn f25_what_the_client_presents_and_trusts_is_replaced_while_it_runs() {
             client.replace_tls(tls).await.expect("well-formed");
             history.healthy_for(100, 5 * SECOND).await;
             let outcome = history.finish().await;
+            outcome.assert_sound();
             assert_eq!(outcome.failed, 0, "connections that exist live on: {:?}", outcome.failures);
             lab.proxies().iter().for_each(|proxy| proxy.end_open(Ending::Close));
         } else {

@@ -53,8 +53,8 @@ async fn f6_forced_failovers_cost_at_most_what_was_under_way() {
     history.healthy_for(300, 5 * SECOND).await;
     let outcome = history.finish().await;
     eprintln!("F6 forced: {}", outcome.summary());
-    // The old primary's last writes may be lost: nobody waited for the replica.
-    assert_eq!((outcome.wrong.len(), outcome.duplicates), (0, 0), "{outcome:?}");
+    // Nobody waited for the replica.
+    outcome.assert_sound_but_for_losses();
     assert!(outcome.failed <= 48, "{outcome:?}");
 }
 

@@ -35,8 +35,7 @@ async fn survives(hurt: impl Fn(&truename_lab::LabNode), limit: Duration) {
         "promoted after {promoted_after:?}, recovered after {recovered_after:?}, {} of {} calls failed: {:?}",
         outcome.failed, outcome.calls, outcome.failures
     );
-    assert_eq!(outcome.wrong, Vec::<String>::new());
-    assert_eq!(outcome.duplicates, 0);
+    outcome.assert_sound_but_for_losses();
     assert!(outcome.slowest < Duration::from_millis(5500), "a call took {:?}", outcome.slowest);
     lab.node(0).cont();
 }

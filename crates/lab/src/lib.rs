@@ -25,7 +25,8 @@
 //! [`LabNode`]s. Inside, `subnet` finds a free loopback network, `plan` decides who listens where, `certificates`,
 //! `nodes_conf` and `server_conf` write what servers read, `server` runs one process, `reaper` cleans up after a
 //! process that died, `forward` is the front door, `fault` a proxy that does harm on demand, `admin` talks to the
-//! servers, and `view` reads what they believe. [`LabError`] is whatever can go wrong.
+//! servers, and `view` reads what they believe. [`LabError`] is whatever can go wrong. [`history`] judges what a client
+//! under test was answered.
 //!
 //! What stays true: every address is in 127.0.0.0/8 and every name ends in `.test`; labs side by side share nothing;
 //! no process and no file outlives the lab, however its owner ends. Linux only: other systems have no loopback range.
@@ -37,6 +38,7 @@ mod config;
 mod error;
 mod fault;
 mod forward;
+pub mod history;
 mod node;
 mod nodes_conf;
 mod plan;

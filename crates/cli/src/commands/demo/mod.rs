@@ -3,14 +3,13 @@
 //! - [`script`]: the acts, in order
 //! - [`trap`]: what happens to a client that trusts the announced address
 //! - [`proof`]: which name each node was verified by
-//! - [`workload`]: tasks that write and read; [`ledger`] judges what they get back, [`tally`] counts
+//! - [`workload`]: tasks that write and read; [`truename_lab::history`] judges what they get back, [`tally`] counts
 //! - [`live`]: what is shown meanwhile
 //! - [`summary`]: the result
 //!
 //! What stays true: whatever ends the demo, servers and files are gone with it; it succeeds only if no answer was
 //! wrong, nothing was executed twice, nothing acknowledged was lost, and the client recovered.
 
-mod ledger;
 mod live;
 mod proof;
 mod script;

@@ -1,4 +1,4 @@
-//! Tasks that write and read all the time, and check every answer.
+//! Tasks that write and read all the time, and have every answer judged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use truename::topology::Slot;
 use truename::{Client, Error, cmd};
+use truename_lab::history::{Counter, Defect, Fate, Findings, Register};
 
-use super::ledger::{CounterHistory, Fate, KeyHistory, Stamp, Verdict};
 use super::tally::Tally;
 
 const WRITERS: usize = 16;
@@ -28,10 +28,10 @@ pub(super) struct Workload {
     stop: Arc<AtomicBool>,
 }
 
-/// What the final reads showed.
+/// What the history of all keys says at the end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Ledger {
-    /// Acknowledged writes that are gone.
+    /// Acknowledged writes that were found missing.
     pub(super) lost: u64,
     /// Increments that were executed more often than they were sent.
     pub(super) duplicates: u64,
@@ -99,22 +99,26 @@ pub(super) fn sum(tallies: &[Arc<Mutex<Tally>>]) -> Tally {
 
 /// One task with keys of its own.
 struct Writer {
-    number: usize,
     client: Client,
-    keys: Vec<(String, KeyHistory)>,
-    counter: (String, CounterHistory),
+    keys: Vec<Register>,
+    counter: Counter,
+    findings: Findings,
     tally: Arc<Mutex<Tally>>,
 }
 
 impl Writer {
     fn new(number: usize, client: Client) -> Self {
-        let keys = (0..KEYS).map(|key| (format!("demo:{number}:{key}"), KeyHistory::default())).collect();
-        let counter = (format!("demo:{number}:count"), CounterHistory::default());
-        Self { number, client, keys, counter, tally: Arc::new(Mutex::new(Tally::new(KEYS + 1))) }
+        Self {
+            client,
+            keys: (0..KEYS).map(|key| Register::new(format!("demo:{number}:{key}"))).collect(),
+            counter: Counter::new(format!("demo:{number}:count")),
+            findings: Findings::default(),
+            tally: Arc::new(Mutex::new(Tally::new(KEYS + 1))),
+        }
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.keys.iter().map(|(name, _)| name.as_str()).chain([self.counter.0.as_str()])
+        self.keys.iter().map(Register::key).chain([self.counter.key()])
     }
 
     async fn run(mut self, stop: Arc<AtomicBool>) -> Self {
@@ -134,66 +138,66 @@ impl Writer {
     }
 
     async fn write(&mut self, key: usize) {
-        let (name, history) = &mut self.keys[key];
-        let stamp = Stamp { key: name.clone(), writer: self.number, sequence: history.next() };
+        let register = &mut self.keys[key];
+        let value = register.write();
         let started = Instant::now();
-        let outcome: Result<(), Error> = self.client.execute(cmd("SET").arg(&*name).arg(stamp.text())).await;
-        history.note(fate(&outcome));
+        let outcome = self.client.execute::<String>(cmd("SET").arg(register.key()).arg(&value)).await;
         self.tally.lock().note(key, started.elapsed(), &outcome);
+        let findings = register.wrote(fate(outcome).ok());
+        self.note(findings);
     }
 
     async fn read(&mut self, key: usize) {
+        let register = &mut self.keys[key];
         let started = Instant::now();
-        let outcome = fetch(&self.client, &self.keys[key].0).await;
-        let verdict = outcome.as_ref().ok().map(|found| self.judge(key, found.as_deref()));
-        let mut tally = self.tally.lock();
-        tally.note(key, started.elapsed(), &outcome);
-        tally.wrong_answers += u64::from(verdict.is_some_and(|verdict| verdict != Verdict::Right));
-    }
-
-    fn judge(&mut self, key: usize, found: Option<&str>) -> Verdict {
-        let (name, history) = &mut self.keys[key];
-        match found {
-            None => history.judge(None),
-            Some(text) => match Stamp::sequence_of(text, name, self.number) {
-                Some(sequence) => history.judge(Some(sequence)),
-                None => Verdict::Foreign,
-            },
-        }
+        let outcome = fetch(&self.client, register.key()).await;
+        self.tally.lock().note(key, started.elapsed(), &outcome);
+        let findings = register.read(fate(outcome));
+        self.note(findings);
     }
 
     async fn increment(&mut self) {
+        self.counter.increment();
         let started = Instant::now();
-        let outcome: Result<u64, Error> = self.client.execute(cmd("INCR").arg(&self.counter.0)).await;
-        let history = &mut self.counter.1;
-        history.note(fate(&outcome));
-        let is_wrong = outcome.as_ref().is_ok_and(|&value| !history.admits(value));
-        let mut tally = self.tally.lock();
-        tally.note(KEYS, started.elapsed(), &outcome);
-        tally.wrong_answers += u64::from(is_wrong);
+        let outcome = self.client.execute::<u64>(cmd("INCR").arg(self.counter.key())).await;
+        self.tally.lock().note(KEYS, started.elapsed(), &outcome);
+        let findings = self.counter.incremented(fate(outcome));
+        self.note(findings);
+    }
+
+    /// An answer is wrong, whatever is wrong with it.
+    fn note(&mut self, findings: Findings) {
+        self.tally.lock().wrong_answers += u64::from(!findings.is_clean());
+        self.findings.add(findings);
     }
 
     /// Reads everything one last time.
     async fn audit(&mut self, client: &Client, ledger: &mut Ledger) {
         for key in 0..KEYS {
-            match fetch_patiently(client, &self.keys[key].0).await {
+            match fetch_patiently(client, self.keys[key].key()).await {
                 None => ledger.unread += 1,
-                Some(found) => match self.judge(key, found.as_deref()) {
-                    Verdict::Right => {}
-                    Verdict::Lost => ledger.lost += 1,
-                    Verdict::Foreign => self.tally.lock().wrong_answers += 1,
-                },
+                Some(fate) => {
+                    let findings = self.keys[key].read(fate);
+                    self.note_last(findings);
+                }
             }
         }
-        let (name, history) = &self.counter;
-        match fetch_patiently(client, name).await {
+        match fetch_patiently(client, self.counter.key()).await {
             None => ledger.unread += 1,
-            Some(found) => {
-                let value = found.and_then(|text| text.parse().ok()).unwrap_or(0);
-                ledger.lost += history.lost(value);
-                ledger.duplicates += history.duplicates(value);
+            Some(fate) => {
+                let findings = self.counter.read(fate);
+                self.note_last(findings);
             }
         }
+        ledger.lost += self.findings.count(Defect::Lost);
+        ledger.duplicates += self.findings.count(Defect::Twice);
+    }
+
+    /// What the last answers show to be lost or doubled is counted as that alone.
+    fn note_last(&mut self, findings: Findings) {
+        let others = findings.clone().without(Defect::Lost).without(Defect::Twice);
+        self.tally.lock().wrong_answers += u64::from(!others.is_clean());
+        self.findings.add(findings);
     }
 }
 
@@ -201,19 +205,21 @@ async fn fetch(client: &Client, key: &str) -> Result<Option<String>, Error> {
     client.execute(cmd("GET").arg(key)).await
 }
 
-/// Outer `None`: it could not be read.
-async fn fetch_patiently(client: &Client, key: &str) -> Option<Option<String>> {
+/// `None`: it could not be read.
+async fn fetch_patiently(client: &Client, key: &str) -> Option<Fate<Option<String>>> {
     for _ in 0..FINAL_READS {
-        if let Ok(found) = fetch(client, key).await {
-            return Some(found);
+        match fate(fetch(client, key).await) {
+            Fate::Refused | Fate::Unknown => {}
+            answered => return Some(answered),
         }
     }
     None
 }
 
-fn fate<T>(outcome: &Result<T, Error>) -> Fate {
+fn fate<T>(outcome: Result<T, Error>) -> Fate<T> {
     match outcome {
-        Ok(_) => Fate::Acknowledged,
+        Ok(reply) => Fate::Acknowledged(reply),
+        Err(error @ Error::Type(_)) => Fate::Foreign(error.to_string()),
         Err(error) if error.may_have_executed() => Fate::Unknown,
         Err(_) => Fate::Refused,
     }
