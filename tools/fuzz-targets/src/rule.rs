@@ -47,5 +47,5 @@ where
 }
 
 fn read<T: FromStr<Err: Display>>(text: &str) -> Option<T> {
-    text.parse().map_err(|error| assert_harmless(error)).ok()
+    text.parse().map_err(assert_harmless).ok()
 }
