@@ -2,12 +2,16 @@
 # toolchain and a C compiler. `make` alone lists everything.
 
 .PHONY: help setup demo test check format clippy repository directions deny tests doctests doc unit integration lab \
-	test-faults servers test-servers bench bench-quick bench-recovery clean
+	test-faults servers test-servers fuzz bench bench-quick bench-recovery clean
 .NOTPARALLEL:
 
 # Tests start real servers: more than a few clusters at once slow each other down.
 RUST_TEST_THREADS ?= 4
 export RUST_TEST_THREADS
+
+# How long `make fuzz` runs each of its targets.
+FUZZ_SECONDS ?= 60
+export FUZZ_SECONDS
 
 step := tools/check/step.sh
 started := $(shell date +%s)
@@ -73,6 +77,10 @@ servers: ## get Redis 8.0 and Valkey 8.1 and 9.1 to test against, into target/se
 
 test-servers: ## the tests that need a cluster on each of them; SERVERS=valkey-9.1 selects one
 	@tools/check/servers.sh $(SERVERS)
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS (default 60); FUZZ="resp url" selects some
+	@tools/setup/toolchain.sh
+	@$(step) "fuzz targets, $(FUZZ_SECONDS) s each" tools/check/fuzz.sh $(FUZZ)
 
 lab: ## keep a cluster running until Ctrl-C; LAB="--profile aws --shards 5" chooses which
 	@$(with_server) cargo run --release --locked -p truename-cli -- lab up $(LAB)

@@ -36,14 +36,23 @@ pub struct Certificate {
     pub key: Pin,
     /// Certificates that the peer sent, the leaf included.
     pub chain_length: usize,
-    /// The issuer of the last of them: the authority to trust, if all intermediates were sent.
+    /// The issuer of the last of them that can be read: the authority to trust, if all intermediates were sent.
     pub top_issuer: String,
 }
 
 impl Certificate {
+    /// Reads a chain as a peer presents one: certificates in DER form, the leaf first. `None` when there is none, or the
+    /// leaf is not parseable. Nothing is verified.
+    pub fn from_chain<D: AsRef<[u8]>>(chain: &[D]) -> Option<Self> {
+        let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_ref())).collect();
+        let (leaf, others) = chain.split_first()?;
+        Self::read(leaf, others)
+    }
+
     /// Reads a presented chain. `None` when the leaf is not parseable.
     pub(crate) fn read(leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(leaf).ok()?;
+        let issuer = certificate.issuer().to_string();
         let mut dns_names = Vec::new();
         let mut ip_addresses = Vec::new();
         if let Ok(Some(names)) = certificate.subject_alternative_name() {
@@ -59,12 +68,12 @@ impl Certificate {
             dns_names,
             ip_addresses,
             subject: readable(&certificate.subject().to_string()),
-            issuer: readable(&certificate.issuer().to_string()),
+            issuer: readable(&issuer),
             not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
             key: pin_of(&SubjectPublicKeyInfoDer::from(certificate.public_key().raw)),
             chain_length: 1 + others.len(),
-            top_issuer: readable(&issuer_of(others.last().unwrap_or(leaf))?),
+            top_issuer: readable(&others.iter().rev().find_map(issuer_of).unwrap_or(issuer)),
         })
     }
 
@@ -179,6 +188,29 @@ mod tests {
         for (seconds, text) in rows {
             assert_eq!(UtcMinute(seconds).to_string(), text);
         }
+    }
+
+    /// A certificate after it that nobody could read hid the leaf from every report.
+    #[test]
+    fn a_leaf_is_read_whatever_follows_it() {
+        let signed = |name: &str| {
+            let mut params = rcgen::CertificateParams::new([format!("{name}.test")]).unwrap();
+            params.distinguished_name.push(rcgen::DnType::CommonName, name);
+            params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec()
+        };
+        let (leaf, other, junk) = (signed("leaf"), signed("other"), b"junk".to_vec());
+        for (chain, top) in [
+            (vec![&leaf], "leaf"),
+            (vec![&leaf, &other], "other"),
+            (vec![&leaf, &junk], "leaf"),
+            (vec![&leaf, &other, &junk], "other"),
+        ] {
+            let read = Certificate::from_chain(&chain).expect("the leaf can be read");
+            assert_eq!((read.names(), read.chain_length), (vec!["leaf.test".to_owned()], chain.len()));
+            assert!(read.top_issuer.contains(top), "{}", read.top_issuer);
+        }
+        assert_eq!(Certificate::from_chain(&[&junk, &leaf]), None);
+        assert_eq!(Certificate::from_chain::<&[u8]>(&[]), None);
     }
 
     #[test]

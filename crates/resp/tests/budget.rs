@@ -100,3 +100,21 @@ fn what_cannot_fit_is_refused_at_its_header() {
     let (frames, failure) = decode_whole(limits, many.as_bytes());
     assert_eq!((frames.len(), failure), (100, None));
 }
+
+/// The limit of an aggregate was reported at the text that passes it, or four bytes further on if that came in pieces.
+#[test]
+fn a_text_too_many_is_refused_at_its_header() {
+    let limits = Limits::default().with_elements(2);
+    for start in ["*?\r\n:1\r\n:2\r\n", "~?\r\n:1\r\n:2\r\n", "%?\r\n:1\r\n:2\r\n"] {
+        for text in ["$4\r\nabcd\r\n", "$4\r\nab", "$4\r\n", "!4\r\nERR \r\n", "=5\r\ntxt:a\r\n"] {
+            let input = format!("{start}{text}");
+            for (frames, failure) in
+                [decode_whole(limits, input.as_bytes()), decode_dribbled(limits, input.as_bytes())]
+            {
+                let failure = failure.map(|failure| (failure.at, failure.kind));
+                assert_eq!(failure, Some((12, Kind::TooManyElements { limit: 2 })), "{input:?}");
+                assert!(frames.is_empty());
+            }
+        }
+    }
+}

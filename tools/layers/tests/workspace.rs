@@ -16,7 +16,7 @@ struct Crate {
     edges: usize,
 }
 
-const CRATES: [Crate; 7] = [
+const CRATES: [Crate; 8] = [
     Crate {
         directory: "crates/resp",
         layers: &["untrusted", "error_reply", "error", "limits", "reply", "frame", "encode", "decode", "lib"],
@@ -130,6 +130,24 @@ const CRATES: [Crate; 7] = [
         ],
         files: 30,
         edges: 115,
+    },
+    Crate {
+        directory: "tools/fuzz-targets",
+        layers: &[
+            "random",
+            "harmless",
+            "plan",
+            "resp",
+            "topology",
+            "redirect",
+            "url",
+            "rule",
+            "certificate",
+            "revocation",
+            "lib",
+        ],
+        files: 10,
+        edges: 17,
     },
     Crate {
         directory: "tools/layers",

@@ -169,7 +169,11 @@ impl Decoder {
         }
         // Reported here and not after the payload, so that it is not waited for in vain, however the bytes are cut.
         self.budget.bytes(self.offset, len.saturating_add(2), &self.limits)?;
-        if form == Form::Chunk { Ok(()) } else { self.budget.value(&self.limits) }
+        if form == Form::Chunk {
+            return Ok(());
+        }
+        self.budget.value(&self.limits)?;
+        self.stack.admit(&self.limits)
     }
 
     fn aggregate(&mut self, buf: &mut BytesMut, aggregate: Aggregate) -> Outcome {

@@ -92,6 +92,12 @@ impl Stack {
         if extent == Extent::Counted(0) { self.close(limits) } else { Ok(None) }
     }
 
+    /// Whether the limits leave room for a value that is still to come.
+    #[inline]
+    pub(super) fn admit(&self, limits: &Limits) -> Result<(), DecodeErrorKind> {
+        self.levels.last().map_or(Ok(()), |level| level.admit(limits))
+    }
+
     /// Puts a value where it belongs. There is a frame when it stands at the top level, or was the last one missing.
     pub(super) fn accept(&mut self, value: Reply, limits: &Limits) -> Result<Option<Frame>, DecodeErrorKind> {
         let mut value = value;
@@ -185,18 +191,27 @@ impl Level {
         }
     }
 
+    /// Whether another value is within the limits. One that a key waits for is, since it was counted with the key.
+    #[inline]
+    fn admit(&self, limits: &Limits) -> Result<(), DecodeErrorKind> {
+        match self {
+            Self::Sequence { items, .. } => within(Some(items.len() + 1), limits),
+            Self::Mapping { pairs, key: None, .. } => within(Some(2 * pairs.len() + 2), limits),
+            Self::Mapping { key: Some(_), .. } | Self::Described { .. } => Ok(()),
+        }
+    }
+
     /// Adds a value, and returns the whole if that was the last one.
     fn add(&mut self, value: Reply, limits: &Limits) -> Result<Option<Frame>, DecodeErrorKind> {
+        self.admit(limits)?;
         let full = match self {
             Self::Sequence { items, extent, .. } => {
-                within(Some(items.len() + 1), limits)?;
                 make_room(items, *extent);
                 items.push(value);
                 *extent == Extent::Counted(items.len())
             }
             Self::Mapping { pairs, key, extent, .. } => match key.take() {
                 None => {
-                    within(Some(2 * pairs.len() + 2), limits)?;
                     *key = Some(value);
                     false
                 }
