@@ -85,6 +85,29 @@ impl From<Outdated> for Event {
 }
 
 /// A receiver of events. See [`Client::events`](crate::Client::events).
+///
+/// # Examples
+/// ```no_run
+/// # async fn example(client: truename::Client) {
+/// use truename::{Event, Notice};
+///
+/// let mut events = client.events();
+/// tokio::spawn(async move {
+///     while let Some(notice) = events.next().await {
+///         match notice {
+///             Notice::Event(Event::Disconnected { node, cause }) => eprintln!("{node}: {cause}"),
+///             Notice::Event(Event::TopologyChanged { diff }) => println!("{diff}"),
+///             Notice::Event(Event::CertificateExpiring { node, days_left }) => {
+///                 eprintln!("{node}: its certificate expires in {days_left} days");
+///             }
+///             // A receiver that only counts or logs should hardly ever be too slow.
+///             Notice::Missed(count) => eprintln!("{count} events were missed"),
+///             _ => {}
+///         }
+///     }
+/// });
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Events {
     receiver: broadcast::Receiver<Event>,
@@ -106,7 +129,10 @@ impl Events {
     }
 
     /// Waits for the next event. `None` once the last clone of the client was dropped; [`Client::close`](crate::Client::close)
-    /// alone does not end the stream. Cancel safe.
+    /// alone does not end the stream. See the [example](Events#examples).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no event: the next call returns it.
     pub async fn next(&mut self) -> Option<Notice> {
         match self.receiver.recv().await {
             Ok(event) => Some(Notice::Event(event)),

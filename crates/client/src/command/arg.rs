@@ -49,9 +49,24 @@ impl<'a> Arg<'a> {
     }
 }
 
-/// What can be an argument of a command.
+/// What can be an argument of a command: text, bytes, integers and floating point numbers. References are borrowed,
+/// owned values become the command's own, numbers are written in decimal.
+///
+/// # Examples
+/// ```
+/// use truename::{Command, ToArg, cmd};
+///
+/// /// Takes whatever `Command::arg` takes.
+/// fn expire<'a>(key: impl ToArg<'a>, seconds: u32) -> Command<'a> {
+///     cmd("EXPIRE").arg(key.to_arg()).arg(seconds)
+/// }
+///
+/// let key = String::from("session:7");
+/// assert_eq!(expire(&key, 60).name(), "EXPIRE");
+/// assert_eq!(expire(b"\x00\xff", 60).name(), "EXPIRE");
+/// ```
 pub trait ToArg<'a> {
-    /// The argument as it is sent.
+    /// The argument as it is sent. See the [example](ToArg#examples).
     fn to_arg(self) -> Arg<'a>;
 }
 

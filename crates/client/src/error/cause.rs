@@ -7,7 +7,16 @@ use truename_topology::Pin;
 
 use super::text::shown;
 
-/// How far a connection attempt got.
+/// How far a connection attempt got, in the order of its steps.
+///
+/// # Examples
+/// ```
+/// use truename::error::Phase;
+///
+/// // A wrong password is met after the certificate was accepted.
+/// assert!(Phase::Tls < Phase::Auth);
+/// assert_eq!(Phase::Tls.name(), "tls");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -32,7 +41,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// The phase's name in reports and JSON.
+    /// The phase's name in reports and JSON. See the [example](Phase#examples).
     pub fn name(self) -> &'static str {
         match self {
             Self::Plan => "plan",
@@ -58,6 +67,17 @@ impl fmt::Display for Phase {
 ///
 /// The text of a cause is for people and may change; [`Cause::code`] is for programs and does not. What is in the
 /// variants may be the peer's words as they came; `Display` escapes them.
+///
+/// # Examples
+/// ```
+/// use truename::error::Cause;
+///
+/// // A server that restarts refuses connections for a moment.
+/// assert_eq!(Cause::Refused.code(), "refused");
+/// assert!(Cause::Refused.is_transient() && !Cause::Refused.is_certificate());
+/// // A certificate does not get other names by itself.
+/// assert!(Cause::NameMismatch.is_certificate() && !Cause::NameMismatch.is_transient());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
@@ -144,7 +164,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// A stable identifier.
+    /// A stable identifier. See the [example](Cause#examples).
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unplannable(_) => "unplannable",
@@ -184,7 +204,8 @@ impl Cause {
         }
     }
 
-    /// Whether the same attempt may succeed a moment later without anybody changing a configuration.
+    /// Whether the same attempt may succeed a moment later without anybody changing a configuration. See the
+    /// [example](Cause#examples).
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -210,7 +231,7 @@ impl Cause {
         matches!(self, Self::WrongNode { .. })
     }
 
-    /// Whether the certificate is at fault.
+    /// Whether the certificate is at fault. See the [example](Cause#examples).
     pub fn is_certificate(&self) -> bool {
         matches!(
             self,

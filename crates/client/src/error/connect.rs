@@ -18,7 +18,7 @@ use crate::certificate::Certificate;
 /// The most failures that one error keeps: a report of thousands is useless and costs megabytes.
 const MAX_FAILURES: usize = 20;
 
-/// One dial attempt to one node that failed.
+/// One dial attempt to one node that failed. See the [example](ConnectError#examples).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NodeFailure {
@@ -47,7 +47,7 @@ pub struct NodeFailure {
 impl NodeFailure {
     /// The most informative of several failures: a name out of scope, whatever became of the detour in its place; otherwise
     /// the one that got furthest, the latest of those. A detour that led to another node was only a guess: any other failure
-    /// says more.
+    /// says more. See the [example](ConnectError#examples).
     pub fn decisive<'a>(failures: impl IntoIterator<Item = &'a Self>) -> Option<&'a Self> {
         let weight = |failure: &&Self| {
             (matches!(failure.cause, Cause::OutOfScope(_)), !failure.is_astray(), failure.phase)
@@ -60,7 +60,7 @@ impl NodeFailure {
         self.cause.is_wrong_node() && self.dialled.as_ref().is_some_and(|dialled| *dialled != self.node)
     }
 
-    /// The failure in one line.
+    /// The failure in one line. See the [example](ConnectError#examples).
     pub fn summary(&self) -> String {
         let mut line = format!("{}", self.node);
         if let Some(dialled) = &self.dialled
@@ -107,6 +107,25 @@ impl fmt::Display for NodeFailure {
 }
 
 /// No usable connection could be made.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example(config: truename::Config) {
+/// use truename::error::NodeFailure;
+/// use truename::{Client, Error};
+///
+/// let Err(Error::Connect(report)) = Client::connect(&config).await else { return };
+/// // All of it, for a log that people read.
+/// eprintln!("{report}");
+/// // One line, and a code to count by.
+/// if let Some(failure) = report.decisive() {
+///     println!("{} {}", failure.cause.code(), failure.summary());
+/// }
+/// // The most informative failure of the seeds alone.
+/// let seeds = report.failures.iter().filter(|failure| failure.is_seed);
+/// println!("{:?}", NodeFailure::decisive(seeds).map(|failure| failure.phase.name()));
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnectError {
@@ -131,7 +150,7 @@ impl ConnectError {
         Self { failures, elapsed, omitted }
     }
 
-    /// The [most informative](NodeFailure::decisive) failure.
+    /// The [most informative](NodeFailure::decisive) failure. See the [example](ConnectError#examples).
     pub fn decisive(&self) -> Option<&NodeFailure> {
         NodeFailure::decisive(&self.failures)
     }

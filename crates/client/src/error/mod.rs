@@ -16,7 +16,8 @@
 //! `Display` escapes what peers said ([`Untrusted`]); fields hold it as it came.
 //!
 //! `cause` has what can go wrong with one node, `connect` the report of a failed connection, `route` why a command has
-//! no node, `execution` whether it was executed, `text` how the words of others are shown.
+//! no node, `execution` whether it was executed, `type_error` what is wrong with a reply, `text` how the words of others
+//! are shown.
 //!
 //! [`Untrusted`]: truename_resp::Untrusted
 
@@ -27,6 +28,7 @@ mod execution;
 mod hostile_tests;
 mod route;
 mod text;
+mod type_error;
 
 use std::fmt;
 use std::time::Duration;
@@ -39,8 +41,30 @@ pub use connect::{ConnectError, NodeFailure};
 pub use execution::Execution;
 pub use route::RouteError;
 use text::shown;
+pub use type_error::TypeError;
 
 /// What can go wrong. See the [module documentation](self) for the meaning of the variants.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example(client: truename::Client) {
+/// use truename::{Error, cmd};
+///
+/// match client.execute::<i64>(cmd("INCR").arg("orders")).await {
+///     Ok(orders) => println!("{orders}"),
+///     Err(Error::Server(error)) => println!("the server says {}", error.reply),
+///     // It was not counted, and may be the next time.
+///     Err(error) if error.is_retryable() => println!("later: {error}"),
+///     // Perhaps it was counted: to call again would perhaps count twice.
+///     Err(error) if error.may_have_executed() => println!("look first: {error}"),
+///     // It was not counted, and will not be.
+///     Err(error) => {
+///         let (node, slot) = (error.node(), error.slot());
+///         println!("{error} (node {node:?}, slot {slot:?}, tried {} times)", error.attempts());
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
@@ -68,7 +92,8 @@ impl Error {
     /// Whether the server may have executed the command.
     ///
     /// `false` is a promise: the command had no effect. `true` means that nobody can know without asking the
-    /// server, except for [`Error::Server`] and [`Error::Type`], where the server did answer.
+    /// server, except for [`Error::Server`] and [`Error::Type`], where the server did answer. See the
+    /// [example](Error#examples), and [the manual](crate::manual::retries).
     pub fn may_have_executed(&self) -> bool {
         match self {
             Self::Config(_) | Self::Connect(_) | Self::Route(_) | Self::Closed => false,
@@ -78,7 +103,7 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed later, and repeating it is safe.
+    /// Whether the same call may succeed later, and repeating it is safe. See the [example](Error#examples).
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Config(_) | Self::Type(_) | Self::Closed => false,
@@ -90,7 +115,7 @@ impl Error {
         }
     }
 
-    /// The node that the error is about, as the cluster announced it.
+    /// The node that the error is about, as the cluster announced it. See the [example](Error#examples).
     pub fn node(&self) -> Option<&Endpoint> {
         match self {
             Self::Connect(error) => error.decisive().map(|failure| &failure.node),
@@ -103,7 +128,7 @@ impl Error {
         }
     }
 
-    /// The hash slot that the error is about.
+    /// The hash slot that the error is about. See the [example](Error#examples).
     pub fn slot(&self) -> Option<Slot> {
         match self {
             Self::Route(error) => error.slot(),
@@ -114,7 +139,7 @@ impl Error {
         }
     }
 
-    /// How often the command was tried; 0 where the error does not record it.
+    /// How often the command was tried; 0 where the error does not record it. See the [example](Error#examples).
     pub fn attempts(&self) -> u32 {
         match self {
             Self::Server(error) => error.attempts,
@@ -193,6 +218,21 @@ impl fmt::Display for ConfigError {
 }
 
 /// An error reply.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example(client: truename::Client, digest: &str, script: &str) -> Result<i64, truename::Error> {
+/// use truename::{Error, cmd};
+///
+/// match client.execute(cmd("EVALSHA").arg(digest).arg(1).arg("stock")).await {
+///     // The server does not have the script: so it did not run.
+///     Err(Error::Server(error)) if error.code() == "NOSCRIPT" && error.is_refusal() => {
+///         client.execute(cmd("EVAL").arg(script).arg(1).arg("stock")).await
+///     }
+///     other => other,
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ServerError {
@@ -209,12 +249,13 @@ pub struct ServerError {
 }
 
 impl ServerError {
-    /// The first word of the error, such as `WRONGTYPE`.
+    /// The first word of the error, such as `WRONGTYPE`. See the [example](ServerError#examples).
     pub fn code(&self) -> &str {
         self.reply.code()
     }
 
     /// Whether the error proves that the command was not executed. Its code alone does not: scripts choose theirs.
+    /// See the [example](ServerError#examples).
     pub fn is_refusal(&self) -> bool {
         !self.execution.may_have_happened()
     }
@@ -314,46 +355,6 @@ impl fmt::Display for TimeoutError {
         Ok(())
     }
 }
-
-/// A reply that is not of the type that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TypeError {
-    /// What was asked for.
-    pub wanted: &'static str,
-    /// What the server sent.
-    pub got: &'static str,
-    /// More about it, such as the text that is not a number.
-    pub detail: Option<String>,
-}
-
-impl TypeError {
-    /// A reply of type `got` where `wanted` was asked for.
-    pub fn new(wanted: &'static str, got: &'static str) -> Self {
-        Self { wanted, got, detail: None }
-    }
-
-    /// Adds what exactly is wrong.
-    #[must_use]
-    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
-        self
-    }
-}
-
-impl fmt::Display for TypeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the reply is {}, which is not {}", self.got, self.wanted)?;
-        if let Some(detail) = &self.detail {
-            write!(f, ": {}", shown(detail))?;
-        } else if self.got == "nil" {
-            f.write_str("; an Option accepts nil, too")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for TypeError {}
 
 impl From<TypeError> for Error {
     fn from(error: TypeError) -> Self {
