@@ -58,7 +58,10 @@ tests: ## all tests but doc tests
 doctests: ## doc tests
 	@$(with_server) $(step) "doc tests" cargo test --all-features --locked --doc
 
-doc: ## the library documentation, warnings denied
+# The second pass comes last, so that what is left is the public documentation.
+doc: ## the library documentation, warnings denied: of private items too, then of public ones
+	@RUSTDOCFLAGS="-D warnings" $(step) "documentation of private items" \
+		cargo doc --lib --no-deps --all-features --locked --document-private-items
 	@RUSTDOCFLAGS="-D warnings" $(step) "documentation" cargo doc --lib --no-deps --all-features --locked
 
 unit: ## the tests beside the code and those of resp and topology: no cluster

@@ -17,6 +17,23 @@ const SHOWN_NAMES: usize = 12;
 /// A leaf certificate as its owner presented it, together with the length of the chain that came with it.
 ///
 /// Anybody can present one, so its texts are kept as [`Untrusted`] shows them: escaped and of bounded length.
+///
+/// # Examples
+/// ```no_run
+/// # fn example(client: truename::Client) {
+/// use std::time::{SystemTime, UNIX_EPOCH};
+/// use truename::UtcMinute;
+///
+/// let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+/// for status in client.nodes() {
+///     let Some(certificate) = status.facts.and_then(|facts| facts.certificate.clone()) else { continue };
+///     let (ends, left) = (UtcMinute(certificate.not_after), certificate.days_left(now));
+///     println!("{}: {} until {ends}, {left} days", status.node, certificate.names_line());
+///     // What `Config::verify_as` and `Tls::pin` would be given for this node.
+///     println!("names {:?}, key {}", certificate.names(), certificate.key);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Certificate {
@@ -43,6 +60,13 @@ pub struct Certificate {
 impl Certificate {
     /// Reads a chain as a peer presents one: certificates in DER form, the leaf first. `None` when there is none, or the
     /// leaf is not parseable. Nothing is verified.
+    ///
+    /// ```
+    /// use truename::Certificate;
+    ///
+    /// // What is not a certificate is not reported.
+    /// assert!(Certificate::from_chain(&[b"-----BEGIN CERTIFICATE-----"]).is_none());
+    /// ```
     pub fn from_chain<D: AsRef<[u8]>>(chain: &[D]) -> Option<Self> {
         let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_ref())).collect();
         let (leaf, others) = chain.split_first()?;
@@ -77,7 +101,8 @@ impl Certificate {
         })
     }
 
-    /// All names of the certificate, DNS names first.
+    /// All names of the certificate: DNS names first, then addresses in the form `IP 10.0.0.4`. See the
+    /// [example](Certificate#examples).
     pub fn names(&self) -> Vec<String> {
         let addresses = self.ip_addresses.iter().map(|address| format!("IP {address}"));
         self.dns_names.iter().cloned().chain(addresses).collect()
@@ -92,12 +117,14 @@ impl Certificate {
         })
     }
 
-    /// Whole days until the certificate expires, counted from `now` in seconds since 1970; negative once it has.
+    /// Whole days until the certificate expires, counted from `now` in seconds since 1970; negative once it has. See the
+    /// [example](Certificate#examples).
     pub fn days_left(&self, now: i64) -> i64 {
         (self.not_after - now).div_euclid(86_400)
     }
 
-    /// The names in one line, the first ones of many.
+    /// The names in one line: the first twelve of many, and how many more there are. See the
+    /// [example](Certificate#examples).
     pub fn names_line(&self) -> String {
         let mut names = self.names();
         let left_out = names.len().saturating_sub(SHOWN_NAMES);
@@ -143,6 +170,10 @@ pub(crate) fn now_utc() -> i64 {
 }
 
 /// Seconds since 1970 shown as a date and time to the minute, in UTC.
+///
+/// ```
+/// assert_eq!(truename::UtcMinute(951_782_399).to_string(), "2000-02-28 23:59 UTC");
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct UtcMinute(pub i64);
 

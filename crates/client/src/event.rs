@@ -128,19 +128,26 @@ impl EventBus {
 
 /// A receiver of events: a [`Stream`]. See [`Client::events`](crate::Client::events).
 ///
+/// # Examples
 /// ```no_run
 /// # async fn example(client: truename::Client) {
 /// use truename::{Event, Notice};
 ///
 /// let mut events = client.events();
-/// while let Some(notice) = events.next().await {
-///     match notice {
-///         Notice::Event(Event::TopologyChanged { diff }) => println!("{diff}"),
-///         Notice::Event(_) => {}
-///         Notice::Missed(count) => eprintln!("{count} events were missed"),
-///         _ => {}
+/// tokio::spawn(async move {
+///     while let Some(notice) = events.next().await {
+///         match notice {
+///             Notice::Event(Event::Disconnected { node, cause }) => eprintln!("{node}: {cause}"),
+///             Notice::Event(Event::TopologyChanged { diff }) => println!("{diff}"),
+///             Notice::Event(Event::CertificateExpiring { node, days_left }) => {
+///                 eprintln!("{node}: its certificate expires in {days_left} days");
+///             }
+///             // A receiver that only counts or logs should hardly ever be too slow.
+///             Notice::Missed(count) => eprintln!("{count} events were missed"),
+///             _ => {}
+///         }
 ///     }
-/// }
+/// });
 /// # }
 /// ```
 #[derive(Debug)]
@@ -162,7 +169,10 @@ impl Events {
     }
 
     /// Waits for the next event. `None` once the last clone of the client was dropped; [`Client::close`](crate::Client::close)
-    /// alone does not end the stream. Cancel safe.
+    /// alone does not end the stream. See the [example](Events#examples).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no event: the next call returns it.
     pub async fn next(&mut self) -> Option<Notice> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

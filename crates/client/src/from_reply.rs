@@ -1,21 +1,4 @@
-//! Typed decoding of replies, on the caller's task.
-//!
-//! | type | accepts |
-//! |---|---|
-//! | [`Reply`] | everything, as it came: a view into the connection's read buffer |
-//! | `()` | everything, ignored |
-//! | `String` | text; UTF-8 is required |
-//! | `Vec<u8>`, [`Bytes`] | text |
-//! | integers | an integer, or text that is one |
-//! | `f64` | a double, an integer, or text that is a number |
-//! | `bool` | a boolean, 0 or 1, or `OK` |
-//! | `Option<T>` | nil, or what `T` accepts |
-//! | `Vec<T>` | an array or a set |
-//! | `HashMap<K, V>`, `BTreeMap<K, V>` | a map, or an array of keys and values in turn |
-//! | tuples | an array of that length |
-//!
-//! A `Reply` that is kept keeps its read buffer (64 KiB or more) in memory. [`Bytes`] of less than 256 bytes are
-//! copied for that reason; larger ones share the buffer.
+//! Typed decoding of replies, on the caller's task. [`FromReply`] says what each type accepts.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};
@@ -29,8 +12,51 @@ use crate::error::TypeError;
 const SHARE_FROM: usize = 256;
 
 /// Makes a value from a reply.
+///
+/// | type | accepts |
+/// |---|---|
+/// | [`Reply`] | everything, as it came: a view into the connection's read buffer |
+/// | `()` | everything, ignored |
+/// | `String` | text; UTF-8 is required |
+/// | `Vec<u8>`, [`Bytes`] | text |
+/// | integers from 16 bits on | an integer, or text that is one |
+/// | `f64` | a double, an integer, or text that is a number |
+/// | `bool` | a boolean, 0 or 1, or `OK` |
+/// | `Option<T>` | nil, or what `T` accepts |
+/// | `Vec<T>` | an array or a set |
+/// | `HashMap<K, V>`, `BTreeMap<K, V>` | a map, or an array of keys and values in turn |
+/// | tuples of up to four | an array of that length |
+///
+/// A `Reply` that is kept keeps its read buffer (64 KiB or more) in memory. [`Bytes`] of less than 256 bytes are
+/// copied for that reason; larger ones share the buffer.
+///
+/// # Examples
+/// ```
+/// use truename::error::TypeError;
+/// use truename::{FromReply, Reply};
+///
+/// /// One element of the reply to `GEOPOS`.
+/// #[derive(Debug, PartialEq)]
+/// struct Position {
+///     longitude: f64,
+///     latitude: f64,
+/// }
+///
+/// impl FromReply for Position {
+///     fn from_reply(reply: Reply) -> Result<Self, TypeError> {
+///         let (longitude, latitude) = FromReply::from_reply(reply)?;
+///         Ok(Self { longitude, latitude })
+///     }
+/// }
+///
+/// let element = Reply::Array(vec![Reply::Bulk("10.75".into()), Reply::Bulk("59.91".into())]);
+/// // GEOPOS answers an array, with nil for a member that does not exist.
+/// let found = Vec::<Option<Position>>::from_reply(Reply::Array(vec![element, Reply::Nil]))?;
+/// assert_eq!(found, [Some(Position { longitude: 10.75, latitude: 59.91 }), None]);
+/// # Ok::<(), TypeError>(())
+/// ```
 pub trait FromReply: Sized {
-    /// Converts the reply.
+    /// Converts the reply. See the [example](FromReply#examples).
     ///
     /// # Errors
     /// [`TypeError`] when the reply has another type or an impossible value.

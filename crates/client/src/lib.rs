@@ -18,12 +18,16 @@
 //! announced address that does not answer is tried at the seed's host, unless a rule or the provider's profile says where
 //! to dial. See [`Config`] for rules and [`topology::address`] for what exactly is accepted.
 //!
-//! Start with [`Client`], [`Config`] and [`Error`].
+//! Start with [`Client`], [`Config`] and [`Error`]. The [`manual`] explains behaviour in chapters:
 //!
-//! With the cargo feature `metrics`, counters and latency histograms per node go to the
-//! [`metrics`](https://docs.rs/metrics) facade: `truename_command_seconds`, `truename_connections_total`,
-//! `truename_disconnections_total` (label `node`), `truename_redirects_total` (`kind`), `truename_resends_total` (`reason`)
-//! and `truename_topology_refreshes_total` (`outcome`).
+//! - [redirects and the topology](manual::redirects)
+//! - [retries, and what an error says about execution](manual::retries)
+//! - [identity: TLS behind NAT, private endpoints, tunnels, in Docker and Kubernetes](manual::identity)
+//! - [the order of commands](manual::ordering)
+//! - [dropped futures](manual::cancellation)
+//! - [runtimes, and how a program ends](manual::runtimes)
+//! - [limits, memory and time-outs](manual::bounds)
+//! - [cargo features, metrics, events and log lines](manual::features)
 
 mod api;
 mod certificate;
@@ -36,6 +40,7 @@ pub mod error;
 mod event;
 mod from_reply;
 mod lane;
+pub mod manual;
 mod observe;
 mod panics;
 pub mod probe;

@@ -1,7 +1,8 @@
 //! Looking at a cluster node by node, without a client: what the doctor shows.
 //!
 //! A probe makes fresh connections, one for each way to a node, and reports every step of them. It never changes anything
-//! on a server.
+//! on a server. [`examine`] is the only entry, and has an example.
+//!
 //! What is found out about one node is a `report`; what follows from the reports as a whole is in `verdict`.
 
 mod report;
@@ -45,7 +46,8 @@ pub struct ClusterReport {
 }
 
 impl ClusterReport {
-    /// Whether a topology was found on which all nodes agree, every slot has an owner, and every seed and node can be used.
+    /// Whether a topology was found on which all nodes agree, every slot has an owner, and every seed and node can be used;
+    /// or that there is no cluster and the server can be used. See the [example](examine#examples).
     pub fn is_healthy(&self) -> bool {
         (self.topology.is_some() || self.is_single_node)
             && self.slots_without_owner() == 0
@@ -54,16 +56,18 @@ impl ClusterReport {
     }
 
     /// How many slots of the topology have no owner that can be addressed: commands for their keys fail.
+    /// See the [example](examine#examples).
     pub fn slots_without_owner(&self) -> usize {
         self.topology.as_ref().map_or(0, verdict::slots_without_owner)
     }
 
     /// What would make the nodes addressable that the topology mentions and that are not, where that is known.
+    /// See the [example](examine#examples).
     pub fn remedy_for_skipped(&self) -> Option<Remedy> {
         verdict::remedy_for_skipped(&self.skipped)
     }
 
-    /// The most informative failure of a seed or node that cannot be used.
+    /// The most informative failure of a seed or node that cannot be used. See the [example](examine#examples).
     pub fn decisive(&self) -> Option<&NodeFailure> {
         let reports = self.seeds.iter().chain(&self.nodes).filter(|report| !report.is_healthy());
         let failures = reports.flat_map(|report| &report.failures).chain(&self.failures);
@@ -73,8 +77,35 @@ impl ClusterReport {
 
 /// Examines all seeds and nodes, all at once.
 ///
+/// The seeds have [`Config::connect_timeout`] for it, and the nodes that they announce at least
+/// [`Config::node_connect_timeout`] after that. Must be called within a tokio runtime.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example() -> Result<(), truename::Error> {
+/// use truename::{Config, probe};
+///
+/// let config = Config::from_url("rediss://:password@my-redis.example.net:10000")?;
+/// let report = probe::examine(&config).await?;
+/// for node in report.seeds.iter().chain(&report.nodes) {
+///     match node.failures.last().filter(|_| !node.is_healthy()) {
+///         Some(failure) => println!("{failure}"),
+///         None => println!("{} answered after {:?}", node.node.endpoint, node.ping),
+///     }
+/// }
+/// println!("{} slots have no owner", report.slots_without_owner());
+/// if let Some(failure) = report.decisive().filter(|_| !report.is_healthy()) {
+///     eprintln!("start with {}", failure.summary());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
-/// [`Error::Config`] only: what fails on the network is part of the report.
+/// [`Error::Config`] only, also outside of a tokio runtime: what fails on the network is part of the report.
+///
+/// # Cancel safety
+/// Dropping the future closes its connections.
 pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
     let started = Instant::now();
     let deadline = started + config.timing.connect;

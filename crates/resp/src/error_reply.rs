@@ -15,9 +15,11 @@ const NOT_UTF8: &str = "(not UTF-8)";
 ///
 /// The accessors give its words as they came; `Display` gives them as [`Untrusted`] text, fit for a terminal or a log.
 ///
+/// # Examples
 /// ```
 /// let moved = truename_resp::ErrorReply::new("MOVED 3999 127.0.0.1:6381");
 /// assert_eq!((moved.code(), moved.detail()), ("MOVED", "3999 127.0.0.1:6381"));
+/// assert_eq!(moved.message().as_bytes(), moved.as_bytes());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ErrorReply {
@@ -25,27 +27,28 @@ pub struct ErrorReply {
 }
 
 impl ErrorReply {
-    /// An error with this text: what follows the `-`, without the line end.
+    /// An error with this text: what follows the `-`, without the line end. See the [example](ErrorReply#examples).
     pub fn new(text: impl Into<Bytes>) -> Self {
         Self { text: text.into() }
     }
 
-    /// The first word, for example `ERR` or `MOVED`; empty when it is not UTF-8.
+    /// The first word, for example `ERR` or `MOVED`; empty when it is not UTF-8. See the [example](ErrorReply#examples).
     pub fn code(&self) -> &str {
         std::str::from_utf8(self.split().0).unwrap_or_default()
     }
 
-    /// What follows the first word and one space; `(not UTF-8)` when it is not.
+    /// What follows the first word and one space; `(not UTF-8)` when it is not. See the [example](ErrorReply#examples).
     pub fn detail(&self) -> &str {
         std::str::from_utf8(self.split().1).unwrap_or(NOT_UTF8)
     }
 
-    /// The whole text; `(not UTF-8)` when it is not. [`as_bytes`](Self::as_bytes) has it in any case.
+    /// The whole text; `(not UTF-8)` when it is not. [`as_bytes`](Self::as_bytes) has it in any case. See the
+    /// [example](ErrorReply#examples).
     pub fn message(&self) -> &str {
         std::str::from_utf8(&self.text).unwrap_or(NOT_UTF8)
     }
 
-    /// The whole text as it was sent.
+    /// The whole text as it was sent. See the [example](ErrorReply#examples).
     pub fn as_bytes(&self) -> &[u8] {
         &self.text
     }

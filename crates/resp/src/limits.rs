@@ -9,9 +9,14 @@
 /// `bytes` are the budget of the whole frame, counted across all nesting as its parts arrive. A frame takes at most
 /// [`memory`](Self::memory) of them, so this is what a connection can be made to hold for one reply.
 ///
+/// # Examples
 /// ```
-/// let limits = truename_resp::Limits::default().with_bulk_len(1 << 20).with_depth(8);
+/// use truename_resp::Limits;
+///
+/// let limits = Limits::default().with_bulk_len(1 << 20).with_line_len(1 << 16).with_elements(1000).with_depth(8);
 /// assert_eq!((limits.bulk_len, limits.depth), (1 << 20, 8));
+/// // What a frame takes at most, however it is nested.
+/// assert!(limits.with_values(1000).with_bytes(1 << 20).memory() < 4 << 20);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -45,42 +50,42 @@ impl Limits {
     pub const BYTES_PER_VALUE: usize = 160;
 
     /// The most memory in bytes that a frame within these limits takes while it arrives: its values and its texts, and
-    /// the texts once more where a streamed string is put together.
+    /// the texts once more where a streamed string is put together. See the [example](Limits#examples).
     pub const fn memory(&self) -> usize {
         self.values.saturating_mul(Self::BYTES_PER_VALUE).saturating_add(self.bytes.saturating_mul(2))
     }
 
-    /// Sets how many values one frame may hold in total.
+    /// Sets how many values one frame may hold in total. See the [example](Limits#examples).
     #[must_use]
     pub const fn with_values(self, values: usize) -> Self {
         Self { values, ..self }
     }
 
-    /// Sets how many bytes one frame may take on the wire.
+    /// Sets how many bytes one frame may take on the wire. See the [example](Limits#examples).
     #[must_use]
     pub const fn with_bytes(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }
 
-    /// Sets how many aggregates may be open inside each other.
+    /// Sets how many aggregates may be open inside each other. See the [example](Limits#examples).
     #[must_use]
     pub const fn with_depth(self, depth: usize) -> Self {
         Self { depth, ..self }
     }
 
-    /// Sets how many values one aggregate may hold.
+    /// Sets how many values one aggregate may hold. See the [example](Limits#examples).
     #[must_use]
     pub const fn with_elements(self, elements: usize) -> Self {
         Self { elements, ..self }
     }
 
-    /// Sets the longest bulk string in bytes.
+    /// Sets the longest bulk string in bytes. See the [example](Limits#examples).
     #[must_use]
     pub const fn with_bulk_len(self, bulk_len: usize) -> Self {
         Self { bulk_len, ..self }
     }
 
-    /// Sets the longest line in bytes.
+    /// Sets the longest line in bytes. See the [example](Limits#examples).
     #[must_use]
     pub const fn with_line_len(self, line_len: usize) -> Self {
         Self { line_len, ..self }

@@ -12,12 +12,23 @@ use crate::ErrorReply;
 /// A [`Bytes`] in here keeps alive the whole read buffer that it is a slice of. Whoever stores a short value for a
 /// long time should copy it.
 ///
+/// # Examples
 /// ```
-/// use truename_resp::Reply;
+/// use truename_resp::{Attributed, ErrorReply, Reply};
 ///
 /// let reply = Reply::Array(vec![Reply::Bulk("role".into()), Reply::Bulk("primary".into())]);
 /// assert_eq!(reply.lookup("role").and_then(Reply::as_str), Some("primary"));
-/// assert_eq!(reply.kind(), "array");
+/// assert_eq!((reply.kind(), reply.as_array().map(<[Reply]>::len)), ("array", Some(2)));
+///
+/// let count = Reply::Integer(3);
+/// assert_eq!((count.as_integer(), count.as_bytes(), count.is_nil()), (Some(3), None, false));
+/// let error = Reply::Error(ErrorReply::new("ERR unknown command"));
+/// assert_eq!(error.as_error().map(ErrorReply::code), Some("ERR"));
+///
+/// // Attributes precede a value, and the accessors look through them.
+/// let attributed = Reply::Attributed(Box::new(Attributed { attributes: Vec::new(), reply: count.clone() }));
+/// assert_eq!((attributed.as_integer(), attributed.bare()), (Some(3), &count));
+/// assert_eq!(attributed.without_attributes(), count);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -69,7 +80,7 @@ pub struct Attributed {
 }
 
 impl Reply {
-    /// The value itself, after any attributes.
+    /// The value itself, after any attributes. See the [example](Reply#examples).
     pub fn bare(&self) -> &Self {
         let mut reply = self;
         while let Self::Attributed(attributed) = reply {
@@ -78,7 +89,8 @@ impl Reply {
         reply
     }
 
-    /// The value itself, with the attributes before it dropped. Attributes of its elements stay.
+    /// The value itself, with the attributes before it dropped. Attributes of its elements stay. See the
+    /// [example](Reply#examples).
     pub fn without_attributes(self) -> Self {
         let mut reply = self;
         while let Self::Attributed(attributed) = reply {
@@ -87,7 +99,7 @@ impl Reply {
         reply
     }
 
-    /// The bytes of a simple string, a bulk string, a verbatim text or a big number.
+    /// The bytes of a simple string, a bulk string, a verbatim text or a big number. See the [example](Reply#examples).
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match self.bare() {
             Self::Simple(bytes) | Self::Bulk(bytes) | Self::BigNumber(bytes) => Some(bytes),
@@ -96,12 +108,12 @@ impl Reply {
         }
     }
 
-    /// [`as_bytes`](Self::as_bytes), when they are UTF-8.
+    /// [`as_bytes`](Self::as_bytes), when they are UTF-8. See the [example](Reply#examples).
     pub fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(self.as_bytes()?).ok()
     }
 
-    /// The number of an integer reply. Digits in a string are not taken for one.
+    /// The number of an integer reply. Digits in a string are not taken for one. See the [example](Reply#examples).
     pub fn as_integer(&self) -> Option<i64> {
         match self.bare() {
             Self::Integer(value) => Some(*value),
@@ -109,7 +121,7 @@ impl Reply {
         }
     }
 
-    /// The error of an error reply.
+    /// The error of an error reply. See the [example](Reply#examples).
     pub fn as_error(&self) -> Option<&ErrorReply> {
         match self.bare() {
             Self::Error(error) => Some(error),
@@ -117,7 +129,7 @@ impl Reply {
         }
     }
 
-    /// The elements of an array or a set.
+    /// The elements of an array or a set. See the [example](Reply#examples).
     pub fn as_array(&self) -> Option<&[Self]> {
         match self.bare() {
             Self::Array(items) | Self::Set(items) => Some(items),
@@ -125,12 +137,13 @@ impl Reply {
         }
     }
 
-    /// Whether this is a null of either version.
+    /// Whether this is a null of either version. See the [example](Reply#examples).
     pub fn is_nil(&self) -> bool {
         matches!(self.bare(), Self::Nil)
     }
 
-    /// What kind of value this is, in words, for messages such as "expected integer, got bulk string".
+    /// What kind of value this is, in words, for messages such as "expected integer, got bulk string". See the
+    /// [example](Reply#examples).
     pub fn kind(&self) -> &'static str {
         match self.bare() {
             Self::Nil => "nil",
@@ -149,7 +162,8 @@ impl Reply {
         }
     }
 
-    /// The value of `key` in a map, or in the array of alternating keys and values that RESP2 sends for one.
+    /// The value of `key` in a map, or in the array of alternating keys and values that RESP2 sends for one. See the
+    /// [example](Reply#examples).
     ///
     /// Keys are compared as text; when a key occurs twice the first one counts.
     pub fn lookup(&self, key: &str) -> Option<&Self> {

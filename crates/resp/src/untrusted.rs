@@ -14,12 +14,15 @@ use std::fmt::{self, Write};
 ///
 /// At most [`Untrusted::LENGTH`] characters of the text are shown; [`up_to`](Self::up_to) sets another bound.
 ///
+/// # Examples
 /// ```
 /// use truename_resp::Untrusted;
 ///
 /// assert_eq!(Untrusted("ERR no such key").to_string(), "ERR no such key");
 /// assert_eq!(Untrusted("\u{1b}[2Jall is well\n").to_string(), "\\u{1b}[2Jall is well\\n");
 /// assert_eq!(Untrusted("a long story").up_to(6).to_string(), "a long… (6 characters more)");
+/// // U+202E turns the reading direction of what follows.
+/// assert!(Untrusted::is_harmless('é') && !Untrusted::is_harmless('\u{202e}'));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Untrusted<'a>(pub &'a str);
@@ -28,12 +31,13 @@ impl<'a> Untrusted<'a> {
     /// How many characters of the text are shown unless [`up_to`](Self::up_to) says otherwise.
     pub const LENGTH: usize = 256;
 
-    /// Whether a character is shown as it is.
+    /// Whether a character is shown as it is. See the [example](Untrusted#examples).
     pub fn is_harmless(character: char) -> bool {
         matches!(character, ' '..='~') || (!character.is_ascii() && character.escape_debug().len() == 1)
     }
 
-    /// The same text, of which at most this many characters are shown. [`usize::MAX`] shows all of it.
+    /// The same text, of which at most this many characters are shown. [`usize::MAX`] shows all of it. See the
+    /// [example](Untrusted#examples).
     pub const fn up_to(self, characters: usize) -> UntrustedUpTo<'a> {
         UntrustedUpTo { text: self.0, characters }
     }

@@ -8,6 +8,17 @@ use crate::slot::runs;
 use crate::{AnnouncedNode, Endpoint, Role, Slot, SlotMap, SlotRange};
 
 /// The difference between an older and a newer [`SlotMap`].
+///
+/// # Examples
+/// ```
+/// use truename_topology::{AnnouncedNode, Endpoint, Role, Slot, SlotMap};
+///
+/// let older = SlotMap::single_node(AnnouncedNode::new(Endpoint::new("10.0.0.4", 7000), Role::Primary));
+/// let newer = older.with_moved(Slot::of_key(b"city"), &Endpoint::new("10.0.0.5", 7000));
+/// let diff = older.diff(&newer);
+/// assert_eq!((diff.added.len(), diff.removed.len(), diff.moved_slots.len()), (1, 0, 1));
+/// assert!(!diff.is_empty() && newer.diff(&newer).is_empty());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopologyDiff {
@@ -34,7 +45,7 @@ pub struct MovedSlots {
 }
 
 impl SlotMap {
-    /// What changed from this map to `newer`.
+    /// What changed from this map to `newer`. See the [example](TopologyDiff#examples).
     pub fn diff(&self, newer: &Self) -> TopologyDiff {
         TopologyDiff::between(self, newer)
     }
@@ -59,7 +70,7 @@ impl TopologyDiff {
         diff
     }
 
-    /// Whether nothing changed.
+    /// Whether nothing changed. See the [example](TopologyDiff#examples).
     pub fn is_empty(&self) -> bool {
         self.added.is_empty()
             && self.removed.is_empty()

@@ -16,6 +16,20 @@ use truename_resp::Untrusted;
 use crate::Typed;
 
 /// A host (name or IP address) and a port, as announced by a cluster or configured by a user.
+///
+/// # Examples
+/// ```
+/// use truename_topology::Endpoint;
+///
+/// let node: Endpoint = "fe80::1:6379".parse()?;
+/// assert_eq!(node, Endpoint::new("fe80::1", 6379));
+/// assert_eq!((node.host(), node.port()), ("fe80::1", 6379));
+/// assert!(node.ip().is_some_and(|ip| ip.is_ipv6()));
+/// assert_eq!(node.to_string(), "[fe80::1]:6379");
+///
+/// assert_eq!(Endpoint::parse("redis.example.net", Some(6379))?.port(), 6379);
+/// # Ok::<(), truename_topology::EndpointError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     host: Arc<str>,
@@ -23,28 +37,28 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint from its parts; the host of an IPv6 endpoint has no brackets.
+    /// An endpoint from its parts; the host of an IPv6 endpoint has no brackets. See the [example](Endpoint#examples).
     pub fn new(host: impl Into<Arc<str>>, port: u16) -> Self {
         Self { host: host.into(), port }
     }
 
-    /// The host: a name, or an IP address without brackets.
+    /// The host: a name, or an IP address without brackets. See the [example](Endpoint#examples).
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
+    /// The port. See the [example](Endpoint#examples).
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The host as an IP address, if it is one.
+    /// The host as an IP address, if it is one. See the [example](Endpoint#examples).
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 
     /// Reads `host:port`, `[v6]:port`, an IPv6 address followed by `:port`, or a bare host to which
-    /// `default_port` is added.
+    /// `default_port` is added. See the [example](Endpoint#examples).
     ///
     /// Servers announce IPv6 addresses without brackets, so the port is what follows the *last*
     /// colon wherever that leaves an address before it: `fe80::1:6379` is port 6379 of `fe80::1`.
@@ -102,6 +116,15 @@ impl FromStr for Endpoint {
 }
 
 /// Why a text is not an endpoint.
+///
+/// # Examples
+/// ```
+/// use truename_topology::Endpoint;
+/// use truename_topology::endpoint::EndpointProblem;
+///
+/// let error = Endpoint::parse("redis.example.net", None).expect_err("no port, and none to assume");
+/// assert_eq!(error.problem(), EndpointProblem::NoPort);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{quoted} is not an address: {problem}")]
 pub struct EndpointError {
@@ -111,7 +134,7 @@ pub struct EndpointError {
 }
 
 impl EndpointError {
-    /// What is wrong with the text.
+    /// What is wrong with the text. See the [example](EndpointError#examples).
     pub fn problem(&self) -> EndpointProblem {
         self.problem
     }

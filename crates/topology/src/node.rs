@@ -12,16 +12,24 @@ use truename_resp::Untrusted;
 use crate::Endpoint;
 
 /// A node's id: 40 hexadecimal digits on open-source servers, opaque here.
+///
+/// # Examples
+/// ```
+/// use truename_topology::NodeId;
+///
+/// let id = NodeId::new("07c37dfeb235213a872192d90877d0cd55635b91");
+/// assert_eq!(id.as_str().len(), 40);
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(Arc<str>);
 
 impl NodeId {
-    /// An id from its text.
+    /// An id from its text. See the [example](NodeId#examples).
     pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
     }
 
-    /// The id as announced.
+    /// The id as announced. See the [example](NodeId#examples).
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -90,6 +98,24 @@ impl fmt::Display for Health {
 }
 
 /// One node of the cluster, as announced.
+///
+/// # Examples
+/// ```
+/// use truename_topology::{AnnouncedNode, Endpoint, Health, NodeId, Role};
+///
+/// let node = AnnouncedNode::new(Endpoint::new("10.0.0.4", 8501), Role::Primary)
+///     .with_id(NodeId::new("07c37dfeb235213a872192d90877d0cd55635b91"))
+///     .with_hostname("node-1.example.net")
+///     .with_ip("192.0.2.7".parse()?)
+///     .with_availability_zone("eu-west-1a")
+///     .with_health(Health::Online)
+///     .with_assumed_host(false);
+/// assert_eq!(node.hostname.as_deref(), Some("node-1.example.net"));
+///
+/// // A node that only a redirect named has no id: it may be this one.
+/// assert!(node.may_be(&AnnouncedNode::new(node.endpoint.clone(), Role::Primary)));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AnnouncedNode {
@@ -113,7 +139,7 @@ pub struct AnnouncedNode {
 }
 
 impl AnnouncedNode {
-    /// A node of which only the address and the role are known.
+    /// A node of which only the address and the role are known. See the [example](AnnouncedNode#examples).
     pub fn new(endpoint: Endpoint, role: Role) -> Self {
         Self {
             endpoint,
@@ -128,20 +154,21 @@ impl AnnouncedNode {
     }
 
     /// Whether both may be one server: the same address, and not two different ids. A node that only a redirect named has
-    /// no id yet.
+    /// no id yet. See the [example](AnnouncedNode#examples).
     pub fn may_be(&self, other: &Self) -> bool {
         let is_another = matches!((&self.id, &other.id), (Some(one), Some(two)) if one != two);
         self.endpoint == other.endpoint && !is_another
     }
 
-    /// Sets whether the endpoint's host was put in for one that was not announced.
+    /// Sets whether the endpoint's host was put in for one that was not announced. See the
+    /// [example](AnnouncedNode#examples).
     #[must_use]
     pub fn with_assumed_host(mut self, assumed: bool) -> Self {
         self.assumed_host = assumed;
         self
     }
 
-    /// Sets the node id.
+    /// Sets the node id. See the [example](AnnouncedNode#examples).
     #[must_use]
     pub fn with_id(mut self, id: NodeId) -> Self {
         self.id = Some(id);
@@ -149,7 +176,7 @@ impl AnnouncedNode {
     }
 
     /// Sets the host name reported beside the endpoint. Nothing said (`""`), unknown (`?`) and a repetition
-    /// of the endpoint's host all mean that there is none.
+    /// of the endpoint's host all mean that there is none. See the [example](AnnouncedNode#examples).
     #[must_use]
     pub fn with_hostname(mut self, hostname: &str) -> Self {
         let says_nothing = matches!(hostname, "" | "?") || hostname == self.endpoint.host();
@@ -157,21 +184,22 @@ impl AnnouncedNode {
         self
     }
 
-    /// Sets the IP address reported beside the endpoint, unless it is the endpoint's host.
+    /// Sets the IP address reported beside the endpoint, unless it is the endpoint's host. See the
+    /// [example](AnnouncedNode#examples).
     #[must_use]
     pub fn with_ip(mut self, ip: IpAddr) -> Self {
         self.ip = (self.endpoint.ip() != Some(ip)).then_some(ip);
         self
     }
 
-    /// Sets the availability zone; an empty one means that there is none.
+    /// Sets the availability zone; an empty one means that there is none. See the [example](AnnouncedNode#examples).
     #[must_use]
     pub fn with_availability_zone(mut self, zone: &str) -> Self {
         self.availability_zone = (!zone.is_empty()).then(|| zone.into());
         self
     }
 
-    /// Sets the health.
+    /// Sets the health. See the [example](AnnouncedNode#examples).
     #[must_use]
     pub fn with_health(mut self, health: Health) -> Self {
         self.health = health;

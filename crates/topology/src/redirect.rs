@@ -12,6 +12,19 @@ use crate::endpoint::{is_announced_host, parse_port};
 use crate::{Endpoint, Slot};
 
 /// Where a command should go instead.
+///
+/// # Examples
+/// ```
+/// use truename_topology::{Endpoint, parse_redirect};
+///
+/// let said = parse_redirect("MOVED 3999 :8502", "10.0.0.4").expect("a redirect");
+/// let redirect = said.expect("a usable one");
+/// assert_eq!(redirect.slot().value(), 3999);
+/// // No host means that of the node that answered.
+/// assert_eq!(redirect.to(), &Endpoint::new("10.0.0.4", 8502));
+///
+/// assert!(parse_redirect("ERR unknown command", "10.0.0.4").is_none());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Redirect {
     /// The slot belongs to another node from now on.
@@ -31,14 +44,14 @@ pub enum Redirect {
 }
 
 impl Redirect {
-    /// The slot of the command.
+    /// The slot of the command. See the [example](Redirect#examples).
     pub fn slot(&self) -> Slot {
         match self {
             Self::Moved { slot, .. } | Self::Ask { slot, .. } => *slot,
         }
     }
 
-    /// The node to send the command to.
+    /// The node to send the command to. See the [example](Redirect#examples).
     pub fn to(&self) -> &Endpoint {
         match self {
             Self::Moved { to, .. } | Self::Ask { to, .. } => to,
@@ -74,7 +87,7 @@ pub enum RedirectError {
     },
 }
 
-/// Reads a redirect from the text of an error reply, with or without the leading `-`.
+/// Reads a redirect from the text of an error reply, with or without the leading `-`. See the [example](Redirect#examples).
 ///
 /// `answered_by` is the host of the node that redirected; an empty host means that one. The port
 /// follows the last colon, since IPv6 addresses come without brackets. `None` if the error is not a redirect.

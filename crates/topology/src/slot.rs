@@ -10,6 +10,17 @@ use memchr::memchr;
 use crate::crc16::crc16;
 
 /// One of the 16,384 hash slots.
+///
+/// # Examples
+/// ```
+/// use truename_topology::Slot;
+///
+/// let slot = Slot::of_key(b"{user:42}:cart");
+/// assert_eq!(slot, Slot::of_key(b"user:42"));
+/// assert_eq!((slot.value(), slot.index()), (15_880, 15_880));
+/// assert_eq!((Slot::new(15_880), Slot::new(16_384)), (Some(slot), None));
+/// assert_eq!(Slot::all().len(), Slot::COUNT);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(u16);
 
@@ -17,27 +28,28 @@ impl Slot {
     /// How many slots a cluster has (Redis Cluster specification, "key distribution model").
     pub const COUNT: usize = 16_384;
 
-    /// The slot with this number, or `None` at or above [`Slot::COUNT`].
+    /// The slot with this number, or `None` at or above [`Slot::COUNT`]. See the [example](Slot#examples).
     pub const fn new(value: u16) -> Option<Self> {
         if (value as usize) < Self::COUNT { Some(Self(value)) } else { None }
     }
 
-    /// The slot a key belongs to: CRC16 of its [hash tag](hash_tag), modulo [`Slot::COUNT`].
+    /// The slot a key belongs to: CRC16 of its [hash tag](hash_tag), modulo [`Slot::COUNT`]. See the
+    /// [example](Slot#examples).
     pub fn of_key(key: &[u8]) -> Self {
         Self(crc16(hash_tag(key)) % Self::COUNT as u16)
     }
 
-    /// The slot's number.
+    /// The slot's number. See the [example](Slot#examples).
     pub const fn value(self) -> u16 {
         self.0
     }
 
-    /// The slot's number as an index into a table of [`Slot::COUNT`] entries.
+    /// The slot's number as an index into a table of [`Slot::COUNT`] entries. See the [example](Slot#examples).
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 
-    /// All slots in ascending order.
+    /// All slots in ascending order. See the [example](Slot#examples).
     pub fn all() -> impl DoubleEndedIterator<Item = Self> + ExactSizeIterator {
         (0..Self::COUNT as u16).map(Self)
     }
@@ -54,6 +66,13 @@ impl fmt::Display for Slot {
 /// That is what stands between the first `{` and the first `}` after it, if anything does, and the
 /// whole key otherwise (Redis Cluster specification, "hash tags"). So `{a}b{c}` gives `a`, `{}a`
 /// and `a}b` give the whole key, and `{{a}}` gives `{a`.
+///
+/// ```
+/// use truename_topology::slot::hash_tag;
+///
+/// assert_eq!(hash_tag(b"{user:42}:cart"), b"user:42");
+/// assert_eq!(hash_tag(b"{}:cart"), b"{}:cart");
+/// ```
 pub fn hash_tag(key: &[u8]) -> &[u8] {
     let Some(open) = memchr(b'{', key) else { return key };
     let rest = &key[open + 1..];
@@ -64,6 +83,17 @@ pub fn hash_tag(key: &[u8]) -> &[u8] {
 }
 
 /// Consecutive slots, both ends included.
+///
+/// # Examples
+/// ```
+/// use truename_topology::{Slot, SlotRange};
+///
+/// let [first, last] = [0, 5460].map(|number| Slot::new(number).expect("below 16,384"));
+/// let range = SlotRange::new(first, last).expect("in this order");
+/// assert_eq!((range.first(), range.last(), range.count()), (first, last, 5461));
+/// assert!(range.contains(last) && range.slots().all(|slot| range.contains(slot)));
+/// assert!(SlotRange::new(last, first).is_none());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotRange {
     first: Slot,
@@ -74,32 +104,32 @@ impl SlotRange {
     /// Every slot.
     pub const ALL: Self = Self { first: Slot(0), last: Slot(Slot::COUNT as u16 - 1) };
 
-    /// The slots from `first` to `last`, or `None` if `last` comes before `first`.
+    /// The slots from `first` to `last`, or `None` if `last` comes before `first`. See the [example](SlotRange#examples).
     pub const fn new(first: Slot, last: Slot) -> Option<Self> {
         if first.0 <= last.0 { Some(Self { first, last }) } else { None }
     }
 
-    /// The lowest slot.
+    /// The lowest slot. See the [example](SlotRange#examples).
     pub const fn first(self) -> Slot {
         self.first
     }
 
-    /// The highest slot.
+    /// The highest slot. See the [example](SlotRange#examples).
     pub const fn last(self) -> Slot {
         self.last
     }
 
-    /// How many slots the range holds: at least one.
+    /// How many slots the range holds: at least one. See the [example](SlotRange#examples).
     pub const fn count(self) -> usize {
         (self.last.0 - self.first.0) as usize + 1
     }
 
-    /// Whether the range holds this slot.
+    /// Whether the range holds this slot. See the [example](SlotRange#examples).
     pub fn contains(self, slot: Slot) -> bool {
         (self.first..=self.last).contains(&slot)
     }
 
-    /// The slots in ascending order.
+    /// The slots in ascending order. See the [example](SlotRange#examples).
     pub fn slots(self) -> impl DoubleEndedIterator<Item = Slot> + ExactSizeIterator {
         (self.first.0..self.last.0 + 1).map(Slot)
     }

@@ -25,7 +25,7 @@ const UNASSIGNED: u16 = u16::MAX;
 pub struct NodeIx(u16);
 
 impl NodeIx {
-    /// The index as a number.
+    /// The index as a number. See the [example](SlotMap#examples).
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -36,7 +36,7 @@ impl NodeIx {
 pub struct ShardIx(u16);
 
 impl ShardIx {
-    /// The index as a number.
+    /// The index as a number. See the [example](SlotMap#examples).
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -50,18 +50,41 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The node that owns the shard's slots.
+    /// The node that owns the shard's slots. See the [example](SlotMap#examples).
     pub fn primary(&self) -> NodeIx {
         self.primary
     }
 
-    /// The nodes that follow the primary.
+    /// The nodes that follow the primary. See the [example](SlotMap#examples).
     pub fn replicas(&self) -> &[NodeIx] {
         &self.replicas
     }
 }
 
 /// Every slot with its shard, and every shard with its nodes.
+///
+/// # Examples
+/// ```
+/// use truename_topology::{AnnouncedNode, Endpoint, Role, Slot, SlotMap};
+///
+/// let node = AnnouncedNode::new(Endpoint::new("10.0.0.4", 7000), Role::Primary);
+/// let map = SlotMap::single_node(node.clone());
+/// let slot = Slot::of_key(b"city");
+/// assert_eq!(map.primary(slot), Some(&node));
+/// assert_eq!((map.assigned(), SlotMap::empty().assigned()), (Slot::COUNT, 0));
+///
+/// // A redirect moves its own slot and nothing else: what is before and after it stays.
+/// let other = Endpoint::new("10.0.0.5", 7000);
+/// let moved = map.with_moved(slot, &other);
+/// assert_eq!(moved.ranges().len(), 3);
+/// assert_eq!((moved.nodes().len(), moved.owners().len(), moved.shards().len()), (2, 2, 2));
+///
+/// // Indexes lead from one to the other.
+/// let shard = moved.shard(slot).expect("it has an owner");
+/// assert_eq!(moved.node_at(&other), Some(shard.primary()));
+/// assert_eq!(moved.nodes()[shard.primary().index()].endpoint, other);
+/// assert!(moved.shard_ix(slot).is_some_and(|ix| moved.shards()[ix.index()].replicas().is_empty()));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct SlotMap {
     table: Box<[u16; Slot::COUNT]>,
@@ -76,7 +99,7 @@ impl SlotMap {
     /// enough that a hostile cluster cannot have a client open connections without end.
     pub const MAX_NODES: usize = MAX_NODES;
 
-    /// A map without nodes.
+    /// A map without nodes. See the [example](SlotMap#examples).
     pub fn empty() -> Self {
         Self {
             table: Box::new([UNASSIGNED; Slot::COUNT]),
@@ -87,7 +110,7 @@ impl SlotMap {
         }
     }
 
-    /// The map of one node's view.
+    /// The map of one node's view. See the [example](SlotMap#examples).
     ///
     /// Shards whose primary cannot be addressed are left out: their slots have no owner. A view built by hand
     /// may claim a slot twice; the first claim counts.
@@ -112,7 +135,7 @@ impl SlotMap {
         map
     }
 
-    /// The map of a server that is not a cluster: every slot on one node.
+    /// The map of a server that is not a cluster: every slot on one node. See the [example](SlotMap#examples).
     pub fn single_node(node: AnnouncedNode) -> Self {
         let mut map = Self::empty();
         if let Some(shard) = map.shard_of(&node) {
@@ -121,48 +144,49 @@ impl SlotMap {
         map
     }
 
-    /// The shard that owns a slot.
+    /// The shard that owns a slot. See the [example](SlotMap#examples).
     pub fn shard(&self, slot: Slot) -> Option<&Shard> {
         // `UNASSIGNED` lies beyond the end of `shards`, so one bounds check answers both questions.
         self.shards.get(usize::from(self.table[slot.index()]))
     }
 
-    /// The index of the shard that owns a slot.
+    /// The index of the shard that owns a slot. See the [example](SlotMap#examples).
     pub fn shard_ix(&self, slot: Slot) -> Option<ShardIx> {
         Some(self.table[slot.index()]).filter(|&ix| ix != UNASSIGNED).map(ShardIx)
     }
 
-    /// The primary that owns a slot.
+    /// The primary that owns a slot. See the [example](SlotMap#examples).
     pub fn primary(&self, slot: Slot) -> Option<&AnnouncedNode> {
         self.shard(slot).map(|shard| &self.nodes[shard.primary.index()])
     }
 
-    /// All shards, indexed by [`ShardIx`]; some may own no slot.
+    /// All shards, indexed by [`ShardIx`]; some may own no slot. See the [example](SlotMap#examples).
     pub fn shards(&self) -> &[Shard] {
         &self.shards
     }
 
-    /// All nodes, indexed by [`NodeIx`].
+    /// All nodes, indexed by [`NodeIx`]. See the [example](SlotMap#examples).
     pub fn nodes(&self) -> &[AnnouncedNode] {
         &self.nodes
     }
 
-    /// The node announced under this address.
+    /// The node announced under this address. See the [example](SlotMap#examples).
     pub fn node_at(&self, endpoint: &Endpoint) -> Option<NodeIx> {
         self.by_endpoint.get(endpoint).copied()
     }
 
-    /// How many slots have an owner.
+    /// How many slots have an owner. See the [example](SlotMap#examples).
     pub fn assigned(&self) -> usize {
         self.assigned
     }
 
-    /// The slots in order, cut into ranges with the same owner (`None` where there is none).
+    /// The slots in order, cut into ranges with the same owner (`None` where there is none). See the
+    /// [example](SlotMap#examples).
     pub fn ranges(&self) -> Vec<(SlotRange, Option<ShardIx>)> {
         runs(Slot::all().map(|slot| (slot, self.shard_ix(slot))))
     }
 
-    /// The shards that own slots, each once.
+    /// The shards that own slots, each once. See the [example](SlotMap#examples).
     pub fn owners(&self) -> Vec<&Shard> {
         let mut owners: Vec<ShardIx> = self.ranges().into_iter().filter_map(|(_, owner)| owner).collect();
         owners.sort_unstable();
@@ -171,7 +195,8 @@ impl SlotMap {
     }
 
     /// The map after `MOVED slot to`: what is known until a refresh reveals the rest. That slot changes hands and
-    /// nothing else: one answer of one node is no reason to move a whole shard, not even after a failover.
+    /// nothing else: one answer of one node is no reason to move a whole shard, not even after a failover. See the
+    /// [example](SlotMap#examples).
     ///
     /// Indexes of this map stay valid in the new one.
     ///
@@ -186,7 +211,7 @@ impl SlotMap {
         self.with_all_moved([(slot, to)])
     }
 
-    /// [`SlotMap::with_moved`] for several slots.
+    /// [`SlotMap::with_moved`] for several slots. See the [example](SlotMap#examples).
     #[must_use]
     pub fn with_all_moved<'e>(&self, moved: impl IntoIterator<Item = (Slot, &'e Endpoint)>) -> Self {
         let mut map = self.clone();

@@ -40,7 +40,9 @@ impl Sources {
         self.files.keys().map(String::as_str)
     }
 
-    pub(crate) fn text(&self, path: &str) -> Option<&str> {
+    /// The text of the file with this path.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Option<&str> {
         self.files.get(path).map(String::as_str)
     }
 }

@@ -18,10 +18,12 @@ use crate::tls::Tls;
 
 /// A client of one cluster. Clones share everything; dropping the last one ends its connections.
 ///
+/// [`connect`](Self::connect) and [`execute`](Self::execute) have examples; the [manual](crate::manual) explains the rest.
+///
 /// # What holds
 /// - A command is sent when its future is first polled, on the connection of its key's node.
 /// - Commands of one slot that are submitted one after the other are executed in that order, as long as none of
-///   them is redirected or sent again.
+///   them is redirected, sent again, or waits for room ([more](crate::manual::ordering)).
 /// - A command is sent again only if it was not executed, if it changes nothing, or if the user said so
 ///   ([`Command::repeatable`], [`Config::repeat_writes_of_unknown_fate`]).
 /// - Every call ends within its deadline ([`Config::command_timeout`] or [`Command::timeout`]); see below for commands that
@@ -64,7 +66,28 @@ impl Client {
     /// Succeeds once the topology is known and at least one primary is connected; the others keep trying.
     /// Must be called within a tokio runtime, on which the connections then live. Calls may come from anywhere: this
     /// runtime, another one, or an executor without any. They end in time even while nothing drives this runtime, but
-    /// are answered only while something does.
+    /// are answered only while something does ([more](crate::manual::runtimes)).
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example() -> Result<(), truename::Error> {
+    /// use std::time::Duration;
+    /// use truename::{Client, Config, Error};
+    ///
+    /// let config = Config::new()
+    ///     .root_nodes([("redis-1.example.net", 6379), ("redis-2.example.net", 6379)])
+    ///     .seed("redis-3.example.net", 6379)
+    ///     .password("secret")
+    ///     .command_timeout(Duration::from_secs(2));
+    /// match Client::connect(&config).await {
+    ///     Ok(client) => println!("a cluster of {} nodes", client.nodes().len()),
+    ///     // How far each attempt got, what the certificate says, and which option would help.
+    ///     Err(Error::Connect(report)) => eprintln!("{report}"),
+    ///     Err(other) => return Err(other),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Config`], also when called outside a tokio runtime, or [`Error::Connect`] with what happened at each
@@ -77,16 +100,31 @@ impl Client {
         Ok(Self { handle: Arc::new(Handle { router: Router::new(cluster) }) })
     }
 
-    /// [`Client::connect`] with the URL form of a configuration.
+    /// [`Client::connect`] with the [URL form](crate::url) of a configuration.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example() -> Result<(), truename::Error> {
+    /// use truename::{Client, cmd};
+    ///
+    /// let client = Client::open("rediss://:password@redis-1.example.net,redis-2.example.net").await?;
+    /// let pong: String = client.execute(cmd("PING")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
+    /// As [`Client::connect`], and [`Error::Config`] when the URL cannot be read.
+    ///
+    /// # Cancel safety
     /// As [`Client::connect`].
     pub async fn open(url: &str) -> Result<Self, Error> {
         Self::connect(&Config::from_url(url)?).await
     }
 
-    /// Runs one command and decodes its reply.
+    /// Runs one command and decodes its reply; [`FromReply`] says which types accept which replies.
     ///
+    /// # Examples
     /// ```no_run
     /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
     /// use truename::cmd;
@@ -102,7 +140,8 @@ impl Client {
     /// See [`Error`]; [`Error::may_have_executed`] says whether the command may have had an effect.
     ///
     /// # Cancel safety
-    /// Dropping the future after its first poll leaves the command to be executed; its reply is discarded.
+    /// Dropping the future after its first poll leaves the command to be executed; its reply is discarded
+    /// ([more](crate::manual::cancellation)).
     pub fn execute<T: FromReply>(&self, command: Command<'_>) -> impl Future<Output = Result<T, Error>> {
         self.handle.router.execute(command)
     }
@@ -115,30 +154,75 @@ impl Client {
     /// certificate; the others are closed and replaced. Commands in flight on a closed one fail as they do when a
     /// connection is lost; see [`Error::may_have_executed`]. TLS sessions from before are not resumed.
     ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use truename::Tls;
+    ///
+    /// // Reading the renewed files blocks, so it is done where that holds nobody up.
+    /// let read = tokio::task::spawn_blocking(|| {
+    ///     Tls::new().ca_file("ca.pem")?.client_certificate_files("client.pem", "client.key")
+    /// });
+    /// client.replace_tls(read.await??).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::Config`] when the new options cannot work, or when the client was made without TLS; the old ones
-    /// then remain.
+    /// [`Error::Config`] when the new options cannot work, when the client was made without TLS, or when its runtime is
+    /// gone; the old options then remain.
+    ///
+    /// # Cancel safety
+    /// Once it was polled, the new options may apply even if the future is dropped. To be sure, call it again.
     pub async fn replace_tls(&self, tls: Tls) -> Result<(), Error> {
         self.handle.router.cluster().replace_tls(tls).await
     }
 
-    /// Listens to what the client notices from now on.
+    /// Listens to what the client notices from now on. See the [example](Events#examples).
     pub fn events(&self) -> Events {
         self.handle.router.cluster().events()
     }
 
     /// Whether the server is not a cluster and is used as a single node. Every refresh reconsiders it: one seed that gives a view
-    /// makes this a client of its cluster; for the opposite, every seed must say that it is not a cluster.
+    /// makes this a client of its cluster; for the opposite, every seed must say that it is not a cluster. See the
+    /// [example](Self::topology).
     pub fn is_single_node(&self) -> bool {
         self.handle.router.cluster().is_single()
     }
 
     /// The current topology: a snapshot, which stays as it is while the client goes on to the next one. Cheap.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # fn example(client: truename::Client) {
+    /// use truename::topology::Slot;
+    ///
+    /// let slot = Slot::of_key(b"{user:42}:cart");
+    /// match client.topology().primary(slot) {
+    ///     Some(node) if client.is_single_node() => println!("{} serves everything", node.endpoint),
+    ///     Some(node) => println!("{} serves slot {slot}", node.endpoint),
+    ///     None => println!("nobody serves slot {slot}"),
+    /// }
+    /// # }
+    /// ```
     pub fn topology(&self) -> Arc<SlotMap> {
         self.handle.router.cluster().topology().map().clone()
     }
 
     /// The nodes of the topology and what is known about their connections.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # fn example(client: truename::Client) {
+    /// for status in client.nodes().into_iter().filter(|status| status.is_connected) {
+    ///     let Some(facts) = status.facts else { continue };
+    ///     match &facts.identity {
+    ///         Some(identity) => println!("{} proved {} ({})", status.node, identity.name, identity.source),
+    ///         None => println!("{} proved no name, encrypted: {}", status.node, facts.is_tls()),
+    ///     }
+    /// }
+    /// # }
+    /// ```
     pub fn nodes(&self) -> Vec<NodeStatus> {
         let topology = self.handle.router.cluster().topology();
         let statuses =
@@ -153,13 +237,24 @@ impl Client {
     }
 
     /// Closes the client: calls that are under way are completed, later ones fail with [`Error::Closed`], and a
-    /// connection ends once it has nothing left to do.
+    /// connection ends once it has nothing left to do. Dropping the last clone does the same.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client) {
+    /// use truename::{Error, cmd};
+    ///
+    /// client.close();
+    /// let late = client.execute::<()>(cmd("PING")).await;
+    /// assert!(matches!(late, Err(Error::Closed)));
+    /// # }
+    /// ```
     pub fn close(&self) {
         self.handle.router.cluster().close();
     }
 }
 
-/// A node as the client sees it at the moment.
+/// A node as the client sees it at the moment. [`Client::nodes`] returns one for each.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NodeStatus {

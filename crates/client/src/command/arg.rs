@@ -9,8 +9,9 @@ const INLINE: usize = 22;
 
 /// An argument in the form in which it is sent.
 ///
-/// Made by [`ToArg`], which your own types can implement:
+/// Made by [`ToArg`], which your own types can implement.
 ///
+/// # Examples
 /// ```
 /// use truename::cmd;
 /// use truename::command::{Arg, ToArg};
@@ -51,13 +52,13 @@ impl<'a> Arg<'a> {
         }
     }
 
-    /// Bytes that outlive the command.
+    /// Bytes that outlive the command. See the [example](Arg#examples).
     #[inline]
     pub fn borrowed(bytes: &'a [u8]) -> Self {
         Self(Repr::Borrowed(bytes))
     }
 
-    /// A copy of bytes. Up to 22 of them are kept in place, without an allocation.
+    /// A copy of bytes. Up to 22 of them are kept in place, without an allocation. See the [example](Arg#examples).
     #[inline]
     pub fn copied(bytes: &[u8]) -> Self {
         if bytes.len() > INLINE {
@@ -68,13 +69,14 @@ impl<'a> Arg<'a> {
         Self(Repr::Inline { len: bytes.len() as u8, bytes: place })
     }
 
-    /// Bytes that belong to the command.
+    /// Bytes that belong to the command. See the [example](Arg#examples).
     #[inline]
     pub fn owned(bytes: impl Into<Box<[u8]>>) -> Self {
         Self(Repr::Owned(bytes.into()))
     }
 
     /// Bytes that are shared with others, and not copied into the command. More than 22 of them cost a small allocation.
+    /// See the [example](Arg#examples).
     #[inline]
     pub fn shared(bytes: Bytes) -> Self {
         if bytes.len() > INLINE { Self(Repr::Shared(Box::new(bytes))) } else { Self::copied(&bytes) }
@@ -91,9 +93,24 @@ impl<'a> Arg<'a> {
     }
 }
 
-/// What can be an argument of a command.
+/// What can be an argument of a command: text, bytes, integers and floating point numbers. References are borrowed,
+/// owned values become the command's own, numbers are written in decimal.
+///
+/// # Examples
+/// ```
+/// use truename::{Command, ToArg, cmd};
+///
+/// /// Takes whatever `Command::arg` takes.
+/// fn expire<'a>(key: impl ToArg<'a>, seconds: u32) -> Command<'a> {
+///     cmd("EXPIRE").arg(key.to_arg()).arg(seconds)
+/// }
+///
+/// let key = String::from("session:7");
+/// assert_eq!(expire(&key, 60).name(), "EXPIRE");
+/// assert_eq!(expire(b"\x00\xff", 60).name(), "EXPIRE");
+/// ```
 pub trait ToArg<'a> {
-    /// The argument as it is sent.
+    /// The argument as it is sent. See the [example](ToArg#examples).
     fn to_arg(self) -> Arg<'a>;
 }
 

@@ -8,14 +8,39 @@ use truename_topology::Slot;
 use super::spec::{KeyRule, Spec};
 
 /// The arguments of one command. Index 0 is its name, index 1 the subcommand if it has subcommands.
+///
+/// # Examples
+/// Slices of texts and of bytes are arguments, and so is a [`Command`](super::Command). A type of your own:
+///
+/// ```
+/// use truename::command::{Arguments, first_key, lookup};
+///
+/// /// A command as somebody typed it, without quotes.
+/// struct Line(&'static str);
+///
+/// impl Arguments for Line {
+///     fn len(&self) -> usize {
+///         self.0.split(' ').count()
+///     }
+///
+///     fn at(&self, index: usize) -> Option<&[u8]> {
+///         self.0.split(' ').nth(index).map(str::as_bytes)
+///     }
+/// }
+///
+/// let line = Line("lrange list 0 -1");
+/// let spec = lookup(b"lrange", line.at(1)).expect("servers have it");
+/// assert_eq!(first_key(spec, &line), Some(b"list".as_slice()));
+/// assert!(!line.is_empty());
+/// ```
 pub trait Arguments {
-    /// How many there are, with the name.
+    /// How many there are, with the name. See the [example](Arguments#examples).
     fn len(&self) -> usize;
 
-    /// The argument at that index.
+    /// The argument at that index; `None` after the last one. See the [example](Arguments#examples).
     fn at(&self, index: usize) -> Option<&[u8]>;
 
-    /// Whether there is not even a name.
+    /// Whether there is not even a name. See the [example](Arguments#examples).
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -31,7 +56,7 @@ impl<T: AsRef<[u8]>> Arguments for [T] {
     }
 }
 
-/// The key that decides where the command goes; `None` if it has none.
+/// The key that decides where the command goes; `None` if it has none. See the [example](keys#examples).
 #[inline]
 pub fn first_key<'a, A: Arguments + ?Sized>(spec: &Spec, args: &'a A) -> Option<&'a [u8]> {
     if matches!(spec.keys, KeyRule::First) { args.at(1) } else { first_by_rule(&spec.keys, args) }
@@ -55,6 +80,19 @@ fn slot_by_rule<A: Arguments + ?Sized>(rule: &KeyRule, args: &A) -> Option<Slot>
 }
 
 /// Calls `f` with the index of every key, in the order of the command's key rule.
+///
+/// # Examples
+/// ```
+/// use truename::command::{first_key, keys, lookup};
+///
+/// let words = ["MSET", "{a}1", "x", "{a}2", "y"];
+/// let spec = lookup(b"MSET", None).expect("servers have it");
+/// assert_eq!(first_key(spec, &words[..]), Some(b"{a}1".as_slice()));
+///
+/// let mut found = Vec::new();
+/// keys(spec, &words[..], &mut |index| found.push(words[index]));
+/// assert_eq!(found, ["{a}1", "{a}2"]);
+/// ```
 pub fn keys<A: Arguments + ?Sized>(spec: &Spec, args: &A, f: &mut dyn FnMut(usize)) {
     for rule in parts(&spec.keys) {
         if let Some(span) = Span::of(rule, args) {

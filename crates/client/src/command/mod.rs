@@ -46,13 +46,18 @@ const INLINE_ARGS: usize = 6;
 /// and [`route_to`](Self::route_to) override that. It is never sent again once it may have been executed, unless
 /// [`repeatable`](Self::repeatable) says so, and none of its errors proves that it was not executed.
 ///
+/// # Examples
 /// ```
-/// use truename::cmd;
+/// use truename::{Command, cmd};
 ///
 /// let command = cmd("SET").arg("greeting").arg("hello").arg("EX").arg(60);
 /// assert_eq!(command.name(), "SET");
 /// // Arguments may be secrets: they do not show up in `Debug`.
 /// assert!(!format!("{command:?}").contains("hello"));
+///
+/// // Arguments from a collection, and a subcommand, which is an argument too.
+/// let command = Command::new("HSET").arg("user:42").args(["name", "Ada", "city", "London"]);
+/// let encoding = cmd("OBJECT").arg("ENCODING").arg("user:42");
 /// ```
 #[derive(Clone)]
 pub struct Command<'a> {
@@ -71,14 +76,14 @@ pub(crate) enum Repeat {
     Always,
 }
 
-/// Starts a command. A subcommand is an argument: `cmd("CONFIG").arg("GET")`.
+/// Starts a command. A subcommand is an argument: `cmd("CONFIG").arg("GET")`. See the [example](Command#examples).
 #[inline]
 pub fn cmd<'a>(name: impl ToArg<'a>) -> Command<'a> {
     Command::new(name)
 }
 
 impl<'a> Command<'a> {
-    /// A command without arguments so far.
+    /// A command without arguments so far. See the [example](Command#examples).
     #[inline]
     pub fn new(name: impl ToArg<'a>) -> Self {
         let mut args = SmallVec::new();
@@ -86,7 +91,7 @@ impl<'a> Command<'a> {
         Self { args, timeout: None, repeatable: None, route: RouteBy::Spec }
     }
 
-    /// Adds an argument: text, bytes, or a number.
+    /// Adds an argument: text, bytes, or a number. See the [example](Command#examples).
     #[must_use]
     #[inline]
     pub fn arg(mut self, arg: impl ToArg<'a>) -> Self {
@@ -94,7 +99,7 @@ impl<'a> Command<'a> {
         self
     }
 
-    /// Adds several arguments.
+    /// Adds several arguments. See the [example](Command#examples).
     #[must_use]
     pub fn args<T: ToArg<'a>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
         self.args.extend(args.into_iter().map(ToArg::to_arg));
@@ -106,6 +111,18 @@ impl<'a> Command<'a> {
     /// A longer time than the client's stall time-out also lets the server be silent for that long, until the call ends
     /// or is dropped. Here the time that a command such as `BLPOP` may wait on the server is included, not added: one
     /// that ends that way may still have taken an element.
+    ///
+    /// ```no_run
+    /// # async fn example(client: truename::Client, report: &str) -> Result<(), truename::Error> {
+    /// use std::time::Duration;
+    /// use truename::cmd;
+    ///
+    /// // A script that is known to take a while, during which the server is silent.
+    /// let script = cmd("EVAL_RO").arg(report).arg(1).arg("sales").timeout(Duration::from_secs(30));
+    /// let total: i64 = client.execute(script).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     #[inline]
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -118,6 +135,16 @@ impl<'a> Command<'a> {
     /// Without this, only a command that changes nothing is sent again. A write that is executed twice undoes what
     /// others wrote in between and had acknowledged. Where the client gave the connection up because the server was
     /// silent, the first copy may even be executed later than the second one, and later than commands that follow.
+    /// `false` keeps even a read from being sent again.
+    ///
+    /// ```
+    /// use truename::cmd;
+    ///
+    /// // Twice leaves the set as once does. Only the reply differs, and nobody looks at it.
+    /// let add = cmd("SADD").arg("seen").arg("page-7").repeatable(true);
+    /// // A look at the clock, which is worth nothing if it comes late.
+    /// let time = cmd("TIME").repeatable(false);
+    /// ```
     #[must_use]
     pub fn repeatable(mut self, repeatable: bool) -> Self {
         self.repeatable = Some(repeatable);
@@ -125,6 +152,13 @@ impl<'a> Command<'a> {
     }
 
     /// Sends the command to the node of this key's slot, whatever its arguments are.
+    ///
+    /// ```
+    /// use truename::cmd;
+    ///
+    /// // The primary that serves this key, rather than a primary picked at random.
+    /// let size = cmd("DBSIZE").route_by_key("user:42");
+    /// ```
     #[must_use]
     pub fn route_by_key(mut self, key: impl AsRef<[u8]>) -> Self {
         self.route = RouteBy::Slot(Slot::of_key(key.as_ref()));
@@ -132,6 +166,13 @@ impl<'a> Command<'a> {
     }
 
     /// Sends the command to any primary, whatever its arguments are.
+    ///
+    /// ```
+    /// use truename::cmd;
+    ///
+    /// // Refused without this, as it could mean any node; here they are all configured alike.
+    /// let limit = cmd("CONFIG").arg("GET").arg("maxmemory").route_to_any();
+    /// ```
     #[must_use]
     pub fn route_to_any(mut self) -> Self {
         self.route = RouteBy::AnyNode;
@@ -141,6 +182,7 @@ impl<'a> Command<'a> {
     /// Sends the command to this node, by its address as announced ([`Client::nodes`](crate::Client::nodes)), and to no other:
     /// a redirect, or a replica's refusal to write, is then an answer. Replicas are among the nodes.
     ///
+    /// # Examples
     /// ```no_run
     /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
     /// use truename::{cmd, topology::Role};
@@ -179,7 +221,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// The command's name as given; empty when it is not text.
+    /// The command's name as given; empty when it is not text. See the [example](Command#examples).
     pub fn name(&self) -> &str {
         self.args.first().and_then(|name| std::str::from_utf8(name.as_bytes()).ok()).unwrap_or_default()
     }

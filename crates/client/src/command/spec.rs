@@ -27,6 +27,25 @@ use condition::RepeatCondition;
 use wait::Wait;
 
 /// One command as the client sees it.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use truename::command::{BlockTime, Flags, lookup};
+///
+/// let pop = ["BLPOP", "queue", "5"];
+/// let spec = lookup(b"blpop", Some(b"queue")).expect("servers have it");
+/// assert!(spec.name == "BLPOP" && spec.flags.contains(Flags::WRITE));
+/// // It waits on the server for five seconds, and must not be executed twice.
+/// assert!(spec.blocks(&pop[..]));
+/// assert_eq!(spec.block_time(&pop[..]), Some(BlockTime::AtMost(Duration::from_secs(5))));
+/// assert!(!spec.repeatable(&pop[..]) && !spec.changes_nothing(&pop[..]));
+///
+/// // A SET leaves twice what it leaves once, unless its reply depends on what was there.
+/// let spec = lookup(b"SET", None).expect("servers have it");
+/// assert!(spec.repeatable(&["SET", "k", "v"][..]) && !spec.changes_nothing(&["SET", "k", "v"][..]));
+/// assert!(!spec.repeatable(&["SET", "k", "v", "NX"][..]));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {
     /// The name in upper case; a subcommand follows its container after a space: `CLUSTER SLOTS`.
@@ -48,6 +67,19 @@ pub struct Spec {
 }
 
 /// A set of properties of a command.
+///
+/// # Examples
+/// ```
+/// use truename::command::{Flags, lookup};
+///
+/// let spec = lookup(b"CONFIG", Some(b"GET")).expect("servers have it");
+/// assert_eq!(spec.name, "CONFIG GET");
+/// assert!(spec.flags.contains(Flags::ADMIN));
+///
+/// let both = Flags::WRITE.with(Flags::BLOCKING);
+/// assert!(both.contains(Flags::WRITE) && !Flags::WRITE.contains(both));
+/// assert_eq!(both.bits(), Flags::WRITE.bits() | Flags::BLOCKING.bits());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flags(u16);
 
@@ -73,17 +105,17 @@ impl Flags {
     /// One of those that the router looks at twice.
     const UNUSUAL: Self = Self(1 << 9);
 
-    /// The set as bits, for the generated table.
+    /// The set as bits, for the generated table. See the [example](Flags#examples).
     pub const fn bits(self) -> u16 {
         self.0
     }
 
-    /// Whether all flags of `other` are in this set.
+    /// Whether all flags of `other` are in this set. See the [example](Flags#examples).
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Both sets together.
+    /// Both sets together. See the [example](Flags#examples).
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)

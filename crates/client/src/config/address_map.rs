@@ -12,6 +12,7 @@ type MapFn = dyn Fn(&AnnouncedNode, &Endpoint) -> Option<DialAddress> + Send + S
 ///
 /// Made from a closure, or from pairs of announced and dialled `host:port`. Only the dialled address changes: a
 /// node stays known by what it announced, and the names it may prove stay those of the identity policy.
+/// [`Config::node_address_map`](crate::Config::node_address_map) has an example of both.
 #[derive(Clone)]
 pub struct NodeAddressMap(pub(crate) Arc<MapFn>);
 

@@ -10,6 +10,19 @@ impl Config {
     ///
     /// Whatever the policy, unless it is a closure, an announced name counts only in the [`Scope`] that the seeds give;
     /// see [`Config::trust`].
+    ///
+    /// ```
+    /// use truename::Config;
+    /// use truename::topology::{IdentityName, IdentityPolicy};
+    ///
+    /// let config = Config::new().seed("redis.example.net", 6379);
+    /// // The name of the seed alone, whatever nodes announce.
+    /// let strict = config.clone().identity(IdentityPolicy::Seed);
+    /// // One name that all nodes have in their certificates, and no other.
+    /// let name = IdentityName::parse("cache.example.net")?;
+    /// let stricter = config.identity(IdentityPolicy::Only(name));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn identity(mut self, identity: IdentityPolicy) -> Self {
         self.identity = Some(identity);

@@ -1,6 +1,6 @@
 //! Configuration: one set of options for every node of a cluster.
 //!
-//! - [`Config`] is the builder; [`url`] is its text form; [`settings::Settings`] reads it.
+//! - [`Config`] is the builder, with its bounds in `bounds`; [`url`] is its text form; [`settings::Settings`] reads it.
 //! - [`Credentials`], [`Resolve`] (`resolver`), [`NodeAddressMap`] (`address_map`) and [`ReadFrom`] are its parts;
 //!   `identity` says who must answer, `plaintext` where a plaintext client may log in, `timing` what the durations are,
 //!   `durations` how they are set, `validate` which configurations cannot work.
@@ -9,6 +9,7 @@
 //! the password or the TLS options.
 
 mod address_map;
+mod bounds;
 mod credentials;
 mod durations;
 mod identity;
@@ -47,7 +48,10 @@ pub enum Protocol {
     Resp2,
 }
 
-/// Everything a client needs to know.
+/// Everything a client needs to know. What is wrong with it is said by [`Client::connect`](crate::Client::connect).
+///
+/// # Examples
+/// What most clients set:
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,8 +61,30 @@ pub enum Protocol {
 ///     .seed("my-redis.westus3.redisenterprise.cache.azure.net", 10000)
 ///     .tls(Tls::new())
 ///     .credentials(Credentials::password("secret"))
+///     .client_name("checkout")
 ///     .command_timeout(Duration::from_secs(2));
 /// assert!(!format!("{config:?}").contains("secret"));
+/// ```
+///
+/// Times and bounds of one that is in a hurry and has little memory:
+///
+/// ```
+/// # use std::time::Duration;
+/// # use truename::{Config, Protocol};
+/// let config = Config::new()
+///     .root_nodes([("redis-1.example.net", 6379), ("redis-2.example.net", 6379)])
+///     .password("secret")
+///     .protocol(Protocol::Auto)
+///     .connect_timeout(Duration::from_secs(4))
+///     .node_connect_timeout(Duration::from_secs(1))
+///     .command_timeout(Duration::from_millis(500))
+///     .stall_timeout(Duration::from_millis(800))
+///     .keepalive(Duration::from_secs(5))
+///     .refresh_interval(Duration::from_secs(30))
+///     .lanes_per_node(2)
+///     .max_in_flight(1024)
+///     .max_queued_bytes(4 << 20)
+///     .max_exclusive_connections(8);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -93,7 +119,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// No seed yet, no credentials; TLS with the system's roots.
+    /// No seed yet, no credentials; TLS with the system's roots. See the [example](Config#examples).
     pub fn new() -> Self {
         Self {
             seeds: Vec::new(),
@@ -123,14 +149,14 @@ impl Config {
 
     /// Adds a seed: a node, or the cluster's front door, to ask for the topology. Others call it a root node.
     ///
-    /// Seeds are kept for ever and resolved again whenever they are needed.
+    /// Seeds are kept for ever and resolved again whenever they are needed. See the [example](Config#examples).
     #[must_use]
     pub fn seed(mut self, host: impl Into<Arc<str>>, port: u16) -> Self {
         self.seeds.push(Endpoint::new(host, port));
         self
     }
 
-    /// Several seeds at once. The same as [`Config::seed`] for each.
+    /// Several seeds at once. The same as [`Config::seed`] for each. See the [example](Config#examples).
     #[must_use]
     pub fn root_nodes<H: Into<Arc<str>>>(mut self, seeds: impl IntoIterator<Item = (H, u16)>) -> Self {
         self.seeds.extend(seeds.into_iter().map(|(host, port)| Endpoint::new(host, port)));
@@ -138,6 +164,7 @@ impl Config {
     }
 
     /// How TLS is spoken, on every connection. The default is [`Tls::new`]: the system's roots, every check.
+    /// [`Tls`] has [examples](Tls#examples).
     ///
     /// Looking for `rejectUnauthorized: false`? You do not need it here: see
     /// [`Config::reject_unauthorized`].
@@ -151,6 +178,11 @@ impl Config {
     ///
     /// Credentials are still not sent to a provider that speaks TLS (see
     /// [`danger_plaintext_credentials`](Self::danger_plaintext_credentials)).
+    ///
+    /// ```
+    /// // A server of one's own machine.
+    /// let config = truename::Config::new().seed("127.0.0.1", 6379).plaintext();
+    /// ```
     #[must_use]
     pub fn plaintext(mut self) -> Self {
         self.tls = None;
@@ -165,6 +197,15 @@ impl Config {
     ///
     /// # Danger
     /// Anybody on the path to the servers, or answering in their place, can read the password.
+    ///
+    /// ```
+    /// // A cluster without encryption in transit, in a network where that will do.
+    /// let config = truename::Config::new()
+    ///     .seed("clustercfg.orders.abc123.use1.cache.amazonaws.com", 6379)
+    ///     .password("secret")
+    ///     .plaintext()
+    ///     .danger_plaintext_credentials();
+    /// ```
     #[must_use]
     pub fn danger_plaintext_credentials(mut self) -> Self {
         self.plaintext_credentials_allowed = true;
@@ -176,6 +217,14 @@ impl Config {
     /// There is no `false`. A certificate that names the cluster's host but not the announced address is
     /// accepted without any option; for other names set [`Config::verify_as`] or [`Config::trust`]. If you must, the ways to
     /// check less are [`Tls::danger_accept_invalid_hostnames`] and [`Tls::danger_accept_invalid_certificates`].
+    ///
+    /// ```
+    /// use truename::Config;
+    ///
+    /// assert!(Config::new().reject_unauthorized(true).is_ok());
+    /// let refused = Config::new().reject_unauthorized(false).expect_err("it would accept any server");
+    /// assert!(refused.to_string().contains("leave it out"));
+    /// ```
     ///
     /// # Errors
     /// [`Error::Config`] for `false`.
@@ -190,20 +239,32 @@ impl Config {
         ))
     }
 
-    /// Logs in on every connection.
+    /// Logs in on every connection. See the [example](Config#examples).
     #[must_use]
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
         self
     }
 
-    /// Logs the default user in on every connection.
+    /// Logs the default user in on every connection. See the [example](Config#examples).
     #[must_use]
     pub fn password(self, password: impl Into<String>) -> Self {
         self.credentials(Credentials::password(password))
     }
 
     /// Adds a rule for where to dial; the first one that matches a node applies.
+    ///
+    /// ```
+    /// use truename::Config;
+    ///
+    /// let config = Config::new()
+    ///     .seed("bastion.example.net", 10000)
+    ///     // One node is somewhere else ...
+    ///     .dial_rule("10.0.0.9=192.0.2.7:6379".parse()?)
+    ///     // ... and the others are behind the seed's host, where their ports are shifted.
+    ///     .dial_rule("10.0.0.0/8=seed:+1000".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn dial_rule(mut self, rule: DialRule) -> Self {
         self.rules.push(rule);
@@ -236,7 +297,8 @@ impl Config {
         self
     }
 
-    /// The provider profile to use, instead of the one that the first seed's name suggests.
+    /// The provider profile to use, instead of the one that the first seed's name suggests. See the
+    /// [example](Self::effective_profile).
     #[must_use]
     pub fn profile(mut self, profile: &'static Profile) -> Self {
         self.profile = Some(profile);
@@ -244,27 +306,40 @@ impl Config {
     }
 
     /// Pins a host name to an address, for one port or for all. May be given several times, also for the same name.
+    /// Names that certificates prove are not affected.
+    ///
+    /// ```
+    /// use std::net::{IpAddr, Ipv4Addr};
+    /// use truename::Config;
+    ///
+    /// // A tunnel ends here; the certificate has to be that of the real name all the same.
+    /// let config = Config::new()
+    ///     .seed("redis.example.net", 6379)
+    ///     .resolve("redis.example.net", Some(6379), IpAddr::V4(Ipv4Addr::LOCALHOST));
+    /// ```
     #[must_use]
     pub fn resolve(mut self, host: impl Into<String>, port: Option<u16>, address: IpAddr) -> Self {
         self.resolver.pinned.push(Pinned { host: host.into(), port, address });
         self
     }
 
-    /// Looks names up with something other than the system's resolver. Pinned names come first.
+    /// Looks names up with something other than the system's resolver. Pinned names come first. [`Resolve`] has
+    /// [examples](Resolve#examples).
     #[must_use]
     pub fn resolver(mut self, resolver: impl Resolve) -> Self {
         self.resolver.custom = Some(Arc::new(resolver));
         self
     }
 
-    /// Which version of the protocol to speak.
+    /// Which version of the protocol to speak. See the [example](Config#examples).
     #[must_use]
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = protocol;
         self
     }
 
-    /// The name that the connections carry in `CLIENT LIST`.
+    /// The name that the connections carry in `CLIENT LIST`. Where a server refuses it (`CLIENT SETNAME`: no blanks, no line
+    /// breaks), they have none. See the [example](Config#examples).
     #[must_use]
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.client_name = Some(name.into());
@@ -288,56 +363,7 @@ impl Config {
         self
     }
 
-    /// Connections per node. Commands of one slot always share one, so their order is kept. The default is 1, and 0
-    /// counts as 1.
-    #[must_use]
-    pub fn lanes_per_node(mut self, lanes: usize) -> Self {
-        self.lanes_per_node = lanes.max(1);
-        self
-    }
-
-    /// How many commands may be outstanding on one connection; further ones wait for room within their own deadlines.
-    /// The default is 16,384.
-    #[must_use]
-    pub fn max_in_flight(mut self, commands: usize) -> Self {
-        self.max_in_flight = commands.max(1);
-        self
-    }
-
-    /// How many bytes may wait to be written to one connection; commands beyond that wait for room. The default is 32
-    /// MiB.
-    #[must_use]
-    pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
-        self.max_queued_bytes = bytes.max(1);
-        self
-    }
-
-    /// What a reply may hold. The defaults allow whatever servers send in practice; see [`Limits`], and
-    /// [`Limits::memory`] for how much memory that can be: with the defaults 4.5 GiB at most. Set less where an
-    /// untrusted server is a greater risk than a large reply.
-    ///
-    /// A reply beyond them fails its own command with [`Error::Protocol`], which is not sent again, and ends the
-    /// connection.
-    #[must_use]
-    pub fn reply_limits(mut self, limits: Limits) -> Self {
-        self.reply_limits = limits;
-        self
-    }
-
-    /// How many connections to one node may be exclusive: used by one call at a time, apart from those that all calls
-    /// share. A command that waits on the server, such as `BLPOP`, needs one while it waits. The default is 64, and 0
-    /// counts as 1.
-    ///
-    /// Further calls wait for room in the order in which they came, at most for [`Config::command_timeout`], and
-    /// then fail with [`RouteError::NoExclusiveConnection`](crate::error::RouteError::NoExclusiveConnection). A few that
-    /// became idle are kept and closed after three [keepalive](Config::keepalive) intervals.
-    #[must_use]
-    pub fn max_exclusive_connections(mut self, connections: usize) -> Self {
-        self.max_exclusive_connections = connections.max(1);
-        self
-    }
-
-    /// Where read-only commands are sent. The default is the primary.
+    /// Where read-only commands are sent. The default is the primary. [`ReadFrom`] has [examples](ReadFrom#examples).
     #[must_use]
     pub fn read_from(mut self, read_from: ReadFrom) -> Self {
         self.read_from = read_from;
@@ -349,6 +375,11 @@ impl Config {
     ///
     /// The risk: what others wrote between the two executions, and had acknowledged, is overwritten.
     /// [`Command::repeatable`](crate::Command::repeatable) decides for one command.
+    ///
+    /// ```
+    /// // Every key has one writer, so there is nothing of others to overwrite.
+    /// let config = truename::Config::new().seed("redis.example.net", 6379).repeat_writes_of_unknown_fate(true);
+    /// ```
     #[must_use]
     pub fn repeat_writes_of_unknown_fate(mut self, repeat: bool) -> Self {
         self.repeats_writes = repeat;
@@ -356,11 +387,24 @@ impl Config {
     }
 
     /// The provider profile that applies: the chosen one, or the one that the first seed's name suggests.
+    ///
+    /// # Examples
+    /// ```
+    /// use truename::{Config, topology::Profile};
+    ///
+    /// let config = Config::new().seed("my-redis.westus3.redis.azure.net", 10000);
+    /// assert_eq!(config.effective_profile().map(|profile| profile.name), Some("azure-managed"));
+    ///
+    /// // Behind a name of one's own the provider does not show: say which it is.
+    /// let azure = Profile::named("azure-managed").expect("there is one");
+    /// let config = Config::new().seed("cache.example.net", 10000).profile(azure);
+    /// assert!(config.effective_profile().is_some_and(|profile| profile.narrows_scope));
+    /// ```
     pub fn effective_profile(&self) -> Option<&'static Profile> {
         self.profile.or_else(|| self.seeds.first().and_then(|seed| Profile::detect(seed.host())))
     }
 
-    /// Warnings about these options, for a person to read: see [`Tls::warnings`].
+    /// Warnings about these options, for a person to read: see [`Tls::warnings`] and the [example](Tls#examples) there.
     pub fn warnings(&self) -> Vec<String> {
         self.tls.as_ref().map(Tls::warnings).unwrap_or_default()
     }

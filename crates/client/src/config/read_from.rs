@@ -9,6 +9,17 @@ use crate::error::Error;
 ///
 /// With anything but `Primary` every connection sends `READONLY` in its greeting; a node that rejects the command
 /// (Redis Enterprise does) is not read from while it is a replica. A node that is not connected is passed over.
+///
+/// # Examples
+/// ```
+/// use truename::{Config, ReadFrom};
+///
+/// let nearby = ReadFrom::Zone("eu-west-1a".into());
+/// // The form that URLs and command lines have.
+/// assert_eq!("zone:eu-west-1a".parse::<ReadFrom>()?, nearby);
+/// let config = Config::new().seed("redis.example.net", 6379).read_from(nearby);
+/// # Ok::<(), truename::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReadFrom {

@@ -18,8 +18,38 @@ pub type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Sen
 /// Looks host names up. Asked for every new connection, so a change is noticed. A panic fails that connection only.
 ///
 /// Closures `Fn(&str, u16) -> Lookup` implement it.
+///
+/// # Examples
+/// ```
+/// use std::net::SocketAddr;
+/// use truename::{Config, Lookup, Resolve};
+///
+/// /// Whatever the name, a tunnel on this machine leads there.
+/// struct Tunnel;
+///
+/// impl Resolve for Tunnel {
+///     fn resolve(&self, _host: &str, port: u16) -> Lookup {
+///         Box::pin(async move { Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]) })
+///     }
+/// }
+///
+/// let config = Config::new().seed("redis.example.net", 6379).resolver(Tunnel);
+///
+/// // A closure will do, too. The future may not borrow the name.
+/// let config = config.resolver(|host: &str, port: u16| -> Lookup {
+///     let name = format!("{host}.internal");
+///     Box::pin(async move { Ok(tokio::net::lookup_host((name, port)).await?.collect()) })
+/// });
+/// ```
 pub trait Resolve: Send + Sync + 'static {
-    /// All addresses of a host, in order of preference, with the port filled in.
+    /// All addresses of a host, in order of preference, with the port filled in. See the [example](Resolve#examples).
+    ///
+    /// # Errors
+    /// Whatever kept the name from being looked up; it ends this attempt to connect, and the next one asks again. No
+    /// address at all counts as an error.
+    ///
+    /// # Cancel safety
+    /// The future is dropped when the time of the attempt is over.
     fn resolve(&self, host: &str, port: u16) -> Lookup;
 }
 

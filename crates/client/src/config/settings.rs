@@ -11,6 +11,7 @@ use crate::tls::Tls;
 
 /// What a [`Config`] holds. Made by [`Config::settings`].
 ///
+/// # Examples
 /// ```
 /// use std::time::Duration;
 /// use truename::Config;
@@ -27,24 +28,25 @@ use crate::tls::Tls;
 pub struct Settings<'c>(&'c Config);
 
 impl Config {
-    /// Reads what is set.
+    /// Reads what is set. See the [example](Settings#examples).
     pub fn settings(&self) -> Settings<'_> {
         Settings(self)
     }
 }
 
 impl<'c> Settings<'c> {
-    /// The seeds, in the order in which they were added.
+    /// The seeds, in the order in which they were added. See the [example](Settings#examples).
     pub fn seeds(&self) -> &'c [Endpoint] {
         &self.0.seeds
     }
 
-    /// How TLS is spoken; `None` for plaintext.
+    /// How TLS is spoken; `None` for plaintext. See the [example](Settings#examples).
     pub fn tls(&self) -> Option<&'c Tls> {
         self.0.tls.as_ref()
     }
 
     /// The user that connections log in: `default` where there is only a password, `None` without credentials.
+    /// See the [example](Settings#examples).
     pub fn login(&self) -> Option<&'c str> {
         self.0
             .credentials
@@ -53,116 +55,119 @@ impl<'c> Settings<'c> {
     }
 
     /// Whether credentials may be sent in plaintext to a provider that speaks TLS.
+    /// See the [example](Settings#examples).
     pub fn danger_plaintext_credentials(&self) -> bool {
         self.0.plaintext_credentials_allowed
     }
 
-    /// The rules for where to dial, in their order.
+    /// The rules for where to dial, in their order. See the [example](Settings#examples).
     pub fn dial_rules(&self) -> &'c [DialRule] {
         &self.0.rules
     }
 
-    /// Whether a [`Config::node_address_map`] is asked before the rules.
+    /// Whether a [`Config::node_address_map`] is asked before the rules. See the [example](Settings#examples).
     pub fn has_node_address_map(&self) -> bool {
         self.0.map.is_some()
     }
 
-    /// The identity policy, if one was chosen.
+    /// The identity policy, if one was chosen. See the [example](Settings#examples).
     pub fn identity(&self) -> Option<&'c IdentityPolicy> {
         self.0.identity.as_ref()
     }
 
-    /// The further name that every node may prove.
+    /// The further name that every node may prove. See the [example](Settings#examples).
     pub fn verify_as(&self) -> Option<&'c IdentityName> {
         self.0.verify_as.as_ref()
     }
 
-    /// What a cluster may announce outside the domains of its seeds.
+    /// What a cluster may announce outside the domains of its seeds. See the [example](Settings#examples).
     pub fn trust(&self) -> &'c [Trust] {
         &self.0.trust
     }
 
     /// The profile that was chosen. [`Config::effective_profile`] says which one applies.
+    /// See the [example](Settings#examples).
     pub fn profile(&self) -> Option<&'static Profile> {
         self.0.profile
     }
 
-    /// Which version of the protocol is spoken.
+    /// Which version of the protocol is spoken. See the [example](Settings#examples).
     pub fn protocol(&self) -> Protocol {
         self.0.protocol
     }
 
-    /// The name that the connections carry.
+    /// The name that the connections carry. See the [example](Settings#examples).
     pub fn client_name(&self) -> Option<&'c str> {
         self.0.client_name.as_deref()
     }
 
-    /// The database that connections select.
+    /// The database that connections select. See the [example](Settings#examples).
     pub fn database(&self) -> u32 {
         self.0.database
     }
 
-    /// How long connecting may take in total.
+    /// How long connecting may take in total. See the [example](Settings#examples).
     pub fn connect_timeout(&self) -> Duration {
         self.0.timing.connect
     }
 
-    /// How long one attempt to connect to one node may take.
+    /// How long one attempt to connect to one node may take. See the [example](Settings#examples).
     pub fn node_connect_timeout(&self) -> Duration {
         self.0.timing.node_connect
     }
 
-    /// How long a command may take in total.
+    /// How long a command may take in total. See the [example](Settings#examples).
     pub fn command_timeout(&self) -> Duration {
         self.0.timing.command
     }
 
     /// How long a server may be silent while it owes a reply, whether that was set or follows from the command time-out.
+    /// See the [example](Settings#examples).
     pub fn stall_timeout(&self) -> Duration {
         self.0.timing.stall
     }
 
-    /// How often an idle connection is probed.
+    /// How often an idle connection is probed. See the [example](Settings#examples).
     pub fn keepalive(&self) -> Duration {
         self.0.timing.keepalive
     }
 
-    /// How often the topology is refreshed at least.
+    /// How often the topology is refreshed at least. See the [example](Settings#examples).
     pub fn refresh_interval(&self) -> Duration {
         self.0.timing.refresh
     }
 
-    /// Shared connections per node.
+    /// Shared connections per node. See the [example](Settings#examples).
     pub fn lanes_per_node(&self) -> usize {
         self.0.lanes_per_node
     }
 
-    /// How many commands may be outstanding on one connection.
+    /// How many commands may be outstanding on one connection. See the [example](Settings#examples).
     pub fn max_in_flight(&self) -> usize {
         self.0.max_in_flight
     }
 
-    /// How many bytes may wait to be written to one connection.
+    /// How many bytes may wait to be written to one connection. See the [example](Settings#examples).
     pub fn max_queued_bytes(&self) -> usize {
         self.0.max_queued_bytes
     }
 
-    /// How many connections to one node may be exclusive.
+    /// How many connections to one node may be exclusive. See the [example](Settings#examples).
     pub fn max_exclusive_connections(&self) -> usize {
         self.0.max_exclusive_connections
     }
 
-    /// Where read-only commands are sent.
+    /// Where read-only commands are sent. See the [example](Settings#examples).
     pub fn read_from(&self) -> &'c ReadFrom {
         &self.0.read_from
     }
 
-    /// Whether writes of unknown fate are sent again.
+    /// Whether writes of unknown fate are sent again. See the [example](Settings#examples).
     pub fn repeat_writes_of_unknown_fate(&self) -> bool {
         self.0.repeats_writes
     }
 
-    /// What a reply may hold.
+    /// What a reply may hold. See the [example](Settings#examples).
     pub fn reply_limits(&self) -> Limits {
         self.0.reply_limits
     }

@@ -49,6 +49,16 @@ const FORM: &str = "write rediss://user:password@host:port,host2:port2?option=va
 impl Config {
     /// Reads a URL such as `rediss://user:password@host:10000,other:10000`; see [`url`](self) for all of it.
     ///
+    /// ```
+    /// use truename::Config;
+    ///
+    /// let config = Config::from_url("rediss://checkout:s%2Fcret@a.example.net,b.example.net:7000?timeout=2s")?;
+    /// // `FromStr` is the same; what is wrong is said without repeating the password.
+    /// let error = "rediss://:secret@a.example.net?tiemout=2s".parse::<Config>().expect_err("misspelt");
+    /// assert!(error.to_string().contains("timeout") && !error.to_string().contains("secret"));
+    /// # Ok::<(), truename::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Config`] with what is wrong and what to write instead.
     pub fn from_url(url: &str) -> Result<Self, Error> {
@@ -266,7 +276,19 @@ fn with_tls(
     Ok(config.tls(change(tls)?))
 }
 
-/// Reads `250ms`, `2s`, `1.5s` or `1m`.
+/// Reads `250ms`, `2s`, `1.5s` or `1m`. `what` is the name of the option, for the error.
+///
+/// ```
+/// use std::time::Duration;
+/// use truename::url::parse_duration;
+///
+/// assert_eq!(parse_duration("timeout", "1.5s")?, Duration::from_millis(1500));
+/// assert!(parse_duration("timeout", "0s").is_err() && parse_duration("timeout", "soon").is_err());
+/// # Ok::<(), truename::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Config`] for a text of another form, for zero and for what is too long to count.
 pub fn parse_duration(what: &str, text: &str) -> Result<Duration, Error> {
     let expected = "a time such as 250ms, 2s or 1m";
     let digits = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());

@@ -10,7 +10,7 @@ use super::greeting::Greeting;
 use crate::certificate::Certificate;
 use crate::tls::Presented;
 
-/// What was learnt about a connection while it was made.
+/// What was learnt about a connection while it was made. [`Client::nodes`](crate::Client::nodes) has an example.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ConnectionFacts {
@@ -39,7 +39,7 @@ pub struct ConnectionFacts {
 }
 
 impl ConnectionFacts {
-    /// Whether the connection is encrypted.
+    /// Whether the connection is encrypted. See the [example](crate::Client::nodes).
     pub fn is_tls(&self) -> bool {
         self.tls_version.is_some()
     }

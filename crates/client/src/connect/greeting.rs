@@ -1,9 +1,9 @@
 //! The first exchange on a connection: protocol, login, names, and who it is, in one round trip.
 //!
-//! The commands go out together; what they are and how each reply is read is in [`steps`]. Only the login decides;
+//! The commands go out together; what they are and how each reply is read is in [`steps`](mod@steps). Only the login decides;
 //! servers that do not know the others answer errors that are tolerated: `CLIENT SETINFO` came with 7.2, `CLIENT INFO`
 //! with 6.2, and Redis Enterprise rejects `CLUSTER MYID`. A server without `HELLO` (before 6.0, or `NOPROTO`) gets a
-//! second round trip with RESP2. What an error means is in [`refusal`]; [`login`] is what it takes, and
+//! second round trip with RESP2. What an error means is in [`refusal`](mod@refusal); [`login`] is what it takes, and
 //! [`said`] what comes of it.
 //!
 //! Every step reads its own reply, in the order in which they were sent; a reply that its command cannot have, or one

@@ -6,6 +6,17 @@ use truename_topology::Pin;
 ///
 /// The text of a cause is for people and may change; [`Cause::code`] is for programs and does not. What is in the
 /// variants may be the peer's words as they came; `Display` escapes them.
+///
+/// # Examples
+/// ```
+/// use truename::error::Cause;
+///
+/// // A server that restarts refuses connections for a moment.
+/// assert_eq!(Cause::Refused.code(), "refused");
+/// assert!(Cause::Refused.is_transient() && !Cause::Refused.is_certificate());
+/// // A certificate does not get other names by itself.
+/// assert!(Cause::NameMismatch.is_certificate() && !Cause::NameMismatch.is_transient());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {

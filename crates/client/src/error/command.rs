@@ -11,6 +11,21 @@ use super::remedy::{Remedy, Spelling, Tell, as_calls};
 use super::text::shown;
 
 /// An error reply.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example(client: truename::Client, digest: &str, script: &str) -> Result<i64, truename::Error> {
+/// use truename::{Error, cmd};
+///
+/// match client.execute(cmd("EVALSHA").arg(digest).arg(1).arg("stock")).await {
+///     // The server does not have the script: so it did not run.
+///     Err(Error::Server(error)) if error.code() == "NOSCRIPT" && error.is_refusal() => {
+///         client.execute(cmd("EVAL").arg(script).arg(1).arg("stock")).await
+///     }
+///     other => other,
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ServerError {
@@ -27,12 +42,13 @@ pub struct ServerError {
 }
 
 impl ServerError {
-    /// The first word of the error, such as `WRONGTYPE`.
+    /// The first word of the error, such as `WRONGTYPE`. See the [example](ServerError#examples).
     pub fn code(&self) -> &str {
         self.reply.code()
     }
 
     /// Whether the error proves that the command was not executed. Its code alone does not: scripts choose theirs.
+    /// See the [example](ServerError#examples).
     pub fn is_refusal(&self) -> bool {
         !self.execution.may_have_happened()
     }

@@ -21,7 +21,7 @@ use crate::certificate::Certificate;
 /// The most failures that one error keeps: a report of thousands is useless and costs megabytes.
 const MAX_FAILURES: usize = 20;
 
-/// One dial attempt to one node that failed.
+/// One dial attempt to one node that failed. See the [example](ConnectError#examples).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NodeFailure {
@@ -76,7 +76,7 @@ impl NodeFailure {
 
     /// The most informative of several failures: a name out of scope, whatever became of the detour in its place; otherwise
     /// the one that got furthest, the latest of those. A detour that led to another node was only a guess: any other failure
-    /// says more.
+    /// says more. See the [example](ConnectError#examples).
     pub fn decisive<'a>(failures: impl IntoIterator<Item = &'a Self>) -> Option<&'a Self> {
         let weight = |failure: &&Self| (failure.cause.decides(), !failure.is_astray(), failure.phase);
         failures.into_iter().max_by_key(weight)
@@ -87,7 +87,7 @@ impl NodeFailure {
         self.cause.is_wrong_node() && self.dialled.as_ref().is_some_and(|dialled| *dialled != self.node)
     }
 
-    /// The failure in one line.
+    /// The failure in one line. See the [example](ConnectError#examples).
     pub fn summary(&self) -> String {
         let mut line = format!("{}", self.node);
         if let Some(dialled) = &self.dialled
@@ -98,7 +98,7 @@ impl NodeFailure {
         format!("{line}: {}: {}", self.phase, self.cause)
     }
 
-    /// The report with settings as somebody else spells them ([`Remedy::spelled`]).
+    /// The report with settings as somebody else spells them: see the [example of a remedy](Remedy::spelled#examples).
     pub fn spelled(&self, spelling: Spelling) -> impl fmt::Display + '_ {
         Told { what: self, spelling }
     }
@@ -145,6 +145,25 @@ impl fmt::Display for NodeFailure {
 }
 
 /// No usable connection could be made.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example(config: truename::Config) {
+/// use truename::error::NodeFailure;
+/// use truename::{Client, Error};
+///
+/// let Err(Error::Connect(report)) = Client::connect(&config).await else { return };
+/// // All of it, for a log that people read.
+/// eprintln!("{report}");
+/// // One line, and a code to count by.
+/// if let Some(failure) = report.decisive() {
+///     println!("{} {}", failure.cause.code(), failure.summary());
+/// }
+/// // The most informative failure of the seeds alone.
+/// let seeds = report.failures.iter().filter(|failure| failure.is_seed);
+/// println!("{:?}", NodeFailure::decisive(seeds).map(|failure| failure.phase.name()));
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnectError {
@@ -169,7 +188,7 @@ impl ConnectError {
         Self { failures, elapsed, omitted }
     }
 
-    /// The [most informative](NodeFailure::decisive) failure.
+    /// The [most informative](NodeFailure::decisive) failure. See the [example](ConnectError#examples).
     pub fn decisive(&self) -> Option<&NodeFailure> {
         NodeFailure::decisive(&self.failures)
     }

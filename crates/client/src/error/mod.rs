@@ -70,6 +70,27 @@ use remedy::{Tell, Told, as_calls};
 pub use route::RouteError;
 
 /// What can go wrong. See the [module documentation](self) for the meaning of the variants.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example(client: truename::Client) {
+/// use truename::{Error, cmd};
+///
+/// match client.execute::<i64>(cmd("INCR").arg("orders")).await {
+///     Ok(orders) => println!("{orders}"),
+///     Err(Error::Server(error)) => println!("the server says {}", error.reply),
+///     // It was not counted, and may be the next time.
+///     Err(error) if error.is_retryable() => println!("later: {error}"),
+///     // Perhaps it was counted: to call again would perhaps count twice.
+///     Err(error) if error.may_have_executed() => println!("look first: {error}"),
+///     // It was not counted, and will not be.
+///     Err(error) => {
+///         let (node, slot) = (error.node(), error.slot());
+///         println!("{error} (node {node:?}, slot {slot:?}, tried {} times)", error.attempts());
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
@@ -97,7 +118,8 @@ impl Error {
     /// Whether the server may have executed the command.
     ///
     /// `false` is a promise: the command had no effect. `true` means that nobody can know without asking the
-    /// server, except for [`Error::Server`] and [`Error::Type`], where the server did answer.
+    /// server, except for [`Error::Server`] and [`Error::Type`], where the server did answer. See the
+    /// [example](Error#examples), and [the manual](crate::manual::retries).
     pub fn may_have_executed(&self) -> bool {
         match self {
             Self::Config(_) | Self::Connect(_) | Self::Route(_) | Self::Closed => false,
@@ -107,7 +129,7 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed later, and repeating it is safe.
+    /// Whether the same call may succeed later, and repeating it is safe. See the [example](Error#examples).
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Config(_) | Self::Type(_) | Self::Closed => false,
@@ -119,7 +141,7 @@ impl Error {
         }
     }
 
-    /// The node that the error is about, as the cluster announced it.
+    /// The node that the error is about, as the cluster announced it. See the [example](Error#examples).
     pub fn node(&self) -> Option<&Endpoint> {
         match self {
             Self::Connect(error) => error.decisive().map(|failure| &failure.node),
@@ -132,7 +154,7 @@ impl Error {
         }
     }
 
-    /// The hash slot that the error is about.
+    /// The hash slot that the error is about. See the [example](Error#examples).
     pub fn slot(&self) -> Option<Slot> {
         match self {
             Self::Route(error) => error.slot(),
@@ -143,7 +165,7 @@ impl Error {
         }
     }
 
-    /// How often the command was tried; 0 where the error does not record it.
+    /// How often the command was tried; 0 where the error does not record it. See the [example](Error#examples).
     pub fn attempts(&self) -> u32 {
         match self {
             Self::Server(error) => error.attempts,
@@ -154,6 +176,13 @@ impl Error {
     }
 
     /// What would fix it, where that is known.
+    ///
+    /// ```
+    /// use truename::Config;
+    ///
+    /// let error = Config::from_url("http://cache.example.net").expect_err("not a scheme of ours");
+    /// assert!(error.remedy().is_some_and(|remedy| remedy.to_string().contains("rediss://")));
+    /// ```
     pub fn remedy(&self) -> Option<&Remedy> {
         match self {
             Self::Config(error) => error.remedy.as_ref(),
@@ -165,7 +194,7 @@ impl Error {
     }
 
     /// The text of the error with settings as a program spells them that has options of its own, instead of the calls of
-    /// this library. See [`Remedy::spelled`].
+    /// this library. See the [example of a remedy](Remedy::spelled#examples).
     pub fn spelled(&self, spelling: Spelling) -> impl fmt::Display + '_ {
         Told { what: self, spelling }
     }

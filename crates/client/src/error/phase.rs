@@ -2,7 +2,16 @@
 
 use std::fmt;
 
-/// How far a connection attempt got.
+/// How far a connection attempt got, in the order of its steps.
+///
+/// # Examples
+/// ```
+/// use truename::error::Phase;
+///
+/// // A wrong password is met after the certificate was accepted.
+/// assert!(Phase::Tls < Phase::Auth);
+/// assert_eq!(Phase::Tls.name(), "tls");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -27,7 +36,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// The phase's name in reports and JSON.
+    /// The phase's name in reports and JSON. See the [example](Phase#examples).
     pub fn name(self) -> &'static str {
         match self {
             Self::Plan => "plan",

@@ -171,6 +171,7 @@ pub enum Remedy {
 impl Remedy {
     /// The sentence with the settings as somebody else spells them, such as the options of a program.
     ///
+    /// # Examples
     /// ```
     /// use truename::error::{Remedy, Setting};
     ///

@@ -177,28 +177,29 @@ impl Cause {
         }
     }
 
-    /// A stable identifier.
+    /// A stable identifier. See the [example](Cause#examples).
     pub fn code(&self) -> &'static str {
         self.traits().code
     }
 
-    /// What kind of cause it is: for a program with an answer of its own to each.
+    /// What kind of cause it is: for a program with an answer of its own to each. See the [example](Cause#examples).
     pub fn kind(&self) -> CauseKind {
         self.traits().kind
     }
 
-    /// Whether the same attempt may succeed a moment later without anybody changing a configuration.
+    /// Whether the same attempt may succeed a moment later without anybody changing a configuration. See the
+    /// [example](Cause#examples).
     pub fn is_transient(&self) -> bool {
         self.traits().outlook == Outlook::Passes
     }
 
-    /// Whether the certificate is at fault.
+    /// Whether the certificate is at fault. See the [example](Cause#examples).
     pub fn is_certificate(&self) -> bool {
         self.traits().origin == Origin::Certificate
     }
 
     /// Whether an attempt that ended with this in that phase found nobody at the address: the node is down, or the address
-    /// leads nowhere.
+    /// leads nowhere. See the [example](Cause#examples).
     pub fn is_unreachable(&self, phase: Phase) -> bool {
         phase == Phase::Tcp && self.traits().origin == Origin::Silence
     }

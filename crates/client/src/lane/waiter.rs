@@ -37,7 +37,8 @@ pub(crate) struct RequestLimits {
     pub(crate) preamble: u8,
 }
 
-/// A claim on one reply. Redeemed by [`Pipeline::poll_reply`] or given up by [`Pipeline::abandon`].
+/// A claim on one reply. Redeemed by [`poll_reply`](super::pipeline::Pipeline::poll_reply) or given up by
+/// [`abandon`](super::pipeline::Pipeline::abandon).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticket {
     pub(super) index: u32,

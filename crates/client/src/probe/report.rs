@@ -26,7 +26,8 @@ pub struct NodeReport {
 }
 
 impl NodeReport {
-    /// Whether the node can be used.
+    /// Whether the node can be used: a connection came up, and `PING` was answered on it. See the
+    /// [example](super::examine#examples).
     pub fn is_healthy(&self) -> bool {
         self.facts.is_some() && self.ping.is_some()
     }

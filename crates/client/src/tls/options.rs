@@ -22,9 +22,31 @@ use crate::error::Error;
 /// The default trusts the system's roots, checks chain and names, offers TLS 1.2 and 1.3, pins no key, knows no
 /// revocation list, and presents no client certificate.
 ///
+/// # Examples
+/// ```no_run
+/// use truename::{Config, Tls, TlsVersion};
+///
+/// let tls = Tls::new()
+///     .ca_file("ca.pem")?
+///     .client_certificate_files("client.pem", "client.key")?
+///     .crl_file("revoked.pem")?
+///     .min_version(TlsVersion::Tls13);
+/// for warning in tls.warnings() {
+///     eprintln!("{warning}");
+/// }
+/// let config = Config::new().seed("redis.example.net", 6379).tls(tls);
+/// # Ok::<(), truename::Error>(())
 /// ```
-/// let tls = truename::Tls::new();
+///
+/// The same from texts, such as those of a secret store:
+///
+/// ```
+/// # fn example(ca: &str, chain: &str, key: &str, revoked: &str) -> Result<truename::Tls, truename::Error> {
+/// let tls = truename::Tls::new().ca_pem(ca)?.client_certificate_pem(chain, key)?.crl_pem(revoked)?;
 /// assert!(!format!("{tls:?}").contains("PRIVATE"));
+/// # Ok(tls)
+/// # }
+/// # assert!(example("", "", "", "").is_err());
 /// ```
 #[derive(Clone)]
 pub struct Tls {
@@ -58,7 +80,7 @@ impl Default for Tls {
 }
 
 impl Tls {
-    /// TLS with the system's trusted roots.
+    /// TLS with the system's trusted roots. See the [example](Tls#examples).
     pub fn new() -> Self {
         Self {
             roots: Roots::Native,
@@ -71,7 +93,8 @@ impl Tls {
         }
     }
 
-    /// Trusts exactly the certificates of a PEM bundle, all of them, instead of the system's roots.
+    /// Trusts exactly the certificates of a PEM bundle, all of them, instead of the system's roots. See the
+    /// [example](Tls#examples).
     ///
     /// # Errors
     /// [`Error::Config`] when the text holds no certificate or a broken one.
@@ -81,7 +104,7 @@ impl Tls {
         Ok(self)
     }
 
-    /// [`Tls::ca_pem`] from a file. Read now, blocking.
+    /// [`Tls::ca_pem`] from a file. Read now, blocking. See the [example](Tls#examples).
     ///
     /// # Errors
     /// [`Error::Config`] when the file cannot be read or holds no certificate.
@@ -90,7 +113,8 @@ impl Tls {
         self.ca_pem(pem)
     }
 
-    /// Presents a client certificate (mTLS): the chain and its private key in PEM form.
+    /// Presents a client certificate (mTLS): the chain and its private key in PEM form. See the
+    /// [example](Tls#examples).
     ///
     /// # Errors
     /// [`Error::Config`] when either is missing or broken.
@@ -107,7 +131,7 @@ impl Tls {
     }
 
     /// [`Tls::client_certificate_pem`] from files. Read now, blocking. A key that every user of the machine can read is
-    /// worth a warning, in the log and from [`Tls::warnings`].
+    /// worth a warning, in the log and from [`Tls::warnings`]. See the [example](Tls#examples).
     ///
     /// # Errors
     /// [`Error::Config`] when a file cannot be read or does not hold what it should.
@@ -151,7 +175,7 @@ impl Tls {
     /// Once a list is given, a certificate whose issuer no list covers is refused too. Only the peer's own certificate is
     /// looked up, not the intermediates. A list that is past its next update still counts, and causes an
     /// [`Event::RevocationListOutdated`](crate::Event::RevocationListOutdated); give a new one with
-    /// [`Client::replace_tls`](crate::Client::replace_tls).
+    /// [`Client::replace_tls`](crate::Client::replace_tls). See the [example](Tls#examples).
     ///
     /// # Errors
     /// [`Error::Config`] when the text holds no list or one that cannot be used, such as a delta list.
@@ -171,7 +195,8 @@ impl Tls {
         Ok(self)
     }
 
-    /// [`Tls::crl_pem`] from a file, which may also be one list in DER form. Read now, blocking.
+    /// [`Tls::crl_pem`] from a file, which may also be one list in DER form. Read now, blocking. See the
+    /// [example](Tls#examples).
     ///
     /// # Errors
     /// [`Error::Config`] when the file cannot be read or holds no list that can be used.
@@ -186,7 +211,7 @@ impl Tls {
         self.crl_pem(text)
     }
 
-    /// The minimum TLS version. The default is [`TlsVersion::Tls12`].
+    /// The minimum TLS version. The default is [`TlsVersion::Tls12`]. See the [example](Tls#examples).
     #[must_use]
     pub fn min_version(mut self, version: TlsVersion) -> Self {
         self.min_version = Some(version);
@@ -198,6 +223,12 @@ impl Tls {
     }
 
     /// Whether nothing was set: these are the options of [`Tls::new`].
+    ///
+    /// ```
+    /// use truename::{Tls, TlsVersion};
+    ///
+    /// assert!(Tls::new().is_default() && !Tls::new().min_version(TlsVersion::Tls13).is_default());
+    /// ```
     pub fn is_default(&self) -> bool {
         matches!(self.roots, Roots::Native)
             && self.client.is_none()
@@ -207,7 +238,8 @@ impl Tls {
             && self.min_version.is_none()
     }
 
-    /// Warnings about these options: a key that everybody can read, a revocation list that is outdated.
+    /// Warnings about these options: a key that everybody can read, a revocation list that is outdated. See
+    /// the [example](Tls#examples).
     pub fn warnings(&self) -> Vec<String> {
         self.exposed.iter().cloned().chain(self.outdated_lists()).collect()
     }
@@ -230,6 +262,19 @@ impl Tls {
     /// Anybody who holds *any* certificate of a trusted authority can impersonate every node. With the system's
     /// roots that is everybody. What you want instead is a name that the certificate carries:
     /// [`Config::identity`](crate::Config::identity).
+    ///
+    /// # Examples
+    /// ```
+    /// use truename::{Config, Tls, topology::IdentityName, topology::IdentityPolicy};
+    ///
+    /// let anybody = Tls::new().danger_accept_invalid_hostnames();
+    /// assert!(anybody.is_weakened());
+    ///
+    /// // As good where the certificate has one name for all nodes, and nobody else can prove that.
+    /// let name = IdentityName::parse("redis.internal.example.net")?;
+    /// let config = Config::new().seed("10.0.0.4", 6379).identity(IdentityPolicy::Only(name));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn danger_accept_invalid_hostnames(mut self) -> Self {
         self.checks = Checks::ChainOnly;
@@ -240,13 +285,21 @@ impl Tls {
     ///
     /// # Danger
     /// The connection is encrypted to whoever answers. The password is sent to them.
+    ///
+    /// # Examples
+    /// ```
+    /// use truename::Tls;
+    ///
+    /// // For a look at a test server. To trust a self-signed certificate, give it to `Tls::ca_file`.
+    /// assert!(Tls::new().danger_accept_invalid_certificates().is_weakened());
+    /// ```
     #[must_use]
     pub fn danger_accept_invalid_certificates(mut self) -> Self {
         self.checks = Checks::Nothing;
         self
     }
 
-    /// Whether a `danger_*` method switched a check off.
+    /// Whether a `danger_*` method switched a check off. See the [example](Self::danger_accept_invalid_hostnames).
     pub fn is_weakened(&self) -> bool {
         self.checks != Checks::Everything
     }

@@ -2,7 +2,7 @@
 //!
 //! - [`quick`]: the frequent replies, when they are in the buffer as a whole
 //! - [`header`]: from a type byte to a finished value, a payload to wait for, or an aggregate to open
-//! - [`number`] and [`line`]: the parts of a header
+//! - [`number`] and [`line`](mod@line): the parts of a header
 //! - [`payload`]: strings of announced length
 //! - [`stack`]: aggregates that are still open
 //! - [`budget`]: what the frame has used in total

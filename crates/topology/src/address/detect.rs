@@ -4,18 +4,18 @@ use super::Profile;
 use super::providers::PROFILES;
 
 impl Profile {
-    /// Every profile.
+    /// Every profile. See the [example](Profile#examples).
     pub fn all() -> &'static [Self] {
         &PROFILES
     }
 
-    /// The profile of this name.
+    /// The profile of this name. See the [example](Profile#examples).
     pub fn named(name: &str) -> Option<&'static Self> {
         Self::all().iter().find(|profile| profile.name.eq_ignore_ascii_case(name))
     }
 
     /// The profile that a seed's host implies. The longest ending wins, so a profile need not know
-    /// whether another one is more specific.
+    /// whether another one is more specific. See the [example](Profile#examples).
     pub fn detect(seed_host: &str) -> Option<&'static Self> {
         let host = seed_host.strip_suffix('.').unwrap_or(seed_host);
         let patterns =

@@ -10,6 +10,16 @@ use std::sync::Arc;
 use crate::endpoint::{Endpoint, EndpointError, write_host_port};
 
 /// A host (name or IP address) and a port to connect to.
+///
+/// # Examples
+/// ```
+/// use truename_topology::{DialAddress, Endpoint};
+///
+/// let announced = Endpoint::new("10.0.0.4", 8501);
+/// let address = DialAddress::new("localhost", announced.port());
+/// assert_eq!((address.host(), address.port()), ("localhost", 8501));
+/// assert!(address != announced && DialAddress::from(&announced) == announced);
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DialAddress {
     host: Arc<str>,
@@ -17,17 +27,17 @@ pub struct DialAddress {
 }
 
 impl DialAddress {
-    /// An address from its parts; an IPv6 host has no brackets.
+    /// An address from its parts; an IPv6 host has no brackets. See the [example](DialAddress#examples).
     pub fn new(host: impl Into<Arc<str>>, port: u16) -> Self {
         Self { host: host.into(), port }
     }
 
-    /// The host to resolve and connect to.
+    /// The host to resolve and connect to. See the [example](DialAddress#examples).
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port to connect to.
+    /// The port to connect to. See the [example](DialAddress#examples).
     pub fn port(&self) -> u16 {
         self.port
     }

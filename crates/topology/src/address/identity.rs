@@ -14,11 +14,13 @@ use crate::Typed;
 
 /// A host name or an IP address, as it appears among a certificate's subject alternative names.
 ///
+/// # Examples
 /// ```
 /// use truename_topology::IdentityName;
 ///
 /// assert_eq!(IdentityName::parse("Cache.Example.NET.")?.to_string(), "cache.example.net");
 /// assert!(IdentityName::parse("*.example.net").is_err());
+/// assert!(IdentityName::parse("10.0.0.4")?.as_dns().is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +32,7 @@ pub enum IdentityName {
 }
 
 impl IdentityName {
-    /// Reads a DNS name or an IP address (IPv6 with or without brackets).
+    /// Reads a DNS name or an IP address (IPv6 with or without brackets). See the [example](IdentityName#examples).
     ///
     /// A trailing dot is dropped, because certificates carry none, and so is the zone of an IPv6 address, which
     /// has a meaning on this machine only. An underscore is let through: names of containers have it.
@@ -52,7 +54,7 @@ impl IdentityName {
         Ok(Self::Dns(name.to_ascii_lowercase().into()))
     }
 
-    /// The DNS name, if it is one.
+    /// The DNS name, if it is one. See the [example](IdentityName#examples).
     pub fn as_dns(&self) -> Option<&Arc<str>> {
         match self {
             Self::Dns(name) => Some(name),

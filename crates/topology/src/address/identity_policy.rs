@@ -23,6 +23,15 @@ pub type CustomIdentity = dyn Fn(&AnnouncedNode, &Endpoint) -> Vec<IdentityName>
 
 /// Which names are acceptable for a node; at least one of them has to be proved. What a node announces counts only within
 /// the [scope](super::Scope), except for a closure.
+///
+/// # Examples
+/// ```
+/// use truename_topology::IdentityPolicy;
+///
+/// assert!("any".parse::<IdentityPolicy>()?.takes_further_names());
+/// assert!(!"only:cache.example.net".parse::<IdentityPolicy>()?.takes_further_names());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum IdentityPolicy {
@@ -84,7 +93,7 @@ impl IdentityPolicy {
     }
 
     /// Whether a further name can be acceptable besides those of the policy: not where one name alone counts or a
-    /// closure decides.
+    /// closure decides. See the [example](IdentityPolicy#examples).
     pub fn takes_further_names(&self) -> bool {
         !matches!(self, Self::Only(_) | Self::Custom(_))
     }

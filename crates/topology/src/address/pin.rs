@@ -12,11 +12,13 @@ const PREFIX: &str = "sha256/";
 ///
 /// A key outlives its certificates when they are renewed with it, and no authority can substitute another key.
 ///
+/// # Examples
 /// ```
 /// use truename_topology::Pin;
 ///
 /// let pin: Pin = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse()?;
 /// assert_eq!(pin.to_string(), "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+/// assert_ne!(pin, Pin::from_digest([0; 32]));
 /// # Ok::<(), truename_topology::PinError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,7 +32,7 @@ pub struct Pin([u8; 32]);
 pub struct PinError;
 
 impl Pin {
-    /// The pin of a key whose SubjectPublicKeyInfo has this SHA-256 digest.
+    /// The pin of a key whose SubjectPublicKeyInfo has this SHA-256 digest. See the [example](Pin#examples).
     pub const fn from_digest(digest: [u8; 32]) -> Self {
         Self(digest)
     }

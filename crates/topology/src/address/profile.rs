@@ -6,6 +6,18 @@
 use super::{DialRule, IdentityPolicy};
 
 /// A provider, or a way to run a cluster, that needs settings of its own.
+///
+/// # Examples
+/// ```
+/// use truename_topology::Profile;
+///
+/// let profile = Profile::detect("my-redis.westus3.redis.azure.net").expect("the ending is known");
+/// assert_eq!((profile.name, profile.default_seed_port), ("azure-managed", Some(10_000)));
+/// assert!(Profile::named("Azure-Managed").is_some_and(|named| named.title == profile.title));
+/// for profile in Profile::all() {
+///     println!("{}: {}", profile.name, profile.title);
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Profile {

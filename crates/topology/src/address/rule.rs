@@ -15,12 +15,29 @@ use crate::endpoint::{parse_port, split_port};
 
 /// One rule: endpoints that match are dialled at the target.
 ///
+/// # Examples
 /// ```
-/// use truename_topology::{DialRule, Endpoint};
+/// use truename_topology::{DialAddress, DialRule, DialTo, Endpoint, HostMatch, PortRule};
 ///
 /// let rule: DialRule = "10.0.0.0/8:8500-8599=seed".parse()?;
 /// assert!(rule.matches(&Endpoint::new("10.0.0.4", 8501)));
 /// assert!(!rule.matches(&Endpoint::new("10.0.0.4", 6379)));
+///
+/// let seed = Endpoint::new("cache.example.net", 10_000);
+/// let dialled = rule.dial(&Endpoint::new("10.0.0.4", 8501), &seed)?;
+/// assert_eq!(dialled, Some(DialAddress::new("cache.example.net", 8501)));
+///
+/// // The same in code, with a public key that these nodes have to present.
+/// let network = HostMatch::Cidr("10.0.0.0/8".parse()?);
+/// let same = DialRule::new(network, DialTo::SeedHost { port: PortRule::Keep }).on_ports(8500..=8599);
+/// assert_eq!(same, rule);
+/// let pin = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse()?;
+/// assert_eq!(same.with_pins([pin]).pins.len(), 1);
+///
+/// // One address for each node.
+/// let node = Endpoint::new("10.0.0.4", 8501);
+/// let table = DialRule::table([(node.clone(), DialAddress::new("127.0.0.1", 18501))]);
+/// assert!(table.matches(&node) && !table.matches(&seed));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +54,15 @@ pub struct DialRule {
 }
 
 /// Which hosts a rule applies to. Names are compared without regard to case.
+///
+/// # Examples
+/// ```
+/// use truename_topology::HostMatch;
+///
+/// let suffix = HostMatch::Suffix("example.net".into());
+/// assert!(suffix.matches("Node-1.Example.NET") && !suffix.matches("example.net"));
+/// assert!(HostMatch::Ip.matches("10.0.0.4") && !HostMatch::Ip.matches("node-1.example.net"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostMatch {
@@ -78,6 +104,14 @@ pub enum DialTo {
 }
 
 /// How the port to dial follows from the announced one.
+///
+/// # Examples
+/// ```
+/// use truename_topology::PortRule;
+///
+/// assert_eq!(PortRule::Offset(1000).apply(8501), Some(9501));
+/// assert_eq!(PortRule::Offset(-9000).apply(8501), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PortRule {
     /// The announced port.
@@ -89,31 +123,33 @@ pub enum PortRule {
 }
 
 impl DialRule {
-    /// A rule for these hosts on any port.
+    /// A rule for these hosts on any port. See the [example](DialRule#examples).
     pub const fn new(when: HostMatch, to: DialTo) -> Self {
         Self { when, ports: 0..=u16::MAX, to, pins: Vec::new() }
     }
 
-    /// The same rule for these announced ports only.
+    /// The same rule for these announced ports only. See the [example](DialRule#examples).
     #[must_use]
     pub fn on_ports(mut self, ports: RangeInclusive<u16>) -> Self {
         self.ports = ports;
         self
     }
 
-    /// The same rule, which accepts only nodes that present one of these public keys. This needs TLS.
+    /// The same rule, which accepts only nodes that present one of these public keys. This needs TLS. See the
+    /// [example](DialRule#examples).
     #[must_use]
     pub fn with_pins(mut self, pins: impl IntoIterator<Item = Pin>) -> Self {
         self.pins.extend(pins);
         self
     }
 
-    /// A rule that dials each listed endpoint at its own address, and leaves all others to later rules.
+    /// A rule that dials each listed endpoint at its own address, and leaves all others to later rules. See the
+    /// [example](DialRule#examples).
     pub fn table(entries: impl IntoIterator<Item = (Endpoint, DialAddress)>) -> Self {
         Self::new(HostMatch::Any, DialTo::Table(entries.into_iter().collect()))
     }
 
-    /// Whether the rule applies to this announced endpoint.
+    /// Whether the rule applies to this announced endpoint. See the [example](DialRule#examples).
     pub fn matches(&self, announced: &Endpoint) -> bool {
         let listed = match &self.to {
             DialTo::Table(table) => table.contains_key(announced),
@@ -122,7 +158,7 @@ impl DialRule {
         listed && self.ports.contains(&announced.port()) && self.when.matches(announced.host())
     }
 
-    /// Where the endpoint is dialled; `None` if the rule does not apply.
+    /// Where the endpoint is dialled; `None` if the rule does not apply. See the [example](DialRule#examples).
     ///
     /// # Errors
     /// [`PlanError`] if it applies but gives no address.
@@ -153,7 +189,7 @@ impl DialRule {
 }
 
 impl HostMatch {
-    /// Whether a host, as announced, is one of those meant.
+    /// Whether a host, as announced, is one of those meant. See the [example](HostMatch#examples).
     pub fn matches(&self, host: &str) -> bool {
         let ip = || host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
         match self {
@@ -176,7 +212,7 @@ impl HostMatch {
 }
 
 impl PortRule {
-    /// The port to dial for an announced port; `None` if there is no such port.
+    /// The port to dial for an announced port; `None` if there is no such port. See the [example](PortRule#examples).
     pub fn apply(self, announced: u16) -> Option<u16> {
         match self {
             Self::Keep => Some(announced),

@@ -29,12 +29,14 @@ use super::{IdentityName, Profile, Trust};
 /// that no further public suffix separates from it. A profile [narrows](Profile::narrows_scope) this to the seed's own
 /// name where every customer of the provider has a certificate under the same parent.
 ///
+/// # Examples
 /// ```
 /// use truename_topology::{IdentityName, Scope};
 ///
 /// let scope = Scope::new().with_seed("redis.example.net", None);
 /// assert!(scope.admits(&IdentityName::parse("node-1.example.net")?));
 /// assert!(!scope.admits(&IdentityName::parse("node-1.example.org")?));
+/// assert!(scope.with_trust(["*.example.org".parse()?]).admits_host("node-1.example.org"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,12 +50,12 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Nothing counts yet.
+    /// Nothing counts yet. See the [example](Scope#examples).
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a seed: its host, and what its parent domain or a profile add to that.
+    /// Adds a seed: its host, and what its parent domain or a profile add to that. See the [example](Scope#examples).
     ///
     /// `chosen` is the profile that the user chose. The profile that the host itself implies holds too, since it is known
     /// of the domain and not of the cluster.
@@ -72,14 +74,14 @@ impl Scope {
         self
     }
 
-    /// Adds what the user allows.
+    /// Adds what the user allows. See the [example](Scope#examples).
     #[must_use]
     pub fn with_trust(mut self, trusted: impl IntoIterator<Item = Trust>) -> Self {
         self.trusted.extend(trusted);
         self
     }
 
-    /// Whether an announced name or address counts as an identity.
+    /// Whether an announced name or address counts as an identity. See the [example](Scope#examples).
     pub fn admits(&self, name: &IdentityName) -> bool {
         let in_domain = |name: &Arc<str>| {
             self.parents.iter().any(|parent| lies_under(name, parent))
@@ -88,7 +90,7 @@ impl Scope {
         self.trusted.iter().any(|trust| trust.admits(name)) || name.as_dns().is_some_and(in_domain)
     }
 
-    /// Whether a host, as announced, counts: one that is not a valid name does not.
+    /// Whether a host, as announced, counts: one that is not a valid name does not. See the [example](Scope#examples).
     pub fn admits_host(&self, host: &str) -> bool {
         IdentityName::parse(host).is_ok_and(|name| self.admits(&name))
     }

@@ -36,6 +36,16 @@ use crate::Typed;
 use crate::endpoint::{is_ipv6, is_plausible_host, parse_port};
 
 /// Why a text is not a rule; shows one that would be.
+///
+/// # Examples
+/// ```
+/// use truename_topology::DialRule;
+/// use truename_topology::address::RuleProblem;
+///
+/// let error = "10.0.0.4".parse::<DialRule>().expect_err("it does not say where to");
+/// assert_eq!(error.problem(), RuleProblem::NoTarget);
+/// assert!(error.example().parse::<DialRule>().is_ok());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{quoted} is not a dial rule: {problem}, for example `{}`", Untrusted(example))]
 pub struct RuleError {
@@ -46,12 +56,12 @@ pub struct RuleError {
 }
 
 impl RuleError {
-    /// What is wrong.
+    /// What is wrong. See the [example](RuleError#examples).
     pub fn problem(&self) -> RuleProblem {
         self.problem
     }
 
-    /// A rule that would be accepted, as near to the given text as can be guessed.
+    /// A rule that would be accepted, as near to the given text as can be guessed. See the [example](RuleError#examples).
     pub fn example(&self) -> &str {
         &self.example
     }

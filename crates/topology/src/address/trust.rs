@@ -22,6 +22,7 @@ use crate::Typed;
 
 /// What the user allows a cluster to announce beyond the [scope](super::Scope) that its seeds give.
 ///
+/// # Examples
 /// ```
 /// use truename_topology::{IdentityName, Trust};
 ///
@@ -42,7 +43,7 @@ pub enum Trust {
 }
 
 impl Trust {
-    /// Whether this name or address is allowed.
+    /// Whether this name or address is allowed. See the [example](Trust#examples).
     pub fn admits(&self, name: &IdentityName) -> bool {
         match (self, name) {
             (Self::Name(trusted), _) => same(trusted, name),

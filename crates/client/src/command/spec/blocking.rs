@@ -44,7 +44,8 @@ pub(super) const fn mark(table: &mut [Spec]) {
 }
 
 impl Spec {
-    /// Whether the command with these arguments may wait on the server, so that it must not share a lane.
+    /// Whether the command with these arguments may wait on the server, so that it must not share a connection.
+    /// See the [example](Spec#examples).
     pub fn blocks<A: Arguments + ?Sized>(&self, args: &A) -> bool {
         match self.wait {
             Wait::Never => false,
@@ -54,7 +55,7 @@ impl Spec {
     }
 
     /// How long the command with these arguments may wait on the server. `None` if it does not wait, and if the
-    /// timeout is not a valid number: then the server answers with an error at once.
+    /// timeout is not a valid number: then the server answers with an error at once. See the [example](Spec#examples).
     pub fn block_time<A: Arguments + ?Sized>(&self, args: &A) -> Option<BlockTime> {
         let last = || args.at(args.len().checked_sub(1)?);
         let time = match self.wait {

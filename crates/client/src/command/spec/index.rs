@@ -24,6 +24,14 @@ struct Slot {
 
 /// The command of that name, in any case. `subcommand` is the argument after the name, if there is one; it only
 /// counts for commands that have subcommands, where an unknown one is an unknown command.
+///
+/// ```
+/// use truename::command::lookup;
+///
+/// assert_eq!(lookup(b"get", Some(b"key")).map(|spec| spec.name), Some("GET"));
+/// assert_eq!(lookup(b"CLUSTER", Some(b"slots")).map(|spec| spec.name), Some("CLUSTER SLOTS"));
+/// assert!(lookup(b"CLUSTER", Some(b"NOSUCH")).is_none() && lookup(b"JSON.GET", None).is_none());
+/// ```
 #[inline]
 pub fn lookup(name: &[u8], subcommand: Option<&[u8]>) -> Option<&'static Spec> {
     let row = find(name)?;

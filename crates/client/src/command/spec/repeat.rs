@@ -212,11 +212,13 @@ pub(super) const fn mark(table: &mut [Spec]) {
 
 impl Spec {
     /// Whether the command with these arguments changes nothing, so that it does no harm twice, nor late.
+    /// See the [example](Spec#examples).
     pub fn changes_nothing<A: Arguments + ?Sized>(&self, args: &A) -> bool {
         self.read.holds(self, args)
     }
 
     /// Whether the command with these arguments may be executed twice with the effect and the reply of once.
+    /// See the [example](Spec#examples).
     pub fn repeatable<A: Arguments + ?Sized>(&self, args: &A) -> bool {
         self.read.holds(self, args) || self.write.holds(self, args)
     }

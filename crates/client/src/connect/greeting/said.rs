@@ -35,6 +35,14 @@ pub struct Greeting {
 
 impl Greeting {
     /// The server and its version in one word, such as `redis/7.0.15`, fit to be printed.
+    ///
+    /// ```
+    /// let mut greeting = truename::Greeting::default();
+    /// assert_eq!(greeting.product(), "unknown");
+    /// greeting.server = Some("valkey".to_owned());
+    /// greeting.version = Some("8.1.4".to_owned());
+    /// assert_eq!(greeting.product(), "valkey/8.1.4");
+    /// ```
     pub fn product(&self) -> Cow<'static, str> {
         match (&self.server, &self.version) {
             (Some(server), Some(version)) => {

@@ -1,0 +1,31 @@
+//! How the client behaves: what becomes of a command, what is promised, and what is not.
+//!
+//! | chapter | what it answers |
+//! |---|---|
+//! | [`redirects`] | Where does a command go? What happens on `MOVED`, `ASK` or `TRYAGAIN`, and when is the topology asked for? |
+//! | [`retries`] | What is sent again? What does [`may_have_executed`](crate::Error::may_have_executed) mean? |
+//! | [`identity`] | Which name must a node prove, behind NAT, private endpoints, tunnels, in Docker and Kubernetes? |
+//! | [`ordering`] | In which order are commands executed? |
+//! | [`cancellation`] | What happens when a future is dropped? |
+//! | [`runtimes`] | Which runtimes may be used, and how does a program end? |
+//! | [`bounds`] | How much may be in flight, how much memory is used, and which time-outs are there? |
+//! | [`features`] | Cargo features, metrics, events and log lines |
+//!
+//! The chapters explain; the items that they link to are the reference, and say units, defaults and errors. What is promised
+//! has a test, which [docs/PROMISES.md] of the repository names; [SECURITY.md] is the threat model, with what the default
+//! proves at each provider, and [ARCHITECTURE.md] is for readers of the source.
+//!
+//! [docs/PROMISES.md]: https://github.com/truename-rs/truename/blob/main/docs/PROMISES.md
+//! [SECURITY.md]: https://github.com/truename-rs/truename/blob/main/SECURITY.md
+//! [ARCHITECTURE.md]: https://github.com/truename-rs/truename/blob/main/ARCHITECTURE.md
+
+// What must stay true: the chapters say what the code does today, and promise nothing that has no test.
+
+pub mod bounds;
+pub mod cancellation;
+pub mod features;
+pub mod identity;
+pub mod ordering;
+pub mod redirects;
+pub mod retries;
+pub mod runtimes;

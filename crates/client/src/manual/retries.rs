@@ -1,0 +1,96 @@
+//! What is sent again, what an error says about the execution of a command, and what a program can do with that.
+//!
+//! # What is known about an attempt
+//!
+//! A command that got no reply was either not sent completely, or refused, or nobody knows what became of it. The client
+//! keeps these apart ([`Execution`]), and [`Error::may_have_executed`] is the answer in one bit: `false` is a promise that
+//! the command had no effect, whatever happened to the last of several attempts.
+//!
+//! | what happened to an attempt | is it sent again? |
+//! |---|---|
+//! | it was not sent completely: no connection, no room, a cut in the middle | yes, until the deadline; not if the reason will not pass, such as a certificate that is refused |
+//! | a server refused it for now ([which answers](super::redirects#what-a-server-may-answer)) | yes, until the deadline |
+//! | it was sent, and the connection ended before the reply | if it changes nothing; a write only if you said so |
+//! | it was sent, and the deadline passed | no |
+//! | the server answered with another error | no |
+//!
+//! # Commands that change nothing
+//!
+//! Whether a command changes nothing depends on its arguments: `SORT` with `STORE` writes. It is decided by a table of all
+//! commands of Redis and Valkey, which [`Spec::changes_nothing`] gives access to. Commands that are not in the table, and
+//! scripts unless their command is a read-only one (`EVAL_RO`), never count as such.
+//!
+//! Even a read is not sent again for ever, since it may be the reason why a connection ends:
+//!
+//! - If the client gave a connection up (the server was silent, broke the protocol, or its reply passed a limit), the oldest
+//!   command on it is not sent again. Reads after it are, once.
+//! - If the server closed the connection, the oldest command is sent three times at most.
+//!
+//! # Writes
+//!
+//! A write whose reply was lost is reported as [`Error::Interrupted`] and not repeated. Repeating it could undo what others
+//! wrote in between. Two options say otherwise:
+//!
+//! - [`Command::repeatable`] for one call. It overrides the table, for commands that are not in it as well.
+//! - [`Config::repeat_writes_of_unknown_fate`] for a client. It applies only to writes that leave twice what they leave
+//!   once, with the same reply ([`Spec::repeatable`]: `SET`, `EXPIRE`, `SUNIONSTORE`; not `DEL`, whose reply differs), and
+//!   only if the server ended the connection.
+//!
+//! A command on a connection that the client gave up may still lie unread in the server's socket. Before the connection that
+//! takes its place is used, the server is asked to drop the old one, so that the command is not executed late, after
+//! something newer. This needs the permission for `CLIENT KILL` and a server of 6.2 or later; everything else here holds
+//! without it.
+//!
+//! # What each error says
+//!
+//! | error | [`may_have_executed`] | [`is_retryable`]: the same call may succeed later, and repeating it is safe |
+//! |---|---|---|
+//! | [`Config`](crate::Error::Config), [`Closed`](crate::Error::Closed) | no | no |
+//! | [`Connect`](crate::Error::Connect) | no | if a cause is [transient](crate::error::Cause::is_transient) |
+//! | [`Route`](crate::Error::Route) | no | for `Unassigned` and `NoExclusiveConnection` |
+//! | [`Server`](crate::Error::Server) | unless it was a refusal | no: what may succeed later was tried until the deadline, and is a `Timeout` |
+//! | [`Timeout`](crate::Error::Timeout) | unless it was not sent, or refused | if not sent, or refused |
+//! | [`Interrupted`](crate::Error::Interrupted), [`Protocol`](crate::Error::Protocol) | yes | no |
+//! | [`Type`](crate::Error::Type) | yes: there is a reply, of another type | no |
+//!
+//! Only the servers' own words for "not here" and "not now" count as a refusal. `WRONGTYPE` and the like do not, so
+//! `may_have_executed` is `true` for them; what they mean, the reply in [`Error::Server`] says. Nor does any error of a
+//! script, of a function or of a command that the table lacks: it may have written before it failed. The one exception is
+//! the servers' own `NOSCRIPT` in answer to `EVALSHA`. Once an attempt may have been executed, no later error of the call
+//! says that it was not.
+//!
+//! # When nobody knows
+//!
+//! Make writes recognisable, and look:
+//!
+//! ```no_run
+//! use truename::{Client, Error, cmd};
+//!
+//! /// Stores an order under an id of its own, so that it can be looked for.
+//! async fn store(client: &Client, id: &str, order: &str) -> Result<(), Error> {
+//!     let put = || cmd("HSET").arg("orders").arg(id).arg(order);
+//!     match client.execute::<()>(put()).await {
+//!         // Certainly not stored, and worth another call, perhaps after a while.
+//!         Err(error) if error.is_retryable() => client.execute(put()).await,
+//!         // It may be there.
+//!         Err(error) if error.may_have_executed() => {
+//!             let stored: Option<String> = client.execute(cmd("HGET").arg("orders").arg(id)).await?;
+//!             if stored.as_deref() == Some(order) { Ok(()) } else { Err(error) }
+//!         }
+//!         other => other,
+//!     }
+//! }
+//! ```
+//!
+//! Here it could also say `put().repeatable(true)`: nobody else writes this field, so twice is as good as once.
+//!
+//! [`Command::repeatable`]: crate::Command::repeatable
+//! [`Config::repeat_writes_of_unknown_fate`]: crate::Config::repeat_writes_of_unknown_fate
+//! [`Error::Interrupted`]: crate::Error::Interrupted
+//! [`Error::Server`]: crate::Error::Server
+//! [`Error::may_have_executed`]: crate::Error::may_have_executed
+//! [`Execution`]: crate::error::Execution
+//! [`Spec::changes_nothing`]: crate::command::Spec::changes_nothing
+//! [`Spec::repeatable`]: crate::command::Spec::repeatable
+//! [`is_retryable`]: crate::Error::is_retryable
+//! [`may_have_executed`]: crate::Error::may_have_executed

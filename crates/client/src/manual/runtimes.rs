@@ -1,0 +1,88 @@
+//! Which tokio runtimes may be used, what the client needs of them, and how a program ends.
+//!
+//! # Where connections live
+//!
+//! [`Client::connect`] has to be called within a tokio runtime that has its I/O and timers enabled. All connections of the
+//! client live on that runtime, whoever needs them first. Calls may come from anywhere: from that runtime, from another one,
+//! or from an executor that is not tokio's.
+//!
+//! | the client's runtime | replies come |
+//! |---|---|
+//! | multi-thread | at any time |
+//! | current-thread | while something is in its `block_on` |
+//! | shut down | no more: calls fail with an error that says so |
+//!
+//! A call ends within its deadline in any case, even while nothing drives the client's runtime, or while all of its workers
+//! are blocked: deadlines are then kept by a thread of the process, `truename-clock`, which sleeps as long as nothing is
+//! due.
+//!
+//! # Multi-thread and current-thread
+//!
+//! On a multi-thread runtime the tasks of the connections run on any worker. On a current-thread one they take turns with
+//! the program's own tasks on one thread, which costs less per command and scales to one core.
+//!
+//! Do not block in a task: a computation of a second in an `async` function keeps the connections of a current-thread
+//! runtime from being read for a second, and may do so on a worker. [`tokio::task::spawn_blocking`] is for that. A client
+//! that was kept from running finds the replies that came meanwhile.
+//!
+//! # Synchronous programs
+//!
+//! There is no synchronous API. A runtime with a worker serves calls of threads that are not async; they may use any
+//! `block_on`:
+//!
+//! ```no_run
+//! use tokio::runtime::Builder;
+//! use truename::{Client, cmd};
+//!
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+//! let client = runtime.block_on(Client::open("rediss://:password@redis.example.net"))?;
+//!
+//! // The worker drives the connections, in between as well.
+//! let city: Option<String> = runtime.block_on(client.execute(cmd("GET").arg("city")))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Tests
+//!
+//! Each `#[tokio::test]` has a runtime of its own, which ends with the test. A client in a `static` lives on the runtime of
+//! the test that made it and is of no use to the others: make one in each test, or make it on a runtime that is kept in the
+//! `static` as well. Do not pause tokio's clock (`start_paused`): it jumps ahead whenever the client waits for a server, and
+//! so past the client's deadlines.
+//!
+//! # How a program ends
+//!
+//! 1. Stop making calls, and await those that are under way.
+//! 2. [`Client::close`], or drop the last clone: a connection ends once everything on it is answered.
+//! 3. Let the runtime end. If it ends first, every call that still waits gets an error; none hangs.
+//!
+//! ```no_run
+//! # async fn example(client: truename::Client) {
+//! use tokio::task::JoinSet;
+//! use truename::cmd;
+//!
+//! let mut calls = JoinSet::new();
+//! for n in 0..100 {
+//!     let client = client.clone();
+//!     calls.spawn(async move { client.execute::<()>(cmd("SET").arg(format!("key:{n}")).arg(n)).await });
+//! }
+//! // Everything that was begun is finished before the client is closed.
+//! for outcome in calls.join_all().await {
+//!     if let Err(error) = outcome {
+//!         eprintln!("{error}");
+//!     }
+//! }
+//! client.close();
+//! # }
+//! ```
+//!
+//! # Panics
+//!
+//! A panic in the program's code that the client calls, such as a [`Resolve`](crate::Resolve) or a
+//! [`NodeAddressMap`](crate::NodeAddressMap), is a failed attempt with the cause
+//! [`Panicked`](crate::error::Cause::Panicked), and the next attempt is made all the same. This needs unwinding: with
+//! `panic = "abort"` the process ends.
+//!
+//! [`Client::close`]: crate::Client::close
+//! [`Client::connect`]: crate::Client::connect
