@@ -98,7 +98,7 @@ impl NodeFailure {
         format!("{line}: {}: {}", self.phase, self.cause)
     }
 
-    /// The report with settings as somebody else spells them: see the [example of a remedy](Remedy::spelled#examples).
+    /// The report with settings as somebody else spells them: see the [example of a remedy](Remedy::spelled).
     pub fn spelled(&self, spelling: Spelling) -> impl fmt::Display + '_ {
         Told { what: self, spelling }
     }

@@ -194,7 +194,7 @@ impl Error {
     }
 
     /// The text of the error with settings as a program spells them that has options of its own, instead of the calls of
-    /// this library. See the [example of a remedy](Remedy::spelled#examples).
+    /// this library. See the [example of a remedy](Remedy::spelled).
     pub fn spelled(&self, spelling: Spelling) -> impl fmt::Display + '_ {
         Told { what: self, spelling }
     }
