@@ -44,7 +44,7 @@ const MISTAKES: [&str; 37] = [
     "rediss://bob:PW@[::1",
     "rediss://PW@127.0.0.1:1",
     // What follows is wrong.
-    "rediss://bob:PW@127.0.0.1:1/3",
+    "rediss://bob:PW@127.0.0.1:1/PW",
     "rediss://bob:PW@127.0.0.1:1?timeout=soon",
     "rediss://bob:PW@127.0.0.1:1?cacert=/does/not/exist",
     "redis://bob:PW@127.0.0.1:1?cacert=ca.pem",
