@@ -23,7 +23,7 @@ use crate::error::NodeFailure;
 use crate::event::Event;
 use crate::observe;
 
-/// How many disagreements one refresh reports; the number of further ones is reported in one sentence.
+/// How many disagreements one refresh reports; of further ones, only their number.
 const MOST_REPORTED: usize = 20;
 
 /// The outcome of a refresh.

@@ -7,7 +7,7 @@ use truename_resp::ErrorReply;
 use truename_topology::{Endpoint, Slot};
 
 use super::execution::Execution;
-use super::remedy::{Remedy, Spelling, Tell, as_calls};
+use super::remedy::{Remedy, Spelling, Tell, as_calls, tell_remedy};
 use super::text::shown;
 
 /// An error reply.
@@ -121,14 +121,6 @@ impl Tell for InterruptedError {
 impl fmt::Display for InterruptedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.tell(f, as_calls)
-    }
-}
-
-/// What would help, after the text of an error.
-fn tell_remedy(f: &mut fmt::Formatter<'_>, remedy: Option<&Remedy>, spelling: Spelling) -> fmt::Result {
-    match remedy {
-        Some(remedy) => write!(f, "; {}", shown(&remedy.spelled(spelling).to_string())),
-        None => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::remedy::{Remedy, Spelling, Tell, as_calls};
+use super::remedy::{Remedy, Spelling, Tell, as_calls, tell_remedy};
 use super::text::shown;
 
 /// A configuration that cannot work.
@@ -18,10 +18,7 @@ pub struct ConfigError {
 impl Tell for ConfigError {
     fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
         write!(f, "bad configuration: {}", shown(&self.what))?;
-        if let Some(remedy) = &self.remedy {
-            write!(f, "; {}", shown(&remedy.spelled(spelling).to_string()))?;
-        }
-        Ok(())
+        tell_remedy(f, self.remedy.as_ref(), spelling)
     }
 }
 

@@ -229,6 +229,18 @@ impl Remedy {
     }
 }
 
+/// What would help, after the text of an error.
+pub(super) fn tell_remedy(
+    f: &mut fmt::Formatter<'_>,
+    remedy: Option<&Remedy>,
+    spelling: Spelling,
+) -> fmt::Result {
+    match remedy {
+        Some(remedy) => write!(f, "; {}", shown(&remedy.spelled(spelling).to_string())),
+        None => Ok(()),
+    }
+}
+
 impl Tell for Remedy {
     fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
         f.write_str(&self.sentence(spelling))
