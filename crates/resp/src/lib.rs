@@ -69,6 +69,7 @@ mod decode;
 mod error;
 mod error_reply;
 mod frame;
+mod grammar;
 mod limits;
 mod reply;
 mod untrusted;

@@ -55,6 +55,20 @@ impl Limits {
         self.values.saturating_mul(Self::BYTES_PER_VALUE).saturating_add(self.bytes.saturating_mul(2))
     }
 
+    /// What is in force of them. A single text is bounded by the whole budget too, depth by what the stack of a thread
+    /// bears, and a number fits always.
+    pub(crate) fn effective(self) -> Self {
+        let bytes = self.bytes.max(64);
+        Self {
+            depth: self.depth.min(Self::MAX_DEPTH),
+            bulk_len: self.bulk_len.min(bytes),
+            line_len: self.line_len.min(bytes),
+            values: self.values.max(1),
+            bytes,
+            ..self
+        }
+    }
+
     /// Sets how many values one frame may hold in total. See the [example](Limits#examples).
     #[must_use]
     pub const fn with_values(self, values: usize) -> Self {

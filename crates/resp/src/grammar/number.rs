@@ -5,17 +5,17 @@
 
 /// The text cannot become valid, whatever follows.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// A value with the number of bytes it took, line end included; `None` while the line is incomplete.
-pub(super) type Parsed<T> = Result<Option<(T, usize)>, Malformed>;
+pub(crate) type Parsed<T> = Result<Option<(T, usize)>, Malformed>;
 
 /// The most digits of an integer. 19 nines fit into a `u64`, so the loop needs no check for overflow.
 const DIGITS: usize = 19;
 
 /// What the header of a string or an aggregate announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Length {
+pub(crate) enum Length {
     /// This many bytes, values or pairs follow.
     Known(usize),
     /// `-1`, the null of RESP2.
@@ -26,7 +26,7 @@ pub(super) enum Length {
 
 /// An optional sign, digits, CR LF.
 #[inline]
-pub(super) fn integer(text: &[u8]) -> Parsed<i64> {
+pub(crate) fn integer(text: &[u8]) -> Parsed<i64> {
     let (sign, negative) = match text.first() {
         Some(b'-') => (1, true),
         Some(b'+') => (1, false),
@@ -39,7 +39,7 @@ pub(super) fn integer(text: &[u8]) -> Parsed<i64> {
 
 /// Digits, `-1` or `?`, then CR LF.
 #[inline]
-pub(super) fn length(text: &[u8]) -> Parsed<Length> {
+pub(crate) fn length(text: &[u8]) -> Parsed<Length> {
     match text.first() {
         Some(b'-') => literal(text, b"-1\r\n", Length::Null),
         Some(b'?') => literal(text, b"?\r\n", Length::Streamed),
@@ -52,7 +52,7 @@ pub(super) fn length(text: &[u8]) -> Parsed<Length> {
 
 /// Exactly `expected`, which stands for `value`.
 #[inline]
-pub(super) fn literal<T>(text: &[u8], expected: &[u8], value: T) -> Parsed<T> {
+pub(crate) fn literal<T>(text: &[u8], expected: &[u8], value: T) -> Parsed<T> {
     if text.starts_with(expected) {
         Ok(Some((value, expected.len())))
     } else if expected.starts_with(text) {
@@ -85,7 +85,7 @@ fn digits(text: &[u8]) -> Parsed<u64> {
 /// A decimal number in the RESP3 form, or `inf`, `-inf`, `nan`.
 ///
 /// Also `-nan`: servers before Redis 7.2 print what the C library makes of a negative NaN.
-pub(super) fn double(text: &[u8]) -> Option<f64> {
+pub(crate) fn double(text: &[u8]) -> Option<f64> {
     match text {
         b"inf" => return Some(f64::INFINITY),
         b"-inf" => return Some(f64::NEG_INFINITY),
@@ -104,7 +104,7 @@ pub(super) fn double(text: &[u8]) -> Option<f64> {
 }
 
 /// Whether this is an optional sign and at least one digit.
-pub(super) fn is_big_number(text: &[u8]) -> bool {
+pub(crate) fn is_big_number(text: &[u8]) -> bool {
     let unsigned = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
     !unsigned.is_empty() && unsigned.iter().all(u8::is_ascii_digit)
 }

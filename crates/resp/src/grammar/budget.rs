@@ -6,7 +6,7 @@ use crate::{DecodeErrorKind, Limits};
 
 /// What one frame has used.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     /// Where in the stream the frame began.
     start: u64,
     /// Values and aggregates so far.
@@ -16,13 +16,13 @@ pub(super) struct Budget {
 impl Budget {
     /// A frame begins here.
     #[inline]
-    pub(super) fn begin(&mut self, offset: u64) {
+    pub(crate) fn begin(&mut self, offset: u64) {
         *self = Self { start: offset, values: 0 };
     }
 
     /// One more value, which ends at `offset`.
     #[inline]
-    pub(super) fn spend(&mut self, offset: u64, limits: &Limits) -> Result<(), DecodeErrorKind> {
+    pub(crate) fn spend(&mut self, offset: u64, limits: &Limits) -> Result<(), DecodeErrorKind> {
         self.bytes(offset, 0, limits)?;
         self.value(limits)?;
         self.values += 1;
@@ -31,14 +31,14 @@ impl Budget {
 
     /// Whether one more value may follow.
     #[inline]
-    pub(super) fn value(&self, limits: &Limits) -> Result<(), DecodeErrorKind> {
+    pub(crate) fn value(&self, limits: &Limits) -> Result<(), DecodeErrorKind> {
         let limit = limits.values;
         if self.values >= limit { Err(DecodeErrorKind::TooManyValues { limit }) } else { Ok(()) }
     }
 
     /// Whether `len` more bytes may follow `offset`.
     #[inline]
-    pub(super) fn bytes(&self, offset: u64, len: usize, limits: &Limits) -> Result<(), DecodeErrorKind> {
+    pub(crate) fn bytes(&self, offset: u64, len: usize, limits: &Limits) -> Result<(), DecodeErrorKind> {
         let limit = limits.bytes;
         let used = (offset - self.start).saturating_add(len as u64);
         if used > limit as u64 { Err(DecodeErrorKind::TooManyBytes { limit }) } else { Ok(()) }

@@ -9,7 +9,7 @@ const SHORT: usize = 16;
 
 /// How far the current line has been searched.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// Bytes at the start of the line that hold no line end.
     searched: usize,
 }
@@ -23,7 +23,7 @@ impl Line {
     ///
     /// A CR or LF alone, or no line end within `limit` bytes.
     #[inline]
-    pub(super) fn find(&mut self, text: &[u8], limit: usize) -> Result<Option<usize>, DecodeErrorKind> {
+    pub(crate) fn find(&mut self, text: &[u8], limit: usize) -> Result<Option<usize>, DecodeErrorKind> {
         // Nothing beyond the limit is looked at, so that the outcome does not depend on how the input was cut.
         let window = &text[..text.len().min(limit.saturating_add(1))];
         let start = self.searched.min(window.len());
