@@ -1,4 +1,4 @@
-//! What the decoder refuses, whatever a server announces.
+//! What the decoder and the framer refuse, whatever a server announces.
 
 /// Bounds on what one frame may hold. Beyond them decoding fails.
 ///
@@ -48,6 +48,16 @@ impl Limits {
     /// The most memory that one value takes besides its text: it is 48 bytes in a vector that was doubled and is being
     /// moved, or a box of its own for attributes.
     pub const BYTES_PER_VALUE: usize = 160;
+
+    /// No limits but the depth, for what has been within some before.
+    pub(crate) const NONE: Self = Self {
+        depth: Self::MAX_DEPTH,
+        elements: usize::MAX,
+        bulk_len: usize::MAX,
+        line_len: usize::MAX,
+        values: usize::MAX,
+        bytes: usize::MAX,
+    };
 
     /// The most memory in bytes that a frame within these limits takes while it arrives: its values and its texts, and
     /// the texts once more where a streamed string is put together. See the [example](Limits#examples).

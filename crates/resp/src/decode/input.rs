@@ -19,3 +19,12 @@ impl Input for BytesMut {
         bytes.freeze()
     }
 }
+
+impl Input for Bytes {
+    fn cut(&mut self, start: usize, len: usize) -> Bytes {
+        let mut bytes = self.split_to(start + len + 2);
+        bytes.advance(start);
+        bytes.truncate(len);
+        bytes
+    }
+}

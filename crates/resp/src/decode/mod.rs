@@ -16,7 +16,7 @@ mod quick;
 mod step;
 mod values;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use self::chunks::Chunks;
 use self::input::Input;
@@ -110,6 +110,16 @@ impl Decoder {
 
     #[inline(never)]
     fn resume(&mut self, buf: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
+        self.run(buf)
+    }
+
+    /// [`decode`](Self::decode) for bytes that others may hold, too.
+    pub(crate) fn decode_shared(&mut self, bytes: &mut Bytes) -> Result<Option<Frame>, DecodeError> {
+        self.run(bytes)
+    }
+
+    #[inline(always)]
+    fn run(&mut self, buf: &mut impl Input) -> Result<Option<Frame>, DecodeError> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
