@@ -49,7 +49,7 @@ mod runtime;
 mod tls;
 
 // The public interface is:
-pub use api::{Client, NodeStatus};
+pub use api::{Batch, Client, NodeStatus};
 pub use certificate::{Certificate, UtcMinute};
 pub use command::{Command, ToArg, cmd};
 pub use config::settings::Settings;
@@ -60,7 +60,7 @@ pub use event::{CAPACITY as EVENT_CAPACITY, CERTIFICATE_NOTICE_DAYS, Event, Even
 pub use from_reply::FromReply;
 pub use tls::{Tls, TlsVersion, warn_if_exposed};
 pub use truename_resp as resp;
-pub use truename_resp::{Reply, Untrusted};
+pub use truename_resp::{RawFrame, Reply, Untrusted};
 pub use truename_topology as topology;
 
 /// The README's examples compile.

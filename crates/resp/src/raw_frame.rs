@@ -88,7 +88,8 @@ impl RawFrame {
 
     /// The error of an error reply, after any attributes, which are not decoded. See the [example](RawFrame#examples).
     pub fn error(&self) -> Option<ErrorReply> {
-        match Decoder::new(Limits::NONE).decode_shared(&mut self.0.slice(self.error_at()?..)) {
+        let start = self.error_at()?;
+        match Decoder::new(Limits::NONE).decode_shared(&mut self.0.slice(start..)) {
             Ok(Some(Frame::Reply(Reply::Error(error)))) => Some(error),
             _ => None,
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use truename_resp::RawFrame;
 use truename_topology::{Endpoint, NodeId, Role, SlotMap};
 
 use crate::cluster::Cluster;
@@ -144,6 +145,40 @@ impl Client {
     /// ([more](crate::manual::cancellation)).
     pub fn execute<T: FromReply>(&self, command: Command<'_>) -> impl Future<Output = Result<T, Error>> {
         self.handle.router.execute(command)
+    }
+
+    /// Runs one command and hands back its reply as it came, not decoded: for a proxy or a binding to another language, which
+    /// pass it on. With the same routing, retries and bounds as [`execute`](Self::execute).
+    ///
+    /// Small replies share the buffer that they were read into; one that is kept keeps all of it (64 KiB or more).
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client, request: bytes::Bytes) -> Result<bytes::Bytes, Box<dyn std::error::Error>> {
+    /// use truename::{Command, Error};
+    ///
+    /// // `request` is what a client sent to this proxy, for example `*2\r\n$3\r\nGET\r\n$4\r\ncity\r\n`.
+    /// let frame = match client.execute_raw(Command::encoded(request)?).await {
+    ///     Ok(frame) => frame.into_bytes(),
+    ///     // The server's own words; other errors are the client's.
+    ///     Err(Error::Server(refused)) => [b"-", refused.reply.as_bytes(), b"\r\n"].concat().into(),
+    ///     Err(other) => return Err(other.into()),
+    /// };
+    /// # Ok(frame)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute): an error reply is [`Error::Server`].
+    ///
+    /// # Cancel safety
+    /// As [`execute`](Self::execute).
+    pub fn execute_raw(&self, command: Command<'_>) -> impl Future<Output = Result<RawFrame, Error>> {
+        self.handle.router.execute_raw(command)
+    }
+
+    pub(super) fn router(&self) -> &Router {
+        &self.handle.router
     }
 
     /// Applies new TLS options from now on: roots, pins, revocation lists, client certificate, checks. For example after a

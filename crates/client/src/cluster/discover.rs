@@ -27,7 +27,7 @@ const KEEP_AT_MOST: Duration = Duration::from_secs(10);
 
 /// What a source said.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum SourceAnswer {
     /// Its view, and its address as a responder.
     View(Box<View>),
     /// It is not a cluster node: cluster support is disabled, or its proxy hides the cluster.
@@ -37,7 +37,7 @@ pub(crate) enum Answer {
 /// An answer, and where it came from.
 #[derive(Debug)]
 pub(crate) struct NodeView {
-    pub(crate) answer: Answer,
+    pub(crate) answer: SourceAnswer,
     pub(crate) source: Target,
     /// The node id of the server that answered, where it reports one.
     pub(crate) node_id: Option<String>,
@@ -127,17 +127,24 @@ async fn ask(
 }
 
 impl NodeView {
-    fn new(answer: Answer, source: &Target, asked: &TopologyConnection) -> Self {
+    fn new(answer: SourceAnswer, source: &Target, asked: &TopologyConnection) -> Self {
         let node_id = asked.facts.greeting.node_id.clone();
         Self { answer, source: source.clone(), node_id, peer: asked.facts.peer }
     }
 }
 
-pub(crate) async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result<Answer, (Phase, Cause)> {
+pub(crate) async fn slots(
+    wire: &mut Wire<Transport>,
+    source: &Target,
+) -> Result<SourceAnswer, (Phase, Cause)> {
     let asked = wire.round_trip_within(budget::topology(), &[b"CLUSTER", b"SLOTS"]).await;
     let reply = asked.map_err(|error| (Phase::Topology, handshake_cause(error).1))?;
     if let Reply::Error(error) = &reply {
-        return if hides_cluster(error) { Ok(Answer::NotACluster) } else { Err(topology_refusal(error)) };
+        return if hides_cluster(error) {
+            Ok(SourceAnswer::NotACluster)
+        } else {
+            Err(topology_refusal(error))
+        };
     }
     let view = parse_slots(&reply, source.node.endpoint.host())
         .map_err(|error| (Phase::Topology, Cause::BadTopology(error.to_string())))?;
@@ -145,7 +152,7 @@ pub(crate) async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result
         let why = "no slot is assigned to any node: the cluster is not formed yet".to_owned();
         return Err((Phase::Topology, Cause::BadTopology(why)));
     }
-    Ok(Answer::View(Box::new(view)))
+    Ok(SourceAnswer::View(Box::new(view)))
 }
 
 /// `ERR This instance has cluster support disabled` (server source), and what is said by proxies that do not know or
@@ -191,7 +198,7 @@ pub(crate) async fn ask_seeds(
             Some((_, until)) => tokio::time::timeout_at(*until, asking.next()).await.unwrap_or_default(),
         };
         match answered {
-            Some(Ok((view, _))) if matches!(view.answer, Answer::View(_)) => return Ok(view),
+            Some(Ok((view, _))) if matches!(view.answer, SourceAnswer::View(_)) => return Ok(view),
             Some(Ok((view, _))) => {
                 let until = || deadline.min(Instant::now() + SECOND_OPINION);
                 single.get_or_insert_with(|| (view, until()));

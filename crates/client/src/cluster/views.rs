@@ -13,7 +13,7 @@ use truename_topology::{
     reconcile_seeds,
 };
 
-use super::discover::{Answer, NodeView};
+use super::discover::{NodeView, SourceAnswer};
 use crate::connect::Target;
 use crate::error::NodeFailure;
 
@@ -80,8 +80,8 @@ impl Views {
     /// cut off from the majority would have two votes.
     pub(super) fn add(&mut self, said: &NodeView) {
         let view = match &said.answer {
-            Answer::View(view) => View::clone(view),
-            Answer::NotACluster => {
+            SourceAnswer::View(view) => View::clone(view),
+            SourceAnswer::NotACluster => {
                 if said.source.is_seed {
                     self.single.push(said.source.seed.clone());
                 }

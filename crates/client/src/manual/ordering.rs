@@ -35,7 +35,8 @@
 //! # Pipelines
 //!
 //! There is no pipeline to fill: calls that are polled together are written together. Replies are awaited separately, and
-//! one error is the error of one call.
+//! one error is the error of one call. For many commands at once, a [batch](crate::Batch) costs less than as many calls: the
+//! same order holds for its commands of one slot, and each has an outcome of its own, too.
 //!
 //! ```no_run
 //! # async fn example(client: truename::Client) -> Result<(), truename::Error> {

@@ -102,6 +102,11 @@ impl Attempts {
         self.route.slot()
     }
 
+    /// How long all attempts may take together.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     pub(super) fn deadline(&self) -> Instant {
         self.started + self.timeout
     }

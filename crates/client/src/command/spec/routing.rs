@@ -70,12 +70,12 @@ impl Reach {
     ///
     /// What concerns many nodes, and goes to one of them, gives a part that looks like the whole: `DBSIZE`, `FLUSHALL`,
     /// `SCAN`. What an operator sends acts on the node that happens to get it: `SHUTDOWN`, `CLUSTER RESET`, `BGSAVE`.
-    pub(crate) fn refusal(self, is_placed: bool) -> Option<Refusal> {
+    pub(crate) fn refusal(self, is_placed: bool) -> Option<RouteRefusal> {
         match self {
-            Self { is_shared: false, .. } => Some(Refusal::ConnectionState),
+            Self { is_shared: false, .. } => Some(RouteRefusal::ConnectionState),
             _ if is_placed => None,
-            Self { is_for_many: true, .. } => Some(Refusal::SeveralNodes),
-            Self { is_administrative: true, .. } => Some(Refusal::Administrative),
+            Self { is_for_many: true, .. } => Some(RouteRefusal::SeveralNodes),
+            Self { is_administrative: true, .. } => Some(RouteRefusal::Administrative),
             _ => None,
         }
     }
@@ -83,7 +83,7 @@ impl Reach {
 
 /// Why a command must not be sent as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum RouteRefusal {
     /// It changes the state of its connection.
     ConnectionState,
     /// It concerns several nodes.

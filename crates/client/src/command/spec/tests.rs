@@ -140,7 +140,7 @@ const NO_READS: &[&str] = &[
 
 #[test]
 fn what_must_not_be_sent_as_it_is() {
-    use super::routing::Refusal::{Administrative, ConnectionState, SeveralNodes};
+    use super::routing::RouteRefusal::{Administrative, ConnectionState, SeveralNodes};
     for (line, not_placed, placed) in [
         ("GET k", None, None),
         ("PING", None, None),
