@@ -131,9 +131,8 @@ fn places(name: &str, len: usize, rng: &mut Rng) -> Vec<(usize, &'static [&'stat
     match name {
         "EVAL" | "EVAL_RO" | "EVALSHA" | "EVALSHA_RO" | "FCALL" | "FCALL_RO" | "BLMPOP" | "BZMPOP"
         | "ZDIFFSTORE" | "ZINTERSTORE" | "ZUNIONSTORE" => vec![(2, NUMBERS)],
-        "LMPOP" | "MSETEX" | "SINTERCARD" | "ZDIFF" | "ZINTER" | "ZINTERCARD" | "ZMPOP" | "ZUNION" => {
-            vec![(1, NUMBERS)]
-        }
+        "LMPOP" | "MSETEX" | "SDIFFCARD" | "SINTERCARD" | "SUNIONCARD" | "ZDIFF" | "ZINTER"
+        | "ZINTERCARD" | "ZMPOP" | "ZUNION" => vec![(1, NUMBERS)],
         "XREAD" => vec![(option(1, rng), &["STREAMS"])],
         "XREADGROUP" => vec![(option(4, rng), &["STREAMS"]), (1, &["GROUP"])],
         "SORT" | "SORT_RO" => {

@@ -5,7 +5,7 @@
 //! - `keys` finds the keys among the arguments, and with them the slot; `route` decides where the command goes.
 //! - `spec` says where its keys are, whether it may be repeated, and what it does to its connection.
 //! - `learned` is what a server says about a command that the table lacks.
-//! - `table` is generated from real servers; see `tools/command-table`.
+//! - `table` is generated from real servers and from documents about newer ones; see `tools/command-table`.
 //!
 //! Unless it came encoded, a command is encoded straight into the buffer of the lane that it is sent on, and again when it is sent
 //! again: no encoded copy is kept.

@@ -6,12 +6,21 @@ use super::{Affinity, Flags, KeyRule, RequestPolicy, Spec};
 /// Their argument is a slot, and only its owner knows the answer. The server does not say that it is not the owner.
 const BY_SLOT: &[&str] = &["CLUSTER COUNTKEYSINSLOT", "CLUSTER GETKEYSINSLOT"];
 
-/// Corrects the keys, then marks the commands that [`Spec::is_unusual`].
+/// They act on the node that executes them, and on what it holds at that time; servers do not flag them as administrative.
+const OF_ITS_NODE: &[&str] = &["TRIMSLOTS"];
+
+/// Corrects the keys and a flag, then marks the commands that [`Spec::is_unusual`].
 pub(super) const fn mark(table: &mut [Spec]) {
     let mut i = 0;
     while i < BY_SLOT.len() {
         let row = row_of(table, BY_SLOT[i]);
         table[row].keys = KeyRule::SlotNumber { at: 2 };
+        i += 1;
+    }
+    i = 0;
+    while i < OF_ITS_NODE.len() {
+        let row = row_of(table, OF_ITS_NODE[i]);
+        table[row].flags = table[row].flags.with(Flags::ADMIN);
         i += 1;
     }
     let row = row_of(table, "DEBUG");
