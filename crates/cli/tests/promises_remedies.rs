@@ -88,6 +88,43 @@ async fn a_refused_command_is_named_in_full() {
     lab.shutdown().await;
 }
 
+/// The advice allowed a command that is never sent, and left out some without which a replica is not read from.
+#[tokio::test]
+async fn a_user_with_the_advised_rights_can_do_everything() {
+    let lab = Lab::builder(Profile::Plain).start().await.unwrap();
+    let acl = async |words: &[&str]| {
+        let mut replies = Vec::new();
+        for node in lab.nodes() {
+            let words = [&["ACL", "SETUSER", "limited"][..], words].concat();
+            replies.push(lab.command(node.index, &words).await.unwrap());
+        }
+        replies
+    };
+    acl(&["on", ">pw", "~*", "-@all"]).await;
+    let args = words(&["ping", &options(&lab), "--user limited"]);
+    let refused = run(&args, Some("pw")).await.ends_with(32).text();
+    let advised = refused.split([' ', ',', ';', '\n']).filter(|word| word.starts_with('+'));
+    for right in advised.chain(["+get"]) {
+        for reply in acl(&[right]).await {
+            // Redis 7.0 has no such command.
+            assert!(reply.as_error().is_none() || right == "+client|setinfo", "{right}: {reply:?}");
+        }
+    }
+    for node in lab.nodes() {
+        lab.command(node.index, &["ACL", "LOG", "RESET"]).await.unwrap();
+    }
+    run(&args, Some("pw")).await.ends_with(0);
+    let (host, port) = lab.seed();
+    let url = format!("redis://{host}:{port}?read_from=replica");
+    let args = words(&["exec", &url, "--user limited --password-env", VARIABLE, "-- GET k"]);
+    run(&args, Some("pw")).await.ends_with(0);
+    for node in lab.nodes() {
+        let log = lab.command(node.index, &["ACL", "LOG"]).await.unwrap();
+        assert!(!format!("{log:?}").contains("limited"), "{log:?}");
+    }
+    lab.shutdown().await;
+}
+
 /// A wrong value of an option was answered with the advice to write `rediss://cache.example.net:10000`.
 #[tokio::test]
 async fn a_url_with_a_wrong_value_is_not_answered_with_another_host() {

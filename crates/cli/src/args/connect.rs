@@ -105,12 +105,13 @@ pub(crate) struct ConnectArgs {
     #[arg(long, value_name = "HOST[:PORT]:ADDR", value_parser = value::resolve, help_heading = "Addresses")]
     pub(crate) resolve: Vec<ResolveEntry>,
 
-    /// How long a command may take in total, besides what it asks the server to wait (BLPOP, for example)
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = value::duration, help_heading = "Time")]
-    pub(crate) timeout: Duration,
-    /// How long connecting may take in total
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::duration, help_heading = "Time")]
-    pub(crate) connect_timeout: Duration,
+    /// How long a command may take in total, besides what it asks the server to wait (BLPOP, for example); 5s unless
+    /// the URL says otherwise
+    #[arg(long, value_name = "TIME", value_parser = value::duration, help_heading = "Time")]
+    pub(crate) timeout: Option<Duration>,
+    /// How long connecting may take in total; 10s unless the URL says otherwise
+    #[arg(long, value_name = "TIME", value_parser = value::duration, help_heading = "Time")]
+    pub(crate) connect_timeout: Option<Duration>,
 
     /// Refused, with an explanation, by `context`. So typed values never reach an error of the parser.
     #[arg(short = 'a', long = "password", alias = "pass", num_args = 0..=1, hide = true)]
