@@ -72,6 +72,19 @@ async fn a_dead_primary_answers_no_ping() {
     lab.shutdown().await;
 }
 
+/// `-v` printed nothing: what there is to log was logged from `-vv` on.
+#[tokio::test]
+async fn what_happens_is_logged_where_that_was_asked_for() {
+    let lab = Lab::builder(Profile::Plain).replicas(0).start().await.unwrap();
+    for (option, has_logs) in [("", false), ("-v", true), ("-vv", true)] {
+        let run = on(&lab, "ping", option, &[]).await.ends_with(0);
+        let has = |part: &str| run.stderr.contains(part);
+        assert_eq!(has("DEBUG") && has("connected"), has_logs, "{option}: {}", run.stderr);
+        assert!(!has("mio") && !has("TRACE rustls"), "{option}: {}", run.stderr);
+    }
+    lab.shutdown().await;
+}
+
 /// "CLUSTER acts on the node that executes it" was said about `CLUSTER RESET` alone; a command without a name was sent;
 /// and what a shared connection cannot run was refused without saying what could.
 #[tokio::test]

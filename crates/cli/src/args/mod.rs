@@ -45,7 +45,7 @@ pub(crate) struct OutputArgs {
     /// When to use colours; NO_COLOR is respected
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub(crate) color: ColorWhen,
-    /// Log to standard error what happens; -vv: why; -vvv: everything
+    /// Log connections, topologies and refreshes to standard error; -vv: pushes too; -vvv: the libraries underneath too
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
     pub(crate) verbose: u8,
 }
