@@ -86,7 +86,7 @@ async fn what_happens_is_logged_where_that_was_asked_for() {
 }
 
 /// "CLUSTER acts on the node that executes it" was said about `CLUSTER RESET` alone; a command without a name was sent;
-/// and what a shared connection cannot run was refused without saying what could.
+/// and what a shared connection cannot run was refused without saying what could. JSON named calls of the library.
 #[tokio::test]
 async fn a_refused_command_is_named_in_full() {
     let lab = Lab::builder(Profile::Plain).replicas(0).start().await.unwrap();
@@ -96,7 +96,10 @@ async fn a_refused_command_is_named_in_full() {
         (&["--", ""], 2, &["the command has no name"]),
         (&["--", "MULTI"], 2, &["MULTI changes the state of its connection", "cannot run it"]),
     ] {
-        on(&lab, "exec", "", line).await.ends_with(code).says(parts);
+        for form in ["", "--json"] {
+            let run = on(&lab, "exec", form, line).await.ends_with(code).says(parts);
+            assert!(!run.text().contains("::"), "advice for programs: {}", run.text());
+        }
     }
     lab.shutdown().await;
 }

@@ -18,8 +18,9 @@ pub(crate) struct ConnectArgs {
     /// is used unless --plain is given or the URL begins with redis://.
     ///
     /// A URL is rediss://[USER:PASSWORD@]HOST[:PORT],...[/DATABASE][?OPTION=VALUE&...]. Its options are timeout, connect_timeout,
-    /// stall_timeout, refresh, profile, map, verify_as, verify_only, identity, trust, read_from, cacert, cert, key, pin,
-    /// crl, tls_min, name, protocol, lanes and max_exclusive.
+    /// stall_timeout, refresh, profile, map, verify_as, verify_only, identity, trust, cacert, cert, key, pin, crl, tls_min, name,
+    /// read_from, protocol, lanes and max_exclusive. These have no option of their own here: stall_timeout, refresh, name,
+    /// read_from, protocol, lanes and max_exclusive.
     #[arg(value_name = "HOST[:PORT]|URL")]
     pub(crate) host: String,
 

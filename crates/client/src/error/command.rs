@@ -68,11 +68,20 @@ pub struct ProtocolError {
     pub what: String,
     /// The node.
     pub node: Endpoint,
+    /// What would help, where it may not be the peer's fault.
+    pub remedy: Option<Remedy>,
+}
+
+impl Tell for ProtocolError {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
+        write!(f, "{} broke the protocol: {}", self.node, shown(&self.what))?;
+        tell_remedy(f, self.remedy.as_ref(), spelling)
+    }
 }
 
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} broke the protocol: {}", self.node, shown(&self.what))
+        self.tell(f, as_calls)
     }
 }
 
@@ -89,7 +98,7 @@ pub struct InterruptedError {
     pub cause: String,
     /// How often the command was tried.
     pub attempts: u32,
-    /// What would fix what later attempts met.
+    /// What would fix that, or what later attempts met.
     pub remedy: Option<Remedy>,
 }
 
@@ -98,10 +107,14 @@ impl InterruptedError {
         Self { node, slot, cause, attempts, remedy: None }
     }
 
+    pub(crate) fn with_remedy(self, remedy: Option<Remedy>) -> Self {
+        Self { remedy, ..self }
+    }
+
     /// Adds what became of the attempts after the one whose fate is unknown, in one line, and what would help there.
     pub(crate) fn followed_by(mut self, (error, remedy): (String, Option<Remedy>)) -> Self {
         self.cause = format!("{}; then, sent again: {error}", self.cause);
-        self.remedy = remedy;
+        self.remedy = remedy.or(self.remedy);
         self
     }
 }

@@ -130,6 +130,17 @@ pub(super) fn tls_or_no_password(spelling: Spelling) -> String {
     )
 }
 
+/// TLS that verifies nothing, as other clients' URLs ask for it.
+pub(super) fn accept_certain(spelling: Spelling) -> String {
+    let file = spelled(Setting::AuthorityFile, spelling);
+    let name = spelled(Setting::VerifyAs("NAME".to_owned()), spelling);
+    let nothing = spelled(Setting::AcceptInvalidCertificates, spelling);
+    format!(
+        "there is no `#insecure` here: trust the authority, or a self-signed certificate, with {file}; accept another name with \
+         {name}; {nothing} turns verification off"
+    )
+}
+
 /// Two settings of which each says which names will do.
 pub(super) fn one_identity(spelling: Spelling) -> String {
     let also = spelled(Setting::VerifyAs("NAME".to_owned()), spelling);
