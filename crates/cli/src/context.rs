@@ -226,9 +226,9 @@ pub(crate) fn of_lab(lab: &Lab) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// The same for a user who knows of no rule.
+/// The same for a user who knows no rule.
 pub(crate) fn of_lab_without_rules(lab: &Lab) -> Result<Config, Failure> {
-    let mut config = Config::new().root_nodes(lab.seeds()).client_name(CLIENT_NAME);
+    let mut config = Config::new().seeds(lab.seeds()).client_name(CLIENT_NAME);
     config = match lab.ca_pem_path() {
         Some(path) => config.tls(Tls::new().ca_file(path)?),
         None => config.plaintext(),

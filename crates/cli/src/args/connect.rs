@@ -53,7 +53,7 @@ pub(crate) struct ConnectArgs {
     pub(crate) identity: Option<IdentityPolicy>,
     /// A name, *.suffix, address or network that the cluster may announce besides its seeds' domain; may be repeated
     ///
-    /// Under public authorities a name counts only if it is a seed's, lies under a seed's parent domain, or belongs to
+    /// Under public CAs a name counts only if it is a seed's, lies under a seed's parent domain, or belongs to
     /// the seed's cluster by the provider's rules; other names are not dialled. Not needed with --cacert and an
     /// authority of your own.
     #[arg(long, value_name = "NAME", value_parser = value::trust, help_heading = "TLS")]
@@ -105,7 +105,7 @@ pub(crate) struct ConnectArgs {
     /// ' pin=sha256/BASE64', a public key that the nodes dialled by it must present.
     #[arg(long, value_name = "RULE", value_parser = value::rule, help_heading = "Addresses")]
     pub(crate) map: Vec<DialRule>,
-    /// The address of a name, HOST:ADDR or HOST:PORT:ADDR; may be repeated
+    /// Connect to ADDR instead of looking HOST up, HOST:ADDR or HOST:PORT:ADDR; may be repeated
     #[arg(long, value_name = "HOST[:PORT]:ADDR", value_parser = value::resolve, help_heading = "Addresses")]
     pub(crate) resolve: Vec<ResolveEntry>,
 
@@ -123,7 +123,7 @@ pub(crate) struct ConnectArgs {
 }
 
 impl ConnectArgs {
-    /// Whether an option speaks of TLS files or checks.
+    /// Whether an option is about TLS files or checks.
     pub(crate) fn configures_tls(&self) -> bool {
         self.cacert.is_some()
             || self.cert.is_some()

@@ -1,4 +1,4 @@
-//! What applications call: the client and what it says of its nodes.
+//! What applications call: the client and what it says about its nodes.
 
 mod client;
 

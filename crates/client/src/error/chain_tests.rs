@@ -77,7 +77,7 @@ fn sentences(error: &Error) -> Vec<String> {
 fn no_chain_repeats_what_the_error_says() {
     for error in every_error() {
         assert!(error.source().is_none(), "{error}: its text has the whole report");
-        // What failed with the same advice at several nodes is told of each.
+        // What failed with the same advice at several nodes is reported of each.
         if !matches!(error, Error::Connect(_)) {
             says_nothing_twice(&error);
         }
@@ -125,7 +125,7 @@ fn an_error_without_advice_keeps_that_of_the_one_before() {
 fn every_error_that_advises_does_so_in_the_words_of_whoever_prints_it() {
     for error in every_error().into_iter().filter(|error| error.remedy().is_some()) {
         let mine = error.spelled(|setting, f| write!(f, "<{setting:?}>")).to_string();
-        // What a text says of the configuration as it was written is the same for everybody.
+        // What a text says about the configuration as it was written is the same for everybody.
         if !matches!(error, Error::Config(_)) {
             assert!(!mine.contains("Config::") && !mine.contains("Tls::"), "{mine}");
         }

@@ -159,19 +159,20 @@ pub struct TimeoutError {
 
 impl Tell for TimeoutError {
     fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
-        let is_refused = matches!(self.execution, Execution::Refused | Execution::RefusedForNow);
-        let what = if is_refused { "no success" } else { "no reply" };
-        write!(f, "{what} within {} ms", self.after.as_millis())?;
-        if let Some(node) = &self.node {
-            write!(f, " from {node}")?;
-        }
-        f.write_str(match self.execution {
-            Execution::Possible => "; the command may have been executed",
-            Execution::NotSent => "; the command was not sent",
-            Execution::Refused | Execution::RefusedForNow => {
-                "; the command was sent and refused, and was not executed"
+        let ms = self.after.as_millis();
+        let from = self.node.as_ref().map(|node| format!(" from {node}")).unwrap_or_default();
+        match (self.execution, &self.node) {
+            (Execution::Possible, _) => {
+                write!(f, "no reply within {ms} ms{from}; the command may have been executed")?;
             }
-        })?;
+            (Execution::NotSent, _) => write!(f, "no reply within {ms} ms{from}; the command was not sent")?,
+            (Execution::Refused | Execution::RefusedForNow, Some(node)) => {
+                write!(f, "{node} refused the command for {ms} ms; it was not executed")?;
+            }
+            (Execution::Refused | Execution::RefusedForNow, None) => {
+                write!(f, "the command was refused for {ms} ms, and not executed")?;
+            }
+        }
         if let Some(cause) = &self.last_cause {
             write!(f, " (the previous attempt failed: {}", shown(cause))?;
             tell_remedy(f, self.remedy.as_ref(), spelling)?;

@@ -17,16 +17,16 @@
 //!
 //! An error has no source: its text holds everything that is known, causes included, and a chain would repeat it.
 //!
-//! | file | what it has |
-//! |---|---|
-//! | `cause`, `traits`, `kind`, `phase` | what can go wrong with one node, and what is known about each; how far an attempt got |
-//! | `remedy` | what would fix it, as data, and the sentence that says so |
-//! | `case`, `advice` | a failed attempt, and from it to its remedy |
-//! | `connect`, `config`, `route`, `command`, `conversion` | the variants: no connection, no usable configuration, no node for a command, no good answer, none of the wanted type |
-//! | `execution` | whether a command was executed |
-//! | `text` | how the words of others are shown |
-//!
 //! [`Untrusted`]: truename_resp::Untrusted
+
+// | file | what it has |
+// |---|---|
+// | `cause`, `traits`, `kind`, `phase` | what can go wrong with one node, and what is known about each; how far an attempt got |
+// | `remedy` | what would fix it, as data, and the sentence that says so |
+// | `case`, `advice` | a failed attempt, and from it to its remedy |
+// | `connect`, `config`, `route`, `command`, `conversion` | the variants: no connection, no usable configuration, no node for a command, no good answer, none of the wanted type |
+// | `execution` | whether a command was executed |
+// | `text` | how the words of others are shown |
 
 mod advice;
 mod case;

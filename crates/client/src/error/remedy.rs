@@ -45,7 +45,7 @@ pub enum Remedy {
         /// The announced name.
         name: Option<IdentityName>,
     },
-    /// Give the address of a name, since the name service is silent.
+    /// Give the address of a name, since DNS is silent.
     ResolveWithoutService {
         /// The name that was looked up.
         name: Option<IdentityName>,

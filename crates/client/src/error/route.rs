@@ -18,7 +18,7 @@ pub enum RouteError {
     },
     /// The topology has no nodes at all.
     NoNodes,
-    /// Redirects went round in a circle or on and on.
+    /// Redirects formed a cycle, or there were too many.
     TooManyRedirects {
         /// The slot of the command's key.
         slot: Option<Slot>,

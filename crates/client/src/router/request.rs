@@ -8,7 +8,7 @@ use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Refusal, Rou
 use crate::config::FOREVER;
 use crate::error::{Error, RouteError};
 
-/// A command with what the client knows of it.
+/// A command with what the client knows about it.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'r, 'a> {
     pub(super) command: &'r Command<'a>,

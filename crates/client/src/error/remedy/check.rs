@@ -76,7 +76,7 @@ impl Check {
             Self::Clock => "check this machine's clock",
             Self::Renewal => "renew the server's certificate",
             Self::Revocation => {
-                "its authority revoked the certificate: install a new one on the server, and find out why"
+                "the CA revoked the certificate: find out why and install a new one on the server"
             }
             Self::ClientCertificate => {
                 "check that the client certificate is signed by an authority that the server trusts, is valid now, and \

@@ -8,7 +8,7 @@ use crate::error::text::shown;
 
 /// A name that the certificate has and the policy leaves out.
 pub(super) fn widen_identity(name: &IdentityName, is_seed: bool, spelling: Spelling) -> String {
-    let whose = if is_seed { "which is the seed" } else { "which the cluster announces" };
+    let whose = if is_seed { "which is the seed's host" } else { "which the cluster announces" };
     let policy = spelled(Setting::IdentityPolicy, spelling);
     format!(
         "the certificate covers {name}, {whose}, and the identity policy does not accept that name here: if it belongs to \
