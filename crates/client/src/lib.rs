@@ -28,6 +28,7 @@
 //! - [runtimes, and how a program ends](manual::runtimes)
 //! - [limits, memory and time-outs](manual::bounds)
 //! - [cargo features, metrics, events and log lines](manual::features)
+//! - [coming from redis-rs, fred or node-redis](manual::migrating)
 
 mod api;
 mod certificate;

@@ -2,8 +2,8 @@
 //!
 //! A probe makes fresh connections, one for each way to a node, and reports every step of them. It never changes anything
 //! on a server. [`examine`] is the only entry, and has an example.
-//!
-//! What is found out about one node is a `report`; what follows from the reports as a whole is in `verdict`.
+
+// What is found out about one node is a `report`; what follows from the reports as a whole is in `verdict`.
 
 mod report;
 mod verdict;

@@ -53,7 +53,7 @@ impl Twin {
 }
 
 fn client_config(lab: &Lab, seeds: Vec<(String, u16)>, names: Vec<(String, Option<u16>, IpAddr)>) -> Config {
-    let config = Config::new().root_nodes(seeds).password("same");
+    let config = Config::new().seeds(seeds).password("same");
     let mut config = match lab.ca_pem() {
         Some(pem) => config.tls(Tls::new().ca_pem(pem).expect("the lab's CA")),
         None => config.plaintext(),

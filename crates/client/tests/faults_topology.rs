@@ -104,7 +104,7 @@ async fn f10_a_node_that_left_is_let_go_and_found_again_when_it_returns() {
     eventually("the client knows two nodes", 5 * SECOND, two).await;
     client.execute::<()>(cmd("SET").arg(&key).arg("after")).await.expect("served by node 0");
     assert_eq!(tell(&lab, 0, &["GET", &key]).await.as_str(), Some("after"));
-    eventually("it is let go", 5 * SECOND, || async { lab.proxy(2).traffic().open == 0 }).await;
+    eventually("it is dropped", 5 * SECOND, || async { lab.proxy(2).traffic().open == 0 }).await;
     let watched = Instant::now();
     while watched.elapsed() < 3 * SECOND {
         assert_eq!(client.nodes().len(), 2, "the view of a node that left was adopted");

@@ -39,7 +39,7 @@ fn lead_elsewhere(door: &FaultProxy, lab: &Lab, node: usize) {
     door.pass();
 }
 
-/// So many disagreements are reported, and no other topology is adopted.
+/// This many disagreements are reported, and no other topology is adopted.
 async fn expect_mere_reports(events: &mut Events, many: usize) {
     let mut reported = 0;
     while reported < many {
@@ -55,7 +55,7 @@ fn slow(milliseconds: u64) -> Fault {
 }
 
 fn with_seeds(seeds: impl IntoIterator<Item = (String, u16)>) -> Config {
-    Config::new().plaintext().password("same").root_nodes(seeds).command_timeout(2 * SECOND)
+    Config::new().plaintext().password("same").seeds(seeds).command_timeout(2 * SECOND)
 }
 
 /// The first seed to answer was believed, and the nodes that it named confirmed what it had said: one address of three that

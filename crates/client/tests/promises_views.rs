@@ -94,8 +94,7 @@ async fn a_rogue_node_of_three_leads_nobody_astray() {
         lab.proxy(node).set(Fault::Delay { by: SECOND / 50, jitter: Duration::ZERO });
     }
     let honest = lab.seeds().into_iter().take(2);
-    let config =
-        Config::new().plaintext().password("top-secret").root_nodes(honest).refresh_interval(SECOND / 10);
+    let config = Config::new().plaintext().password("top-secret").seeds(honest).refresh_interval(SECOND / 10);
     let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
     let (mut events, mut disagreements) = (client.events(), 0);
     let watch = async {
@@ -124,7 +123,7 @@ fn both(cluster: &Lab, server: &Lab) -> Config {
     Config::new()
         .plaintext()
         .password("same")
-        .root_nodes(seeds)
+        .seeds(seeds)
         .refresh_interval(SECOND / 4)
         .node_connect_timeout(SECOND)
 }

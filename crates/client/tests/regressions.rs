@@ -151,7 +151,7 @@ async fn a_replica_that_refuses_is_passed_over() {
     }
 }
 
-/// "May have been executed" was said of a command that no server executes.
+/// "May have been executed" was said about a command that no server executes.
 #[tokio::test]
 async fn keys_of_several_slots_are_refused_before_anything_is_executed() {
     let lab = lab(Profile::Plain).await;

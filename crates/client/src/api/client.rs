@@ -17,7 +17,8 @@ use crate::from_reply::FromReply;
 use crate::router::Router;
 use crate::tls::Tls;
 
-/// A client of one cluster. Clones share everything; dropping the last one ends its connections.
+/// A client of one cluster. Create one per program and clone it into tasks: it is `Send + Sync`, clones share its
+/// connections, and no pool is needed. Dropping the last clone ends the connections.
 ///
 /// [`connect`](Self::connect) and [`execute`](Self::execute) have examples; the [manual](crate::manual) explains the rest.
 ///
@@ -34,6 +35,10 @@ use crate::tls::Tls;
 ///   ([`Config::max_exclusive_connections`]), and its deadline is extended by the time that it may wait. One that waits
 ///   without limit ends when it is answered, when its connection ends, or when its slot moves. Dropping its future closes
 ///   that connection.
+#[doc(alias = "ClusterClient")]
+#[doc(alias = "ConnectionManager")]
+#[doc(alias = "createCluster")]
+#[doc(alias = "pool")]
 #[derive(Clone)]
 pub struct Client {
     handle: Arc<Handle>,
@@ -76,7 +81,7 @@ impl Client {
     /// use truename::{Client, Config, Error};
     ///
     /// let config = Config::new()
-    ///     .root_nodes([("redis-1.example.net", 6379), ("redis-2.example.net", 6379)])
+    ///     .seeds([("redis-1.example.net", 6379), ("redis-2.example.net", 6379)])
     ///     .seed("redis-3.example.net", 6379)
     ///     .password("secret")
     ///     .command_timeout(Duration::from_secs(2));
@@ -91,7 +96,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Config`], also when called outside a tokio runtime, or [`Error::Connect`] with what happened at each
+    /// [`Error::Config`], including when called outside a tokio runtime, or [`Error::Connect`] with what happened at each
     /// node that was tried (twenty at most) and what would fix it, no later than [`Config::connect_timeout`].
     ///
     /// # Cancel safety
@@ -143,6 +148,8 @@ impl Client {
     /// # Cancel safety
     /// Dropping the future after its first poll leaves the command to be executed; its reply is discarded
     /// ([more](crate::manual::cancellation)).
+    #[doc(alias = "query_async")]
+    #[doc(alias = "sendCommand")]
     pub fn execute<T: FromReply>(&self, command: Command<'_>) -> impl Future<Output = Result<T, Error>> {
         self.handle.router.execute(command)
     }

@@ -21,14 +21,14 @@ use crate::error::{Cause, NodeFailure, Phase};
 
 /// How long to wait for further views once the first one has arrived.
 const SECOND_OPINION: Duration = Duration::from_millis(300);
-/// How old a connection may be to be used again: names are looked up anew for the next one, and a seed's may lead
+/// How old a connection may be to be used again: names are looked up again for the next one, and a seed's may lead
 /// elsewhere by then.
 const KEEP_AT_MOST: Duration = Duration::from_secs(10);
 
 /// What a source said.
 #[derive(Debug)]
 pub(crate) enum SourceAnswer {
-    /// Its view, and its address as a responder.
+    /// Its view.
     View(Box<View>),
     /// It is not a cluster node: cluster support is disabled, or its proxy hides the cluster.
     NotACluster,

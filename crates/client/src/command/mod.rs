@@ -1,14 +1,14 @@
-//! Commands: what the caller wants sent, and what the client must know of it.
+//! Commands: what the caller wants sent, and what the client must know about it.
 //!
-//! - [`Command`] and [`cmd`] build one; arguments (`arg`, kept in `args`) are borrowed where they can be. It may be
-//!   `encoded` already.
-//! - `keys` finds the keys among the arguments, and with them the slot; `route` decides where the command goes.
-//! - `spec` says where its keys are, whether it may be repeated, and what it does to its connection.
-//! - `learned` is what a server says about a command that the table lacks.
-//! - `table` is generated from real servers and from documents about newer ones; see `tools/command-table`.
-//!
-//! Unless it came encoded, a command is encoded straight into the buffer of the lane that it is sent on, and again when it is sent
-//! again: no encoded copy is kept.
+//! [`Command`] and [`cmd`] build one; arguments ([`ToArg`]) are borrowed where they can be. [`Spec`] is what is known about
+//! every command of Redis and Valkey: where its keys are, whether it may be repeated, what it does to its connection.
+
+// `keys` finds the keys among the arguments, which `args` keeps, and with them the slot; `route` decides where the command
+// goes; `learned` is what a server says about a command that the table lacks. `encoded` reads a command that came over a
+// wire. `table` is generated from real servers and from documents about newer ones: see `tools/command-table`.
+//
+// Unless it came encoded, a command is encoded straight into the buffer of the lane that it is sent on, and again when it
+// is sent again: no encoded copy is kept.
 
 mod arg;
 mod args;
@@ -171,6 +171,7 @@ impl<'a> Command<'a> {
     /// let time = cmd("TIME").repeatable(false);
     /// ```
     #[must_use]
+    #[doc(alias = "retries")]
     pub fn repeatable(mut self, repeatable: bool) -> Self {
         self.repeatable = Some(repeatable);
         self
@@ -225,8 +226,7 @@ impl<'a> Command<'a> {
         self
     }
 
-    /// The same command, which no longer depends on what it was built from: to be given to a task, or kept. What was
-    /// borrowed is copied.
+    /// The same command with everything borrowed copied, so that it can be moved into a task or stored.
     ///
     /// ```
     /// use truename::{Command, cmd};
@@ -261,7 +261,7 @@ impl<'a> Command<'a> {
         lookup(self.args.at(0)?, self.args.at(1))
     }
 
-    /// Where the command goes by what the table says of it, or by a guess if that has no row for it. `is_single`: there is
+    /// Where the command goes by what the table says about it, or by a guess if that has no row for it. `is_single`: there is
     /// only one node.
     #[inline]
     pub(crate) fn route(&self, spec: Option<&Spec>, is_single: bool) -> Result<Route, RouteRefusal> {

@@ -11,7 +11,7 @@ use super::spec::Spec;
 use super::spec::index::lookup;
 use super::spec::routing::{Reach, RouteRefusal};
 
-/// What the caller says of where a command goes.
+/// What the caller says about where a command goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RouteBy {
     /// Nothing: what is known about the command decides.
@@ -58,7 +58,7 @@ impl Route {
 }
 
 impl RouteBy {
-    /// Where a command with these arguments goes by what the table says of it, or by a guess if that has no row for it.
+    /// Where a command with these arguments goes by what the table says about it, or by a guess if that has no row for it.
     /// `is_single`: there is only one node.
     #[inline]
     pub(super) fn route<A: Arguments + ?Sized>(

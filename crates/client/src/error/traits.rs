@@ -140,7 +140,7 @@ impl Cause {
             Self::NoPermission(what) => row("no-permission", Kind::NoPermission, Stays, Reply,
                 Text::with("the user may not run {}", what), say(Check::Permissions)),
             Self::NoDatabase(why) => row("no-database", Kind::Configuration, Stays, Reply,
-                Text::with("the server has no database of that number ({})", why), Say(Remedy::Database)),
+                Text::with("the database cannot be used: {}", why), Say(Remedy::Database)),
             Self::NotRedis(what) => row("not-redis", Kind::NotRedis, Passes, Network,
                 Text::with("the peer does not speak RESP: {}", what), say(Check::Port)),
             Self::ServerRefused(what) => row("server-refused", Kind::ServerRefused, Passes, Reply,

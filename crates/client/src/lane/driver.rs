@@ -54,8 +54,8 @@ pub(crate) struct DriverOptions {
     pub(crate) limits: Limits,
 }
 
-/// Bytes that the transport accepted and that are not yet reported to the pipeline. They are reported when the driver
-/// is dropped at the latest, wherever it was: what left is not `Unsent`.
+/// Bytes that the transport accepted and that are not yet reported to the pipeline. They are reported no
+/// later than when the driver is dropped, wherever it was: what left is not `Unsent`.
 #[derive(Debug)]
 struct Accepted {
     bytes: usize,
@@ -70,7 +70,7 @@ impl Drop for Accepted {
     }
 }
 
-/// Callers to be woken once the lock is released. At the latest when the driver is dropped: they have got something
+/// Callers to be woken once the lock is released. No later than when the driver is dropped: they have got something
 /// already, and nothing else would wake them.
 #[derive(Debug, Default)]
 struct Wake(Vec<Waker>);

@@ -231,7 +231,7 @@ impl Lane {
     }
 
     /// Closes the connection once everything that was sent on it is answered, and makes another one, for which the
-    /// node's name is looked up anew. What is submitted meanwhile waits for it, in order. Nothing fails.
+    /// node's name is looked up again. What is submitted meanwhile waits for it, in order. Nothing fails.
     pub(crate) fn renew(&self) {
         self.shared.renew();
     }

@@ -147,7 +147,7 @@ impl Pipeline {
         self.accepted == taken && self.in_flight.oldest().is_none_or(is_untaken)
     }
 
-    /// When [`Self::check`] must run next at the latest.
+    /// [`Self::check`] must run again no later than this.
     pub(crate) fn next_check(&self) -> Option<Instant> {
         self.next_check
     }

@@ -32,7 +32,7 @@ use crate::panics;
 
 /// The first and the longest pause between attempts to reconnect.
 pub(crate) const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// A connection that lived this long starts its backoff anew.
+/// A connection that lived this long starts its backoff over.
 pub(crate) const STABLE_AFTER: Duration = Duration::from_secs(1);
 /// How long a polite goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(100);

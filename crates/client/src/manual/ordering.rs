@@ -6,7 +6,7 @@
 //!   that the command was executed. Await one call before you make the next, and their order is certain.
 //! - **Commands of one slot share a connection** to their primary, in the order in which they are submitted, and a server
 //!   executes the commands of a connection in their order. A command is submitted when its future is first polled.
-//! - A node that is described anew, with another host name for example, keeps that order: its connections are replaced when
+//! - A node whose description changes, to another host name for example, keeps that order: its connections are replaced when
 //!   everything on them is answered, and what is submitted meanwhile waits.
 //! - Every call gets the reply to its own command, however many share the connection and however many were dropped.
 //!

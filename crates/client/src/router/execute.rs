@@ -140,7 +140,7 @@ impl Router {
         }
     }
 
-    /// Uses what is already known of a command that the table lacks. False if a server must be asked.
+    /// Uses what is already known about a command that the table lacks. False if a server must be asked.
     #[inline(never)]
     fn recall(&self, request: &mut Request<'_, '_>, attempts: &mut Attempts) -> Result<bool, Error> {
         let Some(says) = self.directory.known(request.command) else { return Ok(false) };

@@ -66,7 +66,7 @@ impl Setback {
     }
 }
 
-/// What the judge must know of a command.
+/// What the judge must know about a command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RetryTraits {
     /// Whether it is sent again when it is unknown whether it was executed.

@@ -9,7 +9,7 @@ use crate::config::FOREVER;
 use crate::error::{Error, RouteError};
 use crate::lane::Form;
 
-/// A command with what the client knows of it.
+/// A command with what the client knows about it.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'r, 'a> {
     pub(super) command: &'r Command<'a>,

@@ -83,7 +83,7 @@ static QUIET: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
 /// What a user of the lab has to type: seed, CA and password, the resolver entries that stand in for DNS, and for
 /// `nat` its one rule.
 pub(crate) fn config(lab: &Lab) -> Config {
-    let config = Config::new().root_nodes(lab.seeds());
+    let config = Config::new().seeds(lab.seeds());
     let mut config = match lab.ca_pem() {
         Some(pem) => config.tls(Tls::new().ca_pem(pem).expect("the lab's CA")),
         None => config.plaintext(),

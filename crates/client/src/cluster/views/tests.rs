@@ -153,7 +153,7 @@ fn the_known_cluster_is_left_for_one_that_more_than_half_of_the_seeds_mean() {
     }
 }
 
-/// Once one of so many seeds speaks of another cluster: whether it replaces the known one, or may if the others do, too.
+/// Once one of this many seeds describes another cluster: whether it replaces the known one, or may if the others do, too.
 #[test]
 fn a_seed_elsewhere_is_looked_into_only_if_it_can_replace_the_cluster() {
     let known = SlotMap::from_view(&three(false));

@@ -9,7 +9,7 @@ use super::typeable::{host_in_rule, typeable};
 /// A seed's name that is not found.
 pub(super) fn resolve_seed(spelling: Spelling) -> String {
     let resolve = spelled(Setting::Resolve("HOST".to_owned()), spelling);
-    format!("check the spelling and the DNS server, or pin the name with {resolve}")
+    format!("check the spelling and the DNS server, or give its address with {resolve}")
 }
 
 /// An announced name that is not found.
@@ -17,14 +17,14 @@ pub(super) fn resolve_announced(name: Option<&IdentityName>, spelling: Spelling)
     let resolve = spelled(Setting::Resolve(typeable(name)), spelling);
     let rule = spelled(Setting::DialRule(format!("{}=HOST", host_in_rule(name))), spelling);
     format!(
-        "the cluster announces a name that this machine cannot look up: pin it with {resolve}, or dial another host with {rule}"
+        "the cluster announces a name that this machine cannot look up: give its address with {resolve}, or dial another host with {rule}"
     )
 }
 
-/// A name service that is silent.
+/// DNS that is silent.
 pub(super) fn resolve_without_service(name: Option<&IdentityName>, spelling: Spelling) -> String {
     let resolve = spelled(Setting::Resolve(typeable(name)), spelling);
-    format!("the name service does not answer: check it, or pin the name with {resolve}")
+    format!("DNS does not answer: check it, or give the address with {resolve}")
 }
 
 /// A name that is out of scope.
@@ -55,7 +55,7 @@ pub(super) fn down_or_hidden(
     };
     let shifted = spelled(Setting::DialRule("*=seed:+1000".to_owned()), spelling);
     format!(
-        "if only {node} fails, it is down: check that it is running, and the firewall; if every node fails like this, the \
+        "if only {node} fails, it is down: check that it is running and that no firewall is in the way; if every node fails like this, the \
          announced addresses cannot be reached from here: one rule says where to dial, such as {rule} for {meaning}, or \
          {shifted} when the ports are shifted"
     )
@@ -64,7 +64,8 @@ pub(super) fn down_or_hidden(
 /// A node that cannot be reached where its neighbours can.
 pub(super) fn down(port: u16) -> String {
     format!(
-        "other nodes answer, so this one is down or its port {port} is closed: check that it is running, and the firewall"
+        "other nodes answer, so this one is down or its port {port} is closed: check that it is running and that no firewall is in \
+         the way"
     )
 }
 
@@ -112,8 +113,8 @@ pub(super) fn more_time(spelling: Spelling) -> String {
 pub(super) fn database(spelling: Spelling) -> String {
     let number = spelled(Setting::Database, spelling);
     format!(
-        "choose another number, or none ({number}, `/NUMBER` in a URL): a cluster has only database 0, unless it is of \
-         Valkey 9 and its `cluster-databases` says otherwise"
+        "choose another number, or none ({number}, `/NUMBER` in a URL): a cluster has only database 0, unless it runs \
+         Valkey 9 with `cluster-databases` set"
     )
 }
 

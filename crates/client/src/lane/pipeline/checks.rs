@@ -19,7 +19,7 @@ impl Pipeline {
     /// Scans all that is outstanding, so it runs at [`Self::next_check`] only: once per time-out period while
     /// the server keeps up, because a deadline that was met is noticed lazily.
     pub(crate) fn check(&mut self, now: Instant, open: bool, wake: &mut Vec<Waker>) -> Option<Concern> {
-        // The time of the next check and the longest patience are computed anew from what is still outstanding, so that
+        // The time of the next check and the longest patience are computed again from what is still outstanding, so that
         // no reply has to correct them. An entry whose caller has left or timed out counts only for its patience.
         self.checked_at = Some(now);
         self.next_check = None;
