@@ -7,7 +7,7 @@
 //! | [`received`], [`failure`] | what is submitted as one, and what comes back for it, or why nothing does |
 //! | [`driver`] | the one future that reads and writes the socket |
 //! | [`incoming`], [`inbound`] | from the bytes that were read to replies and pushes; the read buffer |
-//! | [`push`] | who is told of pushes |
+//! | [`push`] | where pushes go |
 //! | [`coalesce`] | when the driver writes: whom it waits for |
 //! | [`alarm`] | the one timer of a lane |
 //! | [`inquiry`] | whether a node that is silent on a lane answers on another connection |
