@@ -1,6 +1,9 @@
 //! What a machine can run out of besides file descriptors (those are in `faults_load.rs`): DNS that
 //! answers, and ports to dial from.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod measure;
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,9 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use support::pace::Pace;
-use support::process::{Role, idle_cpu};
-use support::{alone, config, eventually, in_company, key_of, proxied_lab, split_keys, tell};
+use measure::pace::Pace;
+use measure::process::{Role, idle_cpu};
+use measure::{alone, in_company, split_keys};
+use support::{config, eventually, key_of, proxied_lab, tell};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use truename::error::{Phase, Remedy};

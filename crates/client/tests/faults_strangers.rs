@@ -1,6 +1,7 @@
 //! Another cluster answers where the client's own used to: same password, over TLS also the same authority and names,
 //! so that nothing but the node ids tells the two apart.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::net::IpAddr;

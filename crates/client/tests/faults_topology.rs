@@ -1,15 +1,17 @@
 //! The cluster itself changes or refuses: failovers, nodes that leave and come, refusals of every kind, and holes.
 //! Slots that move are in `faults_slots.rs`, other clusters at known addresses in `faults_strangers.rs`.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod measure;
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::time::Duration;
 
+use measure::process::open_sockets;
+use measure::split_keys;
 use support::history::History;
-use support::process::open_sockets;
-use support::{
-    config, connect, eventually, key_of, proxied_lab, proxied_server, split_keys, spread_keys, tell,
-};
+use support::{config, connect, eventually, key_of, proxied_lab, proxied_server, spread_keys, tell};
 use tokio::time::{Instant, sleep};
 use truename::topology::Slot;
 use truename::{Client, Config, Error, Event, Notice, cmd};

@@ -1,13 +1,11 @@
 //! What the client accepts as the topology, and as a single server: which nodes count when they contradict each other, when
 //! "not a cluster" is accepted, and when a connection is replaced because its server is not the intended one.
 
-mod support;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use support::recorder::Recorder;
-use support::{config, eventually, key_of, tell};
+use crate::support::recorder::Recorder;
+use crate::support::{config, eventually, key_of, tell};
 use tokio::time::Instant;
 use truename::{Client, Config, Event, Notice, cmd};
 use truename_lab::{Announced, Fault, Lab, Profile};

@@ -1,8 +1,6 @@
 //! Calls from anywhere: a runtime other than the client's, no runtime at all, a client whose runtime is not driven or is
 //! gone. Every call ends within its deadline, none panics, and connections belong to the client's runtime.
 
-mod support;
-
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use support::{config, connect, one_node};
+use crate::support::{config, connect, one_node};
 use tokio::runtime::{Builder, Runtime};
 use truename::{Client, Error, cmd};
 use truename_lab::Profile;

@@ -1,8 +1,6 @@
 //! Every lab profile with full verification, and no option beyond seed, CA and password (`nat`: and its one rule).
 
-mod support;
-
-use support::{config, connect, lab, spread_keys};
+use crate::support::{config, connect, lab, spread_keys};
 use truename::topology::IdentitySource;
 use truename::{Client, Protocol, cmd};
 use truename_lab::{Lab, Profile};

@@ -1,14 +1,12 @@
 //! What counts as the announced node: its id decides, asked in the greeting, and never where that went wrong.
 
-mod support;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use support::scripted::{Scripted, bulk, node, slots};
-use support::{config, eventually, key_of, tell};
+use crate::support::scripted::{Scripted, bulk, node, slots};
+use crate::support::{config, eventually, key_of, tell};
 use tokio::time::{Instant, sleep};
 use truename::{Client, Config, Error, cmd};
 use truename_lab::{Ending, Lab, LabConfig, Profile};
@@ -255,7 +253,7 @@ async fn a_wrong_node_is_not_met_again_at_once() {
 async fn the_other_way_is_tried_after_a_wrong_node() {
     let site = Crossed::new(B).await;
     let client = site.connect().await;
-    let key = (0..).map(|n| format!("key:{n}")).find(|key| support::shard_of(key) == 2).expect("some key");
+    let key = key_of(2);
     let works = || async { client.execute::<String>(cmd("GET").arg(&key)).await.is_ok() };
     eventually("the node is reached at the seed's host", 5 * SECOND, works).await;
     assert_eq!(site.stranger.times("GET").len(), 0);
@@ -275,7 +273,7 @@ async fn the_myself_line_proves_a_detour() {
         ("-NOPERM no\r\n".to_owned(), false),
         ("-BUSY script\r\n".to_owned(), false),
     ];
-    let key = (0..).map(|n| format!("key:{n}")).find(|key| support::shard_of(key) == 2).expect("some key");
+    let key = key_of(2);
     for (nodes, is_proof) in rows {
         let mut site = Crossed::new(B).await;
         // The announced address refuses connections.

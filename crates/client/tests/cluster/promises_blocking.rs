@@ -1,16 +1,14 @@
 //! Commands that wait on the server: how many connections they take, how often a node is dialled for them, and what
 //! becomes of the wait when the node loses its slot.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::support::info::info;
+use crate::support::scripted::{Scripted, bulk, node, slots};
+use crate::support::{config, eventually, key_of, one_node, proxied_server, shard_of};
 use futures_util::FutureExt;
-use support::info::info;
-use support::scripted::{Scripted, bulk, node, slots};
-use support::{config, eventually, key_of, one_node, proxied_server, shard_of};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use truename::topology::Slot;

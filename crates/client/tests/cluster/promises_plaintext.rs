@@ -1,12 +1,10 @@
 //! TLS unless the user says otherwise, and no credentials in plaintext for a provider that speaks TLS.
 
-mod support;
-
 use std::net::IpAddr;
 use std::time::Duration;
 
-use support::recorder::Recorder;
-use support::{config, eventually, tell};
+use crate::support::recorder::Recorder;
+use crate::support::{config, connect, eventually, key_of, tell};
 use truename::error::{Cause, Remedy};
 use truename::topology::Profile as Provider;
 use truename::topology::{AnnouncedNode, DialAddress, DialRule, DialTo, Endpoint, HostMatch, PortRule};
@@ -117,10 +115,10 @@ async fn an_announced_host_counts_as_a_seed_does() {
 async fn what_a_client_looks_like_to_a_debugger_holds_no_argument() {
     let lab = Lab::builder(Profile::Plain).shards(3).replicas(0).password(Some("sesame"));
     let lab = lab.start().await.expect("the lab starts");
-    let client = support::connect(&lab).await;
+    let client = connect(&lab).await;
     (0..3).for_each(|node| lab.node(node).stop());
     let argument = "hunter2".repeat(1 << 20);
-    let key = support::key_of(0);
+    let key = key_of(0);
     let stuck = client.execute::<()>(cmd("SET").arg(&key).arg(&argument).timeout(Duration::from_secs(1)));
     let watch = async {
         for _ in 0..10 {

@@ -1,11 +1,9 @@
 //! Reading from replicas: which server executed the commands, as the servers count them.
 
-mod support;
-
 use std::time::Duration;
 
-use support::info::executions;
-use support::{config, eventually, spread_keys};
+use crate::support::info::executions;
+use crate::support::{config, eventually, spread_keys};
 use truename::topology::Role;
 use truename::{Client, ReadFrom, cmd};
 use truename_lab::{Lab, Profile};

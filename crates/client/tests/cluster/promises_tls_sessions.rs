@@ -1,19 +1,17 @@
 //! What was trusted once is checked again: sessions that are resumed, and live connections when the TLS options are
 //! replaced.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::info::executions;
+use crate::support::{config, eventually, key_of, tell};
 use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::PrivateKeyDer;
-use support::info::executions;
-use support::{config, eventually, key_of, tell};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -21,7 +19,7 @@ use truename::{Client, Config, ConnectionFacts, Error, Tls, cmd};
 use truename_lab::{CertificateSpec, Ending, Fault, Lab, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
-const STRANGER: &[u8] = include_bytes!("support/stranger.pem");
+const STRANGER: &[u8] = include_bytes!("../support/stranger.pem");
 const WILDCARD: &str = "*.westus3.redisenterprise.cache.azure.test";
 
 /// The number of logins: the client with `HELLO … AUTH`, the lab with `AUTH`.

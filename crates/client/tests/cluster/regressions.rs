@@ -1,10 +1,8 @@
 //! One test for each defect that was found in use or in review: what once went wrong stays right.
 
-mod support;
-
 use std::time::Duration;
 
-use support::{config, connect, eventually, key_of, lab, proxied_lab, spread_keys};
+use crate::support::{config, connect, eventually, key_of, lab, proxied_lab, spread_keys};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 use truename::error::RouteError;

@@ -1,13 +1,11 @@
 //! Batches and raw replies against real clusters: every outcome in its place, whatever happens to single commands.
 
-mod support;
-
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::support::info::executions;
+use crate::support::{config, connect, key_of, lab, one_node, proxied_lab, shard_of, spread_keys, tell};
 use bytes::{Bytes, BytesMut};
-use support::info::executions;
-use support::{config, connect, key_of, lab, one_node, proxied_lab, shard_of, spread_keys, tell};
 use truename::resp::{Decoder, Frame, Limits, encode};
 use truename::topology::Slot;
 use truename::{Client, Command, Error, Protocol, Reply, cmd};

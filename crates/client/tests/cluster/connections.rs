@@ -1,11 +1,9 @@
 //! How connections are used, kept and given up: blocking commands, idle ones, dropped clients, resumed sessions.
 
-mod support;
-
 use std::time::Duration;
 
-use support::info::info;
-use support::{config, connect, eventually, lab, one_node, proxied_server, spread_keys, tell};
+use crate::support::info::info;
+use crate::support::{config, connect, eventually, lab, one_node, proxied_server, spread_keys, tell};
 use tokio::time::Instant;
 use truename::{Client, Event, Notice, Protocol, cmd};
 use truename_lab::{Lab, Profile};

@@ -1,12 +1,10 @@
 //! Silent servers: paused ones are waited for, frozen ones are given up, and what is slow is executed once.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::info::executions;
+use crate::support::{config, tell, warm_client};
 use futures_util::future::join_all;
-use support::info::executions;
-use support::{config, tell, warm_client};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use truename::{Client, Error, cmd};

@@ -1,11 +1,9 @@
 //! Which cluster is meant, when addresses lead to several: the seeds decide it at the start, and a client that knows its
 //! cluster leaves it only when its nodes are gone, or outvoted by the seeds.
 
-mod support;
-
 use std::time::Duration;
 
-use support::{config, eventually, ids_of, key_of, known_ids, tell};
+use crate::support::{config, eventually, ids_of, key_of, known_ids, tell};
 use truename::{Client, Config, Event, Events, Notice, cmd};
 use truename_lab::{Announced, Ending, Fault, FaultProxy, Lab, Profile};
 

@@ -1,11 +1,9 @@
 //! MOVED and ASK from real servers: slots on their way, and slots that arrived.
 
-mod support;
-
 use std::time::Duration;
 
-use support::history::History;
-use support::{config, connect, eventually, lab, spread_keys};
+use crate::support::history::History;
+use crate::support::{config, connect, eventually, lab, spread_keys};
 use truename::topology::Slot;
 use truename::{Client, Event, Notice, cmd};
 use truename_lab::Profile;

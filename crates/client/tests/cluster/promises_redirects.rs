@@ -1,15 +1,13 @@
 //! Redirects are followed where a server sends a command elsewhere, and nowhere else: the text of an error that a script made
 //! leads nowhere.
 
-mod support;
-
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use support::recorder::Recorder;
-use support::scripted::{Scripted, node, slots};
-use support::{config, connect, eventually, key_of, lab, proxied_lab, shard_of, tell};
+use crate::support::recorder::Recorder;
+use crate::support::scripted::{Scripted, node, slots};
+use crate::support::{config, connect, eventually, key_of, lab, proxied_lab, shard_of, tell};
 use tokio::time::Instant;
 use truename::topology::Slot;
 use truename::{Client, Config, Error, Event, Notice, Reply, cmd};

@@ -1,13 +1,11 @@
 //! What is required of a certificate besides chain and name: a pinned key, not revoked, presented over an accepted TLS
 //! version. And which warnings the options cause.
 
-mod support;
-
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use support::info::all_command_counts;
-use support::{config, eventually, set, tell};
+use crate::support::info::all_command_counts;
+use crate::support::{config, eventually, set, tell};
 use truename::error::{NodeFailure, Remedy};
 use truename::topology::{DialRule, DialTo, HostMatch, Pin};
 use truename::{Client, Config, Error, Event, Notice, Tls, TlsVersion};
@@ -92,7 +90,7 @@ async fn only_pinned_keys_are_accepted() {
     }
 
     // Pins come in addition: a pinned key of an authority that is not trusted is still refused.
-    let stranger = |tls: Tls| all(tls.ca_pem(include_bytes!("support/stranger.pem")).expect("a bundle"));
+    let stranger = |tls: Tls| all(tls.ca_pem(include_bytes!("../support/stranger.pem")).expect("a bundle"));
     refused(&lab, &with_tls(&lab, stranger), "unknown-issuer").await;
 
     // A key that is pinned no longer ends its connections.

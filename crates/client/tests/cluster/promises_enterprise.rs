@@ -1,12 +1,10 @@
 //! The Azure-like cluster with no more commands than Redis Enterprise has: everything a client can do without
 //! `CLUSTER MYID`, `READONLY` and `ASKING` still holds, under load, through a failover and a redeployment.
 
-mod support;
-
 use std::time::Duration;
 
-use support::history::History;
-use support::{connect, eventually, spread_keys};
+use crate::support::history::History;
+use crate::support::{connect, eventually, spread_keys};
 use truename::cmd;
 use truename_lab::{Lab, Profile};
 

@@ -1,11 +1,9 @@
 //! Trouble with real processes: killed, frozen and replaced nodes, under load and with a history checker.
 
-mod support;
-
 use std::time::Duration;
 
-use support::history::History;
-use support::{config, connect, eventually, spread_keys};
+use crate::support::history::History;
+use crate::support::{config, connect, eventually, spread_keys};
 use tokio::time::Instant;
 use truename::{Client, cmd};
 use truename_lab::{Lab, Profile};

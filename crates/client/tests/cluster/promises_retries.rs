@@ -1,12 +1,10 @@
 //! What is sent again, what is sent at all, and what an error says about it.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::info::all_executions;
+use crate::support::{config, connect, eventually, key_of, lab, proxied_server, tell};
 use futures_util::future::join_all;
-use support::info::all_executions;
-use support::{config, connect, eventually, key_of, lab, proxied_server, tell};
 use tokio::time::Instant;
 use truename::error::{Execution, RouteError};
 use truename::topology::{Endpoint, Slot};

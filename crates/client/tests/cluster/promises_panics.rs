@@ -1,13 +1,11 @@
 //! User code that panics while a connection is made: the attempt fails and says so, and the client goes on.
 
-mod support;
-
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use support::{config, eventually, key_of, lab};
+use crate::support::{config, eventually, key_of, lab};
 use truename::topology::{AnnouncedNode, DialAddress, Endpoint, IdentityName, IdentityPolicy, Slot};
 use truename::{Client, Error, cmd};
 use truename_lab::Profile;

@@ -1,13 +1,11 @@
 //! What a change of the topology may not do: reorder the commands of a slot, or open connections without end.
 
-mod support;
-
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::support::scripted::{Scripted, node, slots};
+use crate::support::{config, eventually, key_of, tell};
 use futures_util::FutureExt;
-use support::scripted::{Scripted, node, slots};
-use support::{config, eventually, key_of, tell};
 use tokio::time::{Instant, sleep};
 use truename::topology::DialRule;
 use truename::{Client, Config, cmd};
