@@ -5,6 +5,7 @@
 
 mod control;
 pub(crate) mod history;
+pub(crate) mod hosted;
 pub(crate) mod info;
 pub(crate) mod pace;
 pub(crate) mod process;
