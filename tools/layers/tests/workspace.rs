@@ -82,6 +82,7 @@ const CRATES: [Crate; 8] = [
             // What a user calls.
             "probe",
             "api",
+            "hosted",
             // Documentation alone.
             "manual",
             "lib",

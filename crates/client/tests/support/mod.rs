@@ -4,6 +4,7 @@
 //! `measure`.
 
 pub(crate) mod history;
+pub(crate) mod hosted;
 pub(crate) mod info;
 pub(crate) mod recorder;
 pub(crate) mod scripted;
