@@ -117,11 +117,3 @@ pub(crate) fn start_with<T: FromReply + Send + 'static>(
 pub(crate) fn numbered<'a>(from: u64, commands: impl IntoIterator<Item = Command<'a>>) -> Vec<Request> {
     (from..).zip(commands).map(|(token, command)| Request::new(token, command)).collect()
 }
-
-/// How many threads of hosted clients this process has.
-pub(crate) fn hosted_threads() -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("procfs").flatten();
-    // A thread may end between the two steps.
-    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
-    names.filter(|name| name.trim_end() == "truename-client").count()
-}

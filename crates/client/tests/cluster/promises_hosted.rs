@@ -1,16 +1,14 @@
 //! A client that owns its runtime, at work: batches in, completions out, one wake-up for each.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use support::hosted::{numbered, start, start_with, with_a_worker};
-use support::{config, eventually, lab, shard_of};
+use crate::support::hosted::{numbered, start, start_with, with_a_worker};
+use crate::support::{config, eventually, lab, shard_of};
 use truename::error::TypeError;
 use truename::hosted::{HostedClient, Request};
-use truename::{Error, FromReply, Reply, cmd};
+use truename::{Command, Error, FromReply, Reply, cmd};
 use truename_lab::Profile;
 
 /// What a reply to each kind of request of the large batch must be.
@@ -207,4 +205,41 @@ fn a_killed_node_costs_its_own_commands_and_no_completion() {
     let rounds = submitted / BATCH;
     let is_as_it_must = |(key, count): (&String, &u64)| shard_of(key) == 0 || *count == rounds;
     assert!(keys.iter().zip(&counts).all(is_as_it_must));
+}
+
+/// Encoded requests in, replies as they came out: nothing is decoded on the way.
+#[test]
+fn bytes_in_and_bytes_out() {
+    let runtime = with_a_worker();
+    let lab = runtime.block_on(lab(Profile::Azure));
+    let (ring, rung) = std::sync::mpsc::channel();
+    let callback = move || drop(ring.send(()));
+    let (hosted, completions) = HostedClient::start_raw(&config(&lab), callback).expect("connected");
+    let encoded = |args: &[&str]| {
+        let mut out = bytes::BytesMut::new();
+        truename::resp::encode::put_command(&mut out, args.iter().map(|arg| arg.as_bytes()));
+        Command::encoded(out.freeze()).expect("a command")
+    };
+    let requests = (0..200_u64).flat_map(|n| {
+        let key = format!("raw:{n}");
+        [(2 * n, encoded(&["SET", &key, &key])), (2 * n + 1, encoded(&["STRLEN", &key]))]
+    });
+    hosted.submit(requests.map(|(token, command)| Request::new(token, command))).expect("room");
+    hosted.close();
+    let mut all = Vec::new();
+    while !completions.is_over() {
+        rung.recv_timeout(Duration::from_secs(30)).expect("the callback is called");
+        completions.take(&mut all);
+    }
+    assert_eq!(all.len(), 400);
+    for completion in all {
+        let frame = completion.outcome.expect("a reply");
+        let n = completion.token / 2;
+        let expected = if completion.token % 2 == 0 {
+            "+OK\r\n".to_owned()
+        } else {
+            format!(":{}\r\n", format!("raw:{n}").len())
+        };
+        assert_eq!(frame.as_bytes(), expected.as_bytes());
+    }
 }
