@@ -215,7 +215,7 @@ impl Cause {
     }
 
     /// Whether it is what to fix first, however far other attempts got.
-    pub(super) fn decides(&self) -> bool {
+    pub(crate) fn decides(&self) -> bool {
         self.traits().origin == Origin::Scope
     }
 
