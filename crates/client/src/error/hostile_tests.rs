@@ -66,7 +66,7 @@ fn causes(text: &str) -> Vec<Cause> {
         Cause::TlsFailed(own()),
         Cause::CertificateRejected(own()),
         Cause::ClientCertificateRejected(own()),
-        Cause::NoPermission(own()),
+        Cause::NoPermission { command: "SELECT", reply: own() },
         Cause::NoDatabase(own()),
         Cause::NotRedis(own()),
         Cause::ServerRefused(own()),

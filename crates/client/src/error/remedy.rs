@@ -175,6 +175,11 @@ impl Remedy {
     /// ```
     /// use truename::error::{Remedy, Setting};
     ///
+    /// Allow the user a command.
+    Allow {
+        /// The command, such as `CLUSTER SLOTS`.
+        command: &'static str,
+    },
     /// let remedy = Remedy::MoreTime;
     /// assert!(remedy.to_string().contains("allow more with Config::connect_timeout"));
     /// let mine = remedy.spelled(|setting, f| match setting {
@@ -238,6 +243,7 @@ pub(super) fn tell_remedy(
     match remedy {
         Some(remedy) => write!(f, "; {}", shown(&remedy.spelled(spelling).to_string())),
         None => Ok(()),
+            Self::Allow { command } => proving::allow(command),
     }
 }
 

@@ -22,10 +22,10 @@ pub(super) struct Step<'a> {
     pub(super) read: fn(&mut Greeting, &Reply) -> Attempted<()>,
 }
 
-/// The whole greeting in this version of the protocol. The first step is the login.
-pub(super) fn steps(login: &Login, protocol: u8) -> Vec<Step<'_>> {
+/// The whole greeting in this version of the protocol. The first step is the login. `database` is the number as text.
+pub(super) fn steps<'a>(login: &'a Login, database: &'a str, protocol: u8) -> Vec<Step<'a>> {
     let mut steps = vec![if protocol == 3 { hello(login) } else { login_resp2(login) }];
-    if let Some(database) = &login.database {
+    if login.database > 0 {
         steps.push(Step { args: vec![b"SELECT", database.as_bytes()], read: selected });
     }
     steps.push(Step { args: vec![b"CLIENT", b"SETINFO", b"LIB-NAME", LIBRARY], read: acknowledged });
@@ -52,18 +52,18 @@ fn hello(login: &Login) -> Step<'_> {
 
 fn login_resp2(login: &Login) -> Step<'_> {
     let Some(credentials) = &login.credentials else {
-        return Step { args: vec![b"PING"], read: logged_in };
+        return Step { args: vec![b"PING"], read: |greeting, reply| logged_in("PING", greeting, reply) };
     };
     let mut args: Vec<&[u8]> = vec![b"AUTH"];
     args.extend(credentials.user_name().map(str::as_bytes));
     args.push(Credentials::secret(credentials).as_bytes());
-    Step { args, read: logged_in }
+    Step { args, read: |greeting, reply| logged_in("AUTH", greeting, reply) }
 }
 
 /// `HELLO`: a map, or with RESP2 the same as a flat array.
 fn described(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     match reply {
-        Reply::Error(error) => return Err(refusal(error)),
+        Reply::Error(error) => return Err(refusal("HELLO", error)),
         Reply::Map(_) | Reply::Array(_) => {}
         other => return Err(unexpected("HELLO", other)),
     }
@@ -78,14 +78,14 @@ fn described(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
 }
 
 /// `AUTH` or `PING`.
-fn logged_in(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn logged_in(command: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     match reply {
-        Reply::Error(error) => Err(refusal(error)),
+        Reply::Error(error) => Err(refusal(command, error)),
         Reply::Simple(_) | Reply::Bulk(_) => {
             greeting.protocol = 2;
             Ok(())
         }
-        other => Err(unexpected("the login", other)),
+        other => Err(unexpected(command, other)),
     }
 }
 
@@ -95,7 +95,7 @@ fn selected(_: &mut Greeting, reply: &Reply) -> Attempted<()> {
         Reply::Error(error) if error.code() == "ERR" => {
             Err((Phase::Hello, Cause::NoDatabase(error.message().to_owned())))
         }
-        Reply::Error(error) => Err(refusal(error)),
+        Reply::Error(error) => Err(refusal("SELECT", error)),
         Reply::Simple(_) => Ok(()),
         other => Err(unexpected("SELECT", other)),
     }
@@ -139,7 +139,7 @@ fn client_info(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
 pub(super) fn ponged(reply: &Reply) -> Result<(), (Phase, Cause)> {
     match reply {
         Reply::Error(error) if error.code() == "NOPERM" => Ok(()),
-        Reply::Error(error) => Err(refusal(error)),
+        Reply::Error(error) => Err(refusal("PING", error)),
         _ if reply.as_str() == Some("PONG") => Ok(()),
         other => Err(unexpected("PING", other)),
     }
@@ -148,13 +148,13 @@ pub(super) fn ponged(reply: &Reply) -> Result<(), (Phase, Cause)> {
 /// Reads a node id from the reply to a command that reports it. `Ok(None)` when the server permanently does not report
 /// it to this user; anything else that is not an id is a transient failure: treating it as "not reported" would skip the check.
 pub(in crate::connect) fn read_id(
-    command: &str,
+    command: &'static str,
     reply: &Reply,
     find: impl Fn(&str) -> Option<&str>,
 ) -> Attempted<Option<String>> {
     let text = match reply {
         Reply::Error(error) if does_not_tell(error) => return Ok(None),
-        Reply::Error(error) => return Err(refusal(error)),
+        Reply::Error(error) => return Err(refusal(command, error)),
         Reply::Bulk(_) | Reply::Verbatim(_) => reply.as_str(),
         other => return Err(unexpected(command, other)),
     };
@@ -175,7 +175,7 @@ fn does_not_tell(error: &ErrorReply) -> bool {
     matches!(error.code(), "ERR" | "NOPERM")
 }
 
-/// 1 to 64 printable characters without a blank: providers' ids are not all 40 hexadecimal digits.
+/// A reply that the command cannot have.
 fn unexpected(command: &str, reply: &Reply) -> (Phase, Cause) {
     let text = reply.as_str().map_or_else(String::new, |text| format!(" `{}`", Untrusted(text)));
     (Phase::Hello, Cause::NotRedis(format!("{command} was answered with a {}{text}", reply.kind())))

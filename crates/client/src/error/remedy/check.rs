@@ -36,6 +36,8 @@ pub enum Check {
     ClientCertificate,
     /// The commands that the user may run.
     Permissions,
+    /// What hands over connections that are not as a server makes them.
+    ResetConnections,
     /// Whether the user may ask for the node's id.
     NodeIdPermission,
     /// The names that the nodes announce.
@@ -85,6 +87,10 @@ impl Check {
             Self::Permissions => {
                 "allow the user the commands that a cluster client needs: ACL SETUSER NAME +hello +client|setinfo \
                  +client|setname +client|info +cluster|slots +cluster|shards +cluster|myid +ping"
+            }
+            Self::ResetConnections => {
+                "a proxy on the way does not pass SELECT on, or hands over connections that others used before: dial the \
+                 servers themselves, or have the proxy reset every connection"
             }
             Self::NodeIdPermission => {
                 "allow the user to ask for the node's id (ACL SETUSER NAME +cluster|myid)"

@@ -2,6 +2,7 @@
 
 use truename_topology::{IdentityName, Pin};
 
+use super::check::Check;
 use super::setting::{Setting, Spelling, spelled};
 use super::typeable::typeable;
 use crate::error::text::shown;
@@ -150,4 +151,11 @@ pub(super) fn password(spelling: Spelling) -> String {
 
 pub(super) fn login(spelling: Spelling) -> String {
     format!("check the user name ({}) and the password", spelled(Setting::User, spelling))
+}
+
+/// A command that the user may not run. Where one is missing, others may be.
+pub(super) fn allow(command: &str) -> String {
+    let rule = command.to_ascii_lowercase().replace(' ', "|");
+    let all = Check::Permissions.text();
+    format!("allow the user that command: ACL SETUSER NAME +{rule}; where others are missing too, {all}")
 }
