@@ -431,7 +431,8 @@ mod tests {
         let options = "timeout connect_timeout stall_timeout refresh profile map verify_as verify_only identity trust \
                        read_from protocol lanes max_exclusive cacert crl pin tls_min";
         for option in options.split(' ') {
-            let text = parse(&format!("rediss://host?{option}=bob:sesame%40h")).expect_err(option).to_string();
+            let text =
+                parse(&format!("rediss://host?{option}=bob:sesame%40h")).expect_err(option).to_string();
             assert!(!text.contains("sesame"), "{option}: {text}");
         }
     }

@@ -87,7 +87,7 @@ fn remedies(text: &str) -> Vec<Remedy> {
         Remedy::DownOrHidden { node: node(), hosts: HostMatch::Any, is_at_seed: true },
         Remedy::MapNode { node: node() },
         Remedy::FixRule { node: node(), reports_id: false },
-        Remedy::FixAnnounced { node: node(), reports_id: false },
+        Remedy::FixAnnounced { node: node(), reports_id: false, is_tls: true },
         Remedy::VerifyAsCovered { pattern: own() },
         Remedy::TrustAuthority { authority: Some(own()) },
         Remedy::TrustCertificate { name: own() },
