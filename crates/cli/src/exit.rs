@@ -8,7 +8,7 @@
 
 use std::process::ExitCode;
 
-use truename::error::{CauseKind, Error, RouteError};
+use truename::error::{CauseKind, Error, NodeFailure, RouteError};
 
 use crate::args::typed;
 
@@ -38,7 +38,7 @@ impl Exit {
             ),
             Self::Usage => (2, "the command line is wrong"),
             Self::Cause(kind) => row_of(kind),
-            Self::Interrupted => (50, "no reply came; the command may have been executed"),
+            Self::Interrupted => (50, "no usable reply came; the command may have been executed"),
             Self::Config => (60, "the configuration cannot work"),
             Self::Lab => (61, "the lab could not be started or changed"),
             Self::Internal => (70, "an internal error in this program"),
@@ -120,12 +120,30 @@ impl From<&Error> for Exit {
                 _ => CauseKind::BadTopology.into(),
             },
             Error::Server(_) => Self::Problem,
-            Error::Protocol(_) => CauseKind::NotRedis.into(),
-            Error::Interrupted(_) => Self::Interrupted,
-            Error::Timeout(error) if error.execution.may_have_happened() => Self::Interrupted,
+            Error::Protocol(_) | Error::Interrupted(_) | Error::Timeout(_) if error.may_have_executed() => {
+                Self::Interrupted
+            }
             Error::Timeout(_) => CauseKind::TimedOut.into(),
             _ => Self::Internal,
         }
+    }
+}
+
+/// How a command ends of which parts failed: as `Error` puts several failures in order, where an error that came after
+/// connecting got further than any failure to connect.
+pub(crate) fn of_several<'e>(errors: impl IntoIterator<Item = &'e Error>) -> Exit {
+    let (unconnected, later): (Vec<&Error>, Vec<&Error>) =
+        errors.into_iter().partition(|error| matches!(error, Error::Connect(_)));
+    let failures = unconnected.iter().flat_map(|error| match error {
+        Error::Connect(report) => report.failures.as_slice(),
+        _ => &[],
+    });
+    let decisive = NodeFailure::decisive(failures).map(|failure| failure.cause.kind());
+    match (decisive, later.first()) {
+        (Some(CauseKind::OutOfScope), _) => CauseKind::OutOfScope.into(),
+        (_, Some(error)) => Exit::from(*error),
+        (Some(kind), None) => kind.into(),
+        (None, None) => unconnected.first().map_or(Exit::Ok, |error| Exit::from(*error)),
     }
 }
 
@@ -162,7 +180,9 @@ pub(crate) fn help() -> String {
     for (code, meaning) in table() {
         text.push_str(&format!("  {code:>3}  {meaning}\n"));
     }
-    text.push_str("Where several nodes failed, the one that got furthest decides.");
+    text.push_str(
+        "Where several nodes failed, a name that is out of scope decides, otherwise the node that got furthest.",
+    );
     text
 }
 
@@ -201,5 +221,34 @@ mod tests {
             assert_eq!(Exit::from(kind).code(), code, "{kind:?}");
         }
         assert_eq!(Exit::from(&Error::Closed).code(), 70);
+    }
+
+    /// `ping` ended with the code of the first node in the order of their addresses.
+    #[tokio::test]
+    async fn the_node_that_got_furthest_decides() {
+        use std::net::TcpListener;
+        use truename::{Client, Config};
+
+        let connect = async |port| {
+            let config = Config::new().plaintext().seed("127.0.0.1", port);
+            Client::connect(&config).await.expect_err("nobody is there")
+        };
+        let bound = || TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let closed = bound().local_addr().expect("bound").port();
+        let refused = connect(closed).await;
+        let listener = bound();
+        let hangs_up = listener.local_addr().expect("bound").port();
+        std::thread::spawn(move || listener.incoming().for_each(drop));
+        let hung_up = connect(hangs_up).await;
+        for (errors, code) in [
+            (vec![], 0),
+            (vec![&refused], 11),
+            (vec![&refused, &hung_up], 14),
+            (vec![&hung_up, &refused], 14),
+            (vec![&refused, &Error::Closed], 70),
+            (vec![&Error::Closed, &hung_up], 70),
+        ] {
+            assert_eq!(of_several(errors.clone()).code(), code, "{errors:?}");
+        }
     }
 }

@@ -83,12 +83,13 @@ impl ClusterReport {
 /// # Examples
 /// ```no_run
 /// # async fn example() -> Result<(), truename::Error> {
+/// use truename::error::NodeFailure;
 /// use truename::{Config, probe};
 ///
 /// let config = Config::from_url("rediss://:password@my-redis.example.net:10000")?;
 /// let report = probe::examine(&config).await?;
 /// for node in report.seeds.iter().chain(&report.nodes) {
-///     match node.failures.last().filter(|_| !node.is_healthy()) {
+///     match NodeFailure::decisive(&node.failures).filter(|_| !node.is_healthy()) {
 ///         Some(failure) => println!("{failure}"),
 ///         None => println!("{} answered after {:?}", node.node.endpoint, node.ping),
 ///     }

@@ -21,6 +21,10 @@ pub fn url(input: &[u8]) {
     if text.contains(SECRET) {
         return;
     }
+    for value in option_values(&text) {
+        // A password in an option, with the `@` after it as an option has to have it.
+        assert_hidden(&with_inserted(&text, value, &format!("{SECRET}%40")), false);
+    }
     if let Some(at) = text.rfind('@') {
         // The end of a password: not even a configuration that is accepted shows it.
         assert_hidden(&with_secret(&text, at), true);
@@ -44,9 +48,19 @@ fn scheme_end(text: &str) -> usize {
     text.find("://").map_or(0, |at| at + 3)
 }
 
+/// Where the values of the options begin.
+fn option_values(text: &str) -> impl Iterator<Item = usize> + '_ {
+    let query = text.find('?').map_or(text.len(), |at| at + 1);
+    text[query..].match_indices('=').map(move |(at, _)| query + at + 1)
+}
+
 fn with_secret(text: &str, at: usize) -> String {
+    with_inserted(text, at, SECRET)
+}
+
+fn with_inserted(text: &str, at: usize, what: &str) -> String {
     let (before, after) = text.split_at(at);
-    format!("{before}{SECRET}{after}")
+    format!("{before}{what}{after}")
 }
 
 fn assert_hidden(url: &str, even_if_accepted: bool) {

@@ -11,7 +11,7 @@ use truename::topology::{Endpoint, SlotMap};
 use truename::{Client, Error, NodeStatus, cmd};
 
 use crate::context::Target;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::failure::Failure;
 use crate::render::{Output, Page, Report, human, json};
 use crate::spelling::as_options;
@@ -86,8 +86,7 @@ fn primaries(map: &SlotMap) -> Vec<Endpoint> {
 
 impl Ping {
     fn exit(&self) -> Exit {
-        let mut errors = self.answers.iter().filter_map(|answer| answer.outcome.as_ref().err());
-        errors.next().map_or(Exit::Ok, Exit::from)
+        exit::of_several(self.answers.iter().filter_map(|answer| answer.outcome.as_ref().err()))
     }
 
     fn status(&self, node: &Endpoint) -> Option<&NodeStatus> {

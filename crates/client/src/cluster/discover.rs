@@ -140,10 +140,9 @@ pub(crate) async fn slots(
     let asked = wire.round_trip_within(budget::topology(), &[b"CLUSTER", b"SLOTS"]).await;
     let reply = asked.map_err(|error| (Phase::Topology, handshake_cause(error).1))?;
     if let Reply::Error(error) = &reply {
-        return if hides_cluster(error) {
-            Ok(SourceAnswer::NotACluster)
-        } else {
-            Err(topology_refusal(error))
+        return match hides_cluster(error) {
+            true => Ok(SourceAnswer::NotACluster),
+            false => Err((Phase::Topology, refusal("CLUSTER SLOTS", error).1)),
         };
     }
     let view = parse_slots(&reply, source.node.endpoint.host())
@@ -169,15 +168,6 @@ fn hides_cluster(error: &ErrorReply) -> bool {
         ]
         .iter()
         .any(|sign| text.contains(sign))
-}
-
-fn topology_refusal(error: &ErrorReply) -> (Phase, Cause) {
-    match refusal(error) {
-        (_, Cause::NoPermission(_)) => {
-            (Phase::Topology, Cause::NoPermission(format!("CLUSTER SLOTS ({})", error.message())))
-        }
-        (_, cause) => (Phase::Topology, cause),
-    }
 }
 
 /// Asks the configured seeds, all at once; the first view wins. That a seed is not a cluster is believed only if none of the

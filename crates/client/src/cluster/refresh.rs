@@ -148,7 +148,8 @@ impl Cluster {
     }
 
     fn give_up(&self, views: &Views) -> bool {
-        let cause = views.failures.last().map_or_else(|| "no node answered".to_owned(), NodeFailure::summary);
+        let decisive = NodeFailure::decisive(&views.failures);
+        let cause = decisive.map_or_else(|| "no node answered".to_owned(), NodeFailure::summary);
         tracing::debug!(%cause, "refresh failed");
         observe::refreshed("failed");
         self.bus.emit(|| Event::RefreshFailed { cause });

@@ -1,6 +1,7 @@
 //! One argument: borrowed bytes, a short text kept in place, owned bytes, or bytes that are shared with others.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,10 +46,10 @@ const INLINE: usize = 22;
 /// let image = bytes::Bytes::from(vec![0; 1 << 20]);
 /// let commands = [1, 2].map(|order| cmd("SET").arg(&OrderId(order)).arg(Arg::shared(image.clone())));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Arg<'a>(Repr<'a>);
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Repr<'a> {
     Borrowed(&'a [u8]),
     Inline {
@@ -109,6 +110,13 @@ impl<'a> Arg<'a> {
             Repr::Owned(bytes) => Repr::Owned(bytes),
             Repr::Shared(bytes) => Repr::Shared(bytes),
         })
+    }
+}
+
+/// The length alone: what an argument holds may be a secret.
+impl fmt::Debug for Arg<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Arg({} bytes)", self.as_bytes().len())
     }
 }
 
@@ -333,6 +341,20 @@ mod tests {
         {
             let text = arg.as_bytes().to_vec();
             assert_eq!(arg.into_owned().as_bytes(), text);
+        }
+    }
+
+    /// The bytes of a password were shown by `{:?}`, in whichever form they were kept.
+    #[test]
+    fn what_an_argument_holds_is_not_shown() {
+        let long = "sesame, and longer than what is kept in place";
+        for arg in [
+            Arg::borrowed(b"sesame"),
+            Arg::copied(b"sesame"),
+            Arg::owned(long.as_bytes()),
+            Arg::shared(Bytes::from_static(long.as_bytes())),
+        ] {
+            assert_eq!(format!("{arg:?}"), format!("Arg({} bytes)", arg.as_bytes().len()));
         }
     }
 

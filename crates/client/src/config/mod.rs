@@ -354,7 +354,8 @@ impl Config {
     /// Servers that are not part of a cluster have several. In a cluster only Valkey has, from 9.0 on and if its
     /// `cluster-databases` says so. A connection whose database the server refuses, or that it reports to be in another one
     /// (`CLIENT INFO`, 6.2 and later), is not used: [`Client::connect`](crate::Client::connect) fails with
-    /// [`Cause::NoDatabase`](crate::error::Cause::NoDatabase).
+    /// [`Cause::NoDatabase`](crate::error::Cause::NoDatabase) or
+    /// [`Cause::OtherDatabase`](crate::error::Cause::OtherDatabase).
     ///
     /// ```
     /// let config = truename::Config::new().seed("cache.example.net", 6379).database(2);

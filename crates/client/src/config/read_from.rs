@@ -3,6 +3,8 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use truename_topology::Typed;
+
 use crate::error::Error;
 
 /// Where read-only commands are sent. Set it with [`Config::read_from`](crate::Config::read_from).
@@ -57,7 +59,7 @@ impl FromStr for ReadFrom {
             ("nearest", _) => Ok(Self::Nearest),
             (_, Some(zone)) if !zone.is_empty() => Ok(Self::Zone(zone.into())),
             _ => Err(Error::config_with_remedy(
-                format!("`{text}` is not a read preference"),
+                format!("{} is not a read preference", Typed(text)),
                 "write primary, replica, prefer-replica, nearest or zone:NAME",
             )),
         }

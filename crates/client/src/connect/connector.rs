@@ -56,7 +56,7 @@ impl Connector {
                     protocol: config.protocol,
                     credentials: config.credentials.clone(),
                     client_name: config.client_name.clone(),
-                    database: (config.database > 0).then(|| config.database.to_string().into()),
+                    database: config.database,
                     readonly: config.read_from.uses_replicas(),
                 },
                 timing: config.timing,

@@ -40,23 +40,21 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
 /// A proxy that acknowledges `SELECT` and does nothing, or hands over a connection that somebody used before, would have
 /// everything done in another database.
 fn in_its_database(greeting: Greeting, login: &Login) -> Attempted<Greeting> {
-    let wanted = login.database.as_deref().unwrap_or("0");
+    let wanted = login.database;
     match greeting.database {
-        Some(actual) if actual.to_string() != wanted => {
-            let why = format!("the connection is in database {actual}, although {wanted} was selected");
-            Err((Phase::Hello, Cause::NoDatabase(why)))
-        }
+        Some(actual) if actual != wanted => Err((Phase::Hello, Cause::OtherDatabase { wanted, actual })),
         _ => Ok(greeting),
     }
 }
 
 async fn greet<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, login: &Login) -> Attempted<Greeting> {
+    let database = login.database.to_string();
     if login.protocol == Protocol::Auto
-        && let Some(greeting) = run(wire, &steps(login, 3)).await?
+        && let Some(greeting) = run(wire, &steps(login, &database, 3)).await?
     {
         return Ok(greeting);
     }
-    let greeting = run(wire, &steps(login, 2)).await?;
+    let greeting = run(wire, &steps(login, &database, 2)).await?;
     greeting.ok_or_else(|| (Phase::Hello, Cause::ServerRefused("the login is an unknown command".to_owned())))
 }
 

@@ -12,11 +12,16 @@ pub(super) fn trust(case: &Case<'_>) -> Option<Remedy> {
     Some(Remedy::Trust { name: name(case.host()) })
 }
 
-/// A name was not found.
+/// A name was not found: not necessarily the announced one, since a rule or the fallback may lead elsewhere.
 pub(super) fn lookup(case: &Case<'_>) -> Option<Remedy> {
-    Some(match case.is_seed {
-        true => Remedy::ResolveSeed,
-        false => Remedy::ResolveAnnounced { name: name(case.host()) },
+    let host = case.dialled_host();
+    let name = name(host);
+    Some(if host == case.seed.host() {
+        Remedy::ResolveSeed { name }
+    } else if host == case.host() {
+        Remedy::ResolveAnnounced { name }
+    } else {
+        Remedy::ResolveRuled { name }
     })
 }
 
@@ -82,7 +87,9 @@ fn stranger(case: &Case<'_>, reports_id: bool) -> Option<Remedy> {
         // The detour was taken because the announced name is out of scope, so that is what to fix.
         DialPlan::Detour(_) => return trust(case),
         DialPlan::Ruled(_) => Remedy::FixRule { node, reports_id },
-        DialPlan::Auto { .. } if case.is_guess() => Remedy::FixAnnounced { node, reports_id },
+        DialPlan::Auto { .. } if case.is_guess() => {
+            Remedy::FixAnnounced { node, reports_id, is_tls: case.certificate.is_some() }
+        }
         DialPlan::Auto { .. } if reports_id => Remedy::MapNode { node },
         DialPlan::Auto { .. } => Check::NodeIdPermission.into(),
     })

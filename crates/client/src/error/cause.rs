@@ -63,10 +63,22 @@ pub enum Cause {
     AuthRequired,
     /// The server refused the credentials.
     WrongCredentials,
-    /// The user may not run a command that the client needs; the text names it.
-    NoPermission(String),
-    /// The server does not have the database that was asked for, or the connection is not in it. The reason.
+    /// The user may not run a command that the client needs.
+    NoPermission {
+        /// The command, such as `CLUSTER SLOTS`.
+        command: &'static str,
+        /// What the server said.
+        reply: String,
+    },
+    /// The server does not have the database that was asked for. The reason.
     NoDatabase(String),
+    /// The connection is in another database, although the server took `SELECT`, or none was asked for.
+    OtherDatabase {
+        /// The database that was asked for; 0 where none was.
+        wanted: u32,
+        /// The one that the connection is in.
+        actual: u32,
+    },
     /// The peer answered with something that is not RESP.
     NotRedis(String),
     /// The server answered the handshake with an error.

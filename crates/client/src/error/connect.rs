@@ -78,8 +78,12 @@ impl NodeFailure {
     /// the one that got furthest, the latest of those. A detour that led to another node was only a guess: any other failure
     /// says more. See the [example](ConnectError#examples).
     pub fn decisive<'a>(failures: impl IntoIterator<Item = &'a Self>) -> Option<&'a Self> {
-        let weight = |failure: &&Self| (failure.cause.decides(), !failure.is_astray(), failure.phase);
-        failures.into_iter().max_by_key(weight)
+        failures.into_iter().max_by_key(|failure| failure.weight())
+    }
+
+    /// How much it says, next to others.
+    fn weight(&self) -> impl Ord + use<> {
+        (self.cause.decides(), !self.is_astray(), self.phase)
     }
 
     /// Whether a detour led to another node.
@@ -167,7 +171,8 @@ impl fmt::Display for NodeFailure {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnectError {
-    /// The attempts that failed, in the order in which they ended; of many, the twenty that got furthest. Not empty in errors that a client returns.
+    /// The attempts that failed, in the order in which they ended; of many, the twenty [most informative](NodeFailure::decisive)
+    /// ones. Not empty in errors that a client returns.
     pub failures: Vec<NodeFailure>,
     /// How long the attempts to connect went on.
     pub elapsed: Duration,
@@ -179,9 +184,9 @@ impl ConnectError {
     pub(crate) fn new(mut failures: Vec<NodeFailure>, elapsed: Duration) -> Self {
         let omitted = failures.len().saturating_sub(MAX_FAILURES);
         if omitted > 0 {
-            let mut furthest: Vec<usize> = (0..failures.len()).collect();
-            furthest.sort_by_key(|&at| Reverse((failures[at].phase, at)));
-            let kept: HashSet<usize> = furthest.into_iter().take(MAX_FAILURES).collect();
+            let mut best: Vec<usize> = (0..failures.len()).collect();
+            best.sort_by_key(|&at| Reverse((failures[at].weight(), at)));
+            let kept: HashSet<usize> = best.into_iter().take(MAX_FAILURES).collect();
             let mut position = 0..;
             failures.retain(|_| position.next().is_some_and(|at| kept.contains(&at)));
         }
@@ -210,7 +215,7 @@ impl Tell for ConnectError {
                     write!(f, "\n{}", failure.spelled(spelling))?;
                 }
                 if self.omitted > 0 {
-                    write!(f, "\n... and {} more that got no further", self.omitted)?;
+                    write!(f, "\n... and {} more that say no more than these", self.omitted)?;
                 }
                 Ok(())
             }

@@ -39,10 +39,19 @@ pub enum Remedy {
     Rewrite(String),
 
     /// Correct the seed's name, or give its address.
-    ResolveSeed,
+    ResolveSeed {
+        /// The name that was looked up.
+        name: Option<IdentityName>,
+    },
     /// Give the address of an announced name that this machine cannot look up, or a rule for it.
     ResolveAnnounced {
         /// The announced name.
+        name: Option<IdentityName>,
+    },
+    /// Correct the rule, the address map or the profile that leads to a name which this machine cannot look up, or give its
+    /// address.
+    ResolveRuled {
+        /// The name that was looked up.
         name: Option<IdentityName>,
     },
     /// Give the address of a name, since DNS is silent.
@@ -87,6 +96,8 @@ pub enum Remedy {
         node: Endpoint,
         /// Whether what answered reports its id. If not, it may be the right one.
         reports_id: bool,
+        /// Whether TLS is spoken. If not, a rule is not enough for a node that does not report its id.
+        is_tls: bool,
     },
     /// Allow more time to connect.
     MoreTime,
@@ -167,9 +178,13 @@ pub enum Remedy {
     Password,
     /// Correct the user name or the password.
     Login,
+    /// Allow the user a command.
+    Allow {
+        /// The command, such as `CLUSTER SLOTS`.
+        command: &'static str,
+    },
     /// Use a database that the servers have.
     Database,
-
     /// Say which node a command is for.
     ChooseNode,
     /// Name a node of the topology.
@@ -205,8 +220,9 @@ impl Remedy {
         match self {
             Self::Check(check) => check.text().to_owned(),
             Self::Rewrite(text) => shown(text).to_string(),
-            Self::ResolveSeed => dialling::resolve_seed(spelling),
+            Self::ResolveSeed { name } => dialling::resolve_seed(name.as_ref(), spelling),
             Self::ResolveAnnounced { name } => dialling::resolve_announced(name.as_ref(), spelling),
+            Self::ResolveRuled { name } => dialling::resolve_ruled(name.as_ref(), spelling),
             Self::ResolveWithoutService { name } => {
                 dialling::resolve_without_service(name.as_ref(), spelling)
             }
@@ -217,7 +233,9 @@ impl Remedy {
             Self::Down { port } => dialling::down(*port),
             Self::MapNode { node } => dialling::map_node(node, spelling),
             Self::FixRule { node, reports_id } => dialling::fix_rule(node, *reports_id),
-            Self::FixAnnounced { node, reports_id } => dialling::fix_announced(node, *reports_id, spelling),
+            Self::FixAnnounced { node, reports_id, is_tls } => {
+                dialling::fix_announced(node, *reports_id, *is_tls, spelling)
+            }
             Self::MoreTime => dialling::more_time(spelling),
             Self::WidenIdentity { name, is_seed } => proving::widen_identity(name, *is_seed, spelling),
             Self::TrustCovered { name } => proving::trust_covered(name, spelling),
@@ -239,6 +257,7 @@ impl Remedy {
             Self::OneIdentity => proving::one_identity(spelling),
             Self::Password => proving::password(spelling),
             Self::Login => proving::login(spelling),
+            Self::Allow { command } => proving::allow(command),
             Self::Database => dialling::database(spelling),
             Self::ChooseNode => calling::choose_node(spelling),
             Self::NameNode => calling::name_node(spelling),

@@ -85,13 +85,6 @@ fn every_cause_is_advised_by_what_is_known_of_the_attempt() {
             Cause::OutOfScope("10.0.0.4".into()),
             Some(Remedy::Trust { name: name("10.0.0.4") }),
         ),
-        (seed, Phase::Resolve, Cause::NameNotFound(why()), Some(Remedy::ResolveSeed)),
-        (
-            NODE,
-            Phase::Resolve,
-            Cause::NameNotFound(why()),
-            Some(Remedy::ResolveAnnounced { name: name("10.0.0.4") }),
-        ),
         (
             Scene { dialled: "other.test:1", ..NODE },
             Phase::Resolve,
@@ -127,8 +120,14 @@ fn every_cause_is_advised_by_what_is_known_of_the_attempt() {
         (NODE, Phase::Tls, Cause::ClientCertificateRejected(why()), check(Check::ClientCertificate)),
         (NODE, Phase::Auth, Cause::AuthRequired, Some(Remedy::Password)),
         (NODE, Phase::Auth, Cause::WrongCredentials, Some(Remedy::Login)),
-        (NODE, Phase::Auth, Cause::NoPermission(why()), check(Check::Permissions)),
+        (
+            NODE,
+            Phase::Auth,
+            Cause::NoPermission { command: "SELECT", reply: why() },
+            Some(Remedy::Allow { command: "SELECT" }),
+        ),
         (NODE, Phase::Hello, Cause::NoDatabase(why()), Some(Remedy::Database)),
+        (NODE, Phase::Hello, Cause::OtherDatabase { wanted: 0, actual: 3 }, check(Check::ResetConnections)),
         (NODE, Phase::Hello, Cause::NotRedis(why()), check(Check::Port)),
         (NODE, Phase::Hello, Cause::ServerRefused(why()), None),
         (
@@ -145,6 +144,35 @@ fn every_cause_is_advised_by_what_is_known_of_the_attempt() {
     ] {
         let shown = format!("{phase} {cause:?}");
         assert_eq!(scene.advice(phase, cause), advised, "{shown}");
+    }
+}
+
+/// A name that only a rule, the profile or the fallback leads to was said to be announced, and to be pinned under the
+/// announced name, which was never looked up.
+#[test]
+fn a_name_that_does_not_resolve_is_advised_by_who_leads_to_it() {
+    let (node, seed, ruled) = ("node-1.example.net:1", "cache.example.net:6379", "other.test:1");
+    let announced = || Remedy::ResolveAnnounced { name: Some(parsed("node-1.example.net")) };
+    let of_seed = || Remedy::ResolveSeed { name: Some(parsed("cache.example.net")) };
+    let by_rule = || Remedy::ResolveRuled { name: Some(parsed("other.test")) };
+    for (announces, is_seed, rule, dialled, advised) in [
+        (seed, true, "", seed, of_seed()),
+        (seed, true, "*=other.test:1", ruled, by_rule()),
+        (node, false, "", node, announced()),
+        (node, false, "*=announced", node, announced()),
+        // The automatic fallback.
+        (node, false, "", "cache.example.net:1", of_seed()),
+        // Azure's profile.
+        ("10.0.0.4:1", false, "ip=seed", "cache.example.net:1", of_seed()),
+        ("10.0.0.4:1", false, "ip=other.test", ruled, by_rule()),
+        (node, false, "*.example.net=other.test:1", ruled, by_rule()),
+    ] {
+        let scene = Scene { announced: announces, seed, is_seed, rule, dialled, ..NODE };
+        let cause = || Cause::NameNotFound(String::new());
+        let told = scene.advice(Phase::Resolve, cause()).expect("a remedy");
+        assert_eq!(told, advised, "{announces} {rule} {dialled}");
+        let host = dialled.split(':').next().expect("a host");
+        assert!(told.to_string().contains(&format!("Config::resolve(\"{host}\"")), "{told}");
     }
 }
 
@@ -260,16 +288,19 @@ fn a_node_that_cannot_be_reached_may_be_down_and_what_was_tried_is_not_advised()
 fn a_guess_that_failed_is_no_fault_of_its_own_and_no_rule_leads_all_nodes_to_one_address() {
     let guess = "was only a guess";
     let (ip, at_seed) = ("10.0.0.4:8501", "cache.example.net:8501");
-    for (announced, dialled, rule, answered, said, unsaid) in [
-        (ip, at_seed, "", true, guess, "dial_rule"),
-        (ip, at_seed, "", false, "(\"10.0.0.4:8501=seed\"", "HOST"),
-        (ip, ip, "", true, "(\"10.0.0.4:8501=HOST:PORT\"", guess),
-        (ip, ip, "", false, "+cluster|myid", "dial_rule"),
-        ("[::4]:1", "[::4]:1", "", true, "(\"[::4]:1=HOST:PORT\"", guess),
-        (ip, at_seed, "ip=seed", true, "a rule, tunnel or port mapping leads", "dial_rule"),
-        (ip, at_seed, "ip=seed", false, "+cluster|myid", "dial_rule"),
+    let (tls, plaintext) = (Some(certificate(&["x.test"], None)), None);
+    for (announced, dialled, rule, answered, certificate, said, unsaid) in [
+        (ip, at_seed, "", true, &tls, guess, "dial_rule"),
+        (ip, at_seed, "", false, &tls, "(\"10.0.0.4:8501=seed\"", "HOST"),
+        // A rule would not help: in plaintext only the id proves which node it is.
+        (ip, at_seed, "", false, &plaintext, "+cluster|myid", "dial_rule"),
+        (ip, ip, "", true, &tls, "(\"10.0.0.4:8501=HOST:PORT\"", guess),
+        (ip, ip, "", false, &tls, "+cluster|myid", "dial_rule"),
+        ("[::4]:1", "[::4]:1", "", true, &tls, "(\"[::4]:1=HOST:PORT\"", guess),
+        (ip, at_seed, "ip=seed", true, &tls, "or the provider's profile, or a tunnel", "dial_rule"),
+        (ip, at_seed, "ip=seed", false, &tls, "+cluster|myid", "dial_rule"),
     ] {
-        let scene = Scene { announced, dialled, rule, ..NODE };
+        let scene = Scene { announced, dialled, rule, certificate: certificate.as_ref(), ..NODE };
         let answered = answered.then(|| "b".to_owned());
         let cause = Cause::WrongNode { announced: "a".to_owned(), answered };
         let remedy = scene.advice(Phase::Identity, cause).expect("a remedy").to_string();
@@ -277,44 +308,57 @@ fn a_guess_that_failed_is_no_fault_of_its_own_and_no_rule_leads_all_nodes_to_one
     }
 }
 
-/// One remedy of each kind.
+/// One remedy of each kind. One without a place here does not compile.
 fn every_remedy() -> Vec<Remedy> {
+    std::iter::successors(Some(Remedy::from(Check::Clock)), next).collect()
+}
+
+fn next(remedy: &Remedy) -> Option<Remedy> {
     let node = || Endpoint::new("10.0.0.4", 1);
     let name = || Some(parsed("a.test"));
     let text = || "text".to_owned();
-    vec![
-        Check::Clock.into(),
-        Remedy::Rewrite(text()),
-        Remedy::ResolveSeed,
-        Remedy::ResolveAnnounced { name: name() },
-        Remedy::ResolveWithoutService { name: name() },
-        Remedy::Trust { name: name() },
-        Remedy::DownOrHidden { node: node(), hosts: HostMatch::Ip, is_at_seed: true },
-        Remedy::Down { port: 1 },
-        Remedy::MapNode { node: node() },
-        Remedy::FixRule { node: node(), reports_id: true },
-        Remedy::FixAnnounced { node: node(), reports_id: false },
-        Remedy::MoreTime,
-        Remedy::WidenIdentity { name: parsed("a.test"), is_seed: false },
-        Remedy::TrustCovered { name: parsed("a.test") },
-        Remedy::VerifyAs { name: name() },
-        Remedy::VerifyAsCovered { pattern: text() },
-        Remedy::Issue { name: None },
-        Remedy::TrustAuthority { authority: Some(text()) },
-        Remedy::TrustCertificate { name: text() },
-        Remedy::SendIntermediate { issuer: text() },
-        Remedy::AddRevocationList { issuer: None },
-        Remedy::Pin { presented: Pin::from_digest([7; 32]) },
-        Remedy::OlderTls,
-        Remedy::ClientCertificate,
-        Remedy::TlsPort,
-        Remedy::Tls,
-        Remedy::TlsOrWithout { what: "pins" },
-        Remedy::TlsOrNoPassword,
-        Remedy::OneIdentity,
-        Remedy::Password,
-        Remedy::Login,
-    ]
+    Some(match remedy {
+        Remedy::Check(_) => Remedy::Rewrite(text()),
+        Remedy::Rewrite(_) => Remedy::ResolveSeed { name: name() },
+        Remedy::ResolveSeed { .. } => Remedy::ResolveAnnounced { name: name() },
+        Remedy::ResolveAnnounced { .. } => Remedy::ResolveRuled { name: name() },
+        Remedy::ResolveRuled { .. } => Remedy::ResolveWithoutService { name: name() },
+        Remedy::ResolveWithoutService { .. } => Remedy::Trust { name: name() },
+        Remedy::Trust { .. } => Remedy::DownOrHidden { node: node(), hosts: HostMatch::Ip, is_at_seed: true },
+        Remedy::DownOrHidden { .. } => Remedy::Down { port: 1 },
+        Remedy::Down { .. } => Remedy::MapNode { node: node() },
+        Remedy::MapNode { .. } => Remedy::FixRule { node: node(), reports_id: true },
+        Remedy::FixRule { .. } => Remedy::FixAnnounced { node: node(), reports_id: false, is_tls: true },
+        Remedy::FixAnnounced { .. } => Remedy::MoreTime,
+        Remedy::MoreTime => Remedy::WidenIdentity { name: parsed("a.test"), is_seed: false },
+        Remedy::WidenIdentity { .. } => Remedy::TrustCovered { name: parsed("a.test") },
+        Remedy::TrustCovered { .. } => Remedy::VerifyAs { name: name() },
+        Remedy::VerifyAs { .. } => Remedy::VerifyAsCovered { pattern: text() },
+        Remedy::VerifyAsCovered { .. } => Remedy::Issue { name: None },
+        Remedy::Issue { .. } => Remedy::TrustAuthority { authority: Some(text()) },
+        Remedy::TrustAuthority { .. } => Remedy::TrustCertificate { name: text() },
+        Remedy::TrustCertificate { .. } => Remedy::SendIntermediate { issuer: text() },
+        Remedy::SendIntermediate { .. } => Remedy::AddRevocationList { issuer: None },
+        Remedy::AddRevocationList { .. } => Remedy::Pin { presented: Pin::from_digest([7; 32]) },
+        Remedy::Pin { .. } => Remedy::OlderTls,
+        Remedy::OlderTls => Remedy::ClientCertificate,
+        Remedy::ClientCertificate => Remedy::TlsPort,
+        Remedy::TlsPort => Remedy::Tls,
+        Remedy::Tls => Remedy::TlsOrWithout { what: "pins" },
+        Remedy::TlsOrWithout { .. } => Remedy::TlsOrNoPassword,
+        Remedy::TlsOrNoPassword => Remedy::OneIdentity,
+        Remedy::OneIdentity => Remedy::Password,
+        Remedy::Password => Remedy::Login,
+        Remedy::Login => Remedy::Allow { command: "CLUSTER SLOTS" },
+        Remedy::Allow { .. } => Remedy::Database,
+        Remedy::Database => Remedy::AcceptCertain,
+        Remedy::AcceptCertain => Remedy::ChooseNode,
+        Remedy::ChooseNode => Remedy::NameNode,
+        Remedy::NameNode => Remedy::MoreExclusive,
+        Remedy::MoreExclusive => Remedy::MorePatience,
+        Remedy::MorePatience => Remedy::LargerReplies,
+        Remedy::LargerReplies => return None,
+    })
 }
 
 /// Advice named the calls of the library and the options of the tool side by side, and everybody had to pick.

@@ -137,10 +137,14 @@ impl Cause {
                 plain("the server asks for a password and none was given"), Say(Remedy::Password)),
             Self::WrongCredentials => row("wrong-credentials", Kind::WrongCredentials, Stays, Reply,
                 plain("the server refused the user name or password"), Say(Remedy::Login)),
-            Self::NoPermission(what) => row("no-permission", Kind::NoPermission, Stays, Reply,
-                Text::with("the user may not run {}", what), say(Check::Permissions)),
+            Self::NoPermission { command, reply } => row("no-permission", Kind::NoPermission, Stays, Reply,
+                Text::with_both("the user may not run {} ({})", command, reply),
+                Say(Remedy::Allow { command })),
             Self::NoDatabase(why) => row("no-database", Kind::Configuration, Stays, Reply,
-                Text::with("the database cannot be used: {}", why), Say(Remedy::Database)),
+                Text::with("the server has no database of that number ({})", why), Say(Remedy::Database)),
+            Self::OtherDatabase { wanted, actual } => row("other-database", Kind::Configuration, Stays, Reply,
+                Text::with_both("the connection is in database {}, not in {}", actual, wanted),
+                say(Check::ResetConnections)),
             Self::NotRedis(what) => row("not-redis", Kind::NotRedis, Passes, Network,
                 Text::with("the peer does not speak RESP: {}", what), say(Check::Port)),
             Self::ServerRefused(what) => row("server-refused", Kind::ServerRefused, Passes, Reply,
@@ -215,7 +219,7 @@ impl Cause {
     }
 
     /// Whether it is what to fix first, however far other attempts got.
-    pub(super) fn decides(&self) -> bool {
+    pub(crate) fn decides(&self) -> bool {
         self.traits().origin == Origin::Scope
     }
 

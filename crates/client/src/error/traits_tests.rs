@@ -1,6 +1,6 @@
 //! The table of causes, row by row, as programs know it: codes, kinds and answers are an interface.
 
-use truename_topology::Pin;
+use truename_topology::{AnnouncedNode, DialAddress, Pin, Role};
 
 use super::traits::is_complete;
 use super::*;
@@ -33,9 +33,10 @@ fn next(cause: &Cause) -> Option<Cause> {
         Cause::ClientCertificateRequired => Cause::ClientCertificateRejected(why()),
         Cause::ClientCertificateRejected(_) => Cause::AuthRequired,
         Cause::AuthRequired => Cause::WrongCredentials,
-        Cause::WrongCredentials => Cause::NoPermission(why()),
-        Cause::NoPermission(_) => Cause::NoDatabase(why()),
-        Cause::NoDatabase(_) => Cause::NotRedis(why()),
+        Cause::WrongCredentials => Cause::NoPermission { command: "SELECT", reply: why() },
+        Cause::NoPermission { .. } => Cause::NoDatabase(why()),
+        Cause::NoDatabase(_) => Cause::OtherDatabase { wanted: 0, actual: 3 },
+        Cause::OtherDatabase { .. } => Cause::NotRedis(why()),
         Cause::NotRedis(_) => Cause::ServerRefused(why()),
         Cause::ServerRefused(_) => Cause::Loading,
         Cause::Loading => Cause::WrongNode { announced: "a".to_owned(), answered: Some("b".to_owned()) },
@@ -96,6 +97,7 @@ fn every_cause_has_the_code_the_kind_and_the_answers_that_programs_know() {
         ("wrong-credentials", Kind::WrongCredentials, "r"),
         ("no-permission", Kind::NoPermission, "r"),
         ("no-database", Kind::Configuration, "r"),
+        ("other-database", Kind::Configuration, "r"),
         ("not-redis", Kind::NotRedis, "t"),
         ("server-refused", Kind::ServerRefused, "tr"),
         ("loading", Kind::Loading, "tr"),
@@ -143,5 +145,47 @@ fn every_text_is_complete_and_shows_the_words_of_others_harmlessly() {
         ),
     ] {
         assert_eq!(cause.to_string(), text);
+    }
+}
+
+/// Of many failures those were kept that got furthest, which drops first what is to be fixed first.
+#[test]
+fn an_error_of_many_failures_keeps_the_decisive_one() {
+    let node = AnnouncedNode::new(Endpoint::new("node", 1), Role::Primary);
+    let failed = |phase, cause| NodeFailure::new(&Case::of(&node, phase), cause, Duration::ZERO);
+    let out_of_scope = || failed(Phase::Plan, Cause::OutOfScope("node".to_owned()));
+    let at_seed = DialAddress::new("seed", 1);
+    let astray = || {
+        let case = Case { dialled: Some(&at_seed), ..Case::of(&node, Phase::Identity) };
+        let cause = Cause::WrongNode { announced: "a".to_owned(), answered: Some("b".to_owned()) };
+        NodeFailure::new(&case, cause, Duration::ZERO)
+    };
+    let refused = || failed(Phase::Tcp, Cause::Refused);
+    type Failed<'a> = &'a dyn Fn() -> NodeFailure;
+    let rows: [(Failed<'_>, Failed<'_>, &str); 3] = [
+        (&out_of_scope, &astray, "out-of-scope"),
+        (&out_of_scope, &refused, "out-of-scope"),
+        (&refused, &astray, "refused"),
+    ];
+    for (one, other, code) in rows {
+        for (first, second) in [(one, other), (other, one)] {
+            let failures: Vec<_> = (0..42).map(|n| if n < 21 { first() } else { second() }).collect();
+            let error = ConnectError::new(failures, Duration::ZERO);
+            assert_eq!((error.failures.len(), error.omitted), (20, 22));
+            assert_eq!(error.decisive().map(|failure| failure.cause.code()), Some(code), "{error}");
+        }
+    }
+}
+
+/// A command that found its node down was told of the attempt that ended last, which may be a guess that led astray.
+#[test]
+fn a_lane_that_is_down_names_the_decisive_failure() {
+    let node = AnnouncedNode::new(Endpoint::new("node", 1), Role::Primary);
+    let failed = |phase, cause| NodeFailure::new(&Case::of(&node, phase), cause, Duration::ZERO);
+    let tls = || failed(Phase::Tls, Cause::NameMismatch);
+    let tcp = || failed(Phase::Tcp, Cause::Refused);
+    for failures in [vec![tls(), tcp()], vec![tcp(), tls()]] {
+        let text = crate::lane::CloseCause::Connect(failures).to_string();
+        assert_eq!(text, tls().summary());
     }
 }

@@ -131,7 +131,7 @@ const USUAL: Traits = Traits { is_by_server: false, may_be_a_commands_doing: fal
 impl fmt::Display for CloseCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connect(failures) => match failures.last() {
+            Self::Connect(failures) => match NodeFailure::decisive(failures) {
                 Some(failure) => write!(f, "{}", failure.summary()),
                 None => write!(f, "not connected"),
             },

@@ -25,7 +25,9 @@ pub(super) fn tell_the_dead_from_the_hidden(nodes: &mut [NodeReport]) {
         let as_announced = *dialled == failure.node;
         answering.iter().any(|(host, announced)| host == dialled.host() || (as_announced && *announced))
     };
-    for node in nodes.iter_mut().filter(|node| !node.is_healthy()) {
+    // What is out of scope is to be fixed as such, whatever became of the detour.
+    let is_decided = |node: &NodeReport| node.failures.iter().any(|failure| failure.cause.decides());
+    for node in nodes.iter_mut().filter(|node| !node.is_healthy() && !is_decided(node)) {
         if !node.failures.iter().any(|failure| is_unreachable(failure) && has_company(failure)) {
             continue;
         }
@@ -57,4 +59,56 @@ fn is_unreachable(failure: &NodeFailure) -> bool {
 pub(super) fn remedy_for_skipped(skipped: &[Skipped]) -> Option<Remedy> {
     let is_nameless = |skipped: &Skipped| skipped.why == SkipReason::UnknownEndpoint;
     skipped.iter().any(is_nameless).then(|| Check::AnnouncedNames.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use truename_topology::{AnnouncedNode, DialAddress, Endpoint, Role};
+
+    use super::*;
+    use crate::connect::ConnectionFacts;
+    use crate::error::{Case, Cause, Phase};
+
+    fn report(announced: &str, failures: Vec<NodeFailure>, reached: Option<DialAddress>) -> NodeReport {
+        let facts = reached.map(|at| ConnectionFacts { dialled: Some(at), ..ConnectionFacts::default() });
+        NodeReport {
+            node: AnnouncedNode::new(Endpoint::new(announced, 1), Role::Primary),
+            is_seed: false,
+            ping: facts.as_ref().map(|_| Duration::ZERO),
+            facts,
+            failures,
+            view: None,
+        }
+    }
+
+    fn failed(announced: &str, dialled: &DialAddress, phase: Phase, cause: Cause) -> NodeFailure {
+        let node = AnnouncedNode::new(Endpoint::new(announced, 1), Role::Primary);
+        let case = Case { dialled: Some(dialled), ..Case::of(&node, phase) };
+        NodeFailure::new(&case, cause, Duration::ZERO)
+    }
+
+    /// A node whose name is out of scope, and which is not at the seed's host either, was said to be down.
+    #[test]
+    fn what_is_out_of_scope_is_not_said_to_be_down() {
+        let seed = DialAddress::new("seed", 1);
+        let refused = |name| failed(name, &seed, Phase::Tcp, Cause::Refused);
+        let out_of_scope = NodeFailure::new(
+            &Case::of(&AnnouncedNode::new(Endpoint::new("evil", 1), Role::Primary), Phase::Plan),
+            Cause::OutOfScope("evil".to_owned()),
+            Duration::ZERO,
+        );
+        let trust = out_of_scope.remedy.clone();
+        let mut nodes = [
+            report("one", Vec::new(), Some(DialAddress::new("seed", 2))),
+            report("evil", vec![refused("evil"), out_of_scope], None),
+            report("dead", vec![refused("dead")], None),
+        ];
+        let before = nodes[1].failures[0].remedy.clone();
+        tell_the_dead_from_the_hidden(&mut nodes);
+        assert_eq!(nodes[1].failures[0].remedy, before);
+        assert_eq!(nodes[1].failures[1].remedy, trust);
+        assert_eq!(nodes[2].failures[0].remedy, Some(Check::NodeOrItsRule.into()));
+    }
 }

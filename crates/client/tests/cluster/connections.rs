@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::info::info;
 use crate::support::{config, connect, eventually, lab, one_node, proxied_server, spread_keys, tell};
 use tokio::time::Instant;
-use truename::{Client, Event, Notice, Protocol, cmd};
+use truename::{Client, Credentials, Event, Notice, Protocol, cmd};
 use truename_lab::{Lab, Profile};
 
 #[tokio::test]
@@ -197,6 +197,22 @@ async fn every_connection_selects_the_database() {
     }
     let error = Client::connect(&config(&lab).database(99)).await.expect_err("there are 16");
     assert!(error.to_string().contains("no database"), "{error}");
+}
+
+/// The error had the server's words in the place of the command, and the advice was rights that the user had.
+#[tokio::test]
+async fn the_advised_right_is_the_one_that_is_missing() {
+    let lab = proxied_server().await;
+    tell(&lab, 0, &["ACL", "SETUSER", "limited", "on", ">pw", "~*", "+@all", "-select"]).await;
+    let limited = config(&lab).credentials(Credentials::user("limited", "pw")).database(2);
+    let error = Client::connect(&limited).await.expect_err("SELECT is not permitted");
+    assert!(error.to_string().contains("the user may not run SELECT (NOPERM"), "{error}");
+    let advice = error.remedy().expect("advice").to_string();
+    let right = advice.split("ACL SETUSER NAME ").nth(1).and_then(|rest| rest.split(';').next());
+    assert_eq!(right, Some("+select"), "{advice}");
+    tell(&lab, 0, &["ACL", "SETUSER", "limited", "+select"]).await;
+    let client = Client::connect(&limited).await.expect("connected");
+    assert_eq!(client.execute::<Option<String>>(cmd("GET").arg("k")).await.expect("a reply"), None);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::support::hosted::{numbered, start, start_with, with_a_worker};
+use crate::support::hosted::{numbered, start, start_raw, start_with, with_a_worker};
 use crate::support::{config, eventually, lab, shard_of};
 use truename::error::TypeError;
 use truename::hosted::{HostedClient, Request};
@@ -212,34 +212,21 @@ fn a_killed_node_costs_its_own_commands_and_no_completion() {
 fn bytes_in_and_bytes_out() {
     let runtime = with_a_worker();
     let lab = runtime.block_on(lab(Profile::Azure));
-    let (ring, rung) = std::sync::mpsc::channel();
-    let callback = move || drop(ring.send(()));
-    let (hosted, completions) = HostedClient::start_raw(&config(&lab), callback).expect("connected");
+    let (hosted, mut taker) = start_raw(&config(&lab));
     let encoded = |args: &[&str]| {
         let mut out = bytes::BytesMut::new();
         truename::resp::encode::put_command(&mut out, args.iter().map(|arg| arg.as_bytes()));
         Command::encoded(out.freeze()).expect("a command")
     };
-    let requests = (0..200_u64).flat_map(|n| {
-        let key = format!("raw:{n}");
-        [(2 * n, encoded(&["SET", &key, &key])), (2 * n + 1, encoded(&["STRLEN", &key]))]
-    });
-    hosted.submit(requests.map(|(token, command)| Request::new(token, command))).expect("room");
+    let keys: Vec<String> = (0..200).map(|n| format!("raw:{n}")).collect();
+    let commands = keys.iter().flat_map(|key| [encoded(&["SET", key, key]), encoded(&["STRLEN", key])]);
+    hosted.submit(numbered(0, commands)).expect("room");
     hosted.close();
-    let mut all = Vec::new();
-    while !completions.is_over() {
-        rung.recv_timeout(Duration::from_secs(30)).expect("the callback is called");
-        completions.take(&mut all);
-    }
-    assert_eq!(all.len(), 400);
-    for completion in all {
-        let frame = completion.outcome.expect("a reply");
-        let n = completion.token / 2;
-        let expected = if completion.token % 2 == 0 {
-            "+OK\r\n".to_owned()
-        } else {
-            format!(":{}\r\n", format!("raw:{n}").len())
-        };
-        assert_eq!(frame.as_bytes(), expected.as_bytes());
+    taker.until_the_end();
+    assert_eq!(taker.outcomes.len(), 400);
+    for (token, outcome) in taker.outcomes {
+        let length = keys[token as usize / 2].len();
+        let expected = if token % 2 == 0 { "+OK\r\n".to_owned() } else { format!(":{length}\r\n") };
+        assert_eq!(outcome.expect("a reply").as_bytes(), expected.as_bytes(), "{token}");
     }
 }

@@ -8,8 +8,8 @@ pub(crate) struct Login {
     pub(crate) protocol: Protocol,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) client_name: Option<String>,
-    /// The database to select, as text; `None` for database 0, where a connection begins.
-    pub(crate) database: Option<Box<str>>,
+    /// The database to select: 0 is where a connection begins.
+    pub(crate) database: u32,
     /// Asks for permission to read from the node while it is a replica.
     pub(crate) readonly: bool,
 }

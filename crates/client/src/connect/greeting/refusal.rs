@@ -23,7 +23,7 @@ pub(super) fn without_secret(mut cause: Cause, credentials: Option<&Credentials>
     if let (
         Some(secret),
         Cause::ServerRefused(text)
-        | Cause::NoPermission(text)
+        | Cause::NoPermission { reply: text, .. }
         | Cause::NotRedis(text)
         | Cause::NoDatabase(text),
     ) = (secret, &mut cause)
@@ -34,12 +34,12 @@ pub(super) fn without_secret(mut cause: Cause, credentials: Option<&Credentials>
     cause
 }
 
-/// What an error reply to the login means.
-pub(crate) fn refusal(error: &ErrorReply) -> (Phase, Cause) {
+/// What an error in answer to a command of the handshake means.
+pub(crate) fn refusal(command: &'static str, error: &ErrorReply) -> (Phase, Cause) {
     match error.code() {
         "WRONGPASS" => (Phase::Auth, Cause::WrongCredentials),
         "NOAUTH" => (Phase::Auth, Cause::AuthRequired),
-        "NOPERM" => (Phase::Auth, Cause::NoPermission(error.message().to_owned())),
+        "NOPERM" => (Phase::Auth, Cause::NoPermission { command, reply: error.message().to_owned() }),
         "LOADING" => (Phase::Hello, Cause::Loading),
         // Before 6.0, and for the one-argument form.
         "ERR" if mentions(error, "invalid password") => (Phase::Auth, Cause::WrongCredentials),
@@ -130,7 +130,7 @@ mod tests {
     /// A proxy that acknowledges `SELECT` without passing it on would have everything done in another database.
     #[tokio::test]
     async fn a_connection_is_used_only_in_its_database() {
-        let two = || Login { database: Some("2".into()), ..Login::default() };
+        let two = || Login { database: 2, ..Login::default() };
         let zero = Login::default;
         let hello = |select: &str, info: &str| {
             format!("%0\r\n{select}+OK\r\n+OK\r\n-ERR\r\n${}\r\n{info}\r\n", info.len())
@@ -140,16 +140,24 @@ mod tests {
         let old = |select: &str| {
             format!("-ERR unknown command\r\n{select}-ERR\r\n-ERR\r\n-ERR\r\n-ERR\r\n|+PONG\r\n{select}")
         };
-        for (login, said, fits) in [
-            (two(), hello("+OK\r\n", "id=7 db=2"), true),
-            (two(), hello("+OK\r\n", "id=7"), true),
-            (two(), hello("+OK\r\n", "id=7 db=0"), false),
-            (two(), hello("+OK\r\n", "id=7 db=x"), false),
-            (two(), hello(out_of_range, "id=7 db=0"), false),
-            (two(), hello("-NOPERM no\r\n", "id=7 db=0"), false),
-            (two(), old(out_of_range), false),
-            (zero(), hello("", "id=7 db=0"), true),
-            (zero(), hello("", "id=7 db=3"), false),
+        let other = |wanted, actual| Some(Cause::OtherDatabase { wanted, actual });
+        let no_database = || Some(Cause::NoDatabase("ERR DB index is out of range".to_owned()));
+        let not_permitted = || {
+            let reply = "NOPERM no permission to run the 'select' command".to_owned();
+            Some(Cause::NoPermission { command: "SELECT", reply })
+        };
+        let unreadable = "CLIENT INFO was answered with a reply of type bulk string `id=7 db=x`".to_owned();
+        let may_not = "-NOPERM no permission to run the 'select' command\r\n";
+        for (login, said, refused) in [
+            (two(), hello("+OK\r\n", "id=7 db=2"), None),
+            (two(), hello("+OK\r\n", "id=7"), None),
+            (two(), hello("+OK\r\n", "id=7 db=0"), other(2, 0)),
+            (two(), hello("+OK\r\n", "id=7 db=x"), Some(Cause::NotRedis(unreadable))),
+            (two(), hello(out_of_range, "id=7 db=0"), no_database()),
+            (two(), hello(may_not, "id=7 db=0"), not_permitted()),
+            (two(), old(out_of_range), no_database()),
+            (zero(), hello("", "id=7 db=0"), None),
+            (zero(), hello("", "id=7 db=3"), other(0, 3)),
         ] {
             let (client, mut server) = tokio::io::duplex(4096);
             let mut wire = Wire::new(client);
@@ -160,7 +168,7 @@ mod tests {
                     tokio::task::yield_now().await;
                 }
             });
-            assert_eq!(greeted.is_ok(), fits, "{said}: {greeted:?}");
+            assert_eq!(greeted.err().map(|(_, cause)| cause), refused, "{said}");
         }
     }
 }

@@ -33,10 +33,10 @@ impl Step<'_> {
     }
 }
 
-/// The whole greeting in this version of the protocol. The first step is the login.
-pub(super) fn steps(login: &Login, protocol: u8) -> Vec<Step<'_>> {
+/// The whole greeting in this version of the protocol. The first step is the login. `database` is the number as text.
+pub(super) fn steps<'a>(login: &'a Login, database: &'a str, protocol: u8) -> Vec<Step<'a>> {
     let mut steps = vec![if protocol == 3 { hello(login) } else { login_resp2(login) }];
-    if let Some(database) = &login.database {
+    if login.database > 0 {
         steps.push(Step { name: "SELECT", args: vec![b"SELECT", database.as_bytes()], read: selected });
     }
     steps.push(Step {
@@ -86,7 +86,7 @@ fn login_resp2(login: &Login) -> Step<'_> {
 /// `HELLO`: a map, or with RESP2 the same as a flat array.
 fn described(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     match reply {
-        Reply::Error(error) => return Err(refusal(error)),
+        Reply::Error(error) => return Err(refusal(name, error)),
         Reply::Map(_) | Reply::Array(_) => {}
         other => return Err(unexpected(name, other)),
     }
@@ -103,7 +103,7 @@ fn described(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Atte
 /// `AUTH` or `PING`.
 fn logged_in(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     match reply {
-        Reply::Error(error) => Err(refusal(error)),
+        Reply::Error(error) => Err(refusal(name, error)),
         Reply::Simple(_) | Reply::Bulk(_) => {
             greeting.protocol = 2;
             Ok(())
@@ -118,7 +118,7 @@ fn selected(name: &'static str, _: &mut Greeting, reply: &Reply) -> Attempted<()
         Reply::Error(error) if error.code() == "ERR" => {
             Err((Phase::Hello, Cause::NoDatabase(error.message().to_owned())))
         }
-        Reply::Error(error) => Err(refusal(error)),
+        Reply::Error(error) => Err(refusal(name, error)),
         Reply::Simple(_) => Ok(()),
         other => Err(unexpected(name, other)),
     }
@@ -162,7 +162,7 @@ fn client_info(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> At
 pub(super) fn ponged(reply: &Reply) -> Result<(), (Phase, Cause)> {
     match reply {
         Reply::Error(error) if error.code() == "NOPERM" => Ok(()),
-        Reply::Error(error) => Err(refusal(error)),
+        Reply::Error(error) => Err(refusal("PING", error)),
         _ if reply.as_str() == Some("PONG") => Ok(()),
         other => Err(unexpected("PING", other)),
     }
@@ -171,13 +171,13 @@ pub(super) fn ponged(reply: &Reply) -> Result<(), (Phase, Cause)> {
 /// Reads a node id from the reply to a command that reports it. `Ok(None)` when the server permanently does not report
 /// it to this user; anything else that is not an id is a transient failure: treating it as "not reported" would skip the check.
 pub(in crate::connect) fn read_id(
-    command: &str,
+    command: &'static str,
     reply: &Reply,
     find: impl Fn(&str) -> Option<&str>,
 ) -> Attempted<Option<String>> {
     let text = match reply {
         Reply::Error(error) if does_not_tell(error) => return Ok(None),
-        Reply::Error(error) => return Err(refusal(error)),
+        Reply::Error(error) => return Err(refusal(command, error)),
         Reply::Bulk(_) | Reply::Verbatim(_) => reply.as_str(),
         other => return Err(unexpected(command, other)),
     };
@@ -248,12 +248,12 @@ mod tests {
         let login = Login {
             credentials: Some(Credentials::password("secret")),
             client_name: Some("app".to_owned()),
-            database: Some("2".into()),
+            database: 2,
             readonly: true,
             ..Login::default()
         };
         for protocol in [2, 3] {
-            for step in steps(&login, protocol) {
+            for step in steps(&login, "2", protocol) {
                 let (_, cause) =
                     step.read(&mut Greeting::default(), &Reply::Integer(7)).expect_err("a number");
                 let words: Vec<&str> =

@@ -36,6 +36,8 @@ pub enum Check {
     ClientCertificate,
     /// The commands that the user may run.
     Permissions,
+    /// What hands over connections that are not as a server makes them.
+    ResetConnections,
     /// Whether the user may ask for the node's id.
     NodeIdPermission,
     /// The names that the nodes announce.
@@ -87,6 +89,10 @@ impl Check {
                  +client|setname +client|info +cluster|slots +cluster|myid +ping +readonly +asking, without \
                  +client|setinfo before 7.2 and with +select where a database is configured; allow +cluster|nodes \
                  +command|info +client|list +client|unblock +client|kill too, which it sends where it has reason to"
+            }
+            Self::ResetConnections => {
+                "a proxy on the way does not pass SELECT on, or hands over connections that others used before: dial the \
+                 servers themselves, or have the proxy reset every connection"
             }
             Self::NodeIdPermission => {
                 "allow the user to ask for the node's id (ACL SETUSER NAME +cluster|myid)"
@@ -145,7 +151,8 @@ mod tests {
                 let name = text.split("\\r\\n").nth(1)?;
                 Some((name, None))
             });
-            for (name, next) in lists.chain(encoded) {
+            let is_name = |(name, _): &(&str, _)| name.bytes().all(|byte| byte.is_ascii_uppercase());
+            for (name, next) in lists.chain(encoded).filter(is_name) {
                 let words = [Some(name), next].into_iter().flatten();
                 sent.insert(format!("+{}", words.collect::<Vec<_>>().join("|").to_ascii_lowercase()));
             }

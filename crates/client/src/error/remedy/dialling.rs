@@ -7,9 +7,19 @@ use super::setting::{Setting, Spelling, spelled};
 use super::typeable::{host_in_rule, typeable};
 
 /// A seed's name that is not found.
-pub(super) fn resolve_seed(spelling: Spelling) -> String {
-    let resolve = spelled(Setting::Resolve("HOST".to_owned()), spelling);
-    format!("check the spelling and the DNS server, or give its address with {resolve}")
+pub(super) fn resolve_seed(name: Option<&IdentityName>, spelling: Spelling) -> String {
+    let resolve = spelled(Setting::Resolve(typeable(name)), spelling);
+    format!("check how {} is spelt and the DNS server, or give its address with {resolve}", typeable(name))
+}
+
+/// A name that a rule leads to and that is not found.
+pub(super) fn resolve_ruled(name: Option<&IdentityName>, spelling: Spelling) -> String {
+    let resolve = spelled(Setting::Resolve(typeable(name)), spelling);
+    format!(
+        "a rule, an address map or the provider's profile leads to {}, which this machine cannot look up: check how the name \
+         is spelt there, or give its address with {resolve}",
+        typeable(name)
+    )
 }
 
 /// An announced name that is not found.
@@ -80,24 +90,32 @@ pub(super) fn fix_rule(node: &Endpoint, reports_id: bool) -> String {
     match reports_id {
         true => {
             format!(
-                "a rule, tunnel or port mapping leads {node} to another node: check the one for this address"
+                "a rule, an address map or the provider's profile, or a tunnel or port mapping behind it, leads {node} to \
+                 another node: check the one for this address"
             )
         }
         false => {
             let ask = Check::NodeIdPermission.text();
-            format!("{ask}, and check the rule, tunnel or port mapping that leads {node} there")
+            format!(
+                "{ask}, and check the rule, address map or provider's profile, and the tunnel or port mapping behind it, that \
+                 leads {node} there"
+            )
         }
     }
 }
 
 /// The guess that the node is at the seed's host was wrong, or it was not proved to be right.
-pub(super) fn fix_announced(node: &Endpoint, reports_id: bool, spelling: Spelling) -> String {
+pub(super) fn fix_announced(node: &Endpoint, reports_id: bool, is_tls: bool, spelling: Spelling) -> String {
     const GUESS: &str = "the seed's host with the announced port was only a guess, because the announced address failed: \
                          that failure is the one to fix";
     if reports_id {
         return GUESS.to_owned();
     }
     let ask = Check::NodeIdPermission.text();
+    // In plaintext nothing else would prove that it is the node.
+    if !is_tls {
+        return format!("{GUESS}; if {node} is really reached there, {ask}");
+    }
     let rule = spelled(Setting::DialRule(format!("{}=seed", address_in_rule(node))), spelling);
     format!("{GUESS}; if {node} is really reached there, {ask}, or say so with {rule}")
 }

@@ -2,6 +2,7 @@
 
 use truename_topology::{IdentityName, Pin};
 
+use super::check::Check;
 use super::setting::{Setting, Spelling, spelled};
 use super::typeable::typeable;
 use crate::error::text::shown;
@@ -72,7 +73,8 @@ pub(super) fn send_intermediate(issuer: &str, spelling: Spelling) -> String {
     let file = spelled(Setting::AuthorityFile, spelling);
     format!(
         "the server sent only its own certificate, signed by {}: if that is an intermediate authority, have the server send \
-         that certificate too (append it to the file of tls-cert-file); if it is the root, trust it with {file}",
+         that certificate too (append it to the file of tls-cert-file); if it is the root, and \
+         the one that you expect, trust it with {file}",
         shown(issuer)
     )
 }
@@ -98,7 +100,10 @@ pub(super) fn pin(presented: Pin, spelling: Spelling) -> String {
 
 pub(super) fn older_tls(spelling: Spelling) -> String {
     let oldest = spelled(Setting::Tls12, spelling);
-    format!("enable TLS 1.2 or 1.3 on the server, or, if TLS 1.2 is all it has, allow that here: {oldest}")
+    format!(
+        "enable TLS 1.2 or 1.3 on the server; allow TLS 1.2 here ({oldest}) only if whoever runs the server says that it has \
+         nothing newer, since anybody on the path can make a server look older than it is"
+    )
 }
 
 pub(super) fn client_certificate(spelling: Spelling) -> String {
@@ -108,7 +113,8 @@ pub(super) fn client_certificate(spelling: Spelling) -> String {
 pub(super) fn tls_port(spelling: Spelling) -> String {
     let plaintext = spelled(Setting::Plaintext, spelling);
     format!(
-        "use the server's TLS port, or plaintext with {plaintext} (redis:// in a URL) if that is what you want"
+        "use the server's TLS port; plaintext ({plaintext}, redis:// in a URL) only if you know that this server has no TLS: \
+         anybody on the path can answer in its place, and could then read the password"
     )
 }
 
@@ -156,4 +162,11 @@ pub(super) fn password(spelling: Spelling) -> String {
 
 pub(super) fn login(spelling: Spelling) -> String {
     format!("check the user name ({}) and the password", spelled(Setting::User, spelling))
+}
+
+/// A command that the user may not run. Where one is missing, others may be.
+pub(super) fn allow(command: &str) -> String {
+    let rule = command.to_ascii_lowercase().replace(' ', "|");
+    let all = Check::Permissions.text();
+    format!("allow the user that command: ACL SETUSER NAME +{rule}; where others are missing too, {all}")
 }
