@@ -45,7 +45,7 @@ clippy: ## lints alone, warnings denied
 repository: ## unfinished code, file sizes, paths of one machine, phrases, tests that documents name
 	@$(step) "repository" tools/check/repository.sh
 
-directions: ## dependency directions of the crates, and of the files in each: layers in their order, no circles
+directions: ## dependency directions of the crates, and of the files in each: layers in their order, no cycles
 	@$(step) "dependency directions" tools/check/directions.sh
 	@$(step) "layers" cargo test --locked --quiet -p truename-layers
 

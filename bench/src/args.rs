@@ -22,7 +22,7 @@ pub(crate) enum Command {
     Full(Bench),
     /// What becomes of calls while nodes are killed, frozen, promoted, resharded and replaced.
     Recovery(Recovery),
-    /// One client runs one cell for a given time, for a profiler to look at.
+    /// One client runs one cell for a given number of operations, for a profiler to look at.
     Profile(Profile),
 }
 

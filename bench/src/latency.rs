@@ -8,7 +8,7 @@ use serde::Serialize;
 const BUDGET: usize = 4_000_000;
 const LEAST_PER_TASK: usize = 2_000;
 
-/// The latencies that one task saw, in steps of 0.1 us.
+/// The latencies that one task saw, in steps of 0.1 µs.
 #[derive(Debug)]
 pub(crate) struct Samples {
     steps: Vec<u32>,

@@ -42,7 +42,7 @@ pub(crate) fn run(options: &Profile) -> Result<(), Failure> {
     let per_command = |time: Duration| short(time.as_secs_f64() * 1e6 / options.operations as f64);
     let (wall, own) = (before.0.elapsed(), used() - before.1);
     println!(
-        "{} at {cell}: {} us processor, {} us wall per command",
+        "{} at {cell}: {} µs processor, {} µs wall per command",
         options.client.name(),
         per_command(own),
         per_command(wall)

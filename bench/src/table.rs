@@ -12,7 +12,7 @@ pub(crate) fn print_machine(machine: &Machine) {
     let clients: Vec<_> = machine.clients.iter().map(|(name, version)| format!("{name} {version}")).collect();
     println!("{}: {}; server: {}", machine::today(), clients.join(", "), machine.server);
     println!(
-        "{} x {}, Linux {}, load {}; medians over rounds [least-most]; us are processor time per command",
+        "{} x {}, Linux {}, load {}; medians over rounds [least-most]; µs are processor time per command",
         machine.processors,
         machine.processor,
         machine.kernel,
@@ -27,7 +27,7 @@ pub(crate) fn print_machine(machine: &Machine) {
 pub(crate) fn print_cell(cell: &Cell, entries: &[Entry]) {
     println!("\n### {cell}\n");
     println!(
-        "| client | client us | ratio | server us | ratio | k/s | allocs | bytes | p50 us | p99 us | p99.9 us | fair | failed |"
+        "| client | client µs | ratio | server µs | ratio | k/s | allocs | bytes | p50 µs | p99 µs | p99.9 µs | fair | failed |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     let mut clients: Vec<_> = entries.iter().map(|entry| entry.client).collect();

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks that dependencies point one way only (ARCHITECTURE.md has the picture):
+# Checks that dependencies point one way only (ARCHITECTURE.md has the table):
 #
 #   resp <- topology <- client <- cli
 #           topology <- lab    <- cli        lab never knows the client; the client's tests may use the lab

@@ -52,7 +52,8 @@ if [ -f ARCHITECTURE.md ]; then
         wrong "ARCHITECTURE.md has $count lines; a reader gets $longest_architecture"
 fi
 
-# These documents name tests as `FILE::test`, files of the client's without a path.
+# These documents name tests as `FILE::test`, files of the client's without a path: programs, or modules of `cluster`.
+modules=crates/client/tests/cluster
 for document in docs/PROMISES.md crates/client/tests/FAULTS.md; do
     tests=$(grep -oE '`[a-z_/0-9]+\.rs::[a-z_0-9]+`' "$document" | tr -d '`' || :)
     [ -n "$tests" ] || wrong "$document names no test"
@@ -60,10 +61,17 @@ for document in docs/PROMISES.md crates/client/tests/FAULTS.md; do
         file=${named%%::*}
         case $file in
             */*) file=crates/${file%%/*}/tests/${file#*/} ;;
-            *) file=crates/client/tests/$file ;;
+            *) [ -f "crates/client/tests/$file" ] && file=crates/client/tests/$file || file=$modules/$file ;;
         esac
         grep -qE "fn ${named##*::}\(" "$file" || wrong "$document names $named, and $file has no such test"
     done
+done
+
+# No compiler misses a file that no module leads to.
+for file in $(echo "$rust" | grep "^$modules/" | grep -vx "$modules/main\.rs"); do
+    name=$(basename "$file" .rs)
+    grep -qx "mod $name;" "$modules/main.rs" || wrong "$file is part of no program: $modules/main.rs lacks \`mod $name;\`"
+    grep -qF "| \`$name\` |" "$modules/main.rs" || wrong "$modules/main.rs does not say what $name is"
 done
 
 # The brackets keep this line from finding itself.

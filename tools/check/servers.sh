@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs the tests that need a cluster against each server of tools/setup/servers.sh, and prints a table: test program by
-# server, with passed/run counts. Below it, the names of the tests that failed.
+# server, with passed/run counts; a program that consists of modules has a line for each. Below it, the names of the tests
+# that failed, and the servers that a program did not survive.
 #
 #   servers.sh [NAME...]    only these servers: redis-8.0, valkey-8.1, valkey-9.1
 set -eu
@@ -21,20 +22,25 @@ for name in $names; do
     grep '^test result' "$logs/$name.log" | awk '{ passed += $4; failed += $6 } END { print passed + 0 " passed, " failed + 0 " failed" }'
 done
 
-# Lines of `PROGRAM PASSED RAN` for one server.
+# Lines of `PROGRAM PASSED RAN` or `PROGRAM/MODULE PASSED RAN` for one server.
 programs() {
-    awk '/^ +Running / { program = $2; sub(/.*\//, "", program); sub(/\.rs$/, "", program) }
-         /^test result/ { print program, $4, $4 + $6; program = "" }' "$1" | grep -v '^ '
+    awk '/^ +Running / { program = $2; sub(/(\/main)?\.rs$/, "", program); sub(/.*\//, "", program) }
+         /^test .* \.\.\. (ok|FAILED)$/ {
+             line = program
+             if (split($2, path, "::") > 1) line = line "/" path[1]
+             ran[line]++
+             if ($NF == "ok") passed[line]++
+         }
+         END { for (line in ran) print line, passed[line] + 0, ran[line] }' "$1"
 }
 
-printf '\n%-28s' test
+printf '\n%-32s' test
 for name in $names; do printf ' %12s' "$name"; done
 echo
-first=${names%% *}
-programs "$logs/$first.log" | while read -r program _; do
-    printf '%-28s' "$program"
+for name in $names; do programs "$logs/$name.log"; done | cut -d ' ' -f 1 | sort -u | while read -r program; do
+    printf '%-32s' "$program"
     for name in $names; do
-        printf ' %12s' "$(programs "$logs/$name.log" | awk -v p="$program" '$1 == p { print $2 "/" $3; exit }')"
+        printf ' %12s' "$(programs "$logs/$name.log" | awk -v p="$program" '$1 == p { print $2 "/" $3 }')"
     done
     echo
 done
@@ -44,6 +50,9 @@ for name in $names; do
         echo "$name: $test failed ($logs/$name.log)"
         failures=$((failures + 1))
     done
-    grep -q '^test result' "$logs/$name.log" || { echo "$name: nothing ran ($logs/$name.log)"; failures=$((failures + 1)); }
+    began=$(grep -cE '^ +Running ' "$logs/$name.log" || :)
+    ended=$(grep -c '^test result' "$logs/$name.log" || :)
+    [ "$ended" -gt 0 ] && [ "$began" -eq "$ended" ] ||
+        { echo "$name: $began programs began, $ended ended ($logs/$name.log)"; failures=$((failures + 1)); }
 done
 [ "$failures" -eq 0 ]

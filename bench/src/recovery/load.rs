@@ -149,7 +149,7 @@ impl<S: Subject> Worker<S> {
             let began = self.began.elapsed();
             let outcome = match tokio::time::timeout(HANGS_AFTER, self.call(turn)).await {
                 Ok(outcome) => outcome,
-                // The end of that call is never told.
+                // The end of that call is never reported.
                 Err(_) => Err(Failure::new(format!("did not end within {HANGS_AFTER:?}"))),
             };
             self.remember(began, outcome);

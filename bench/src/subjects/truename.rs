@@ -13,7 +13,7 @@ use crate::target::{Key, Target};
 pub(crate) struct Truename(Client);
 
 pub(crate) async fn client(target: &Target, settings: &Settings) -> Result<Client, Failure> {
-    let config = Config::new().root_nodes(target.seeds.clone());
+    let config = Config::new().seeds(target.seeds.clone());
     let mut config = match &target.ca_pem {
         Some(pem) => config.tls(Tls::new().ca_pem(pem)?),
         None => config.plaintext(),

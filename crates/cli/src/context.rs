@@ -205,11 +205,14 @@ fn with_rest(mut config: Config, args: &ConnectArgs) -> Config {
     if args.danger_plaintext_credentials {
         config = config.danger_plaintext_credentials();
     }
-    config
-        .client_name(CLIENT_NAME)
-        .command_timeout(args.timeout)
-        .connect_timeout(args.connect_timeout)
-        .node_connect_timeout(NODE_TIMEOUT.min(args.connect_timeout))
+    if config.settings().client_name().is_none() {
+        config = config.client_name(CLIENT_NAME);
+    }
+    // What the URL says, else the library's defaults. Setting the time of commands says that the server may be silent as
+    // long, unless the URL says how long that is: somebody at a terminal waits for a slow command.
+    let command = args.timeout.unwrap_or(config.settings().command_timeout());
+    let connect = args.connect_timeout.unwrap_or(config.settings().connect_timeout());
+    config.command_timeout(command).connect_timeout(connect).node_connect_timeout(NODE_TIMEOUT.min(connect))
 }
 
 /// What a user of this lab configures: seed, authority, password, names, and the rules without which no client can
@@ -223,9 +226,9 @@ pub(crate) fn of_lab(lab: &Lab) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// The same for a user who knows of no rule.
+/// The same for a user who knows no rule.
 pub(crate) fn of_lab_without_rules(lab: &Lab) -> Result<Config, Failure> {
-    let mut config = Config::new().root_nodes(lab.seeds()).client_name(CLIENT_NAME);
+    let mut config = Config::new().seeds(lab.seeds()).client_name(CLIENT_NAME);
     config = match lab.ca_pem_path() {
         Some(path) => config.tls(Tls::new().ca_file(path)?),
         None => config.plaintext(),
@@ -328,6 +331,43 @@ mod tests {
             let target = target(line).unwrap();
             assert_eq!((target.has_tls(), target.login()), (tls, login), "{line}");
             assert_eq!(target.warnings.len(), warnings, "{line}");
+        }
+    }
+
+    /// Times and the name of a URL were ignored.
+    #[test]
+    fn what_a_url_says_counts_unless_an_option_says_otherwise() {
+        for (line, command, connect, node, stall, name) in [
+            ("a.test", 5000, 10_000, 3000, 5000, CLIENT_NAME),
+            (
+                "rediss://a.test?timeout=250ms&connect_timeout=2s&stall_timeout=1s&name=x",
+                250,
+                2000,
+                2000,
+                1000,
+                "x",
+            ),
+            ("rediss://a.test?timeout=9s --connect-timeout 100ms", 9000, 100, 100, 9000, CLIENT_NAME),
+            (
+                "rediss://a.test?timeout=9s&connect_timeout=9s --timeout 1s",
+                1000,
+                9000,
+                3000,
+                2000,
+                CLIENT_NAME,
+            ),
+            ("a.test --timeout 7s --connect-timeout 1m", 7000, 60_000, 3000, 7000, CLIENT_NAME),
+        ] {
+            let target = target(line).unwrap();
+            let settings = target.config.settings();
+            let times = [
+                settings.command_timeout(),
+                settings.connect_timeout(),
+                settings.node_connect_timeout(),
+                settings.stall_timeout(),
+            ];
+            assert_eq!(times.map(|time| time.as_millis()), [command, connect, node, stall], "{line}");
+            assert_eq!(settings.client_name(), Some(name), "{line}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Exit codes: one per class of cause, in one table.
 //!
-//! The library says of which kind a cause is, and this table which code a kind has: codes are this tool's promise to scripts,
+//! The library says which kind a cause is of, and this table which code a kind has: codes are this tool's promise to scripts,
 //! and no program that only links the library needs any. A kind without a row does not compile; a new cause of a known
 //! kind changes nothing here.
 //!

@@ -1,6 +1,6 @@
 //! The library's settings as options of this tool: what its advice, which is data, looks like here.
 //!
-//! What must stay true: everything can be typed into a shell as it stands. A setting that has no option here does not compile.
+//! What must stay true: every option can be typed into a shell as it stands. A setting that has no row here does not compile.
 
 use std::fmt;
 
@@ -28,8 +28,15 @@ pub(crate) fn as_options(setting: &Setting, f: &mut fmt::Formatter<'_>) -> fmt::
         Setting::User => f.write_str("--user"),
         Setting::Plaintext => f.write_str("--plain"),
         Setting::PlaintextCredentials => f.write_str("--danger-plaintext-credentials"),
+        Setting::AcceptInvalidCertificates => f.write_str("--danger-accept-invalid-certificates"),
         Setting::Database => f.write_str("--database"),
         Setting::ConnectTimeout => f.write_str("--connect-timeout"),
+        Setting::CommandTimeout => f.write_str("--timeout"),
+        Setting::StallTimeout => f.write_str("`stall_timeout=` in a URL"),
+        Setting::MaxExclusiveConnections => f.write_str("`max_exclusive=` in a URL"),
+        Setting::ReplyLimits => f.write_str("a program of your own, as those of this tool are fixed"),
+        Setting::NodeChoice => f.write_str("--node-of KEY or --any-node"),
+        Setting::NodeList => f.write_str("`truename doctor`"),
     }
 }
 
@@ -60,8 +67,14 @@ mod tests {
             Setting::User,
             Setting::Plaintext,
             Setting::PlaintextCredentials,
+            Setting::AcceptInvalidCertificates,
             Setting::Database,
             Setting::ConnectTimeout,
+            Setting::CommandTimeout,
+            Setting::StallTimeout,
+            Setting::MaxExclusiveConnections,
+            Setting::ReplyLimits,
+            Setting::NodeList,
         ]
     }
 
@@ -115,8 +128,17 @@ mod tests {
             (Remedy::Login, "(--user)"),
             (Remedy::Tls, "leave out --plain"),
             (Remedy::TlsOrNoPassword, "--danger-plaintext-credentials"),
+            (
+                Remedy::AcceptCertain,
+                "with --cacert FILE; accept another name with --verify-as NAME; --danger-accept-invalid",
+            ),
             (Remedy::Database, "--database"),
             (Remedy::MoreTime, "--connect-timeout"),
+            (Remedy::ChooseNode, "say which one with --node-of KEY or --any-node"),
+            (Remedy::NameNode, "as `truename doctor` shows it"),
+            (Remedy::MoreExclusive, "raise `max_exclusive=` in a URL"),
+            (Remedy::MorePatience, "a longer --timeout or `stall_timeout=` in a URL"),
+            (Remedy::LargerReplies, "a program of your own"),
         ] {
             let text = remedy.spelled(as_options).to_string();
             assert!(text.contains(part), "{text}");

@@ -62,7 +62,7 @@ async fn exec(lab: &Lab) {
             &["DBSIZE"],
             2,
             "",
-            "DBSIZE concerns every node of the cluster; say which one with --node-of KEY or --any-node",
+            "DBSIZE concerns every node of a cluster, but a call goes to one; say which one with --node-of KEY or --any-node",
         ),
         ("--node-of=city", &["DBSIZE"], 0, "2\n", ""),
     ];

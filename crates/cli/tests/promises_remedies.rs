@@ -72,8 +72,21 @@ async fn a_dead_primary_answers_no_ping() {
     lab.shutdown().await;
 }
 
+/// `-v` printed nothing: what there is to log was logged from `-vv` on.
+#[tokio::test]
+async fn what_happens_is_logged_where_that_was_asked_for() {
+    let lab = Lab::builder(Profile::Plain).replicas(0).start().await.unwrap();
+    for (option, has_logs) in [("", false), ("-v", true), ("-vv", true)] {
+        let run = on(&lab, "ping", option, &[]).await.ends_with(0);
+        let has = |part: &str| run.stderr.contains(part);
+        assert_eq!(has("DEBUG") && has("connected"), has_logs, "{option}: {}", run.stderr);
+        assert!(!has("mio") && !has("TRACE rustls"), "{option}: {}", run.stderr);
+    }
+    lab.shutdown().await;
+}
+
 /// "CLUSTER acts on the node that executes it" was said about `CLUSTER RESET` alone; a command without a name was sent;
-/// and what a shared connection cannot run was refused without saying what could.
+/// and what a shared connection cannot run was refused without saying what could. JSON named calls of the library.
 #[tokio::test]
 async fn a_refused_command_is_named_in_full() {
     let lab = Lab::builder(Profile::Plain).replicas(0).start().await.unwrap();
@@ -83,7 +96,47 @@ async fn a_refused_command_is_named_in_full() {
         (&["--", ""], 2, &["the command has no name"]),
         (&["--", "MULTI"], 2, &["MULTI changes the state of its connection", "cannot run it"]),
     ] {
-        on(&lab, "exec", "", line).await.ends_with(code).says(parts);
+        for form in ["", "--json"] {
+            let run = on(&lab, "exec", form, line).await.ends_with(code).says(parts);
+            assert!(!run.text().contains("::"), "advice for programs: {}", run.text());
+        }
+    }
+    lab.shutdown().await;
+}
+
+/// The advice allowed a command that is never sent, and left out some without which a replica is not read from.
+#[tokio::test]
+async fn a_user_with_the_advised_rights_can_do_everything() {
+    let lab = Lab::builder(Profile::Plain).start().await.unwrap();
+    let acl = async |words: &[&str]| {
+        let mut replies = Vec::new();
+        for node in lab.nodes() {
+            let words = [&["ACL", "SETUSER", "limited"][..], words].concat();
+            replies.push(lab.command(node.index, &words).await.unwrap());
+        }
+        replies
+    };
+    acl(&["on", ">pw", "~*", "-@all"]).await;
+    let args = words(&["ping", &options(&lab), "--user limited"]);
+    let refused = run(&args, Some("pw")).await.ends_with(32).text();
+    let advised = refused.split([' ', ',', ';', '\n']).filter(|word| word.starts_with('+'));
+    for right in advised.chain(["+get"]) {
+        for reply in acl(&[right]).await {
+            // Redis 7.0 has no such command.
+            assert!(reply.as_error().is_none() || right == "+client|setinfo", "{right}: {reply:?}");
+        }
+    }
+    for node in lab.nodes() {
+        lab.command(node.index, &["ACL", "LOG", "RESET"]).await.unwrap();
+    }
+    run(&args, Some("pw")).await.ends_with(0);
+    let (host, port) = lab.seed();
+    let url = format!("redis://{host}:{port}?read_from=replica");
+    let args = words(&["exec", &url, "--user limited --password-env", VARIABLE, "-- GET k"]);
+    run(&args, Some("pw")).await.ends_with(0);
+    for node in lab.nodes() {
+        let log = lab.command(node.index, &["ACL", "LOG"]).await.unwrap();
+        assert!(!format!("{log:?}").contains("limited"), "{log:?}");
     }
     lab.shutdown().await;
 }

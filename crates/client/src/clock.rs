@@ -32,7 +32,7 @@ pub(crate) trait Watched: Send + Sync {
     fn look(self: Arc<Self>, late: Duration);
 }
 
-enum Alarm {
+enum ClockAlarm {
     Wake(Waker),
     Look(Weak<dyn Watched>),
 }
@@ -41,7 +41,7 @@ enum Alarm {
 type Key = (SystemInstant, u64);
 
 struct Alarms {
-    by_time: BTreeMap<Key, Alarm>,
+    by_time: BTreeMap<Key, ClockAlarm>,
     count: u64,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn start() -> io::Result<()> {
 
 /// Calls `watched` when the time comes, if it still exists by then and the returned alarm was not dropped.
 pub(crate) fn look_at(at: Instant, watched: Weak<dyn Watched>) -> Reminder {
-    Reminder(CLOCK.set(at, Alarm::Look(watched)))
+    Reminder(CLOCK.set(at, ClockAlarm::Look(watched)))
 }
 
 /// Keeps an alarm set. Dropped, it unsets the alarm.
@@ -110,7 +110,7 @@ impl Future for Pause {
         if Instant::now() >= self.at {
             return Poll::Ready(());
         }
-        self.key = Some(CLOCK.set(self.at, Alarm::Wake(cx.waker().clone())));
+        self.key = Some(CLOCK.set(self.at, ClockAlarm::Wake(cx.waker().clone())));
         Poll::Pending
     }
 }
@@ -130,7 +130,7 @@ impl Drop for Pause {
 }
 
 impl Clock {
-    fn set(&self, at: Instant, alarm: Alarm) -> Key {
+    fn set(&self, at: Instant, alarm: ClockAlarm) -> Key {
         // The caller's clock may be a paused one: what counts is how long it wants to wait.
         let at = SystemInstant::now() + at.saturating_duration_since(Instant::now());
         let mut set = self.set.lock();
@@ -165,7 +165,7 @@ impl Clock {
     }
 
     /// Waits until an alarm is due, and takes all that are.
-    fn wait(&self, due: &mut Vec<(SystemInstant, Alarm)>) {
+    fn wait(&self, due: &mut Vec<(SystemInstant, ClockAlarm)>) {
         let mut set = self.set.lock();
         loop {
             let now = SystemInstant::now();
@@ -186,7 +186,7 @@ impl Clock {
     }
 }
 
-impl Alarm {
+impl ClockAlarm {
     fn ring(self, at: SystemInstant) {
         match self {
             Self::Wake(waker) => waker.wake(),
@@ -202,7 +202,7 @@ impl Alarm {
 /// How often the clock is to look at this.
 #[cfg(test)]
 pub(crate) fn looks_of(watched: &Weak<dyn Watched>) -> usize {
-    let is = |alarm: &&Alarm| matches!(alarm, Alarm::Look(other) if std::ptr::addr_eq(other.as_ptr(), watched.as_ptr()));
+    let is = |alarm: &&ClockAlarm| matches!(alarm, ClockAlarm::Look(other) if std::ptr::addr_eq(other.as_ptr(), watched.as_ptr()));
     CLOCK.set.lock().by_time.values().filter(is).count()
 }
 

@@ -1,11 +1,17 @@
 //! Typed decoding of replies, on the caller's task. [`FromReply`] says what each type accepts.
+//!
+//! Single values are here, lists, sets, maps and tuples in `collections`; `forms` has what the protocols send for those.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, Hash};
+mod collections;
+mod forms;
+
+use std::str::FromStr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use truename_resp::Reply;
 
+use self::forms::{list, mismatch};
 use crate::error::TypeError;
 
 /// Values shorter than this are copied out of the read buffer.
@@ -17,15 +23,23 @@ const SHARE_FROM: usize = 256;
 /// |---|---|
 /// | [`Reply`] | everything, as it came: a view into the connection's read buffer |
 /// | `()` | everything, ignored |
-/// | `String` | text; UTF-8 is required |
+/// | `String`, `Box<str>`, `Arc<str>` | text; UTF-8 is required |
 /// | `Vec<u8>`, [`Bytes`] | text |
-/// | integers from 16 bits on | an integer, or text that is one |
-/// | `f64` | a double, an integer, or text that is a number |
+/// | integers of 8 to 64 bits | an integer, or text that is one |
+/// | `f64`, `f32` | a double, an integer, or text that is a number; as `f32` it is rounded |
 /// | `bool` | a boolean, 0 or 1, or `OK` |
 /// | `Option<T>` | nil, or what `T` accepts |
-/// | `Vec<T>` | an array or a set |
-/// | `HashMap<K, V>`, `BTreeMap<K, V>` | a map, or an array of keys and values in turn |
-/// | tuples of up to four | an array of that length |
+/// | `Vec<T>` | an array or a set, or a map, whose entries are arrays of two |
+/// | `HashSet<T>`, `BTreeSet<T>` | an array or a set |
+/// | `HashMap<K, V>`, `BTreeMap<K, V>`, `Vec<(K, V)>` | a map, an array of pairs, or an array of keys and values in turn |
+/// | tuples of up to twelve | an array of that length |
+///
+/// These types accept the form of RESP2 and that of RESP3 alike. What RESP3 sends as a map (`HGETALL`, `XREAD`) or as an array
+/// of pairs (`ZRANGE` with `WITHSCORES`), RESP2 sends as keys and values in turn or as pairs: ask for a map or for `Vec<(K, V)>`,
+/// and it does not matter.
+///
+/// Not: `&str` and whatever else borrows, because nothing would own the text; `char` and integers of 128 bits, because servers
+/// send none; `[T; N]`, because a tuple or a `Vec` does the same.
 ///
 /// A `Reply` that is kept keeps its read buffer (64 KiB or more) in memory. [`Bytes`] of less than 256 bytes are
 /// copied for that reason; larger ones share the buffer.
@@ -61,6 +75,45 @@ pub trait FromReply: Sized {
     /// # Errors
     /// [`TypeError`] when the reply has another type or an impossible value.
     fn from_reply(reply: Reply) -> Result<Self, TypeError>;
+
+    /// Converts a list of these: `Vec<T>` calls it. Unless a type says otherwise, each element is converted by itself.
+    ///
+    /// A type of your own that is a pair does what a tuple does, so that it does not matter how the list is sent:
+    ///
+    /// ```
+    /// use truename::error::TypeError;
+    /// use truename::{FromReply, Reply};
+    ///
+    /// /// What `ZRANGE` returns with `WITHSCORES`.
+    /// struct Scored {
+    ///     member: String,
+    ///     score: f64,
+    /// }
+    ///
+    /// impl FromReply for Scored {
+    ///     fn from_reply(reply: Reply) -> Result<Self, TypeError> {
+    ///         let (member, score) = FromReply::from_reply(reply)?;
+    ///         Ok(Self { member, score })
+    ///     }
+    ///
+    ///     fn list_from_reply(reply: Reply) -> Result<Vec<Self>, TypeError> {
+    ///         let pairs = <(String, f64)>::list_from_reply(reply)?;
+    ///         Ok(pairs.into_iter().map(|(member, score)| Self { member, score }).collect())
+    ///     }
+    /// }
+    ///
+    /// // As RESP2 sends it. With RESP3 it would be an array of pairs.
+    /// let reply = Reply::Array(vec![Reply::Bulk("ada".into()), Reply::Bulk("1.5".into())]);
+    /// let found = Vec::<Scored>::from_reply(reply)?;
+    /// assert_eq!((found[0].member.as_str(), found[0].score), ("ada", 1.5));
+    /// # Ok::<(), TypeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TypeError`] when the reply is not a list, or one of its elements cannot be converted.
+    fn list_from_reply(reply: Reply) -> Result<Vec<Self>, TypeError> {
+        list("an array", reply)?.into_iter().map(Self::from_reply).collect()
+    }
 }
 
 impl FromReply for Reply {
@@ -84,12 +137,6 @@ impl FromReply for Bytes {
     }
 }
 
-impl FromReply for Vec<u8> {
-    fn from_reply(reply: Reply) -> Result<Self, TypeError> {
-        text("bytes", &reply).map(<[u8]>::to_vec)
-    }
-}
-
 impl FromReply for String {
     fn from_reply(reply: Reply) -> Result<Self, TypeError> {
         let bytes = text("text", &reply)?;
@@ -103,11 +150,15 @@ fn text<'a>(wanted: &'static str, reply: &'a Reply) -> Result<&'a [u8], TypeErro
     reply.as_bytes().ok_or_else(|| mismatch(wanted, reply))
 }
 
-fn mismatch(wanted: &'static str, reply: &Reply) -> TypeError {
-    let error = TypeError::new(wanted, reply.kind());
-    match reply.as_error() {
-        Some(server) => error.with_detail(server.message()),
-        None => error,
+impl FromReply for Box<str> {
+    fn from_reply(reply: Reply) -> Result<Self, TypeError> {
+        String::from_reply(reply).map(String::into_boxed_str)
+    }
+}
+
+impl FromReply for Arc<str> {
+    fn from_reply(reply: Reply) -> Result<Self, TypeError> {
+        String::from_reply(reply).map(Self::from)
     }
 }
 
@@ -115,31 +166,50 @@ macro_rules! integers {
     ($($type:ty),*) => {$(
         impl FromReply for $type {
             fn from_reply(reply: Reply) -> Result<Self, TypeError> {
-                const WANTED: &str = concat!("an integer (", stringify!($type), ")");
-                if let Some(integer) = reply.as_integer() {
-                    return Self::try_from(integer)
-                        .map_err(|_| TypeError::new(WANTED, reply.kind()).with_detail(integer.to_string()));
-                }
-                let text = reply.as_str().ok_or_else(|| mismatch(WANTED, &reply))?;
-                text.parse().map_err(|_| TypeError::new(WANTED, reply.kind()))
+                integer(concat!("an integer (", stringify!($type), ")"), &reply)
             }
         }
     )*};
 }
-integers!(i16, i32, i64, isize, u16, u32, u64, usize);
+integers!(i8, i16, i32, i64, isize, u16, u32, u64, usize);
 
-impl FromReply for f64 {
+impl FromReply for u8 {
     fn from_reply(reply: Reply) -> Result<Self, TypeError> {
-        match reply.bare() {
-            Reply::Double(number) => Ok(*number),
-            Reply::Integer(integer) => Ok(*integer as Self),
-            other => {
-                let text = other.as_str().ok_or_else(|| mismatch("a number", other))?;
-                text.parse().map_err(|_| TypeError::new("a number", other.kind()))
-            }
-        }
+        integer("an integer (u8)", &reply)
+    }
+
+    /// Text: a list of bytes is one value, and servers have no other.
+    fn list_from_reply(reply: Reply) -> Result<Vec<Self>, TypeError> {
+        text("bytes", &reply).map(<[u8]>::to_vec)
     }
 }
+
+fn integer<T: TryFrom<i64> + FromStr>(wanted: &'static str, reply: &Reply) -> Result<T, TypeError> {
+    if let Some(integer) = reply.as_integer() {
+        return T::try_from(integer)
+            .map_err(|_| TypeError::new(wanted, reply.kind()).with_detail(integer.to_string()));
+    }
+    let text = reply.as_str().ok_or_else(|| mismatch(wanted, reply))?;
+    text.parse().map_err(|_| TypeError::new(wanted, reply.kind()))
+}
+
+macro_rules! floats {
+    ($($type:ty),*) => {$(
+        impl FromReply for $type {
+            fn from_reply(reply: Reply) -> Result<Self, TypeError> {
+                match reply.bare() {
+                    Reply::Double(number) => Ok(*number as Self),
+                    Reply::Integer(integer) => Ok(*integer as Self),
+                    other => {
+                        let text = other.as_str().ok_or_else(|| mismatch("a number", other))?;
+                        text.parse().map_err(|_| TypeError::new("a number", other.kind()))
+                    }
+                }
+            }
+        }
+    )*};
+}
+floats!(f32, f64);
 
 impl FromReply for bool {
     fn from_reply(reply: Reply) -> Result<Self, TypeError> {
@@ -162,77 +232,10 @@ impl<T: FromReply> FromReply for Option<T> {
     }
 }
 
-impl<T: FromReply> FromReply for Vec<T> {
-    fn from_reply(reply: Reply) -> Result<Self, TypeError> {
-        elements("an array", reply)?.into_iter().map(T::from_reply).collect()
-    }
-}
-
-fn elements(wanted: &'static str, reply: Reply) -> Result<Vec<Reply>, TypeError> {
-    match reply.without_attributes() {
-        Reply::Array(elements) | Reply::Set(elements) => Ok(elements),
-        other => Err(mismatch(wanted, &other)),
-    }
-}
-
-impl<K, V, S> FromReply for HashMap<K, V, S>
-where
-    K: FromReply + Eq + Hash,
-    V: FromReply,
-    S: BuildHasher + Default,
-{
-    fn from_reply(reply: Reply) -> Result<Self, TypeError> {
-        entries(reply)?.into_iter().map(typed_entry).collect()
-    }
-}
-
-impl<K: FromReply + Ord, V: FromReply> FromReply for BTreeMap<K, V> {
-    fn from_reply(reply: Reply) -> Result<Self, TypeError> {
-        entries(reply)?.into_iter().map(typed_entry).collect()
-    }
-}
-
-fn typed_entry<K: FromReply, V: FromReply>((key, value): (Reply, Reply)) -> Result<(K, V), TypeError> {
-    Ok((K::from_reply(key)?, V::from_reply(value)?))
-}
-
-/// Key and value pairs: a RESP3 map, or the flat array of RESP2.
-fn entries(reply: Reply) -> Result<Vec<(Reply, Reply)>, TypeError> {
-    match reply.without_attributes() {
-        Reply::Map(entries) => Ok(entries),
-        Reply::Array(flat) if flat.len() % 2 == 0 => {
-            let mut flat = flat.into_iter();
-            Ok(std::iter::from_fn(|| Some((flat.next()?, flat.next()?))).collect())
-        }
-        other => Err(mismatch("a map", &other)),
-    }
-}
-
-macro_rules! tuples {
-    ($($length:literal: $($name:ident)+;)*) => {$(
-        impl<$($name: FromReply),+> FromReply for ($($name,)+) {
-            fn from_reply(reply: Reply) -> Result<Self, TypeError> {
-                const WANTED: &str = concat!("an array of ", stringify!($length), " elements");
-                let elements = elements(WANTED, reply)?;
-                if elements.len() != $length {
-                    let found = format!("it has {} elements", elements.len());
-                    return Err(TypeError::new(WANTED, "an array").with_detail(found));
-                }
-                let mut elements = elements.into_iter();
-                Ok(($($name::from_reply(elements.next().unwrap_or(Reply::Nil))?,)+))
-            }
-        }
-    )*};
-}
-tuples! {
-    1: A;
-    2: A B;
-    3: A B C;
-    4: A B C D;
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
     use super::*;
 
     fn bulk(text: &'static str) -> Reply {
@@ -244,7 +247,12 @@ mod tests {
         assert_eq!(String::from_reply(bulk("a")), Ok("a".to_owned()));
         assert_eq!(i64::from_reply(bulk("-7")), Ok(-7));
         assert_eq!(u16::from_reply(Reply::Integer(65535)), Ok(65535));
-        assert_eq!(f64::from_reply(bulk("1.5")), Ok(1.5));
+        assert_eq!((u8::from_reply(bulk("7")), i8::from_reply(Reply::Integer(-7))), (Ok(7), Ok(-7)));
+        assert_eq!((f64::from_reply(bulk("1.5")), f32::from_reply(Reply::Double(0.5))), (Ok(1.5), Ok(0.5)));
+        assert_eq!(Vec::<u8>::from_reply(bulk("\0a")), Ok(vec![0, b'a']));
+        assert_eq!(Vec::<Vec<u8>>::from_reply(Reply::Array(vec![bulk("a")])), Ok(vec![vec![b'a']]));
+        assert_eq!(Box::<str>::from_reply(bulk("a")).as_deref(), Ok("a"));
+        assert_eq!(Arc::<str>::from_reply(bulk("a")).as_deref(), Ok("a"));
         assert_eq!(bool::from_reply(Reply::Simple(Bytes::from_static(b"OK"))), Ok(true));
         assert_eq!(Option::<i64>::from_reply(Reply::Nil), Ok(None));
         assert_eq!(Vec::<i64>::from_reply(Reply::Set(vec![Reply::Integer(1), bulk("2")])), Ok(vec![1, 2]));
@@ -262,6 +270,8 @@ mod tests {
         assert!(nil.ends_with("; an Option accepts nil, too"), "{nil}");
         assert!(String::from_reply(Reply::Bulk(Bytes::from_static(b"\xff"))).is_err());
         assert!(u16::from_reply(Reply::Integer(65536)).is_err());
+        assert!(u8::from_reply(Reply::Integer(256)).is_err());
+        assert!(Vec::<u8>::from_reply(Reply::Array(vec![Reply::Integer(1)])).is_err());
         assert!(i64::from_reply(bulk("many")).is_err());
         assert!(bool::from_reply(Reply::Integer(2)).is_err());
         assert!(<(i64, i64)>::from_reply(Reply::Array(vec![Reply::Integer(1)])).is_err());

@@ -18,7 +18,7 @@
 //! announced address that does not answer is tried at the seed's host, unless a rule or the provider's profile says where
 //! to dial. See [`Config`] for rules and [`topology::address`] for what exactly is accepted.
 //!
-//! Start with [`Client`], [`Config`] and [`Error`]. The [`manual`] explains behaviour in chapters:
+//! Start with [`Client`], [`Config`] and [`Error`]; [`hosted`] is for programs without a tokio runtime. The [`manual`] explains behaviour in chapters:
 //!
 //! - [redirects and the topology](manual::redirects)
 //! - [retries, and what an error says about execution](manual::retries)
@@ -28,6 +28,7 @@
 //! - [runtimes, and how a program ends](manual::runtimes)
 //! - [limits, memory and time-outs](manual::bounds)
 //! - [cargo features, metrics, events and log lines](manual::features)
+//! - [coming from redis-rs, fred or node-redis](manual::migrating)
 
 mod api;
 mod certificate;
@@ -39,6 +40,7 @@ mod connect;
 pub mod error;
 mod event;
 mod from_reply;
+pub mod hosted;
 mod lane;
 pub mod manual;
 mod observe;
@@ -49,7 +51,7 @@ mod runtime;
 mod tls;
 
 // The public interface is:
-pub use api::{Client, NodeStatus};
+pub use api::{Batch, Client, NodeStatus};
 pub use certificate::{Certificate, UtcMinute};
 pub use command::{Command, ToArg, cmd};
 pub use config::settings::Settings;
@@ -60,7 +62,7 @@ pub use event::{CAPACITY as EVENT_CAPACITY, CERTIFICATE_NOTICE_DAYS, Event, Even
 pub use from_reply::FromReply;
 pub use tls::{Tls, TlsVersion, warn_if_exposed};
 pub use truename_resp as resp;
-pub use truename_resp::{Reply, Untrusted};
+pub use truename_resp::{RawFrame, Reply, Untrusted};
 pub use truename_topology as topology;
 
 /// The README's examples compile.

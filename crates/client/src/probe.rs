@@ -2,8 +2,8 @@
 //!
 //! A probe makes fresh connections, one for each way to a node, and reports every step of them. It never changes anything
 //! on a server. [`examine`] is the only entry, and has an example.
-//!
-//! What is found out about one node is a `report`; what follows from the reports as a whole is in `verdict`.
+
+// What is found out about one node is a `report`; what follows from the reports as a whole is in `verdict`.
 
 mod report;
 mod verdict;
@@ -15,7 +15,7 @@ use truename_resp::Reply;
 use truename_topology::{Disagreement, Endpoint, Skipped, SlotMap, View};
 
 pub use self::report::NodeReport;
-use crate::cluster::{Answer, ask_seeds, slots};
+use crate::cluster::{SourceAnswer, ask_seeds, slots};
 use crate::config::Config;
 use crate::connect::{Connector, Target, Transport, Wire, handshake_cause};
 use crate::error::{Cause, Error, NodeFailure, Phase, Remedy};
@@ -132,8 +132,8 @@ pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
     match view {
         Err(failures) => report.failures = failures,
         Ok(said) => match said.answer {
-            Answer::NotACluster => report.is_single_node = true,
-            Answer::View(view) => {
+            SourceAnswer::NotACluster => report.is_single_node = true,
+            SourceAnswer::View(view) => {
                 let map = SlotMap::from_view(&view);
                 let targets: Vec<Target> =
                     map.nodes().iter().map(|node| Target::announced(node, &said.source.seed)).collect();
@@ -197,7 +197,7 @@ async fn examine_one(connector: &Connector, target: &Target, deadline: Instant) 
 /// What the node thinks of the topology. A node that does not answer has no opinion, which does not count as a fault here.
 async fn view_of(wire: &mut Wire<Transport>, target: &Target, deadline: Instant) -> Option<View> {
     match tokio::time::timeout_at(deadline, slots(wire, target)).await {
-        Ok(Ok(Answer::View(view))) => Some(*view),
+        Ok(Ok(SourceAnswer::View(view))) => Some(*view),
         _ => None,
     }
 }

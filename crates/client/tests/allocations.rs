@@ -3,6 +3,7 @@
 //! Everything runs on one thread, so that the counter sees the caller's side and the driver's. What is counted is
 //! the steady state: buffers and waiters have grown to their size before.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! Every form in which servers announce endpoints, made by rewriting what real ones say: in `CLUSTER SLOTS` and in
 //! redirects alike.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

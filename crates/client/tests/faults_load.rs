@@ -1,6 +1,9 @@
 //! Many at once: cancelled calls by the hundred thousand, a herd of clients that meet the same outage, and a process
 //! that runs out of file descriptors.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod measure;
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::fs::File;
@@ -11,9 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use measure::alone;
+use measure::process::{Role, open_sockets};
 use support::info::all_executions;
-use support::process::{Role, open_sockets};
-use support::{alone, config, eventually, key_of, proxied_lab, spread_keys};
+use support::{config, eventually, key_of, proxied_lab, spread_keys};
 use tokio::time::{Instant, sleep};
 use truename::{Client, Config, Error, Event, Notice, cmd};
 use truename_lab::{Ending, Fault, Lab, LabNode, Profile};

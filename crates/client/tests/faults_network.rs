@@ -1,17 +1,18 @@
 //! The network's faults, by a proxy in front of every node: black holes, resets, cuts at every byte, slow and
 //! chopped streams, and bytes that no server sent.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod measure;
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::time::Duration;
 
+use measure::pace::Pace;
+use measure::process::{idle_cpu, open_sockets};
+use measure::{alone, in_company, split_keys};
 use support::history::History;
-use support::pace::Pace;
-use support::process::{idle_cpu, open_sockets};
-use support::{
-    alone, config, connect, eventually, in_company, key_of, proxied_lab, proxied_server, split_keys,
-    spread_keys,
-};
+use support::{config, connect, eventually, key_of, proxied_lab, proxied_server, spread_keys};
 use tokio::time::{Instant, sleep};
 use truename::{Client, Config, Error, cmd};
 use truename_lab::{Cut, CutPoint, Direction, Ending, Fault, FaultProxy, Lab, Profile};

@@ -1,17 +1,19 @@
 //! Trouble with processes: servers killed, frozen and restarted one by one or all at once, and a client that was
 //! itself frozen.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod measure;
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::time::Duration;
 
+use measure::pace::Pace;
+use measure::process::{Role, idle_cpu, open_sockets};
+use measure::{alone, in_company, split_keys};
 use support::history::History;
 use support::info::executions;
-use support::pace::Pace;
-use support::process::{Role, idle_cpu, open_sockets};
-use support::{
-    alone, config, eventually, in_company, key_of, proxied_lab, proxied_server, split_keys, spread_keys,
-};
+use support::{config, eventually, key_of, proxied_lab, proxied_server, spread_keys};
 use tokio::time::{Instant, sleep};
 use truename::{Client, Config, Error, cmd};
 use truename_lab::{Lab, Profile};

@@ -1,6 +1,9 @@
-//! What a machine can run out of besides file descriptors (those are in `faults_load.rs`): a name service that
+//! What a machine can run out of besides file descriptors (those are in `faults_load.rs`): DNS that
 //! answers, and ports to dial from.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod measure;
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,9 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use support::pace::Pace;
-use support::process::{Role, idle_cpu};
-use support::{alone, config, eventually, in_company, key_of, proxied_lab, split_keys, tell};
+use measure::pace::Pace;
+use measure::process::{Role, idle_cpu};
+use measure::{alone, in_company, split_keys};
+use support::{config, eventually, key_of, proxied_lab, tell};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use truename::error::{Phase, Remedy};
@@ -21,7 +25,7 @@ use truename_lab::{Ending, Lab, Profile};
 const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
 
-/// A name service that knows all names of a lab, and answers nobody while it is told not to.
+/// A resolver that knows all names of a lab, and answers nobody while it is told not to.
 #[derive(Clone)]
 struct Names {
     known: Arc<Vec<(String, IpAddr)>>,
@@ -59,7 +63,7 @@ async fn named_lab() -> (Lab, Names, Config) {
         Lab::builder(Profile::PerNodeCerts).shards(3).replicas(0).start().await.expect("the lab starts");
     let names = Names::of(&lab);
     let config = Config::new()
-        .root_nodes(lab.seeds())
+        .seeds(lab.seeds())
         .tls(Tls::new().ca_pem(lab.ca_pem().expect("a TLS lab")).expect("the lab's CA"))
         .password(lab.password().expect("a password"))
         .resolver(names.resolver());
@@ -100,7 +104,7 @@ async fn f28_a_lookup_that_never_ends_delays_no_seed_that_has_an_address() {
     let lab = proxied_lab(Profile::Plain).await;
     let silent = |_: &str, _: u16| -> Lookup { Box::pin(std::future::pending()) };
     let config = Config::new().plaintext().seed("silent.lab.test", 7000);
-    let config = config.root_nodes(lab.seeds()).resolver(silent);
+    let config = config.seeds(lab.seeds()).resolver(silent);
     let started = Instant::now();
     let client = Client::connect(&config.password(lab.password().expect("one"))).await.expect("connected");
     assert!(started.elapsed() <= 2 * SECOND, "{:?}", started.elapsed());

@@ -1,5 +1,6 @@
 //! Certificates that go bad, are renewed, or are wrong on one node only, while the client runs.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::time::Duration;

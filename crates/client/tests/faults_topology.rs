@@ -1,15 +1,17 @@
 //! The cluster itself changes or refuses: failovers, nodes that leave and come, refusals of every kind, and holes.
 //! Slots that move are in `faults_slots.rs`, other clusters at known addresses in `faults_strangers.rs`.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod measure;
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::time::Duration;
 
+use measure::process::open_sockets;
+use measure::split_keys;
 use support::history::History;
-use support::process::open_sockets;
-use support::{
-    config, connect, eventually, key_of, proxied_lab, proxied_server, split_keys, spread_keys, tell,
-};
+use support::{config, connect, eventually, key_of, proxied_lab, proxied_server, spread_keys, tell};
 use tokio::time::{Instant, sleep};
 use truename::topology::Slot;
 use truename::{Client, Config, Error, Event, Notice, cmd};
@@ -104,7 +106,7 @@ async fn f10_a_node_that_left_is_let_go_and_found_again_when_it_returns() {
     eventually("the client knows two nodes", 5 * SECOND, two).await;
     client.execute::<()>(cmd("SET").arg(&key).arg("after")).await.expect("served by node 0");
     assert_eq!(tell(&lab, 0, &["GET", &key]).await.as_str(), Some("after"));
-    eventually("it is let go", 5 * SECOND, || async { lab.proxy(2).traffic().open == 0 }).await;
+    eventually("it is dropped", 5 * SECOND, || async { lab.proxy(2).traffic().open == 0 }).await;
     let watched = Instant::now();
     while watched.elapsed() < 3 * SECOND {
         assert_eq!(client.nodes().len(), 2, "the view of a node that left was adopted");

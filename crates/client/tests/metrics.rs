@@ -1,5 +1,6 @@
 //! What an installed recorder gets to see. Needs the cargo feature `metrics`.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::collections::HashMap;

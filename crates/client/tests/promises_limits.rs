@@ -1,14 +1,18 @@
 //! Limits that one caller meets and that must not affect others: replies of any legal shape, memory after large ones, and
 //! room that is not taken up.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod measure;
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use measure::{alone, in_company};
 use support::info::executions;
-use support::{alone, config, eventually, in_company, one_node, tell, warm_client};
+use support::{config, eventually, one_node, tell, warm_client};
 use truename::resp::Limits;
 use truename::{Error, Reply, cmd};
 use truename_lab::Profile;

@@ -4,13 +4,16 @@
 //! The stranger of these tests is a real node of the cluster that announces a name of its own, with a certificate that the
 //! trusted authority signed: as an attacker has who can influence a topology and has a certificate of a public authority.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod measure;
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use measure::process::Role;
 use support::info::executions;
-use support::process::Role;
 use support::{config, eventually, key_of, set, tell};
 use truename::error::{ConnectError, Phase, Remedy};
 use truename::topology::{IdentityName, IdentityPolicy, IdentitySource, Slot};

@@ -15,6 +15,7 @@
 //! repeat the first number; they are printed and not judged. `lane::write_tests` counts the calls on the
 //! client's side of an in-memory stream; `bench/README.md` explains how to trace a process.
 
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::time::Duration;

@@ -57,5 +57,5 @@ pub use error::LabError;
 pub use fault::{Announced, Cut, CutPoint, Direction, Ending, Fault, FaultProxy, Traffic};
 pub use forward::Forwarder;
 pub use node::LabNode;
-pub use plan::Role;
 pub use profile::Profile;
+pub use truename_topology::Role;

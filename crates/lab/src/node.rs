@@ -11,7 +11,9 @@ use truename_resp::Reply;
 
 use crate::LabError;
 use crate::admin::Admin;
-use crate::plan::{NodePlan, Role};
+use truename_topology::Role;
+
+use crate::plan::NodePlan;
 use crate::server::Server;
 
 const RESTART_DEADLINE: Duration = Duration::from_secs(10);

@@ -7,6 +7,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use truename_topology::Role;
+
 use crate::config::{LabConfig, MOST_NODES};
 use crate::nodes_conf::BUS_OFFSET;
 use crate::subnet::{Subnet, is_free};
@@ -35,15 +37,6 @@ pub(crate) struct Site {
     subnet: Subnet,
     azure_seed: String,
     fault_proxies: bool,
-}
-
-/// What a node does in its shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Serves slots.
-    Primary,
-    /// Follows its shard's primary.
-    Replica,
 }
 
 /// What one node will be.

@@ -5,7 +5,7 @@
 #[error("invalid RESP at byte {at}: {kind}")]
 #[non_exhaustive]
 pub struct DecodeError {
-    /// Where the offending header or payload starts, in bytes since the decoder was made.
+    /// Where the offending header or payload starts, in bytes since the decoder or the framer was made.
     pub at: u64,
     /// What is wrong there.
     pub kind: DecodeErrorKind,

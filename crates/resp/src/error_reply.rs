@@ -11,7 +11,7 @@ use crate::Untrusted;
 /// Shown in place of text that is not UTF-8.
 const NOT_UTF8: &str = "(not UTF-8)";
 
-/// What a server said when it refused a command: `-CODE text`, or the same as a bulk error.
+/// An error reply: `-CODE text`, or the same as a bulk error.
 ///
 /// The accessors give its words as they came; `Display` gives them as [`Untrusted`] text, fit for a terminal or a log.
 ///

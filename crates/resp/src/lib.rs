@@ -1,6 +1,7 @@
 //! RESP2 and RESP3, the wire protocol of Redis and Valkey, without any I/O.
 //!
-//! Bytes that arrived go into a [`Decoder`], which hands out [`Frame`]s; commands are written by [`encode`].
+//! Bytes that arrived go into a [`Decoder`], which hands out [`Frame`]s; commands are written by [`encode`]. Whoever
+//! wants the bytes of a reply rather than its values uses a [`Framer`] instead, which hands out [`RawFrame`]s.
 //! There is no socket, no runtime and no clock in this crate, so everything it does can be tested with
 //! byte strings, and it can sit below any transport.
 //!
@@ -31,7 +32,9 @@
 //!   the same frames and the same error.
 //! - **Memory follows what arrived,** never what a header announced, and [`Limits::memory`] bounds it for one frame in
 //!   total.
-//! - **No panic, and errors are final.** The first violation poisons the decoder: after it nothing says where
+//! - **The framer agrees with the decoder:** the same frames end at the same bytes, and what one refuses, the other refuses
+//!   with the same error. Both follow the same code for every rule and every limit.
+//! - **No panic, and errors are final.** The first violation poisons the decoder or the framer: after it nothing says where
 //!   the next reply begins, so the connection must be closed.
 //!
 //! # Grammar
@@ -69,14 +72,20 @@ mod decode;
 mod error;
 mod error_reply;
 mod frame;
+mod framer;
+mod grammar;
 mod limits;
+mod raw_frame;
 mod reply;
+mod scan;
 mod untrusted;
 
 pub use decode::Decoder;
 pub use error::{DecodeError, DecodeErrorKind};
 pub use error_reply::ErrorReply;
 pub use frame::{Frame, Push};
+pub use framer::Framer;
 pub use limits::Limits;
+pub use raw_frame::RawFrame;
 pub use reply::{Attributed, Reply, Verbatim};
 pub use untrusted::{Untrusted, UntrustedUpTo};

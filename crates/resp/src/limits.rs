@@ -1,4 +1,4 @@
-//! What the decoder refuses, whatever a server announces.
+//! What the decoder and the framer refuse, whatever a server announces.
 
 /// Bounds on what one frame may hold. Beyond them decoding fails.
 ///
@@ -49,10 +49,34 @@ impl Limits {
     /// moved, or a box of its own for attributes.
     pub const BYTES_PER_VALUE: usize = 160;
 
+    /// No limits but the depth, for what has been within some before.
+    pub(crate) const NONE: Self = Self {
+        depth: Self::MAX_DEPTH,
+        elements: usize::MAX,
+        bulk_len: usize::MAX,
+        line_len: usize::MAX,
+        values: usize::MAX,
+        bytes: usize::MAX,
+    };
+
     /// The most memory in bytes that a frame within these limits takes while it arrives: its values and its texts, and
     /// the texts once more where a streamed string is put together. See the [example](Limits#examples).
     pub const fn memory(&self) -> usize {
         self.values.saturating_mul(Self::BYTES_PER_VALUE).saturating_add(self.bytes.saturating_mul(2))
+    }
+
+    /// What is in force of them. A single text is bounded by the whole budget too, depth by what the stack of a thread
+    /// bears, and a number fits always.
+    pub(crate) fn effective(self) -> Self {
+        let bytes = self.bytes.max(64);
+        Self {
+            depth: self.depth.min(Self::MAX_DEPTH),
+            bulk_len: self.bulk_len.min(bytes),
+            line_len: self.line_len.min(bytes),
+            values: self.values.max(1),
+            bytes,
+            ..self
+        }
     }
 
     /// Sets how many values one frame may hold in total. See the [example](Limits#examples).

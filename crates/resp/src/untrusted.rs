@@ -20,7 +20,7 @@ use std::fmt::{self, Write};
 ///
 /// assert_eq!(Untrusted("ERR no such key").to_string(), "ERR no such key");
 /// assert_eq!(Untrusted("\u{1b}[2Jall is well\n").to_string(), "\\u{1b}[2Jall is well\\n");
-/// assert_eq!(Untrusted("a long story").up_to(6).to_string(), "a long… (6 characters more)");
+/// assert_eq!(Untrusted("a long story").up_to(6).to_string(), "a long… (6 more characters)");
 /// // U+202E turns the reading direction of what follows.
 /// assert!(Untrusted::is_harmless('é') && !Untrusted::is_harmless('\u{202e}'));
 /// ```
@@ -64,7 +64,8 @@ impl fmt::Display for UntrustedUpTo<'_> {
         }
         match rest.count() {
             0 => Ok(()),
-            more => write!(f, "… ({more} characters more)"),
+            1 => f.write_str("… (1 more character)"),
+            more => write!(f, "… ({more} more characters)"),
         }
     }
 }
@@ -103,9 +104,9 @@ mod tests {
     fn what_is_longer_than_the_bound_says_so() {
         let text = "é".repeat(Untrusted::LENGTH + 1);
         let shown = Untrusted(&text).to_string();
-        assert_eq!(shown, format!("{}… (1 characters more)", "é".repeat(Untrusted::LENGTH)));
+        assert_eq!(shown, format!("{}… (1 more character)", "é".repeat(Untrusted::LENGTH)));
         assert_eq!(Untrusted(&text).up_to(usize::MAX).to_string(), text);
         assert_eq!(Untrusted("ab").up_to(2).to_string(), "ab");
-        assert_eq!(Untrusted("ab").up_to(0).to_string(), "… (2 characters more)");
+        assert_eq!(Untrusted("ab").up_to(0).to_string(), "… (2 more characters)");
     }
 }

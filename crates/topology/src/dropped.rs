@@ -1,7 +1,8 @@
-//! [`Dropped`]: metadata of a node that is not what it claims to be, and was left out when it was parsed.
-//!
-//! Must stay true: whatever a peer writes into an id, a host name or a zone, what a [`View`](crate::View) holds of it is
-//! printable ASCII of bounded length. The node itself stays, without the part; so does the rest of the view.
+//! [`Dropped`]: metadata of a node that is not what it claims to be, and was left out when it was parsed. The node itself
+//! stays, without the part; so does the rest of the view.
+
+// Must stay true: whatever a peer writes into an id, a host name or a zone, what a view holds of it is printable ASCII of
+// bounded length.
 
 use std::fmt;
 

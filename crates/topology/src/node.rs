@@ -123,9 +123,9 @@ pub struct AnnouncedNode {
     pub endpoint: Endpoint,
     /// The node's id. Servers before 4.0 do not send it.
     pub id: Option<NodeId>,
-    /// A host name beside the endpoint (`hostname` metadata, 7.0). Never empty, never the endpoint's host.
+    /// A host name in addition to the endpoint (`hostname` metadata, 7.0). Never empty, never the endpoint's host.
     pub hostname: Option<Arc<str>>,
-    /// An IP address beside the endpoint (`ip` metadata, 7.0). Never the endpoint's host.
+    /// An IP address in addition to the endpoint (`ip` metadata, 7.0). Never the endpoint's host.
     pub ip: Option<IpAddr>,
     /// Primary or replica.
     pub role: Role,
@@ -175,7 +175,7 @@ impl AnnouncedNode {
         self
     }
 
-    /// Sets the host name reported beside the endpoint. Nothing said (`""`), unknown (`?`) and a repetition
+    /// Sets the host name reported in addition to the endpoint. Nothing said (`""`), unknown (`?`) and a repetition
     /// of the endpoint's host all mean that there is none. See the [example](AnnouncedNode#examples).
     #[must_use]
     pub fn with_hostname(mut self, hostname: &str) -> Self {
@@ -184,7 +184,7 @@ impl AnnouncedNode {
         self
     }
 
-    /// Sets the IP address reported beside the endpoint, unless it is the endpoint's host. See the
+    /// Sets the IP address reported in addition to the endpoint, unless it is the endpoint's host. See the
     /// [example](AnnouncedNode#examples).
     #[must_use]
     pub fn with_ip(mut self, ip: IpAddr) -> Self {

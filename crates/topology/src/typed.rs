@@ -1,7 +1,7 @@
 //! [`Typed`]: what a person typed, on its way into an error about it.
-//!
-//! Must stay true: text that holds an `@` is never repeated, because what precedes one is where people put passwords,
-//! also in places that take none.
+
+// Must stay true: text that holds an `@` is never repeated, because what precedes one is where people put passwords, even
+// in places that take none.
 
 use std::fmt;
 

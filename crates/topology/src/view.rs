@@ -147,14 +147,14 @@ pub struct OpenSlot {
     /// The slot.
     pub slot: Slot,
     /// Which end of the move the node that answered is.
-    pub direction: Direction,
+    pub side: MigrationSide,
     /// The id of the node at the other end.
     pub peer: NodeId,
 }
 
 /// Which end of a slot's move a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
+pub enum MigrationSide {
     /// The slot is leaving: requests for missing keys are answered with ASK.
     Migrating,
     /// The slot is arriving: requests are served after ASKING.

@@ -4,7 +4,7 @@ mod common;
 
 use common::{PROTOS, array, bulk, endpoint, int, map, range};
 use truename_resp::{Attributed, ErrorReply, Reply, Verbatim};
-use truename_topology::view::{Direction, SkipReason};
+use truename_topology::view::{MigrationSide, SkipReason};
 use truename_topology::{Health, Role, SlotMap, View, ViewError, parse_nodes, parse_shards, parse_slots};
 
 fn hosts(view: &View) -> Vec<(usize, Option<String>, Vec<String>)> {
@@ -243,8 +243,8 @@ fn nodes_text() {
     use Health::{Failed, Online, Unknown};
     assert_eq!(health, [Online, Online, Online, Unknown, Failed]);
     let open: Vec<_> =
-        view.open_slots.iter().map(|open| (open.slot.value(), open.direction, open.peer.as_str())).collect();
-    assert_eq!(open, [(93, Direction::Importing, "292f"), (77, Direction::Migrating, "67ed")]);
+        view.open_slots.iter().map(|open| (open.slot.value(), open.side, open.peer.as_str())).collect();
+    assert_eq!(open, [(93, MigrationSide::Importing, "292f"), (77, MigrationSide::Migrating, "67ed")]);
 }
 
 #[test]

@@ -47,9 +47,12 @@ fn the_majority_wins_and_the_dispute_is_reported() {
         adopted: Some(endpoint("b:2")),
         claims: vec![(Some(endpoint("b:1")), vec![0]), (Some(endpoint("b:2")), vec![1, 2])],
     };
-    let words = "slots 8192-16383: b:2 adopted; claimed by b:1 (1 of the views), b:2 (2 of the views)";
+    let words = "slots 8192-16383: b:2 adopted; claimed by b:1 (1 view), b:2 (2 views)";
     assert_eq!(disagreement.to_string(), words);
     assert_eq!(reconciled.disagreements, [disagreement]);
+    // One slot was "slots 7".
+    let single = Disagreement::Owner { range: range(7, 7), adopted: None, claims: vec![(None, vec![0])] };
+    assert_eq!(single.to_string(), "slot 7: no node adopted; claimed by no node (1 view)");
 }
 
 #[test]
@@ -118,8 +121,8 @@ fn owners_are_compared_by_id() {
     let reconciled = reconcile(&[at("10.0.0.4:1"), at("[2001:db8::4]:1")], None);
     assert_eq!(reconciled.map.nodes().len(), 1);
     let told: Vec<String> = reconciled.disagreements.iter().map(Disagreement::to_string).collect();
-    let words = "node id-1: 10.0.0.4:1 is used; announced as 10.0.0.4:1 (1 of the views), \
-                 [2001:db8::4]:1 (1 of the views)";
+    let words = "node id-1: 10.0.0.4:1 is used; announced as 10.0.0.4:1 (1 view), \
+                 [2001:db8::4]:1 (1 view)";
     assert_eq!(told, [words]);
 }
 

@@ -38,7 +38,7 @@ struct Truth(Vec<TrueShard>);
 type TrueShard = (Vec<(u16, u16)>, Vec<Member>);
 
 impl Truth {
-    /// Shards with so many replicas each, in a network of their own.
+    /// Shards with this many replicas each, in a network of their own.
     fn new(replicas: &[usize], network: &str) -> Self {
         let count = replicas.len();
         let width = 16384 / count as u16;
@@ -235,7 +235,7 @@ fn what_changed_is_adopted() {
     let all = |truth: &Truth| vec![node(truth), node(truth), node(truth), seed(truth)];
     let changes: Vec<Change> = vec![
         ("failover", before.clone(), failover.clone(), all(&failover), true),
-        ("failover, told by one node", before.clone(), failover.clone(), vec![node(&failover)], true),
+        ("failover, reported by one node", before.clone(), failover.clone(), vec![node(&failover)], true),
         ("scale-out", before.clone(), scaled.clone(), all(&scaled), true),
         (
             "scale-out, not known to one yet",
@@ -244,7 +244,7 @@ fn what_changed_is_adopted() {
             vec![node(&before), node(&scaled), seed(&scaled)],
             true,
         ),
-        ("scale-out, told by one node", before.clone(), scaled.clone(), vec![node(&scaled)], false),
+        ("scale-out, reported by one node", before.clone(), scaled.clone(), vec![node(&scaled)], false),
         ("scale-in", scaled.clone(), before.clone(), all(&before), true),
         ("a node at another address", before.clone(), readdressed.clone(), all(&readdressed), true),
         (
@@ -261,16 +261,22 @@ fn what_changed_is_adopted() {
             vec![node(&before), node(&readdressed)],
             false,
         ),
-        ("the same, told by one node", before.clone(), readdressed.clone(), vec![node(&readdressed)], false),
         (
-            "the same, told by a minority with the seed",
+            "the same, reported by one node",
+            before.clone(),
+            readdressed.clone(),
+            vec![node(&readdressed)],
+            false,
+        ),
+        (
+            "the same, reported by a minority with the seed",
             before.clone(),
             readdressed.clone(),
             vec![node(&before), node(&before), seed(&readdressed)],
             false,
         ),
         ("all nodes at other addresses", before.clone(), moved.clone(), all(&moved), true),
-        ("the same, told by the seed alone", before.clone(), moved.clone(), vec![seed(&moved)], true),
+        ("the same, reported by the seed alone", before.clone(), moved.clone(), vec![seed(&moved)], true),
         (
             "the same, two old nodes are left",
             before.clone(),
@@ -294,7 +300,7 @@ fn what_changed_is_adopted() {
             true,
         ),
         (
-            "other nodes, told by a node",
+            "other nodes, reported by a node",
             before.clone(),
             others.clone(),
             vec![node(&others), node(&others)],
@@ -302,14 +308,14 @@ fn what_changed_is_adopted() {
         ),
         ("host names", before.clone(), renamed.clone(), all(&renamed), true),
         (
-            "host names, told by one node",
+            "host names, reported by one node",
             before.clone(),
             renamed.clone(),
             vec![node(&renamed), node(&before), seed(&before)],
             false,
         ),
         (
-            "one node at another address, told by its seed",
+            "one node at another address, reported by its seed",
             one.clone(),
             one_moved.clone(),
             vec![seed(&one_moved)],
@@ -380,20 +386,18 @@ fn disputes_in_words() {
     };
     assert_eq!(
         words(Lie::OneAddress),
-        [
-            "node s0n0: old.s0n0:7321 is used; announced as evil:1 (1 of the views), old.s0n0:7321 (2 of the views)"
-        ]
+        ["node s0n0: old.s0n0:7321 is used; announced as evil:1 (1 view), old.s0n0:7321 (2 views)"]
     );
     assert_eq!(
         words(Lie::Hostnames)[0],
-        "node s0n0: old.s0n0:7321 is used; announced as old.s0n0:7321 (evil) (1 of the views), \
-         old.s0n0:7321 (2 of the views)"
+        "node s0n0: old.s0n0:7321 is used; announced as old.s0n0:7321 (evil) (1 view), \
+         old.s0n0:7321 (2 views)"
     );
     assert_eq!(
         words(Lie::ExtraReplica),
         [
-            "node x: not used yet; announced as evil.x:7120 (1 of the views)",
-            "evil.x:7120 is not used as a replica of old.s0n0:7321; 1 of 3 views name it",
+            "node x: not used yet; announced as evil.x:7120 (1 view)",
+            "evil.x:7120 is not used as a replica of old.s0n0:7321; named by 1 of 3 views",
         ]
     );
 }

@@ -7,6 +7,7 @@
 //! | target | reads | must hold for every input, besides that nothing panics |
 //! |---|---|---|
 //! | [`resp()`] | a stream of RESP | the same frames and the same error however it is cut; memory follows what arrived |
+//! | [`framer()`] | the same | the frames and the error of the decoder, at the same bytes; memory is bounded |
 //! | [`topology()`] | replies to `CLUSTER SLOTS`, `SHARDS`, `NODES` | a view is consistent, and nothing out of scope is dialled or proved |
 //! | [`redirect()`] | the text of an error reply | what is shown of a redirect is the same redirect |
 //! | [`url()`] | the URL of a configuration | no error repeats a password |
@@ -18,7 +19,9 @@
 //! be repeated. Where the clock counts (an outdated list), nothing is compared that depends on it.
 
 mod certificate;
+mod framer;
 mod harmless;
+mod pieces;
 mod plan;
 mod random;
 mod redirect;
@@ -29,6 +32,7 @@ mod topology;
 mod url;
 
 pub use certificate::certificate;
+pub use framer::framer;
 pub use random::Random;
 pub use redirect::redirect;
 pub use resp::resp;
@@ -41,8 +45,9 @@ pub use url::url;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("resp", resp),
+    ("framer", framer),
     ("topology", topology),
     ("redirect", redirect),
     ("url", url),

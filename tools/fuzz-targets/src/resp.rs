@@ -7,6 +7,7 @@ use truename::{Error, FromReply};
 use truename_resp::{DecodeError, Decoder, Frame, Limits, Reply};
 
 use crate::harmless::assert_harmless;
+use crate::pieces::pieces;
 use crate::random::Random;
 
 /// Memory for each byte that arrived. The smallest value takes three bytes and up to [`Limits::BYTES_PER_VALUE`], an
@@ -38,7 +39,7 @@ pub fn resp(input: &[u8]) {
 }
 
 /// Limits that even a short input meets.
-fn strict() -> Limits {
+pub(crate) fn strict() -> Limits {
     let limits = Limits::default().with_depth(3).with_elements(8).with_bulk_len(48).with_line_len(40);
     limits.with_values(40).with_bytes(400)
 }
@@ -64,17 +65,6 @@ fn decode<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Out
         assert!(!decoder.is_inside_reply(&read) || !decoder.is_idle() || !read.is_empty());
     }
     (frames, None)
-}
-
-fn pieces<'a>(input: &'a [u8], random: &mut Random) -> Vec<&'a [u8]> {
-    let longest = 1 + random.below(64);
-    let (mut pieces, mut rest) = (Vec::new(), input);
-    while !rest.is_empty() {
-        let (piece, after) = rest.split_at(rest.len().min(1 + random.below(longest)));
-        pieces.push(piece);
-        rest = after;
-    }
-    pieces
 }
 
 /// Compares as text where values differ, because a `nan` is not equal to itself.

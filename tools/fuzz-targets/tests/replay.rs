@@ -69,6 +69,11 @@ fn resp() {
 }
 
 #[test]
+fn framer() {
+    replay("framer", 500);
+}
+
+#[test]
 fn topology() {
     replay("topology", 400);
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use crate::Sources;
 use crate::module::Module;
 
-/// Re-exports that are followed from one path at most: some lead in a circle.
+/// Re-exports that are followed from one path at most: some lead back to themselves.
 const MOST_STEPS: usize = 16;
 
 /// The files of a crate and their uses of each other.
@@ -76,13 +76,13 @@ impl Graph {
         self.uses.len()
     }
 
-    /// A shortest circle of files, if there is any.
+    /// A shortest cycle of files, if there is any.
     #[must_use]
-    pub fn circle(&self) -> Option<Vec<Use>> {
-        let circles = (0..self.files.len()).filter_map(|file| self.way_back(file));
-        let circle = circles.min_by_key(Vec::len)?;
-        let next = circle.iter().cycle().skip(1);
-        Some(circle.iter().zip(next).map(|(from, to)| self.edge(*from, *to)).collect())
+    pub fn cycle(&self) -> Option<Vec<Use>> {
+        let cycles = (0..self.files.len()).filter_map(|file| self.way_back(file));
+        let cycle = cycles.min_by_key(Vec::len)?;
+        let next = cycle.iter().cycle().skip(1);
+        Some(cycle.iter().zip(next).map(|(from, to)| self.edge(*from, *to)).collect())
     }
 
     /// The files of a shortest way from a file to itself.

@@ -1,4 +1,4 @@
-//! The crates of this repository: no circle of files, and the layers of each in their order. ARCHITECTURE.md has the map.
+//! The crates of this repository: no cycle of files, and the layers of each in their order. ARCHITECTURE.md has the map.
 //!
 //! A new file at the top of a crate gets its place here first. A file that does not belong with
 //! the rest of its directory has a row of its own.
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use truename_layers::{Graph, Sources};
 
-/// A crate, from its lowest layer to its root. So many files and uses were found at least when this was written, less a
+/// A crate, from its lowest layer to its root. At least this many files and uses were found when this was written, less a
 /// tenth: a check that finds nothing proves nothing.
 struct Crate {
     directory: &'static str,
@@ -19,9 +19,23 @@ struct Crate {
 const CRATES: [Crate; 8] = [
     Crate {
         directory: "crates/resp",
-        layers: &["untrusted", "error_reply", "error", "limits", "reply", "frame", "encode", "decode", "lib"],
-        files: 14,
-        edges: 28,
+        layers: &[
+            "untrusted",
+            "error_reply",
+            "error",
+            "limits",
+            "reply",
+            "frame",
+            "encode",
+            "grammar",
+            "decode",
+            "scan",
+            "raw_frame",
+            "framer",
+            "lib",
+        ],
+        files: 21,
+        edges: 55,
     },
     Crate {
         directory: "crates/topology",
@@ -68,6 +82,7 @@ const CRATES: [Crate; 8] = [
             // What a user calls.
             "probe",
             "api",
+            "hosted",
             // Documentation alone.
             "manual",
             "lib",
@@ -137,9 +152,11 @@ const CRATES: [Crate; 8] = [
         directory: "tools/fuzz-targets",
         layers: &[
             "random",
+            "pieces",
             "harmless",
             "plan",
             "resp",
+            "framer",
             "topology",
             "redirect",
             "url",
@@ -168,11 +185,11 @@ impl Crate {
 }
 
 #[test]
-fn no_crate_has_a_circle_of_files() {
+fn no_crate_has_a_cycle_of_files() {
     for krate in &CRATES {
-        let circle = Graph::of(&krate.sources()).circle().unwrap_or_default();
-        let circle: Vec<String> = circle.iter().map(|edge| format!("\n  {edge}")).collect();
-        assert!(circle.is_empty(), "a circle of files in {}/src:{}", krate.directory, circle.concat());
+        let cycle = Graph::of(&krate.sources()).cycle().unwrap_or_default();
+        let cycle: Vec<String> = cycle.iter().map(|edge| format!("\n  {edge}")).collect();
+        assert!(cycle.is_empty(), "a cycle of files in {}/src:{}", krate.directory, cycle.concat());
     }
 }
 

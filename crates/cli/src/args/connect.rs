@@ -18,8 +18,9 @@ pub(crate) struct ConnectArgs {
     /// is used unless --plain is given or the URL begins with redis://.
     ///
     /// A URL is rediss://[USER:PASSWORD@]HOST[:PORT],...[/DATABASE][?OPTION=VALUE&...]. Its options are timeout, connect_timeout,
-    /// stall_timeout, refresh, profile, map, verify_as, verify_only, identity, trust, read_from, cacert, cert, key, pin,
-    /// crl, tls_min, name, protocol, lanes and max_exclusive.
+    /// stall_timeout, refresh, profile, map, verify_as, verify_only, identity, trust, cacert, cert, key, pin, crl, tls_min, name,
+    /// read_from, protocol, lanes and max_exclusive. These have no option of their own here: stall_timeout, refresh, name,
+    /// read_from, protocol, lanes and max_exclusive.
     #[arg(value_name = "HOST[:PORT]|URL")]
     pub(crate) host: String,
 
@@ -52,7 +53,7 @@ pub(crate) struct ConnectArgs {
     pub(crate) identity: Option<IdentityPolicy>,
     /// A name, *.suffix, address or network that the cluster may announce besides its seeds' domain; may be repeated
     ///
-    /// Under public authorities a name counts only if it is a seed's, lies under a seed's parent domain, or belongs to
+    /// Under public CAs a name counts only if it is a seed's, lies under a seed's parent domain, or belongs to
     /// the seed's cluster by the provider's rules; other names are not dialled. Not needed with --cacert and an
     /// authority of your own.
     #[arg(long, value_name = "NAME", value_parser = value::trust, help_heading = "TLS")]
@@ -97,20 +98,24 @@ pub(crate) struct ConnectArgs {
         help_heading = "Addresses"
     )]
     pub(crate) profile: Option<&'static Profile>,
-    /// Where to dial nodes, such as 'ip=seed' or '*=seed:+1000'; may be repeated; the first match counts. A rule may end
-    /// in ' pin=sha256/BASE64', a public key that the nodes dialled by it must present
+    /// Where to dial nodes, such as 'ip=seed' or '*=seed:+1000'; may be repeated; the first match counts
+    ///
+    /// RULE is MATCH[:PORT|:LOW-HIGH]=TARGET. MATCH is *, ip, a network (10.0.0.0/8), a host or *.suffix. TARGET is announced,
+    /// seed[:PORT|:+N|:-N], HOST[:PORT|:+N|:-N] or a template of {host}, {port} and {seed}. A rule may end in
+    /// ' pin=sha256/BASE64', a public key that the nodes dialled by it must present.
     #[arg(long, value_name = "RULE", value_parser = value::rule, help_heading = "Addresses")]
     pub(crate) map: Vec<DialRule>,
-    /// The address of a name, HOST:ADDR or HOST:PORT:ADDR; may be repeated
+    /// Connect to ADDR instead of looking HOST up, HOST:ADDR or HOST:PORT:ADDR; may be repeated
     #[arg(long, value_name = "HOST[:PORT]:ADDR", value_parser = value::resolve, help_heading = "Addresses")]
     pub(crate) resolve: Vec<ResolveEntry>,
 
-    /// How long a command may take in total, besides what it asks the server to wait (BLPOP, for example)
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = value::duration, help_heading = "Time")]
-    pub(crate) timeout: Duration,
-    /// How long connecting may take in total
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::duration, help_heading = "Time")]
-    pub(crate) connect_timeout: Duration,
+    /// How long a command may take in total, besides what it asks the server to wait (BLPOP, for example); 5s unless
+    /// the URL says otherwise
+    #[arg(long, value_name = "TIME", value_parser = value::duration, help_heading = "Time")]
+    pub(crate) timeout: Option<Duration>,
+    /// How long connecting may take in total; 10s unless the URL says otherwise
+    #[arg(long, value_name = "TIME", value_parser = value::duration, help_heading = "Time")]
+    pub(crate) connect_timeout: Option<Duration>,
 
     /// Refused, with an explanation, by `context`. So typed values never reach an error of the parser.
     #[arg(short = 'a', long = "password", alias = "pass", num_args = 0..=1, hide = true)]
@@ -118,7 +123,7 @@ pub(crate) struct ConnectArgs {
 }
 
 impl ConnectArgs {
-    /// Whether an option speaks of TLS files or checks.
+    /// Whether an option is about TLS files or checks.
     pub(crate) fn configures_tls(&self) -> bool {
         self.cacert.is_some()
             || self.cert.is_some()

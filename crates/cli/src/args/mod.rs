@@ -45,7 +45,7 @@ pub(crate) struct OutputArgs {
     /// When to use colours; NO_COLOR is respected
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub(crate) color: ColorWhen,
-    /// Log to standard error what happens; -vv: why; -vvv: everything
+    /// Log connections, topologies and refreshes to standard error; -vv: pushes too; -vvv: the libraries underneath too
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
     pub(crate) verbose: u8,
 }
@@ -159,6 +159,26 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// Nothing said which options of a URL have no other form.
+    #[test]
+    fn the_help_says_which_options_only_a_url_has() {
+        let cli = Cli::command();
+        let ping = cli.find_subcommand("ping").unwrap();
+        let host = ping.get_arguments().find(|arg| arg.get_id() == "host").unwrap();
+        let help = host.get_long_help().unwrap().to_string().replace(" and ", ", ");
+        let listed = |intro: &str| {
+            let list = help.split_once(intro).unwrap().1.split('.').next().unwrap();
+            list.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>()
+        };
+        let has_option = |name: &String| {
+            let long = name.replace('_', "-");
+            ping.get_arguments().any(|arg| arg.get_long() == Some(long.as_str()))
+        };
+        let without: Vec<_> =
+            listed("Its options are").into_iter().filter(|name| !has_option(name)).collect();
+        assert_eq!(listed("no option of their own here:"), without);
     }
 
     #[test]

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use truename::error::RouteError;
-use truename::{Client, Command, Error, Reply, Untrusted, cmd};
+use truename::{Client, Command, Error, Reply, cmd};
 
 use crate::args::ExecArgs;
 use crate::context::Target;
@@ -27,28 +26,10 @@ pub(crate) async fn run(target: &Target, args: &ExecArgs, output: &mut Output) -
             output.progress(&format!("(error) {} (from {})", error.reply, error.node));
             return Ok(Exit::Problem);
         }
-        Err(Error::Route(error)) if !output.is_json() && unplaced(&error).is_some() => {
-            let why = unplaced(&error).unwrap_or_default();
-            output.progress(&format!("truename: {why}; say which one with --node-of KEY or --any-node"));
-            return Ok(Exit::Usage);
-        }
         Err(error) => return Err(error.into()),
     }
     client.close();
     Ok(Exit::Ok)
-}
-
-/// What is wrong with a command that does not say which node it is for.
-fn unplaced(error: &RouteError) -> Option<String> {
-    match error {
-        RouteError::SeveralNodes { command } => {
-            Some(format!("{} concerns every node of the cluster", Untrusted(command)))
-        }
-        RouteError::Administrative { command } => {
-            Some(format!("{} acts on the node that executes it", Untrusted(command)))
-        }
-        _ => None,
-    }
 }
 
 fn command(args: &ExecArgs) -> Command<'_> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use truename_resp::RawFrame;
 use truename_topology::{Endpoint, NodeId, Role, SlotMap};
 
 use crate::cluster::Cluster;
@@ -16,7 +17,8 @@ use crate::from_reply::FromReply;
 use crate::router::Router;
 use crate::tls::Tls;
 
-/// A client of one cluster. Clones share everything; dropping the last one ends its connections.
+/// A client of one cluster. Create one per program and clone it into tasks: it is `Send + Sync`, clones share its
+/// connections, and no pool is needed. Dropping the last clone ends the connections.
 ///
 /// [`connect`](Self::connect) and [`execute`](Self::execute) have examples; the [manual](crate::manual) explains the rest.
 ///
@@ -33,6 +35,10 @@ use crate::tls::Tls;
 ///   ([`Config::max_exclusive_connections`]), and its deadline is extended by the time that it may wait. One that waits
 ///   without limit ends when it is answered, when its connection ends, or when its slot moves. Dropping its future closes
 ///   that connection.
+#[doc(alias = "ClusterClient")]
+#[doc(alias = "ConnectionManager")]
+#[doc(alias = "createCluster")]
+#[doc(alias = "pool")]
 #[derive(Clone)]
 pub struct Client {
     handle: Arc<Handle>,
@@ -75,7 +81,7 @@ impl Client {
     /// use truename::{Client, Config, Error};
     ///
     /// let config = Config::new()
-    ///     .root_nodes([("redis-1.example.net", 6379), ("redis-2.example.net", 6379)])
+    ///     .seeds([("redis-1.example.net", 6379), ("redis-2.example.net", 6379)])
     ///     .seed("redis-3.example.net", 6379)
     ///     .password("secret")
     ///     .command_timeout(Duration::from_secs(2));
@@ -90,7 +96,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Config`], also when called outside a tokio runtime, or [`Error::Connect`] with what happened at each
+    /// [`Error::Config`], including when called outside a tokio runtime, or [`Error::Connect`] with what happened at each
     /// node that was tried (twenty at most) and what would fix it, no later than [`Config::connect_timeout`].
     ///
     /// # Cancel safety
@@ -142,8 +148,44 @@ impl Client {
     /// # Cancel safety
     /// Dropping the future after its first poll leaves the command to be executed; its reply is discarded
     /// ([more](crate::manual::cancellation)).
+    #[doc(alias = "query_async")]
+    #[doc(alias = "sendCommand")]
     pub fn execute<T: FromReply>(&self, command: Command<'_>) -> impl Future<Output = Result<T, Error>> {
         self.handle.router.execute(command)
+    }
+
+    /// Runs one command and hands back its reply as it came, not decoded: for a proxy or a binding to another language, which
+    /// pass it on. With the same routing, retries and bounds as [`execute`](Self::execute).
+    ///
+    /// Small replies share the buffer that they were read into; one that is kept keeps all of it (64 KiB or more).
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client, request: bytes::Bytes) -> Result<bytes::Bytes, Box<dyn std::error::Error>> {
+    /// use truename::{Command, Error};
+    ///
+    /// // `request` is what a client sent to this proxy, for example `*2\r\n$3\r\nGET\r\n$4\r\ncity\r\n`.
+    /// let frame = match client.execute_raw(Command::encoded(request)?).await {
+    ///     Ok(frame) => frame.into_bytes(),
+    ///     // The server's own words; other errors are the client's.
+    ///     Err(Error::Server(refused)) => [b"-", refused.reply.as_bytes(), b"\r\n"].concat().into(),
+    ///     Err(other) => return Err(other.into()),
+    /// };
+    /// # Ok(frame)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute): an error reply is [`Error::Server`].
+    ///
+    /// # Cancel safety
+    /// As [`execute`](Self::execute).
+    pub fn execute_raw(&self, command: Command<'_>) -> impl Future<Output = Result<RawFrame, Error>> {
+        self.handle.router.execute_raw(command)
+    }
+
+    pub(super) fn router(&self) -> &Router {
+        &self.handle.router
     }
 
     /// Applies new TLS options from now on: roots, pins, revocation lists, client certificate, checks. For example after a

@@ -1,5 +1,7 @@
-//! What applications call: the client and what it says of its nodes.
+//! What applications call: the client, batches of commands, and what the client reports about its nodes.
 
+mod batch;
 mod client;
 
+pub use batch::Batch;
 pub use client::{Client, NodeStatus};

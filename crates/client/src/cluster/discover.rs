@@ -21,14 +21,14 @@ use crate::error::{Cause, NodeFailure, Phase};
 
 /// How long to wait for further views once the first one has arrived.
 const SECOND_OPINION: Duration = Duration::from_millis(300);
-/// How old a connection may be to be used again: names are looked up anew for the next one, and a seed's may lead
+/// How old a connection may be to be used again: names are looked up again for the next one, and a seed's may lead
 /// elsewhere by then.
 const KEEP_AT_MOST: Duration = Duration::from_secs(10);
 
 /// What a source said.
 #[derive(Debug)]
-pub(crate) enum Answer {
-    /// Its view, and its address as a responder.
+pub(crate) enum SourceAnswer {
+    /// Its view.
     View(Box<View>),
     /// It is not a cluster node: cluster support is disabled, or its proxy hides the cluster.
     NotACluster,
@@ -37,7 +37,7 @@ pub(crate) enum Answer {
 /// An answer, and where it came from.
 #[derive(Debug)]
 pub(crate) struct NodeView {
-    pub(crate) answer: Answer,
+    pub(crate) answer: SourceAnswer,
     pub(crate) source: Target,
     /// The node id of the server that answered, where it reports one.
     pub(crate) node_id: Option<String>,
@@ -127,18 +127,21 @@ async fn ask(
 }
 
 impl NodeView {
-    fn new(answer: Answer, source: &Target, asked: &TopologyConnection) -> Self {
+    fn new(answer: SourceAnswer, source: &Target, asked: &TopologyConnection) -> Self {
         let node_id = asked.facts.greeting.node_id.clone();
         Self { answer, source: source.clone(), node_id, peer: asked.facts.peer }
     }
 }
 
-pub(crate) async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result<Answer, (Phase, Cause)> {
+pub(crate) async fn slots(
+    wire: &mut Wire<Transport>,
+    source: &Target,
+) -> Result<SourceAnswer, (Phase, Cause)> {
     let asked = wire.round_trip_within(budget::topology(), &[b"CLUSTER", b"SLOTS"]).await;
     let reply = asked.map_err(|error| (Phase::Topology, handshake_cause(error).1))?;
     if let Reply::Error(error) = &reply {
         return match hides_cluster(error) {
-            true => Ok(Answer::NotACluster),
+            true => Ok(SourceAnswer::NotACluster),
             false => Err((Phase::Topology, refusal("CLUSTER SLOTS", error).1)),
         };
     }
@@ -148,7 +151,7 @@ pub(crate) async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result
         let why = "no slot is assigned to any node: the cluster is not formed yet".to_owned();
         return Err((Phase::Topology, Cause::BadTopology(why)));
     }
-    Ok(Answer::View(Box::new(view)))
+    Ok(SourceAnswer::View(Box::new(view)))
 }
 
 /// `ERR This instance has cluster support disabled` (server source), and what is said by proxies that do not know or
@@ -185,7 +188,7 @@ pub(crate) async fn ask_seeds(
             Some((_, until)) => tokio::time::timeout_at(*until, asking.next()).await.unwrap_or_default(),
         };
         match answered {
-            Some(Ok((view, _))) if matches!(view.answer, Answer::View(_)) => return Ok(view),
+            Some(Ok((view, _))) if matches!(view.answer, SourceAnswer::View(_)) => return Ok(view),
             Some(Ok((view, _))) => {
                 let until = || deadline.min(Instant::now() + SECOND_OPINION);
                 single.get_or_insert_with(|| (view, until()));

@@ -62,7 +62,7 @@ struct Record {
 
 /// Why there is no connection.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum ExclusiveRefusal {
     /// All that are allowed are in use, and none became free in time.
     Full {
         /// The limit.
@@ -91,12 +91,12 @@ impl ExclusivePool {
         self: &Arc<Self>,
         until: tokio::time::Instant,
         dial: impl FnOnce(ConnectionReport) -> Result<Lane, Arc<CloseCause>>,
-    ) -> Result<ExclusiveLane, Refusal> {
+    ) -> Result<ExclusiveLane, ExclusiveRefusal> {
         let place = clock::timeout_at(until, self.room.enter()).await;
-        let place = place.ok_or(Refusal::Full { limit: self.limit })?;
+        let place = place.ok_or(ExclusiveRefusal::Full { limit: self.limit })?;
         let connection = match self.take_idle() {
             Some(connection) => connection,
-            None => self.dial(dial).map_err(Refusal::Down)?,
+            None => self.dial(dial).map_err(ExclusiveRefusal::Down)?,
         };
         Ok(ExclusiveLane { pool: self.clone(), connection: Some(connection), _place: place })
     }

@@ -50,8 +50,8 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::time::Instant;
 use truename_topology::{AnnouncedNode, Endpoint, Role, SlotMap};
 
-pub(crate) use discover::{Answer, ask_seeds, slots};
-pub(crate) use exclusive::{ExclusiveLane, Refusal};
+pub(crate) use discover::{SourceAnswer, ask_seeds, slots};
+pub(crate) use exclusive::{ExclusiveLane, ExclusiveRefusal};
 use hint::HintQueue;
 pub(crate) use node::Node;
 use node::NodeFactory;

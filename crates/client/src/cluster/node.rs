@@ -12,15 +12,15 @@ use truename_resp::{Reply, encode};
 use truename_topology::{AnnouncedNode, Endpoint, Slot};
 
 use super::discover::Source;
-use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, Refusal};
+use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, ExclusiveRefusal};
 use super::hint::HintQueue;
 use crate::certificate::now_utc;
 use crate::connect::{ConnectionFacts, Connector, Target};
 use crate::error::NodeFailure;
 use crate::event::{CERTIFICATE_NOTICE_DAYS, Event, EventBus};
 use crate::lane::{
-    CloseCause, Failure, Lane, LaneContext, LaneObserver, LaneOptions, LanePhase, request_limits,
-    spawn_connection, spawn_lane,
+    CloseCause, Failure, Form, Lane, LaneContext, LaneObserver, LaneOptions, LanePhase, LogPushes, Received,
+    Unit, request_limits, spawn_connection, spawn_lane,
 };
 use crate::observe::NodeMeter;
 
@@ -68,6 +68,7 @@ impl NodeFactory {
                 target: Arc::new(ArcSwap::new(target.clone())),
                 known: Arc::default(),
                 meter: Arc::new(NodeMeter::new(&target.node.endpoint)),
+                pushes: Arc::new(LogPushes),
             },
             facts: Arc::default(),
         };
@@ -163,13 +164,17 @@ impl Node {
         within: Duration,
     ) -> impl Future<Output = Result<Reply, Failure>> + 'a {
         let now = tokio::time::Instant::now();
-        let limits = request_limits(now, now + within, within, 0);
-        self.lane(None).submit(limits, |out| encode::put_command(out, args.iter().copied()))
+        let limits = request_limits(now, now + within, within, Unit::command(Form::Decoded));
+        let asking = self.lane(None).submit(limits, |out| encode::put_command(out, args.iter().copied()));
+        async { asking.await.map(Received::into_reply) }
     }
 
     /// A connection for one user, such as a command that waits on the server; waits for room no later than `until`. While
     /// the node's first lane is down, no other connection is dialled either. Cancel safe.
-    pub(crate) async fn exclusive(&self, until: tokio::time::Instant) -> Result<ExclusiveLane, Refusal> {
+    pub(crate) async fn exclusive(
+        &self,
+        until: tokio::time::Instant,
+    ) -> Result<ExclusiveLane, ExclusiveRefusal> {
         let dial = |report| match self.lanes[0].phase() {
             LanePhase::Down(cause) => Err(cause),
             _ => Ok(self.context.spawn_exclusive(report)),

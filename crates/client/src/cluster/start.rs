@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::time::Instant;
 use truename_topology::{Endpoint, SlotMap};
 
-use super::discover::{Answer, NodeView, ask_seeds};
+use super::discover::{NodeView, SourceAnswer, ask_seeds};
 use super::hint::HintQueue;
 use super::node::NodeFactory;
 use super::own_views::OwnViews;
@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::connect::Connector;
 use crate::error::{Cause, Error, NodeFailure};
 use crate::event::EventBus;
-use crate::lane::{Habit, LaneOptions, Room};
+use crate::lane::{Habit, LaneOptions, PipelineBounds};
 use crate::runtime::{off_the_runtime, runtime_here};
 
 /// Pause between questions to a cluster that is still forming or loading.
@@ -49,15 +49,15 @@ impl Cluster {
             lanes: config.lanes_per_node,
             max_exclusive: config.max_exclusive_connections,
             options: LaneOptions::new(
-                Room { commands: config.max_in_flight, bytes: config.max_queued_bytes },
+                PipelineBounds { commands: config.max_in_flight, bytes: config.max_queued_bytes },
                 config.timing.keepalive,
                 Habit { stall: config.timing.stall, usual: config.timing.command },
                 config.reply_limits,
             ),
         };
         let topology = match &first.answer {
-            Answer::View(view) => Topology::new(SlotMap::from_view(view), &factory, &seed),
-            Answer::NotACluster => Topology::single(&factory, &seed),
+            SourceAnswer::View(view) => Topology::new(SlotMap::from_view(view), &factory, &seed),
+            SourceAnswer::NotACluster => Topology::single(&factory, &seed),
         };
         let (store, pen) = TopologyStore::new(topology);
         let cluster = Arc::new(Self {

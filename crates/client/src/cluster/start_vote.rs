@@ -21,7 +21,7 @@ pub(super) struct Open {
 }
 
 impl StartVote {
-    /// One of so many seeds said where its cluster is, which is looked into at once. There is nobody to ask besides an
+    /// One of this many seeds said where its cluster is, which is looked into at once. There is nobody to ask besides an
     /// only seed.
     pub(super) fn among(seeds: usize) -> Self {
         let open = Open { until: Instant::now() + OPEN_FOR, was_held: false };

@@ -13,7 +13,7 @@ use truename_topology::{
     reconcile_seeds,
 };
 
-use super::discover::{Answer, NodeView};
+use super::discover::{NodeView, SourceAnswer};
 use crate::connect::Target;
 use crate::error::NodeFailure;
 
@@ -35,16 +35,16 @@ struct Voter {
     /// The node that was dialled, or the one that a seed says it is.
     id: Option<NodeId>,
     /// It reported its id.
-    has_told: bool,
+    has_reported_id: bool,
     peer: Option<SocketAddr>,
 }
 
 impl Voter {
     fn of(said: &NodeView) -> Self {
         let told = said.node_id.as_deref().map(NodeId::from);
-        let has_told = told.is_some();
+        let has_reported_id = told.is_some();
         let source = said.source.clone();
-        Self { id: source.expected.clone().or(told), has_told, peer: said.peer, source }
+        Self { id: source.expected.clone().or(told), has_reported_id, peer: said.peer, source }
     }
 
     fn is_seed(&self) -> bool {
@@ -80,8 +80,8 @@ impl Views {
     /// cut off from the majority would have two votes.
     pub(super) fn add(&mut self, said: &NodeView) {
         let view = match &said.answer {
-            Answer::View(view) => View::clone(view),
-            Answer::NotACluster => {
+            SourceAnswer::View(view) => View::clone(view),
+            SourceAnswer::NotACluster => {
                 if said.source.is_seed {
                     self.single.push(said.source.seed.clone());
                 }
@@ -135,7 +135,7 @@ impl Views {
         reconcile(&self.weighed(current), current)
     }
 
-    /// What follows from the views of several seeds, of which there are so many: the known cluster as most of them describe
+    /// What follows from the views of several seeds, of which there are this many: the known cluster as most of them describe
     /// it, or another one that more than half mean.
     pub(super) fn elect(&self, known: &SlotMap, seeds: usize) -> Option<Reconciled> {
         let elected = (self.views.len() > 1).then(|| reconcile_seeds(&self.views, Some(known)))?;
@@ -143,7 +143,7 @@ impl Views {
         (!is_left || 2 * elected.counted > seeds).then_some(elected)
     }
 
-    /// Whether half of so many seeds say the same: then no other cluster has more, and no other place of a node.
+    /// Whether half of this many seeds say the same: then no other cluster has more, and no other place of a node.
     pub(super) fn is_decided(&self, seeds: usize) -> bool {
         let vote = reconcile_seeds(&self.views, None);
         let is_aside =
@@ -167,7 +167,7 @@ impl Views {
                 && !is_known(&self.voters[at].id)
                 && self.views[at].nodes().any(|node| is_known(&node.id))
         };
-        let others_tell = self.voters.iter().any(|voter| !voter.is_seed() && voter.has_told);
+        let others_tell = self.voters.iter().any(|voter| !voter.is_seed() && voter.has_reported_id);
         if !others_tell || !(0..self.views.len()).any(is_doubtful) {
             return Cow::Borrowed(&self.views);
         }

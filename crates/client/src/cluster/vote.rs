@@ -21,7 +21,7 @@ use super::{Cluster, Topology};
 /// How long to wait for all whose word decides. The first vote has as long as any connection may take.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
-/// Whether another cluster replaces the known one, or would if all of so many seeds spoke of it.
+/// Whether another cluster replaces the known one, or would if all of this many seeds described it.
 pub(super) fn may_replace(reconciled: &Reconciled, seeds: usize) -> bool {
     match reconciled.standing {
         Standing::Replaced => true,
@@ -50,7 +50,7 @@ impl Cluster {
         views.elect(known, all)
     }
 
-    /// Asks whoever could still change what the seeds say of another cluster: one of several addresses may have been given to
+    /// Asks whoever could still change what the seeds say about another cluster: one of several addresses may have been given to
     /// a stranger, and each node of the known cluster that answers counts against it.
     pub(super) async fn ask_the_electorate(
         &self,

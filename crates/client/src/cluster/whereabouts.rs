@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use truename_topology::view::{Direction, View};
+use truename_topology::view::{MigrationSide, View};
 use truename_topology::{Endpoint, NodeId, Slot};
 
 use super::{Cluster, Node};
@@ -29,7 +29,7 @@ pub(crate) enum Whereabouts {
 /// What the node's own view says about a slot.
 pub(crate) fn whereabouts(view: &View, slot: Slot) -> Whereabouts {
     let leaving = |open: &&truename_topology::view::OpenSlot| {
-        open.slot == slot && open.direction == Direction::Migrating
+        open.slot == slot && open.side == MigrationSide::Migrating
     };
     if let Some(open) = view.open_slots.iter().find(leaving) {
         return Whereabouts::Importer(open.peer.clone());

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -25,7 +26,25 @@ const INLINE: usize = 22;
 ///     }
 /// }
 ///
-/// let command = cmd("GET").arg(&OrderId(7));
+/// /// What is sent of an order. A reference to it is borrowed and a `Document` itself moves into the command.
+/// struct Document(Vec<u8>);
+///
+/// impl<'a> ToArg<'a> for &'a Document {
+///     fn to_arg(self) -> Arg<'a> {
+///         Arg::borrowed(&self.0)
+///     }
+/// }
+///
+/// impl<'a> ToArg<'a> for Document {
+///     fn to_arg(self) -> Arg<'a> {
+///         Arg::owned(self.0)
+///     }
+/// }
+///
+/// let command = cmd("SET").arg(&OrderId(7)).arg(Document(b"two of each".to_vec()));
+/// // One large value for many commands: `Bytes` are shared, not copied.
+/// let image = bytes::Bytes::from(vec![0; 1 << 20]);
+/// let commands = [1, 2].map(|order| cmd("SET").arg(&OrderId(order)).arg(Arg::shared(image.clone())));
 /// ```
 #[derive(Clone)]
 pub struct Arg<'a>(Repr<'a>);
@@ -104,6 +123,10 @@ impl fmt::Debug for Arg<'_> {
 /// What can be an argument of a command: text, bytes, integers and floating point numbers. References are borrowed,
 /// owned values become the command's own, numbers are written in decimal.
 ///
+/// Not: `bool`, `Option` and `char`, because what they mean differs from command to command: give the word, or leave it out;
+/// tuples and lists, because they are several arguments ([`Command::args`](super::Command::args)); integers of 128 bits,
+/// because no command has any.
+///
 /// # Examples
 /// ```
 /// use truename::{Command, ToArg, cmd};
@@ -141,10 +164,43 @@ impl<'a, const N: usize> ToArg<'a> for &'a [u8; N] {
     }
 }
 
+impl<'a, const N: usize> ToArg<'a> for [u8; N] {
+    #[inline]
+    fn to_arg(self) -> Arg<'a> {
+        Arg::copied(&self)
+    }
+}
+
+macro_rules! borrowed_texts {
+    ($($type:ty),*) => {$(
+        impl<'a> ToArg<'a> for &'a $type {
+            #[inline]
+            fn to_arg(self) -> Arg<'a> {
+                Arg::borrowed(self.as_bytes())
+            }
+        }
+    )*};
+}
+borrowed_texts!(Box<str>, Arc<str>);
+
 impl<'a> ToArg<'a> for &&'a str {
     #[inline]
     fn to_arg(self) -> Arg<'a> {
         Arg::borrowed(self.as_bytes())
+    }
+}
+
+impl<'a> ToArg<'a> for Box<str> {
+    #[inline]
+    fn to_arg(self) -> Arg<'a> {
+        Arg::owned(self.into_boxed_bytes())
+    }
+}
+
+impl<'a> ToArg<'a> for Arc<str> {
+    #[inline]
+    fn to_arg(self) -> Arg<'a> {
+        Arg::copied(self.as_bytes())
     }
 }
 
@@ -179,6 +235,16 @@ impl<'a> ToArg<'a> for Cow<'a, str> {
     }
 }
 
+impl<'a> ToArg<'a> for Cow<'a, [u8]> {
+    #[inline]
+    fn to_arg(self) -> Arg<'a> {
+        match self {
+            Cow::Borrowed(bytes) => bytes.to_arg(),
+            Cow::Owned(bytes) => bytes.to_arg(),
+        }
+    }
+}
+
 macro_rules! integers {
     ($($type:ty),*) => {$(
         impl<'a> ToArg<'a> for $type {
@@ -187,22 +253,35 @@ macro_rules! integers {
                 Arg::copied(itoa::Buffer::new().format(self).as_bytes())
             }
         }
+        by_reference!($type);
     )*};
 }
+
+macro_rules! floats {
+    ($($type:ty),*) => {$(
+        impl<'a> ToArg<'a> for $type {
+            /// The shortest text that reads back as the same number; infinities as `inf` and `-inf`, as servers read them.
+            fn to_arg(self) -> Arg<'a> {
+                Arg::copied(self.to_string().as_bytes())
+            }
+        }
+        by_reference!($type);
+    )*};
+}
+
+/// So that the numbers of a slice are arguments as they are.
+macro_rules! by_reference {
+    ($type:ty) => {
+        impl<'a> ToArg<'a> for &$type {
+            #[inline]
+            fn to_arg(self) -> Arg<'a> {
+                (*self).to_arg()
+            }
+        }
+    };
+}
 integers!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
-
-impl<'a> ToArg<'a> for f64 {
-    /// The shortest text that reads back as the same number; infinities as `inf` and `-inf`, as servers read them.
-    fn to_arg(self) -> Arg<'a> {
-        Arg::copied(self.to_string().as_bytes())
-    }
-}
-
-impl<'a> ToArg<'a> for f32 {
-    fn to_arg(self) -> Arg<'a> {
-        Arg::copied(self.to_string().as_bytes())
-    }
-}
+floats!(f32, f64);
 
 impl<'a> ToArg<'a> for Arg<'a> {
     #[inline]
@@ -233,6 +312,19 @@ mod tests {
         assert_eq!(sent(1.5), "1.5");
         assert_eq!(sent(1e300), format!("1{}", "0".repeat(300)));
         assert_eq!(sent(f64::NEG_INFINITY), "-inf");
+        assert_eq!((sent(&7), sent(&-1.5), sent([b'a', b'b'])), ("7".into(), "-1.5".into(), "ab".into()));
+        let (boxed, shared) = (Box::<str>::from("boxed"), Arc::<str>::from("shared"));
+        assert_eq!((sent(&boxed), sent(&shared)), ("boxed".into(), "shared".into()));
+        assert_eq!((sent(boxed), sent(shared)), ("boxed".into(), "shared".into()));
+        let bytes: [Cow<'_, [u8]>; 2] = [Cow::Borrowed(b"borrowed"), Cow::Owned(b"owned".to_vec())];
+        assert_eq!(bytes.map(sent), ["borrowed", "owned"]);
+    }
+
+    /// `.args([1, 2].iter())` did not compile.
+    #[test]
+    fn the_numbers_of_a_slice_are_arguments() {
+        let command = crate::command::cmd("SADD").arg("set").args([1, 2].iter()).args(&[0.5]);
+        assert_eq!(format!("{command:?}"), "Command { name: \"SADD\", arguments: 4, .. }");
     }
 
     #[test]

@@ -166,7 +166,11 @@ fn position<A: Arguments + ?Sized>(args: &A, from: usize, word: &str) -> Option<
 /// argument less: then argument 5 is the first option.
 fn geo_store<A: Arguments + ?Sized>(args: &A) -> Option<usize> {
     last_operand(args, 5, |index| {
-        if is(args, index, "STORE") || is(args, index, "STOREDIST") { Step::Found } else { Step::Over(1) }
+        if is(args, index, "STORE") || is(args, index, "STOREDIST") {
+            KeyStep::Found
+        } else {
+            KeyStep::Over(1)
+        }
     })
 }
 
@@ -174,13 +178,13 @@ fn geo_store<A: Arguments + ?Sized>(args: &A) -> Option<usize> {
 fn sort_store<A: Arguments + ?Sized>(args: &A) -> Option<usize> {
     last_operand(args, 2, |index| {
         if is(args, index, "STORE") {
-            Step::Found
+            KeyStep::Found
         } else if is(args, index, "LIMIT") {
-            Step::Over(3)
+            KeyStep::Over(3)
         } else if is(args, index, "BY") || is(args, index, "GET") {
-            Step::Over(2)
+            KeyStep::Over(2)
         } else {
-            Step::Over(1)
+            KeyStep::Over(1)
         }
     })
 }
@@ -211,22 +215,26 @@ fn debug<A: Arguments + ?Sized>(args: &A) -> Option<Span> {
 }
 
 /// What a walk over options makes of a word: its operand is the one looked for, or it is skipped with its operands.
-enum Step {
+enum KeyStep {
     Found,
     Over(usize),
 }
 
 /// The index of the last operand looked for: a repeated option overrides the earlier ones.
-fn last_operand<A: Arguments + ?Sized>(args: &A, from: usize, step: impl Fn(usize) -> Step) -> Option<usize> {
+fn last_operand<A: Arguments + ?Sized>(
+    args: &A,
+    from: usize,
+    step: impl Fn(usize) -> KeyStep,
+) -> Option<usize> {
     let mut found = None;
     let mut index = from;
     while index < args.len() {
         match step(index) {
-            Step::Found => {
+            KeyStep::Found => {
                 found = Some(index + 1);
                 index += 2;
             }
-            Step::Over(count) => index += count,
+            KeyStep::Over(count) => index += count,
         }
     }
     found.filter(|&index| index < args.len())
@@ -288,6 +296,11 @@ mod tests {
             ("EVAL script 18446744073709551615 a", ""),
             ("ZUNIONSTORE d 2 a b WEIGHTS 1 2", "d a b"),
             ("MSETEX 2 a 1 b 2 EX 5", "a b"),
+            ("VSIM k ELE e", "k"),
+            ("SUNIONCARD 2 a b LIMIT 3", "a b"),
+            ("ZMOVEMEMBER a b NX MEMBERS 1 m", "a b"),
+            ("BLESS GET k", "k"),
+            ("HIMPORT SET k u v", "k"),
             ("XREAD COUNT 2 streams a b 0 0", "a b"),
             ("XREAD COUNT 2 STREAMS", ""),
             ("XREAD COUNT 2", ""),

@@ -1,15 +1,18 @@
-//! Commands: what the caller wants sent, and what the client must know of it.
+//! Commands: what the caller wants sent, and what the client must know about it.
 //!
-//! - [`Command`] and [`cmd`] build one; arguments (`arg`) are borrowed where they can be.
-//! - `keys` finds the keys among the arguments, and with them the slot; `route` decides where the command goes.
-//! - `spec` says where its keys are, whether it may be repeated, and what it does to its connection.
-//! - `learned` is what a server says about a command that the table lacks.
-//! - `table` is generated from real servers; see `tools/command-table`.
-//!
-//! A command is encoded straight into the buffer of the lane that it is sent on, and again when it is sent
-//! again: no encoded copy is kept.
+//! [`Command`] and [`cmd`] build one; arguments ([`ToArg`]) are borrowed where they can be. [`Spec`] is what is known about
+//! every command of Redis and Valkey: where its keys are, whether it may be repeated, what it does to its connection.
+
+// `keys` finds the keys among the arguments, which `args` keeps, and with them the slot; `route` decides where the command
+// goes; `learned` is what a server says about a command that the table lacks. `encoded` reads a command that came over a
+// wire. `table` is generated from real servers and from documents about newer ones: see `tools/command-table`.
+//
+// Unless it came encoded, a command is encoded straight into the buffer of the lane that it is sent on, and again when it
+// is sent again: no encoded copy is kept.
 
 mod arg;
+mod args;
+mod encoded;
 mod keys;
 mod learned;
 mod route;
@@ -20,11 +23,11 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use smallvec::SmallVec;
-use truename_resp::encode;
 use truename_topology::{Endpoint, Slot};
 
 pub use arg::{Arg, ToArg};
+use args::Args;
+pub use encoded::MalformedCommand;
 use keys::own_slot;
 pub use keys::{Arguments, first_key, keys};
 pub(crate) use learned::Learned;
@@ -32,11 +35,8 @@ pub(crate) use route::Route;
 use route::RouteBy;
 pub use spec::blocking::BlockTime;
 pub use spec::index::lookup;
-pub(crate) use spec::routing::Refusal;
+pub(crate) use spec::routing::RouteRefusal;
 pub use spec::{Affinity, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
-
-/// How many arguments a command holds without allocating.
-const INLINE_ARGS: usize = 6;
 
 /// A command with its arguments.
 ///
@@ -61,7 +61,7 @@ const INLINE_ARGS: usize = 6;
 /// ```
 #[derive(Clone)]
 pub struct Command<'a> {
-    args: SmallVec<[Arg<'a>; INLINE_ARGS]>,
+    args: Args<'a>,
     timeout: Option<Duration>,
     repeatable: Option<bool>,
     route: RouteBy,
@@ -86,8 +86,33 @@ impl<'a> Command<'a> {
     /// A command without arguments so far. See the [example](Command#examples).
     #[inline]
     pub fn new(name: impl ToArg<'a>) -> Self {
-        let mut args = SmallVec::new();
-        args.push(name.to_arg());
+        Self::of(Args::of(name.to_arg()))
+    }
+
+    /// A command that is encoded already: an array of bulk strings. It is sent as it is, and routed by its arguments. With
+    /// [`Client::execute_raw`](crate::Client::execute_raw), a proxy neither encodes nor decodes.
+    ///
+    /// Bytes that are borrowed or shared ([`Bytes`](bytes::Bytes)) are not copied.
+    ///
+    /// # Examples
+    /// ```
+    /// use truename::Command;
+    ///
+    /// let command = Command::encoded(b"*2\r\n$3\r\nGET\r\n$4\r\ncity\r\n")?;
+    /// assert_eq!(command.name(), "GET");
+    /// # Ok::<(), truename::command::MalformedCommand>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The bytes are not exactly one command.
+    pub fn encoded(frame: impl ToArg<'a>) -> Result<Self, MalformedCommand> {
+        let frame = frame.to_arg();
+        let spans = encoded::spans(frame.as_bytes())?;
+        Ok(Self::of(Args::Encoded { frame, spans }))
+    }
+
+    #[inline]
+    fn of(args: Args<'a>) -> Self {
         Self { args, timeout: None, repeatable: None, route: RouteBy::Spec }
     }
 
@@ -95,14 +120,14 @@ impl<'a> Command<'a> {
     #[must_use]
     #[inline]
     pub fn arg(mut self, arg: impl ToArg<'a>) -> Self {
-        self.args.push(arg.to_arg());
+        self.args.listed().push(arg.to_arg());
         self
     }
 
     /// Adds several arguments. See the [example](Command#examples).
     #[must_use]
     pub fn args<T: ToArg<'a>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
-        self.args.extend(args.into_iter().map(ToArg::to_arg));
+        self.args.listed().extend(args.into_iter().map(ToArg::to_arg));
         self
     }
 
@@ -146,6 +171,7 @@ impl<'a> Command<'a> {
     /// let time = cmd("TIME").repeatable(false);
     /// ```
     #[must_use]
+    #[doc(alias = "retries")]
     pub fn repeatable(mut self, repeatable: bool) -> Self {
         self.repeatable = Some(repeatable);
         self
@@ -200,8 +226,7 @@ impl<'a> Command<'a> {
         self
     }
 
-    /// The same command, which no longer depends on what it was built from: to be given to a task, or kept. What was
-    /// borrowed is copied.
+    /// The same command with everything borrowed copied, so that it can be moved into a task or stored.
     ///
     /// ```
     /// use truename::{Command, cmd};
@@ -214,7 +239,7 @@ impl<'a> Command<'a> {
     #[must_use]
     pub fn into_owned(self) -> Command<'static> {
         Command {
-            args: self.args.into_iter().map(Arg::into_owned).collect(),
+            args: self.args.into_owned(),
             timeout: self.timeout,
             repeatable: self.repeatable,
             route: self.route,
@@ -223,7 +248,7 @@ impl<'a> Command<'a> {
 
     /// The command's name as given; empty when it is not text. See the [example](Command#examples).
     pub fn name(&self) -> &str {
-        self.args.first().and_then(|name| std::str::from_utf8(name.as_bytes()).ok()).unwrap_or_default()
+        self.args.at(0).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
     }
 
     pub(crate) fn own_timeout(&self) -> Option<Duration> {
@@ -233,14 +258,13 @@ impl<'a> Command<'a> {
     /// The command's entry in the table; `None` for commands that no known server has.
     #[inline]
     pub(crate) fn spec(&self) -> Option<&'static Spec> {
-        let args = self.args.as_slice();
-        lookup(args.first()?.as_bytes(), args.get(1).map(Arg::as_bytes))
+        lookup(self.args.at(0)?, self.args.at(1))
     }
 
-    /// Where the command goes by what the table says of it, or by a guess if that has no row for it. `is_single`: there is
+    /// Where the command goes by what the table says about it, or by a guess if that has no row for it. `is_single`: there is
     /// only one node.
     #[inline]
-    pub(crate) fn route(&self, spec: Option<&Spec>, is_single: bool) -> Result<Route, Refusal> {
+    pub(crate) fn route(&self, spec: Option<&Spec>, is_single: bool) -> Result<Route, RouteRefusal> {
         self.route.route(self, spec, is_single)
     }
 
@@ -250,7 +274,7 @@ impl<'a> Command<'a> {
         learned: &Learned,
         guess: Route,
         is_single: bool,
-    ) -> Result<Route, Refusal> {
+    ) -> Result<Route, RouteRefusal> {
         self.route.route_as(self, learned, guess, is_single)
     }
 
@@ -277,8 +301,13 @@ impl<'a> Command<'a> {
         }
     }
 
+    /// About how many bytes it is when it is encoded.
+    pub(crate) fn size(&self) -> usize {
+        self.args.size()
+    }
+
     pub(crate) fn encode(&self, out: &mut BytesMut) {
-        encode::put_command(out, self.args.iter().map(Arg::as_bytes));
+        self.args.encode(out);
     }
 }
 
@@ -290,7 +319,7 @@ impl Arguments for Command<'_> {
 
     #[inline]
     fn at(&self, index: usize) -> Option<&[u8]> {
-        self.args.get(index).map(Arg::as_bytes)
+        self.args.at(index)
     }
 }
 

@@ -9,9 +9,9 @@ use super::keys::{Arguments, own_slot};
 use super::learned::Learned;
 use super::spec::Spec;
 use super::spec::index::lookup;
-use super::spec::routing::{Reach, Refusal};
+use super::spec::routing::{Reach, RouteRefusal};
 
-/// What the caller says of where a command goes.
+/// What the caller says about where a command goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RouteBy {
     /// Nothing: what is known about the command decides.
@@ -58,7 +58,7 @@ impl Route {
 }
 
 impl RouteBy {
-    /// Where a command with these arguments goes by what the table says of it, or by a guess if that has no row for it.
+    /// Where a command with these arguments goes by what the table says about it, or by a guess if that has no row for it.
     /// `is_single`: there is only one node.
     #[inline]
     pub(super) fn route<A: Arguments + ?Sized>(
@@ -66,7 +66,7 @@ impl RouteBy {
         args: &A,
         spec: Option<&Spec>,
         is_single: bool,
-    ) -> Result<Route, Refusal> {
+    ) -> Result<Route, RouteRefusal> {
         let route = match (self, spec) {
             (Self::Slot(slot), _) => Route::Slot(*slot),
             (Self::AnyNode, _) => Route::AnyPrimary,
@@ -87,7 +87,7 @@ impl RouteBy {
         learned: &Learned,
         guess: Route,
         is_single: bool,
-    ) -> Result<Route, Refusal> {
+    ) -> Result<Route, RouteRefusal> {
         let route = match learned.slot(args) {
             Some(slot) if *self == Self::Spec => Route::by(slot),
             _ => guess,
@@ -95,7 +95,7 @@ impl RouteBy {
         self.admit(route, learned.reach, is_single)
     }
 
-    fn admit(&self, route: Route, reach: Reach, is_single: bool) -> Result<Route, Refusal> {
+    fn admit(&self, route: Route, reach: Reach, is_single: bool) -> Result<Route, RouteRefusal> {
         let is_placed = is_single || *self != Self::Spec || route.slot().is_some();
         reach.refusal(is_placed).map_or(Ok(route), Err)
     }
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_command_goes_where_the_caller_says_or_its_keys_are() {
-        use Refusal::{Administrative, ConnectionState, SeveralNodes};
+        use RouteRefusal::{Administrative, ConnectionState, SeveralNodes};
         let node = Endpoint::new("a", 1);
         // The route in a cluster, and where there is only one node.
         let rows = [
@@ -171,11 +171,11 @@ mod tests {
             (new(), keyless(), Ok(AnyPrimary)),
             (new().route_by_key("bar"), keyless(), Ok(Route::Slot(of("bar")))),
             (new().route_to(&node), keyless(), Ok(NamedNode)),
-            (new(), many(), Err(Refusal::SeveralNodes)),
+            (new(), many(), Err(RouteRefusal::SeveralNodes)),
             (new().route_to(&node), many(), Ok(NamedNode)),
-            (new(), administrative(), Err(Refusal::Administrative)),
+            (new(), administrative(), Err(RouteRefusal::Administrative)),
             (new().route_to_any(), administrative(), Ok(AnyPrimary)),
-            (new().route_to(&node), stateful(), Err(Refusal::ConnectionState)),
+            (new().route_to(&node), stateful(), Err(RouteRefusal::ConnectionState)),
         ];
         for (command, learned, expected) in rows {
             let guess = command.route(None, false).expect("a guess");

@@ -1,9 +1,9 @@
-//! What the client must know of a command to route it, to choose a connection for it and to repeat it.
+//! What the client must know about a command to route it, to choose a connection for it and to repeat it.
 //!
-//! Servers describe most of that themselves; [`super::table`] is generated from their answers. What they do not
-//! say is decided here, once per command and with the reason beside it:
-//! `repeat` (may it run twice?), `connection` (what does it need of its connection?), `blocking` (how long may it wait?), `compound`
-//! (does its error prove anything?), `routing` (where does it go without a key?).
+//! Servers describe most of that themselves; [`super::table`] is generated from their answers, and from documents about
+//! servers that are newer than any at hand. What neither says is decided here, once per command and with the reason beside
+//! it: `repeat` (may it run twice?), `connection` (what does it need of its connection?), `blocking` (how long may it wait?),
+//! `compound` (does its error prove anything?), `routing` (where does it go without a key?).
 //! `index` joins all of it into one static table at compile time and finds a command in it; `row` finds its rows for those
 //! lists; `condition`, `wait` and `affinity` are what `repeat`, `blocking` and `connection` write there.
 //!
@@ -157,7 +157,7 @@ pub enum KeyRule {
         word: &'static str,
         /// Index at which the search for it starts.
         from: u8,
-        /// Keys are the first one of so many equal parts of what follows: 2 if each key comes with an id.
+        /// Keys are the first one of this many equal parts of what follows: 2 if each key comes with an id.
         share: u8,
     },
     /// The argument after the last `STORE` or `STOREDIST` of `GEORADIUS`; one overrides the other.

@@ -17,6 +17,7 @@ impl Config {
     /// How long one attempt to connect to one node may take. The default is 3 s, the minimum 1 ms. See the
     /// [example](Config#examples).
     #[must_use]
+    #[doc(alias = "connection_timeout")]
     pub fn node_connect_timeout(mut self, timeout: Duration) -> Self {
         self.timing.node_connect = timeout.min(FOREVER);
         self
@@ -28,6 +29,8 @@ impl Config {
     /// More than 2 s says that commands may be slow, and is then the stall time too, unless
     /// [`Config::stall_timeout`] sets that. See the [example](Config#examples).
     #[must_use]
+    #[doc(alias = "default_command_timeout")]
+    #[doc(alias = "response_timeout")]
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.timing.set_command(timeout.min(FOREVER));
         self

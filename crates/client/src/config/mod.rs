@@ -55,11 +55,10 @@ pub enum Protocol {
 ///
 /// ```
 /// use std::time::Duration;
-/// use truename::{Config, Credentials, Tls};
+/// use truename::{Config, Credentials};
 ///
 /// let config = Config::new()
 ///     .seed("my-redis.westus3.redisenterprise.cache.azure.net", 10000)
-///     .tls(Tls::new())
 ///     .credentials(Credentials::password("secret"))
 ///     .client_name("checkout")
 ///     .command_timeout(Duration::from_secs(2));
@@ -72,7 +71,7 @@ pub enum Protocol {
 /// # use std::time::Duration;
 /// # use truename::{Config, Protocol};
 /// let config = Config::new()
-///     .root_nodes([("redis-1.example.net", 6379), ("redis-2.example.net", 6379)])
+///     .seeds([("redis-1.example.net", 6379), ("redis-2.example.net", 6379)])
 ///     .password("secret")
 ///     .protocol(Protocol::Auto)
 ///     .connect_timeout(Duration::from_secs(4))
@@ -147,7 +146,7 @@ impl Config {
         }
     }
 
-    /// Adds a seed: a node, or the cluster's front door, to ask for the topology. Others call it a root node.
+    /// Adds a seed: a node, or the cluster's front door, to ask for the topology.
     ///
     /// Seeds are kept for ever and resolved again whenever they are needed. See the [example](Config#examples).
     #[must_use]
@@ -158,7 +157,9 @@ impl Config {
 
     /// Several seeds at once. The same as [`Config::seed`] for each. See the [example](Config#examples).
     #[must_use]
-    pub fn root_nodes<H: Into<Arc<str>>>(mut self, seeds: impl IntoIterator<Item = (H, u16)>) -> Self {
+    #[doc(alias = "root_nodes")]
+    #[doc(alias = "rootNodes")]
+    pub fn seeds<H: Into<Arc<str>>>(mut self, seeds: impl IntoIterator<Item = (H, u16)>) -> Self {
         self.seeds.extend(seeds.into_iter().map(|(host, port)| Endpoint::new(host, port)));
         self
     }
@@ -241,6 +242,7 @@ impl Config {
 
     /// Logs in on every connection. See the [example](Config#examples).
     #[must_use]
+    #[doc(alias = "username")]
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
         self
@@ -252,7 +254,7 @@ impl Config {
         self.credentials(Credentials::password(password))
     }
 
-    /// Adds a rule for where to dial; the first one that matches a node applies.
+    /// Adds a rule for where to dial; the first one that matches a node applies. [`DialRule`] describes the text form.
     ///
     /// ```
     /// use truename::Config;
@@ -305,8 +307,8 @@ impl Config {
         self
     }
 
-    /// Pins a host name to an address, for one port or for all. May be given several times, also for the same name.
-    /// Names that certificates prove are not affected.
+    /// Gives a host name an address, for one port or for all. May be called several times, even for the same name. Names
+    /// that certificates prove are not affected.
     ///
     /// ```
     /// use std::net::{IpAddr, Ipv4Addr};
@@ -323,7 +325,8 @@ impl Config {
         self
     }
 
-    /// Looks names up with something other than the system's resolver. Pinned names come first. [`Resolve`] has
+    /// Looks names up with something other than the system's resolver. Names that [`Config::resolve`]
+    /// gave an address are not looked up. [`Resolve`] has
     /// [examples](Resolve#examples).
     #[must_use]
     pub fn resolver(mut self, resolver: impl Resolve) -> Self {
@@ -366,6 +369,8 @@ impl Config {
 
     /// Where read-only commands are sent. The default is the primary. [`ReadFrom`] has [examples](ReadFrom#examples).
     #[must_use]
+    #[doc(alias = "read_from_replicas")]
+    #[doc(alias = "useReplicas")]
     pub fn read_from(mut self, read_from: ReadFrom) -> Self {
         self.read_from = read_from;
         self
@@ -382,6 +387,7 @@ impl Config {
     /// let config = truename::Config::new().seed("redis.example.net", 6379).repeat_writes_of_unknown_fate(true);
     /// ```
     #[must_use]
+    #[doc(alias = "retries")]
     pub fn repeat_writes_of_unknown_fate(mut self, repeat: bool) -> Self {
         self.repeats_writes = repeat;
         self

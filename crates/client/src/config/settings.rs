@@ -22,6 +22,21 @@ use crate::tls::Tls;
 /// assert_eq!((settings.login(), settings.database()), (Some("app"), 3));
 /// assert_eq!(settings.command_timeout(), Duration::from_secs(2));
 /// assert!(settings.tls().is_some_and(|tls| !tls.is_weakened()));
+///
+/// // Where nodes are dialled and who must answer: here nobody said more than the URL does.
+/// assert!(settings.dial_rules().is_empty() && !settings.has_node_address_map());
+/// assert!(settings.identity().is_none() && settings.verify_as().is_none() && settings.trust().is_empty());
+/// assert!(settings.profile().is_none() && !settings.danger_plaintext_credentials());
+///
+/// // What a program may log when it starts.
+/// println!("name {:?}, protocol {:?}", settings.client_name(), settings.protocol());
+/// println!("connecting: {:?}, a node {:?}", settings.connect_timeout(), settings.node_connect_timeout());
+/// println!("silence {:?}, idleness {:?}", settings.stall_timeout(), settings.keepalive());
+/// println!("topology every {:?}", settings.refresh_interval());
+/// println!("connections {} + {}", settings.lanes_per_node(), settings.max_exclusive_connections());
+/// println!("in flight {}, {} bytes", settings.max_in_flight(), settings.max_queued_bytes());
+/// println!("reads from {:?}, replies {:?}", settings.read_from(), settings.reply_limits());
+/// println!("writes again: {}", settings.repeat_writes_of_unknown_fate());
 /// # Ok::<(), truename::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy)]

@@ -13,11 +13,11 @@
 //! | `stall_timeout=2s` | how long a server that owes a reply may be silent |
 //! | `refresh=60s` | how often the topology is asked for |
 //! | `profile=azure-managed` | the provider profile |
-//! | `map=RULE` | a dial rule; may be repeated |
+//! | `map=RULE` | a rule for where to dial, in the form that [`DialRule`] describes; may be repeated |
 //! | `verify_as=NAME` | a further name that is acceptable for every node |
 //! | `verify_only=NAME` | the only acceptable name, for every node; short for `identity=only:NAME` |
-//! | `identity=POLICY` | which names are acceptable: `any`, `announced`, `seed` or `only:NAME` |
-//! | `trust=NAME` | a name, `*.suffix`, address or network that the cluster may announce; may be repeated |
+//! | `identity=POLICY` | which names are acceptable: `any`, `announced`, `seed` or `only:NAME` ([`IdentityPolicy`]) |
+//! | `trust=NAME` | a name, `*.suffix`, address or network ([`Trust`]) that the cluster may announce; may be repeated |
 //! | `cacert=FILE`, `cert=FILE`, `key=FILE` | CA bundle and client certificate, read at once |
 //! | `pin=sha256/BASE64` | a pinned public key; every node must present one of those given; may be repeated ([`Tls::pin`]) |
 //! | `crl=FILE` | a certificate revocation list, read at once; may be repeated ([`Tls::crl_file`]) |
@@ -29,10 +29,10 @@
 //! | `max_exclusive=64` | the most connections per node for commands that wait on the server |
 //!
 //! A literal `@` in an option is written `%40`.
-//!
-//! What must stay true: no error repeats text that holds or precedes an `@`, or that could be a password whose `@` is
-//! missing. One exception cannot be told from a host: without `@HOST`, `user:1234` is a host with its port, and
-//! `user:1234/5678` one with a database.
+
+// What must stay true: no error repeats text that holds or precedes an `@`, or that could be a password whose `@` is
+// missing. One exception cannot be told from a host: without `@HOST`, `user:1234` is a host with its port, and
+// `user:1234/5678` one with a database.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -41,8 +41,33 @@ use percent_encoding::percent_decode_str;
 use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Pin, Profile, Trust, Typed};
 
 use super::{Config, Credentials, Protocol, ReadFrom};
-use crate::error::Error;
+use crate::error::{Error, Remedy};
 use crate::tls::{Tls, TlsVersion};
+
+/// The options, in the order of the table above.
+const OPTIONS: [&str; 21] = [
+    "timeout",
+    "connect_timeout",
+    "stall_timeout",
+    "refresh",
+    "profile",
+    "map",
+    "verify_as",
+    "verify_only",
+    "identity",
+    "trust",
+    "cacert",
+    "cert",
+    "key",
+    "pin",
+    "crl",
+    "tls_min",
+    "name",
+    "read_from",
+    "protocol",
+    "lanes",
+    "max_exclusive",
+];
 
 const FORM: &str = "write rediss://user:password@host:port,host2:port2?option=value";
 
@@ -93,7 +118,7 @@ fn parse(text: &str) -> Result<Config, Error> {
             ));
         }
     };
-    refuse_stray_marks(rest)?;
+    refuse_stray_marks(rest, tls)?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let database = parse_database(path)?;
@@ -131,12 +156,19 @@ fn parse(text: &str) -> Result<Config, Error> {
 }
 
 /// Refuses what would put a part of the password into another part of the URL, where errors repeat it.
-fn refuse_stray_marks(rest: &str) -> Result<(), Error> {
+fn refuse_stray_marks(rest: &str, tls: bool) -> Result<(), Error> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     if rest.rfind('@').is_some_and(|at| at > end) {
         return Err(Error::config_with_remedy(
             "the URL has a `/`, `?` or `#` before its last `@`",
             "in a user name or password write %2F, %3F and %23 for them; a literal `@` in an option is written %40",
+        ));
+    }
+    // As redis-rs has it.
+    if tls && rest.ends_with("#insecure") {
+        return Err(Error::config_with_remedy(
+            "the URL asks for TLS without verification",
+            Remedy::AcceptCertain,
         ));
     }
     if rest.contains('#') {
@@ -257,12 +289,18 @@ fn apply(config: Config, key: &str, value: &str) -> Result<Config, Error> {
         _ => {
             return Err(Error::config_with_remedy(
                 "the URL has an unknown option (not repeated, as it may hold a password)",
-                "the options are timeout, connect_timeout, stall_timeout, refresh, profile, map, verify_as, \
-                 verify_only, identity, trust, read_from, cacert, cert, key, pin, crl, tls_min, name, protocol, lanes and \
-                 max_exclusive",
+                format!("the options are {}", listed(&OPTIONS)),
             ));
         }
     })
+}
+
+/// `a, b and c`
+fn listed(names: &[&str]) -> String {
+    match names.split_last() {
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 fn with_tls(
@@ -318,122 +356,4 @@ fn bad_value(key: &str, value: &str, expected: &str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seeds(url: &str) -> Vec<String> {
-        parse(url)
-            .unwrap_or_else(|error| panic!("{url}: {error}"))
-            .seeds
-            .iter()
-            .map(ToString::to_string)
-            .collect()
-    }
-
-    #[test]
-    fn what_a_url_says() {
-        let config = parse(
-            "rediss://us%40er:p%3Aw@a.example:1,b.example:2?timeout=250ms&connect_timeout=1m&name=svc&lanes=2\
-             &map=ip%3Dseed&verify_as=a.example&read_from=prefer-replica&protocol=2",
-        )
-        .expect("a good URL");
-        assert!(config.tls.is_some());
-        assert_eq!(config.credentials, Some(Credentials::user("us@er", "p:w")));
-        assert_eq!(config.seeds, [Endpoint::new("a.example", 1), Endpoint::new("b.example", 2)]);
-        assert_eq!(config.timing.command, Duration::from_millis(250));
-        assert_eq!(config.timing.connect, Duration::from_secs(60));
-        assert_eq!((config.client_name.as_deref(), config.lanes_per_node), (Some("svc"), 2));
-        assert_eq!((config.rules.len(), config.protocol), (1, Protocol::Resp2));
-        assert_eq!(config.read_from, ReadFrom::PreferReplica);
-    }
-
-    #[test]
-    fn hosts_and_the_ports_that_are_missing() {
-        let rows: [(&str, &[&str]); 7] = [
-            ("redis://localhost", &["localhost:6379"]),
-            ("redis://:pw@localhost/0", &["localhost:6379"]),
-            ("rediss://[::1]:7000,[::2]", &["[::1]:7000", "[::2]:6379"]),
-            ("rediss://c.westus3.redis.azure.net", &["c.westus3.redis.azure.net:10000"]),
-            ("rediss://c.redis.cache.windows.net", &["c.redis.cache.windows.net:6380"]),
-            ("rediss://cache.internal?profile=azure-managed", &["cache.internal:10000"]),
-            ("valkeys://p@ss:w@rd@host:1", &["host:1"]),
-        ];
-        for (url, expected) in rows {
-            assert_eq!(seeds(url), expected, "{url}");
-        }
-    }
-
-    #[test]
-    fn databases() {
-        for (url, database) in [
-            ("redis://host", 0),
-            ("redis://host/", 0),
-            ("redis://host/0", 0),
-            ("rediss://:pw@host:1,other:2/12?timeout=1s", 12),
-        ] {
-            assert_eq!(parse(url).expect("a good URL").database, database, "{url}");
-        }
-    }
-
-    #[test]
-    fn what_is_asked_of_peers() {
-        let pin = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
-        let url = format!("rediss://host?pin={pin}&tls_min=1.3&pin={pin}&map=ip=seed%20pin={pin}");
-        let config = parse(&url).expect("a good URL");
-        let tls = format!("{:?}", config.tls.expect("TLS"));
-        assert!(tls.contains(&format!("[Pin({pin}), Pin({pin})]")) && tls.contains("Tls13"), "{tls}");
-        assert_eq!(config.rules[0].to_string(), format!("ip=seed pin={pin}"));
-    }
-
-    #[test]
-    fn what_is_refused_and_that_no_secret_is_repeated() {
-        let rows = [
-            ("host:6379", "no scheme"),
-            ("http://host", "not a supported scheme"),
-            ("redis://", "no host"),
-            ("redis://a,,b", "no host"),
-            ("redis://host:99999", "host 1 of the URL: the port must be"),
-            ("redis://a,b:c", "host 2 of the URL: the port must be"),
-            ("rediss://bob:sesame", "the port must be"),
-            ("rediss://:ses?ame@host", "before its last `@`"),
-            ("rediss://:sesame#@host", "before its last `@`"),
-            ("rediss://:sesame/1@host", "before its last `@`"),
-            ("rediss://host?name=a@sesame", "%40"),
-            ("rediss://host#sesame", "%23"),
-            ("bob:sesame://x@host", "not a supported scheme"),
-            ("redis://user@host", "without a password"),
-            ("redis://:sesame@host/x", "number of a database"),
-            ("redis://:sesame@host/-1", "number of a database"),
-            ("redis://:sesame@host/+1", "number of a database"),
-            ("redis://:sesame@host/1/2", "number of a database"),
-            ("redis://:sesame@host/99999999999", "number of a database"),
-            ("rediss://:sesame@host?timeout=fast", "250ms"),
-            ("rediss://:sesame@host?timeout=0s", "250ms"),
-            ("rediss://:sesame@host?tiemout=1s", "unknown option"),
-            ("rediss://:sesame@host?profile=azur", "azure-managed"),
-            ("rediss://:sesame@host?map=nonsense", "dial rule"),
-            ("rediss://:sesame@host?verify_as=*.example", "example"),
-            ("rediss://:sesame@host?read_from=anywhere", "prefer-replica"),
-            ("redis://:sesame@host?cacert=ca.pem", "rediss://"),
-            ("rediss://:sesame@host?cacert=/does/not/exist", "/does/not/exist"),
-            ("rediss://:sesame@host?cert=c.pem", "belong together"),
-            ("rediss://:sesame@host?pin=sha256/x", "44 characters"),
-            ("rediss://:sesame@host?tls_min=1.1", "1.2 or 1.3"),
-            ("rediss://:sesame@host?crl=/does/not/exist", "/does/not/exist"),
-            ("redis://:sesame@host?tls_min=1.3", "rediss://"),
-        ];
-        for (url, part) in rows {
-            let text = parse(url).expect_err(url).to_string();
-            assert!(text.contains(part), "{url}: {text}");
-            assert!(!text.contains("sesame"), "{url}: {text}");
-        }
-        // In an option, where the `@` after it is encoded, as it has to be.
-        let options = "timeout connect_timeout stall_timeout refresh profile map verify_as verify_only identity trust \
-                       read_from protocol lanes max_exclusive cacert crl pin tls_min";
-        for option in options.split(' ') {
-            let text =
-                parse(&format!("rediss://host?{option}=bob:sesame%40h")).expect_err(option).to_string();
-            assert!(!text.contains("sesame"), "{option}: {text}");
-        }
-    }
-}
+mod tests;

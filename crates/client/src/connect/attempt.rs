@@ -269,7 +269,7 @@ impl Attempt<'_> {
             via: self.via,
             is_tls: env.tls.is_some(),
             is_detour: self.facts.dialled.as_ref().is_some_and(|dialled| target.is_elsewhere(dialled)),
-            has_told: env.proved.contains(expected),
+            has_reported_id: env.proved.contains(expected),
         };
         if self.facts.greeting.node_id.is_none() && circumstances.need_proof() {
             let told = self.within(Phase::Identity, identity::ask_nodes(wire)).await?;

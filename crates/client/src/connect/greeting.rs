@@ -73,7 +73,7 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     let mut rest = steps;
     while let Some((step, others)) = rest.split_first() {
         if is_known {
-            (step.read)(&mut greeting, &reply)?;
+            step.read(&mut greeting, &reply)?;
         }
         rest = others;
         if !rest.is_empty() {

@@ -24,7 +24,7 @@ pub(super) struct Circumstances {
     /// It was dialled at an address other than its announced one.
     pub(super) is_detour: bool,
     /// The expected node reported its id to this client before.
-    pub(super) has_told: bool,
+    pub(super) has_reported_id: bool,
 }
 
 impl Circumstances {
@@ -33,7 +33,7 @@ impl Circumstances {
     /// Otherwise it is accepted at the very address that was announced, and where a rule or map dials it elsewhere and
     /// its certificate proved a name.
     pub(super) fn need_proof(self) -> bool {
-        self.has_told || self.via == Via::Fallback || (self.is_detour && !self.is_tls)
+        self.has_reported_id || self.via == Via::Fallback || (self.is_detour && !self.is_tls)
     }
 
     /// Judges the id that answered.
@@ -73,11 +73,12 @@ mod tests {
 
     #[test]
     fn who_is_believed() {
-        let here = Circumstances { via: Via::Announced, is_tls: true, is_detour: false, has_told: false };
+        let here =
+            Circumstances { via: Via::Announced, is_tls: true, is_detour: false, has_reported_id: false };
         let plain = Circumstances { is_tls: false, ..here };
         let ruled = Circumstances { via: Via::Ruled, is_detour: true, ..here };
         let fallback = Circumstances { via: Via::Fallback, is_detour: true, ..here };
-        let told = |at| Circumstances { has_told: true, ..at };
+        let told = |at| Circumstances { has_reported_id: true, ..at };
         let rows = [
             ("the announced address over TLS", here, true),
             ("the announced address in plaintext", plain, true),

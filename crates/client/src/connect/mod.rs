@@ -57,5 +57,5 @@ pub(crate) use target::Target;
 pub(crate) use transport::{Endure, Transport};
 #[cfg(test)]
 pub(crate) use trust::LiveConnections;
-pub(crate) use trust::{Driven, Trust};
+pub(crate) use trust::{Driven, PeerTrust};
 pub(crate) use wire::Wire;

@@ -22,9 +22,9 @@ pub(crate) trait Driven: Debug + Send + Sync {
 
 /// Whether one connection is still trusted; it never is again once it was not.
 #[derive(Debug, Default)]
-pub(crate) struct Trust(OnceLock<Cause>);
+pub(crate) struct PeerTrust(OnceLock<Cause>);
 
-impl Trust {
+impl PeerTrust {
     /// Why the connection must not be used any more.
     pub(crate) fn withdrawn(&self) -> Option<&Cause> {
         self.0.get()
@@ -46,7 +46,7 @@ struct Listed {
 /// A connection with what it takes to judge and to end it.
 #[derive(Debug, Clone)]
 struct Live {
-    trust: Arc<Trust>,
+    trust: Arc<PeerTrust>,
     driven: Arc<dyn Driven>,
     target: Arc<Target>,
     facts: Arc<ConnectionFacts>,
@@ -60,7 +60,7 @@ impl LiveConnections {
         target: &Arc<Target>,
         facts: &Arc<ConnectionFacts>,
     ) -> ListedConnection<'_> {
-        let trust = Arc::new(Trust::default());
+        let trust = Arc::new(PeerTrust::default());
         let live = Live { trust: trust.clone(), driven, target: target.clone(), facts: facts.clone() };
         let mut listed = self.listed.lock();
         let id = listed.next;
@@ -94,7 +94,7 @@ impl LiveConnections {
 pub(crate) struct ListedConnection<'a> {
     all: &'a LiveConnections,
     id: u64,
-    pub(crate) trust: Arc<Trust>,
+    pub(crate) trust: Arc<PeerTrust>,
 }
 
 impl Drop for ListedConnection<'_> {

@@ -18,7 +18,9 @@ fn next(error: &Error) -> Option<Error> {
     let node = || Endpoint::new("node", 1);
     Some(match error {
         Error::Config(_) => Error::connect(failures(), Duration::ZERO),
-        Error::Connect(_) => Error::Route(Box::new(RouteError::NoNodes)),
+        Error::Connect(_) => {
+            Error::Route(Box::new(RouteError::SeveralNodes { command: "DBSIZE".to_owned() }))
+        }
         Error::Route(_) => Error::Server(Box::new(ServerError {
             reply: ErrorReply::new("ERR no"),
             node: node(),
@@ -26,7 +28,11 @@ fn next(error: &Error) -> Option<Error> {
             attempts: 1,
             execution: Execution::Refused,
         })),
-        Error::Server(_) => Error::Protocol(Box::new(ProtocolError { what: "why".to_owned(), node: node() })),
+        Error::Server(_) => Error::Protocol(Box::new(ProtocolError {
+            what: "why".to_owned(),
+            node: node(),
+            remedy: Some(Remedy::LargerReplies),
+        })),
         Error::Protocol(_) => {
             let lost = InterruptedError::new(node(), None, "no reply came".to_owned(), 2);
             let later = Error::connect(failures(), Duration::ZERO);
@@ -71,7 +77,7 @@ fn sentences(error: &Error) -> Vec<String> {
 fn no_chain_repeats_what_the_error_says() {
     for error in every_error() {
         assert!(error.source().is_none(), "{error}: its text has the whole report");
-        // What failed with the same advice at several nodes is told of each.
+        // What failed with the same advice at several nodes is reported of each.
         if !matches!(error, Error::Connect(_)) {
             says_nothing_twice(&error);
         }
@@ -100,11 +106,26 @@ fn an_error_that_follows_another_keeps_its_advice_once() {
     assert_eq!(both.remedy(), Some(&Remedy::MoreTime));
 }
 
+/// A command that was lost to a slow server keeps the advice for that, unless what follows has other advice.
+#[test]
+fn an_error_without_advice_keeps_that_of_the_one_before() {
+    let lost = || {
+        let lost = InterruptedError::new(Endpoint::new("node", 1), None, "no reply came".to_owned(), 2);
+        lost.with_remedy(Some(Remedy::MorePatience))
+    };
+    let several = || RouteError::SeveralNodes { command: "DBSIZE".to_owned() };
+    for (later, advice) in [(RouteError::NoNodes, Remedy::MorePatience), (several(), Remedy::ChooseNode)] {
+        let both = Error::Interrupted(Box::new(lost().followed_by(Error::Route(Box::new(later)).in_brief())));
+        assert_eq!(both.remedy(), Some(&advice), "{both}");
+        assert_eq!(both.to_string().matches(&advice.to_string()).count(), 1, "{both}");
+    }
+}
+
 #[test]
 fn every_error_that_advises_does_so_in_the_words_of_whoever_prints_it() {
     for error in every_error().into_iter().filter(|error| error.remedy().is_some()) {
         let mine = error.spelled(|setting, f| write!(f, "<{setting:?}>")).to_string();
-        // What a text says of the configuration as it was written is the same for everybody.
+        // What a text says about the configuration as it was written is the same for everybody.
         if !matches!(error, Error::Config(_)) {
             assert!(!mine.contains("Config::") && !mine.contains("Tls::"), "{mine}");
         }

@@ -68,11 +68,20 @@ pub struct ProtocolError {
     pub what: String,
     /// The node.
     pub node: Endpoint,
+    /// What would help, where it may not be the peer's fault.
+    pub remedy: Option<Remedy>,
+}
+
+impl Tell for ProtocolError {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
+        write!(f, "{} broke the protocol: {}", self.node, shown(&self.what))?;
+        tell_remedy(f, self.remedy.as_ref(), spelling)
+    }
 }
 
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} broke the protocol: {}", self.node, shown(&self.what))
+        self.tell(f, as_calls)
     }
 }
 
@@ -89,7 +98,7 @@ pub struct InterruptedError {
     pub cause: String,
     /// How often the command was tried.
     pub attempts: u32,
-    /// What would fix what later attempts met.
+    /// What would fix that, or what later attempts met.
     pub remedy: Option<Remedy>,
 }
 
@@ -98,10 +107,14 @@ impl InterruptedError {
         Self { node, slot, cause, attempts, remedy: None }
     }
 
+    pub(crate) fn with_remedy(self, remedy: Option<Remedy>) -> Self {
+        Self { remedy, ..self }
+    }
+
     /// Adds what became of the attempts after the one whose fate is unknown, in one line, and what would help there.
     pub(crate) fn followed_by(mut self, (error, remedy): (String, Option<Remedy>)) -> Self {
         self.cause = format!("{}; then, sent again: {error}", self.cause);
-        self.remedy = remedy;
+        self.remedy = remedy.or(self.remedy);
         self
     }
 }
@@ -146,19 +159,20 @@ pub struct TimeoutError {
 
 impl Tell for TimeoutError {
     fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
-        let is_refused = matches!(self.execution, Execution::Refused | Execution::RefusedForNow);
-        let what = if is_refused { "no success" } else { "no reply" };
-        write!(f, "{what} within {} ms", self.after.as_millis())?;
-        if let Some(node) = &self.node {
-            write!(f, " from {node}")?;
-        }
-        f.write_str(match self.execution {
-            Execution::Possible => "; the command may have been executed",
-            Execution::NotSent => "; the command was not sent",
-            Execution::Refused | Execution::RefusedForNow => {
-                "; the command was sent and refused, and was not executed"
+        let ms = self.after.as_millis();
+        let from = self.node.as_ref().map(|node| format!(" from {node}")).unwrap_or_default();
+        match (self.execution, &self.node) {
+            (Execution::Possible, _) => {
+                write!(f, "no reply within {ms} ms{from}; the command may have been executed")?;
             }
-        })?;
+            (Execution::NotSent, _) => write!(f, "no reply within {ms} ms{from}; the command was not sent")?,
+            (Execution::Refused | Execution::RefusedForNow, Some(node)) => {
+                write!(f, "{node} refused the command for {ms} ms; it was not executed")?;
+            }
+            (Execution::Refused | Execution::RefusedForNow, None) => {
+                write!(f, "the command was refused for {ms} ms, and not executed")?;
+            }
+        }
         if let Some(cause) = &self.last_cause {
             write!(f, " (the previous attempt failed: {}", shown(cause))?;
             tell_remedy(f, self.remedy.as_ref(), spelling)?;

@@ -12,12 +12,12 @@ use super::text::shown;
 /// use truename::{FromReply, Reply};
 ///
 /// /// A number from 1 to 5.
-/// struct Stars(u16);
+/// struct Stars(u8);
 ///
 /// impl FromReply for Stars {
 ///     fn from_reply(reply: Reply) -> Result<Self, TypeError> {
 ///         let kind = reply.kind();
-///         match u16::from_reply(reply)? {
+///         match u8::from_reply(reply)? {
 ///             stars @ 1..=5 => Ok(Self(stars)),
 ///             other => Err(TypeError::new("one to five stars", kind).with_detail(other.to_string())),
 ///         }
@@ -26,7 +26,7 @@ use super::text::shown;
 ///
 /// assert!(Stars::from_reply(Reply::Integer(4)).is_ok_and(|stars| stars.0 == 4));
 /// let error = Stars::from_reply(Reply::Integer(9)).map(|stars| stars.0).expect_err("too many");
-/// assert_eq!(error.to_string(), "the reply is integer, which is not one to five stars: 9");
+/// assert_eq!(error.to_string(), "expected one to five stars, got integer: 9");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -55,7 +55,7 @@ impl TypeError {
 
 impl fmt::Display for TypeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the reply is {}, which is not {}", self.got, self.wanted)?;
+        write!(f, "expected {}, got {}", self.wanted, self.got)?;
         if let Some(detail) = &self.detail {
             write!(f, ": {}", shown(detail))?;
         } else if self.got == "nil" {

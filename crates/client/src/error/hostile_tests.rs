@@ -127,7 +127,11 @@ fn errors(text: &str) -> Vec<Error> {
         Error::Interrupted(Box::new(lost(&CloseCause::Protocol(text.to_owned())))),
         Error::Interrupted(Box::new(lost(&io).followed_by(connect.in_brief()))),
         Error::Interrupted(Box::new(lost(&CloseCause::Connect(failures(text))))),
-        Error::Protocol(Box::new(ProtocolError { what: text.to_owned(), node: node.clone() })),
+        Error::Protocol(Box::new(ProtocolError {
+            what: text.to_owned(),
+            node: node.clone(),
+            remedy: Some(text.into()),
+        })),
         Error::Timeout(Box::new(TimeoutError {
             after: Duration::ZERO,
             execution: Execution::NotSent,

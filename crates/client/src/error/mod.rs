@@ -17,16 +17,16 @@
 //!
 //! An error has no source: its text holds everything that is known, causes included, and a chain would repeat it.
 //!
-//! | file | what it has |
-//! |---|---|
-//! | `cause`, `traits`, `kind`, `phase` | what can go wrong with one node, and what is known about each; how far an attempt got |
-//! | `remedy` | what would fix it, as data, and the sentence that says so |
-//! | `case`, `advice` | a failed attempt, and from it to its remedy |
-//! | `connect`, `config`, `route`, `command`, `conversion` | the variants: no connection, no usable configuration, no node for a command, no good answer, none of the wanted type |
-//! | `execution` | whether a command was executed |
-//! | `text` | how the words of others are shown |
-//!
 //! [`Untrusted`]: truename_resp::Untrusted
+
+// | file | what it has |
+// |---|---|
+// | `cause`, `traits`, `kind`, `phase` | what can go wrong with one node, and what is known about each; how far an attempt got |
+// | `remedy` | what would fix it, as data, and the sentence that says so |
+// | `case`, `advice` | a failed attempt, and from it to its remedy |
+// | `connect`, `config`, `route`, `command`, `conversion` | the variants: no connection, no usable configuration, no node for a command, no good answer, none of the wanted type |
+// | `execution` | whether a command was executed |
+// | `text` | how the words of others are shown |
 
 mod advice;
 mod case;
@@ -189,7 +189,9 @@ impl Error {
             Self::Connect(error) => error.decisive()?.remedy.as_ref(),
             Self::Interrupted(error) => error.remedy.as_ref(),
             Self::Timeout(error) => error.remedy.as_ref(),
-            Self::Route(_) | Self::Server(_) | Self::Protocol(_) | Self::Type(_) | Self::Closed => None,
+            Self::Protocol(error) => error.remedy.as_ref(),
+            Self::Route(error) => error.remedy(),
+            Self::Server(_) | Self::Type(_) | Self::Closed => None,
         }
     }
 
@@ -206,6 +208,7 @@ impl Error {
                 error.decisive().map_or_else(|| error.to_string(), |decisive| decisive.summary())
             }
             Self::Timeout(error) => TimeoutError { remedy: None, ..TimeoutError::clone(error) }.to_string(),
+            Self::Route(error) => error.what(),
             other => other.to_string(),
         };
         (text, self.remedy().cloned())
@@ -231,9 +234,9 @@ impl Tell for Error {
             Self::Connect(error) => error.tell(f, spelling),
             Self::Interrupted(error) => error.tell(f, spelling),
             Self::Timeout(error) => error.tell(f, spelling),
-            Self::Route(error) => write!(f, "{error}"),
+            Self::Route(error) => error.tell(f, spelling),
+            Self::Protocol(error) => error.tell(f, spelling),
             Self::Server(error) => write!(f, "{error}"),
-            Self::Protocol(error) => write!(f, "{error}"),
             Self::Type(error) => write!(f, "{error}"),
             Self::Closed => f.write_str("the client is closed"),
         }

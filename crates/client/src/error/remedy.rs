@@ -1,12 +1,13 @@
 //! What would fix a failure, as data: what to do, with the names, addresses and keys that it concerns.
 //!
 //! The sentence follows from the data. Where it names a part of the configuration it takes the words of whoever prints it:
-//! [`setting`] has those parts, and how this library spells them. [`dialling`] and [`proving`] have the sentences, [`check`]
-//! what is not in anybody's configuration, [`typeable`] what may be offered for typing, [`told`] a text in a spelling.
+//! [`setting`] has those parts, and how this library spells them. [`dialling`], [`proving`] and [`calling`] have the sentences,
+//! [`check`] what is not in anybody's configuration, [`typeable`] what may be offered for typing, [`told`] a text in a spelling.
 //!
 //! What must stay true: no sentence names an option except as a [`Setting`]; nothing that a peer chose is offered for
 //! typing, unless it is a name, an address or a pin in our own spelling.
 
+mod calling;
 mod check;
 mod dialling;
 mod proving;
@@ -53,7 +54,7 @@ pub enum Remedy {
         /// The name that was looked up.
         name: Option<IdentityName>,
     },
-    /// Give the address of a name, since the name service is silent.
+    /// Give the address of a name, since DNS is silent.
     ResolveWithoutService {
         /// The name that was looked up.
         name: Option<IdentityName>,
@@ -169,6 +170,8 @@ pub enum Remedy {
     },
     /// Use TLS, or send no password.
     TlsOrNoPassword,
+    /// Accept a certain authority or name, instead of any.
+    AcceptCertain,
     /// Give one setting of the two that say which names will do.
     OneIdentity,
     /// Supply a password.
@@ -182,6 +185,17 @@ pub enum Remedy {
     },
     /// Use a database that the servers have.
     Database,
+
+    /// Say which node a command is for.
+    ChooseNode,
+    /// Name a node of the topology.
+    NameNode,
+    /// Allow more connections for commands that need one of their own.
+    MoreExclusive,
+    /// Allow a command more time, or the server a longer silence.
+    MorePatience,
+    /// Allow replies to hold more.
+    LargerReplies,
 }
 
 impl Remedy {
@@ -240,11 +254,17 @@ impl Remedy {
             Self::Tls => proving::tls(spelling),
             Self::TlsOrWithout { what } => proving::tls_or_without(what, spelling),
             Self::TlsOrNoPassword => proving::tls_or_no_password(spelling),
+            Self::AcceptCertain => proving::accept_certain(spelling),
             Self::OneIdentity => proving::one_identity(spelling),
             Self::Password => proving::password(spelling),
             Self::Login => proving::login(spelling),
             Self::Allow { command } => proving::allow(command),
             Self::Database => dialling::database(spelling),
+            Self::ChooseNode => calling::choose_node(spelling),
+            Self::NameNode => calling::name_node(spelling),
+            Self::MoreExclusive => calling::more_exclusive(spelling),
+            Self::MorePatience => calling::more_patience(spelling),
+            Self::LargerReplies => calling::larger_replies(spelling),
         }
     }
 }

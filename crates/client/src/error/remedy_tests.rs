@@ -346,12 +346,18 @@ fn next(remedy: &Remedy) -> Option<Remedy> {
         Remedy::TlsPort => Remedy::Tls,
         Remedy::Tls => Remedy::TlsOrWithout { what: "pins" },
         Remedy::TlsOrWithout { .. } => Remedy::TlsOrNoPassword,
-        Remedy::TlsOrNoPassword => Remedy::OneIdentity,
+        Remedy::TlsOrNoPassword => Remedy::AcceptCertain,
+        Remedy::AcceptCertain => Remedy::OneIdentity,
         Remedy::OneIdentity => Remedy::Password,
         Remedy::Password => Remedy::Login,
         Remedy::Login => Remedy::Allow { command: "CLUSTER SLOTS" },
         Remedy::Allow { .. } => Remedy::Database,
-        Remedy::Database => return None,
+        Remedy::Database => Remedy::ChooseNode,
+        Remedy::ChooseNode => Remedy::NameNode,
+        Remedy::NameNode => Remedy::MoreExclusive,
+        Remedy::MoreExclusive => Remedy::MorePatience,
+        Remedy::MorePatience => Remedy::LargerReplies,
+        Remedy::LargerReplies => return None,
     })
 }
 

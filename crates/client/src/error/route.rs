@@ -5,6 +5,8 @@ use std::fmt;
 use truename_resp::Untrusted;
 use truename_topology::{Endpoint, Slot};
 
+use super::remedy::{Remedy, Spelling, Tell, as_calls, tell_remedy};
+
 /// A command that cannot be routed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -16,7 +18,7 @@ pub enum RouteError {
     },
     /// The topology has no nodes at all.
     NoNodes,
-    /// Redirects went round in a circle or on and on.
+    /// Redirects formed a cycle, or there were too many.
     TooManyRedirects {
         /// The slot of the command's key.
         slot: Option<Slot>,
@@ -77,47 +79,108 @@ impl RouteError {
     }
 }
 
-impl fmt::Display for RouteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl RouteError {
+    /// What would make the call possible, where that is known.
+    ///
+    /// ```no_run
+    /// # async fn example(client: truename::Client) {
+    /// use truename::{Error, cmd};
+    ///
+    /// if let Err(Error::Route(error)) = client.execute::<i64>(cmd("DBSIZE")).await {
+    ///     // Say which node is meant, with `Command::route_to` for example.
+    ///     println!("{error} ({:?})", error.remedy());
+    /// }
+    /// # }
+    /// ```
+    pub fn remedy(&self) -> Option<&Remedy> {
         match self {
-            Self::Unassigned { slot } => write!(f, "no node serves slot {slot}"),
-            Self::NoNodes => write!(f, "the topology has no nodes"),
+            Self::SeveralNodes { .. } | Self::Administrative { .. } => Some(&Remedy::ChooseNode),
+            Self::NoSuchNode { .. } => Some(&Remedy::NameNode),
+            Self::NoExclusiveConnection { .. } => Some(&Remedy::MoreExclusive),
+            _ => None,
+        }
+    }
+
+    /// What is wrong, without what would help.
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::Unassigned { slot } => format!("no node serves slot {slot}"),
+            Self::NoNodes => "the topology has no nodes".to_owned(),
             Self::TooManyRedirects { slot: Some(slot), redirects } => {
-                write!(f, "gave up after {redirects} redirects of slot {slot}")
+                format!("gave up after {redirects} redirects of slot {slot}")
             }
             Self::TooManyRedirects { slot: None, redirects } => {
-                write!(f, "gave up after {redirects} redirects")
+                format!("gave up after {redirects} redirects")
             }
-            Self::ConnectionState { command } => {
-                write!(
-                    f,
-                    "{} changes the state of its connection, or depends on that of earlier calls, and connections are \
-                     shared: this client cannot run it",
-                    Untrusted(command)
-                )
-            }
-            Self::SeveralNodes { command } => write!(
-                f,
-                "{} concerns every node of a cluster, but a call goes to one; say which with \
-                 Command::route_to, Command::route_by_key or Command::route_to_any",
+            Self::ConnectionState { command } => format!(
+                "{} changes the state of its connection, or depends on that of earlier calls, and connections are \
+                 shared: this client cannot run it",
                 Untrusted(command)
             ),
-            Self::Administrative { command } => write!(
-                f,
-                "{} acts on the node that executes it, and any primary could be the one; say which with \
-                 Command::route_to, Command::route_by_key or Command::route_to_any",
+            Self::SeveralNodes { command } => {
+                format!("{} concerns every node of a cluster, but a call goes to one", Untrusted(command))
+            }
+            Self::Administrative { command } => format!(
+                "{} acts on the node that executes it, and any primary could be the one",
                 Untrusted(command)
             ),
-            Self::NoSuchNode { node } => write!(
-                f,
-                "the topology has no node {node}; Command::route_to takes an address as Client::nodes shows it"
+            Self::NoSuchNode { node } => format!("the topology has no node {node}"),
+            Self::EmptyCommand => "the command has no name".to_owned(),
+            Self::NoExclusiveConnection { node, limit } => format!(
+                "the command needs a connection of its own, and all {limit} allowed to {node} are in use"
             ),
-            Self::EmptyCommand => write!(f, "the command has no name"),
-            Self::NoExclusiveConnection { node, limit } => write!(
-                f,
-                "the command needs a connection of its own, and all {limit} allowed to {node} are in use; \
-                 raise Config::max_exclusive_connections (`max_exclusive=` in a URL)"
+        }
+    }
+}
+
+impl Tell for RouteError {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
+        f.write_str(&self.what())?;
+        tell_remedy(f, self.remedy(), spelling)
+    }
+}
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(f, as_calls)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The advice was part of the text, so that other programs could not put it into their own words.
+    #[test]
+    fn what_would_help_is_data() {
+        let node = || Endpoint::new("10.0.0.4", 8501);
+        let command = || "DBSIZE".to_owned();
+        for (error, remedy, part) in [
+            (
+                RouteError::SeveralNodes { command: command() },
+                Some(&Remedy::ChooseNode),
+                "; say which one with Command::route_to,",
             ),
+            (
+                RouteError::Administrative { command: command() },
+                Some(&Remedy::ChooseNode),
+                "or Command::route_to_any",
+            ),
+            (
+                RouteError::NoSuchNode { node: node() },
+                Some(&Remedy::NameNode),
+                "10.0.0.4:8501; give its address as Client::nodes",
+            ),
+            (
+                RouteError::NoExclusiveConnection { node: node(), limit: 64 },
+                Some(&Remedy::MoreExclusive),
+                "all 64 allowed to 10.0.0.4:8501 are in use; raise Config::max_exclusive_connections",
+            ),
+            (RouteError::ConnectionState { command: command() }, None, "this client cannot run it"),
+        ] {
+            assert_eq!(error.remedy(), remedy, "{error}");
+            assert!(error.to_string().contains(part), "{error}");
+            assert!(!error.what().contains("::"), "{error}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use super::handle::{Phase, Shared};
+use super::handle::{LanePhase, Shared};
 use super::pipeline::Concern;
 use crate::clock::LATE;
 use crate::panics;
@@ -36,7 +36,7 @@ impl Alarm {
         while self.poll_due(cx, shared).is_ready() {
             let concern = {
                 let mut state = shared.lock();
-                let open = matches!(state.phase, Phase::Open);
+                let open = matches!(state.phase, LanePhase::Open);
                 state.pipeline.check(Instant::now(), open, wake)
             };
             panics::wake_all(wake.drain(..));

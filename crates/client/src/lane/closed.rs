@@ -7,7 +7,7 @@ use std::time::Duration;
 use truename_resp::{DecodeError, Untrusted};
 
 use crate::connect::is_closed;
-use crate::error::{Cause, NodeFailure};
+use crate::error::{Cause, NodeFailure, Remedy};
 
 /// What ended a connection, or kept it from coming up.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) enum CloseCause {
     Overdue(Duration),
     /// The server broke the protocol.
     Protocol(String),
+    /// A reply exceeds the limits.
+    ReplyTooLarge(String),
     /// It had nothing in flight any more and is replaced, as [`Lane::renew`](super::Lane::renew) asked. Fails no command.
     Renewed,
     /// The TLS options were replaced, and the new ones refuse the peer for this reason.
@@ -50,8 +52,19 @@ impl CloseCause {
 
     /// A reply that is not RESP, or that exceeds the limits.
     pub(super) fn of_reply(error: DecodeError) -> Self {
-        let remedy = if error.kind.is_limit() { "; Config::reply_limits sets the limit" } else { "" };
-        Self::Protocol(format!("{error}{remedy}"))
+        match error.kind.is_limit() {
+            true => Self::ReplyTooLarge(error.to_string()),
+            false => Self::Protocol(error.to_string()),
+        }
+    }
+
+    /// What would keep it from happening again, where that is known and not part of the text.
+    pub(crate) fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::Stalled(_) => Some(Remedy::MorePatience),
+            Self::ReplyTooLarge(_) => Some(Remedy::LargerReplies),
+            _ => None,
+        }
     }
 
     /// What a command that was sent and got no reply is told.
@@ -72,9 +85,11 @@ impl CloseCause {
                 ..USUAL
             },
             Self::PeerClosed => Traits { is_by_server: true, ..USUAL },
-            Self::Stalled(_) | Self::Overdue(_) | Self::Protocol(_) | Self::Panicked(_) => {
-                Traits { may_be_a_commands_doing: true, ..USUAL }
-            }
+            Self::Stalled(_)
+            | Self::Overdue(_)
+            | Self::Protocol(_)
+            | Self::ReplyTooLarge(_)
+            | Self::Panicked(_) => Traits { may_be_a_commands_doing: true, ..USUAL },
             Self::Renewed | Self::TrustChanged(_) | Self::Recalled | Self::SlotMoved | Self::Unblocked(_) => {
                 USUAL
             }
@@ -125,8 +140,7 @@ impl fmt::Display for CloseCause {
             Self::Stalled(silence) => {
                 write!(
                     f,
-                    "the server was silent for {} ms, and the connection was closed; a command that takes longer needs a longer \
-                     Command::timeout or Config::stall_timeout",
+                    "the server was silent for {} ms, and the connection was closed",
                     silence.as_millis()
                 )
             }
@@ -135,7 +149,9 @@ impl fmt::Display for CloseCause {
                 "a reply was still incomplete {} ms after its deadline, and the connection was closed",
                 late.as_millis()
             ),
-            Self::Protocol(what) => write!(f, "the server broke the protocol: {}", Untrusted(what)),
+            Self::Protocol(what) | Self::ReplyTooLarge(what) => {
+                write!(f, "the server broke the protocol: {}", Untrusted(what))
+            }
             Self::Renewed => write!(f, "the connection was replaced because the node asked for it"),
             Self::TrustChanged(cause) => {
                 write!(f, "the connection was closed because the new TLS options refuse its peer: {cause}")
@@ -172,6 +188,7 @@ mod tests {
             (CloseCause::Stalled(Duration::ZERO), false, true, true),
             (CloseCause::Overdue(Duration::ZERO), false, true, true),
             (CloseCause::Protocol(String::new()), false, true, true),
+            (CloseCause::ReplyTooLarge(String::new()), false, true, true),
             (CloseCause::Panicked(String::new()), false, true, true),
             (CloseCause::Renewed, false, false, true),
             (CloseCause::TrustChanged(Cause::CertificateRevoked), false, false, true),
@@ -185,6 +202,20 @@ mod tests {
             assert_eq!(cause.is_by_server(), by_server, "{cause:?}");
             assert_eq!(cause.may_be_a_commands_doing(), is_suspect, "{cause:?}");
             assert_eq!(cause.is_transient(), is_transient, "{cause:?}");
+        }
+    }
+
+    /// The advice was a part of the text, and named calls of the library to users of the tool.
+    #[test]
+    fn what_would_help_is_not_in_the_text() {
+        for (cause, remedy) in [
+            (CloseCause::Stalled(Duration::from_secs(2)), Some(Remedy::MorePatience)),
+            (CloseCause::ReplyTooLarge("an array of 5 elements".to_owned()), Some(Remedy::LargerReplies)),
+            (CloseCause::Protocol("an unsolicited reply".to_owned()), None),
+            (CloseCause::PeerClosed, None),
+        ] {
+            assert_eq!(cause.remedy(), remedy, "{cause}");
+            assert!(!cause.to_string().contains("::"), "{cause}");
         }
     }
 }

@@ -4,7 +4,7 @@
 //! - Reading comes first in every round and never stops because writing is blocked: two peers that both wait
 //!   for the other to read would wait for ever.
 //! - All replies of one read are decoded before the lock is taken once to hand them out, and callers are woken
-//!   after it is released.
+//!   after it is released. Pushes keep their place: what came before one is handed out first.
 //! - Before writing for more than one caller it steps back, so that everybody who is ready joins the same
 //!   write ([`Coalescing`]). A lone caller is written at once.
 //! - It never waits without having polled its timers. While it is busy it reads the clock once per read, and polls them
@@ -20,17 +20,19 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{Instant, Sleep};
-use truename_resp::{Decoder, Frame, Limits, Push, Reply};
+use truename_resp::{Decoder, Limits};
 
 use super::alarm::Alarm;
 use super::closed::CloseCause;
 use super::coalesce::Coalescing;
 use super::handle::Shared;
-use super::inbound::Inbound;
+use super::incoming::{Incoming, Stopped};
 use super::inquiry::{Inquirer, Inquiry};
-use super::pipeline::{Concern, Habit, Unsolicited};
+use super::pipeline::{Concern, Habit, NextForm, Unsolicited};
+use super::push::{LogPushes, PushSink};
+use super::received::{Form, Received, Unit};
 use super::waiter::RequestLimits;
-use crate::connect::{Endure, Trust};
+use crate::connect::{Endure, PeerTrust};
 use crate::observe::NodeMeter;
 use crate::panics;
 
@@ -52,8 +54,8 @@ pub(crate) struct DriverOptions {
     pub(crate) limits: Limits,
 }
 
-/// Bytes that the transport accepted and that are not yet reported to the pipeline. They are reported when the driver
-/// is dropped at the latest, wherever it was: what left is not `Unsent`.
+/// Bytes that the transport accepted and that are not yet reported to the pipeline. They are reported no
+/// later than when the driver is dropped, wherever it was: what left is not `Unsent`.
 #[derive(Debug)]
 struct Accepted {
     bytes: usize,
@@ -68,7 +70,7 @@ impl Drop for Accepted {
     }
 }
 
-/// Callers to be woken once the lock is released. At the latest when the driver is dropped: they have got something
+/// Callers to be woken once the lock is released. No later than when the driver is dropped: they have got something
 /// already, and nothing else would wake them.
 #[derive(Debug, Default)]
 struct Wake(Vec<Waker>);
@@ -91,8 +93,9 @@ impl Drop for Wake {
 pub(crate) struct Driver<S> {
     stream: S,
     shared: Arc<Shared>,
-    decoder: Decoder,
-    inbound: Inbound,
+    incoming: Incoming,
+    /// In which form the next replies are wanted, as of the last time that anything was taken or handed over.
+    next_form: NextForm,
     outbound: BytesMut,
     accepted: Accepted,
     needs_flush: bool,
@@ -102,7 +105,7 @@ pub(crate) struct Driver<S> {
     drained: bool,
     /// The pipeline's next check, as of the last read.
     next_check: Option<Instant>,
-    replies: Vec<Reply>,
+    received: Vec<Received>,
     wake: Wake,
     alarm: Alarm,
     inquirer: Option<Inquirer>,
@@ -112,10 +115,10 @@ pub(crate) struct Driver<S> {
     keepalive: Pin<Box<Sleep>>,
     last_heard: Instant,
     options: DriverOptions,
-    on_push: fn(&Push),
+    pushes: Arc<dyn PushSink>,
     meter: Arc<NodeMeter>,
     /// Whether the peer is still the one to talk to.
-    trust: Arc<Trust>,
+    trust: Arc<PeerTrust>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
@@ -123,17 +126,16 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
     pub(crate) fn new(
         stream: S,
         shared: Arc<Shared>,
-        mut decoder: Decoder,
+        decoder: Decoder,
         inbound: BytesMut,
         options: DriverOptions,
         meter: Arc<NodeMeter>,
     ) -> Self {
         let now = Instant::now();
-        decoder.set_limits(options.limits);
         Self {
             stream,
-            decoder,
-            inbound: Inbound::new(inbound),
+            incoming: Incoming::new(decoder, inbound, options.limits),
+            next_form: NextForm::All(Form::Decoded),
             outbound: BytesMut::new(),
             accepted: Accepted { bytes: 0, shared: shared.clone() },
             needs_flush: false,
@@ -141,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             retired: false,
             drained: false,
             next_check: None,
-            replies: Vec::new(),
+            received: Vec::new(),
             wake: Wake::default(),
             shared,
             alarm: Alarm::new(),
@@ -152,14 +154,20 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             last_heard: now,
             options,
             meter,
-            on_push: |push| tracing::trace!(kind = ?push.kind, "push"),
+            pushes: Arc::new(LogPushes),
             trust: Arc::default(),
         }
     }
 
     /// Ends when this trust is withdrawn.
-    pub(crate) fn trusting(mut self, trust: Arc<Trust>) -> Self {
+    pub(crate) fn trusting(mut self, trust: Arc<PeerTrust>) -> Self {
         self.trust = trust;
+        self
+    }
+
+    /// Gives pushes to this one, and no longer to the log.
+    pub(crate) fn pushing_to(mut self, pushes: Arc<dyn PushSink>) -> Self {
+        self.pushes = pushes;
         self
     }
 
@@ -176,8 +184,8 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
 
     /// Reads once and hands out every complete reply. `Ready` when bytes arrived.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
-        self.inbound.make_room(|bytes| self.decoder.wanted(bytes));
-        let read = ready!(pin!(self.stream.read_buf(&mut self.inbound.bytes)).poll(cx));
+        self.incoming.make_room();
+        let read = ready!(pin!(self.stream.read_buf(&mut self.incoming.buffer.bytes)).poll(cx));
         match read {
             Ok(0) => return Poll::Ready(Err(CloseCause::PeerClosed)),
             Ok(_) => {}
@@ -187,24 +195,26 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
         Poll::Ready(self.deliver())
     }
 
+    /// Hands out every reply and push that arrived completely, in order.
     fn deliver(&mut self) -> Result<(), CloseCause> {
-        let decoded = loop {
-            match self.decoder.decode(&mut self.inbound.bytes) {
-                Ok(Some(Frame::Reply(reply))) => {
-                    self.replies.push(reply);
-                    self.inbound.frame_taken();
-                }
-                Ok(Some(Frame::Push(push))) => (self.on_push)(&push),
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(CloseCause::of_reply(error)),
+        loop {
+            let decoded = self.incoming.decode(self.next_form, &mut self.received);
+            self.hand_out()?;
+            match decoded.map_err(CloseCause::of_reply)? {
+                Stopped::Drained => return Ok(()),
+                Stopped::AtPush(push) => self.pushes.push(push),
+                Stopped::AtNextForm => {}
             }
-        };
+        }
+    }
+
+    fn hand_out(&mut self) -> Result<(), CloseCause> {
         let delivered = {
             let mut state = self.shared.lock();
             state.pipeline.accept(std::mem::take(&mut self.accepted.bytes));
             state.pipeline.note_read(self.last_heard);
             let mut delivered = Ok(());
-            for reply in self.replies.drain(..) {
+            for reply in self.received.drain(..) {
                 match state.pipeline.complete(reply, &mut self.wake.0) {
                     Ok(Some(submitted)) => self.meter.replied(submitted, self.last_heard),
                     Ok(None) => {}
@@ -216,10 +226,11 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             }
             state.pipeline.grant(&mut self.wake.0);
             self.next_check = state.pipeline.next_check();
+            self.next_form = state.pipeline.next_form();
             delivered
         };
         self.wake.all();
-        delivered.and(decoded)
+        delivered
     }
 
     /// Takes what callers encoded since the last time. False when it is wiser to let more of them join first.
@@ -240,6 +251,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             return false;
         }
         state.pipeline.take_output(&mut self.outbound);
+        self.next_form = state.pipeline.next_form();
         let longest = state.pipeline.longest_patience().max(self.options.habit.stall);
         // A drained buffer frees room for callers who wait for it.
         state.pipeline.grant(&mut self.wake.0);
@@ -294,12 +306,12 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             let due = self.last_heard + self.options.keepalive;
             let mut state = self.shared.lock();
             if due <= now && state.pipeline.outstanding() == 0 {
-                self.inbound.idle();
+                self.incoming.buffer.idle();
                 let limits = RequestLimits {
                     submitted: now,
                     deadline: now + self.options.habit.stall,
                     patience: self.options.habit.stall,
-                    preamble: 0,
+                    unit: Unit::command(Form::Decoded),
                 };
                 let ticket = state.pipeline.submit(limits, Waker::noop(), |out| {
                     out.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");

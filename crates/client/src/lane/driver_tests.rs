@@ -18,9 +18,11 @@ use truename_topology::Endpoint;
 
 use super::closed::CloseCause;
 use super::driver::{Driver, DriverOptions};
+use super::failure::Failure;
 use super::handle::Lane;
-use super::pipeline::{Habit, Room};
-use super::waiter::{Failure, RequestLimits};
+use super::pipeline::{Habit, PipelineBounds};
+use super::received::{Form, Received, Unit};
+use super::submission::request_limits;
 use crate::connect::Endure;
 use crate::observe::NodeMeter;
 
@@ -47,7 +49,7 @@ fn scripted_over<S>(client: S, node: DuplexStream) -> Scripted
 where
     S: AsyncRead + AsyncWrite + Endure + Unpin + Send + 'static,
 {
-    let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 }, HABIT);
+    let (lane, shared) = Lane::new(PipelineBounds { commands: 1000, bytes: 1 << 20 }, HABIT);
     shared.enter_open(Instant::now());
     let options =
         DriverOptions { keepalive: KEEPALIVE, habit: HABIT, bears: true, limits: Limits::default() };
@@ -72,8 +74,10 @@ fn call_within(lane: &Arc<Lane>, args: &[&[u8]], timeout: Duration) -> JoinHandl
     let lane = lane.clone();
     tokio::spawn(async move {
         let now = Instant::now();
-        let limits = RequestLimits { submitted: now, deadline: now + timeout, patience: STALL, preamble: 0 };
-        lane.submit(limits, |out: &mut BytesMut| out.extend_from_slice(&encoded)).await
+        let limits = request_limits(now, now + timeout, STALL, Unit::command(Form::Decoded));
+        lane.submit(limits, |out: &mut BytesMut| out.extend_from_slice(&encoded))
+            .await
+            .map(Received::into_reply)
     })
 }
 
@@ -108,7 +112,7 @@ async fn a_caller_that_panics_when_it_is_woken_is_nobody_elses_trouble() {
     }
     let mut peer = scripted(1024);
     let now = Instant::now();
-    let limits = RequestLimits { submitted: now, deadline: now + USUAL, patience: STALL, preamble: 0 };
+    let limits = request_limits(now, now + USUAL, STALL, Unit::command(Form::Decoded));
     let lane = peer.lane.clone();
     let mut first =
         pin!(lane.submit(limits, |out: &mut BytesMut| out.extend_from_slice(b"*1\r\n$4\r\nPING\r\n")));
@@ -123,7 +127,7 @@ async fn a_caller_that_panics_when_it_is_woken_is_nobody_elses_trouble() {
         let reply = tokio::time::timeout(USUAL, other).await.expect("it is woken");
         assert_eq!(reply.expect("no panic").expect("a reply").as_str(), Some(expected));
     }
-    assert_eq!(first.await.expect("a reply").as_str(), Some("1"));
+    assert_eq!(first.await.expect("a reply").into_reply().as_str(), Some("1"));
     assert!(!peer.driver.is_finished());
 }
 
@@ -404,10 +408,10 @@ impl<F> Endure for Chatty<F> {
 #[tokio::test(start_paused = true)]
 async fn what_was_written_right_before_the_driver_is_dropped_is_lost_not_unsent() {
     for round in 1..=super::driver::ROUNDS_PER_POLL {
-        let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 }, HABIT);
+        let (lane, shared) = Lane::new(PipelineBounds { commands: 1000, bytes: 1 << 20 }, HABIT);
         shared.enter_open(Instant::now());
         let now = Instant::now();
-        let limits = RequestLimits { submitted: now, deadline: now + USUAL, patience: STALL, preamble: 0 };
+        let limits = request_limits(now, now + USUAL, STALL, Unit::command(Form::Decoded));
         let mut incr = Box::pin(async move {
             lane.submit(limits, |out: &mut BytesMut| out.extend_from_slice(b"*1\r\n$4\r\nINCR\r\n")).await
         });

@@ -1,6 +1,6 @@
 //! Asking on another connection whether a node that is silent on a lane is dead, or paused or busy.
 //!
-//! Any reply will do, also `BUSY`, `LOADING` or a refused greeting: the server is alive, and will come to what it
+//! Any reply will do, even `BUSY`, `LOADING` or a refused greeting: the server is alive, and will come to what it
 //! was sent before. The connection passes the same checks as every other one, so no stranger's answer counts. It is
 //! kept while the silence lasts and asked again from time to time, so that a pause costs a node one handshake.
 //!

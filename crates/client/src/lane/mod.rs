@@ -2,10 +2,12 @@
 //!
 //! | part | what it is |
 //! |---|---|
-//! | [`handle`] | the callers' side of a pipeline |
+//! | [`handle`], [`submission`] | the callers' side of a pipeline |
 //! | [`pipeline`], [`waiter`] | sans-IO: bytes out, replies in, who waits for which |
+//! | [`received`], [`failure`] | what is submitted as one, and what comes back for it, or why nothing does |
 //! | [`driver`] | the one future that reads and writes the socket |
-//! | [`inbound`] | the driver's read buffer |
+//! | [`incoming`], [`inbound`] | from the bytes that were read to replies and pushes; the read buffer |
+//! | [`push`] | where pushes go |
 //! | [`coalesce`] | when the driver writes: whom it waits for |
 //! | [`alarm`] | the one timer of a lane |
 //! | [`inquiry`] | whether a node that is silent on a lane answers on another connection |
@@ -24,18 +26,27 @@ mod coalesce;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
+mod failure;
 mod fence;
 mod handle;
 mod inbound;
+mod incoming;
+#[cfg(test)]
+mod incoming_tests;
 mod inquiry;
 mod overdue;
 mod pipeline;
 #[cfg(test)]
+mod pipeline_model_tests;
+#[cfg(test)]
 mod pipeline_tests;
+mod push;
+mod received;
 #[cfg(test)]
 mod room_tests;
 #[cfg(test)]
 mod silence_tests;
+mod submission;
 mod task;
 #[cfg(test)]
 mod trust_tests;
@@ -46,8 +57,12 @@ mod write_tests;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use closed::CloseCause;
-pub(crate) use handle::{Lane, Phase as LanePhase, request_limits};
-pub(crate) use pipeline::{Habit, Room};
+pub(crate) use failure::Failure;
+pub(crate) use handle::{Lane, LanePhase};
+pub(crate) use pipeline::{Habit, PipelineBounds};
+pub(crate) use push::LogPushes;
+pub(crate) use received::{CutShort, Form, Received, Unit};
+pub(crate) use submission::request_limits;
 pub(crate) use task::{BACKOFF as RECONNECT, STABLE_AFTER};
 pub(crate) use task::{LaneContext, LaneObserver, LaneOptions, spawn_connection, spawn_lane};
-pub(crate) use waiter::Failure;
+pub(crate) use waiter::RequestLimits;

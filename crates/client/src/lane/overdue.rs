@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use parking_lot::MutexGuard;
 use tokio::time::Instant;
-use truename_resp::Reply;
 
-use super::handle::{LaneState, Phase, Shared};
-use super::waiter::{Failure, RequestLimits, Ticket};
+use super::failure::Failure;
+use super::handle::{LanePhase, LaneState, Shared};
+use super::received::Received;
+use super::waiter::{RequestLimits, Ticket};
 use crate::clock::{self, LATE, Watched};
 use crate::panics;
 
@@ -55,7 +56,7 @@ impl Shared {
         mut state: MutexGuard<'_, LaneState>,
         ticket: Ticket,
         limits: &RequestLimits,
-    ) -> Poll<Result<Reply, Failure>> {
+    ) -> Poll<Result<Received, Failure>> {
         let now = Instant::now();
         let gives_up = match (self.home().is_here(), self.home().has_workers) {
             (false, _) => now >= limits.deadline,
@@ -65,12 +66,12 @@ impl Shared {
         if !gives_up {
             return Poll::Pending;
         }
-        let submitted = state.pipeline.is_in_flight(ticket) && matches!(state.phase, Phase::Open);
+        let open = matches!(state.phase, LanePhase::Open);
         let mut wake = Vec::new();
-        state.pipeline.abandon(ticket, &mut wake);
+        let outcome = state.pipeline.time_out(ticket, open, &mut wake);
         drop(state);
         panics::wake_all(wake);
-        Poll::Ready(Err(Failure::TimedOut { submitted }))
+        Poll::Ready(outcome)
     }
 }
 
@@ -123,8 +124,10 @@ mod tests {
 
     use super::*;
     use crate::lane::alarm::Alarm;
-    use crate::lane::handle::{Lane, request_limits};
-    use crate::lane::pipeline::{Habit, Room};
+    use crate::lane::handle::Lane;
+    use crate::lane::pipeline::{Habit, PipelineBounds};
+    use crate::lane::received::{Form, Unit};
+    use crate::lane::submission::request_limits;
 
     /// Each call with an earlier deadline than those before it left one more alarm with the clock, which set itself anew for
     /// as long as the lane was busy: an hour of some short calls among long ones left a hundred thousand.
@@ -133,7 +136,7 @@ mod tests {
         clock::start().expect("a thread");
         let far = Duration::from_secs(3600);
         let (lane, shared) =
-            Lane::new(Room { commands: 100, bytes: 1 << 20 }, Habit { stall: far, usual: far });
+            Lane::new(PipelineBounds { commands: 100, bytes: 1 << 20 }, Habit { stall: far, usual: far });
         let of_task = shared.clone();
         let task = tokio::spawn(async move {
             let (mut alarm, mut wake) = (Alarm::new(), Vec::new());
@@ -146,9 +149,10 @@ mod tests {
         });
         let call = |millis| {
             let now = Instant::now();
-            lane.submit(request_limits(now, now + Duration::from_millis(millis), far, 0), |out| {
-                out.extend_from_slice(b"x")
-            })
+            lane.submit(
+                request_limits(now, now + Duration::from_millis(millis), far, Unit::command(Form::Decoded)),
+                |out| out.extend_from_slice(b"x"),
+            )
         };
         let long = async {
             let _ = call(20_000).await;

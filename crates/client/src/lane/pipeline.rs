@@ -14,10 +14,10 @@
 //! rule of [`silence`]; [`rouse`] wakes callers whose lane's task is late with these checks.
 
 mod checks;
+mod in_flight;
 mod room;
-mod silence;
-
 mod rouse;
+mod silence;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,19 +25,21 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use bytes::BytesMut;
-use tokio::time::Instant;
-use truename_resp::Reply;
-
 use super::closed::CloseCause;
-use super::waiter::{Failure, RequestLimits, State, Ticket, Waiter, Waiters};
+use super::failure::Failure;
+use super::received::Received;
+use super::waiter::{RequestLimits, Ticket, Waiter, WaiterState, Waiters};
+use bytes::BytesMut;
+use in_flight::InFlight;
+pub(crate) use in_flight::NextForm;
 #[cfg(test)]
 pub(crate) use room::GRANT_TIME;
 pub(crate) use silence::{Concern, Habit};
+use tokio::time::Instant;
 
 /// Bounds of what may be outstanding at a time.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Room {
+pub(crate) struct PipelineBounds {
     pub(crate) commands: usize,
     pub(crate) bytes: usize,
 }
@@ -50,7 +52,7 @@ pub(crate) struct Unsolicited;
 #[derive(Debug)]
 pub(crate) enum Progress {
     /// The reply, or why there is none. The ticket is spent.
-    Done(Result<Reply, Failure>),
+    Done(Result<Received, Failure>),
     /// Room was granted: encode now with [`Pipeline::submit_granted`].
     Encode,
 }
@@ -62,14 +64,14 @@ pub(crate) struct Pipeline {
     taken: u64,
     /// Stream offset up to which the transport accepted bytes.
     accepted: u64,
-    in_flight: VecDeque<u32>,
+    in_flight: InFlight,
     parked: VecDeque<u32>,
     granted: usize,
     invited: usize,
     /// Bytes of the latest command: an estimate for those that were granted room and are not encoded yet.
     latest_bytes: usize,
     waiters: Waiters,
-    room: Room,
+    bounds: PipelineBounds,
     habit: Habit,
     /// [`Habit::lead`] of that.
     lead: Duration,
@@ -98,18 +100,18 @@ impl fmt::Debug for Pipeline {
 }
 
 impl Pipeline {
-    pub(crate) fn new(room: Room, habit: Habit) -> Self {
+    pub(crate) fn new(bounds: PipelineBounds, habit: Habit) -> Self {
         Self {
             out: BytesMut::new(),
             taken: 0,
             accepted: 0,
-            in_flight: VecDeque::new(),
+            in_flight: InFlight::default(),
             parked: VecDeque::new(),
             granted: 0,
             invited: 0,
             latest_bytes: 0,
             waiters: Waiters::default(),
-            room,
+            bounds,
             habit,
             lead: habit.lead(),
             last_heard: None,
@@ -123,7 +125,7 @@ impl Pipeline {
         }
     }
 
-    /// Commands whose reply is outstanding.
+    /// Submissions that are not answered.
     pub(crate) fn outstanding(&self) -> usize {
         self.in_flight.len()
     }
@@ -141,11 +143,11 @@ impl Pipeline {
     /// Whether everything that the driver took was sent and answered; the rest can go to another connection.
     pub(crate) fn is_drained(&mut self) -> bool {
         let taken = self.taken;
-        let is_untaken = |&index: &u32| self.waiters.at(index).start >= taken;
-        self.accepted == taken && self.in_flight.front().is_none_or(is_untaken)
+        let is_untaken = |index: u32| self.waiters.at(index).start >= taken;
+        self.accepted == taken && self.in_flight.oldest().is_none_or(is_untaken)
     }
 
-    /// When [`Self::check`] must run next at the latest.
+    /// [`Self::check`] must run again no later than this.
     pub(crate) fn next_check(&self) -> Option<Instant> {
         self.next_check
     }
@@ -164,7 +166,7 @@ impl Pipeline {
         }
         // Cloning runs the executor's code, which may panic: so it comes before the bytes, which must never lack a
         // waiter.
-        let waiting = State::Waiting(waker.clone());
+        let waiting = WaiterState::Waiting(waker.clone());
         let encoded = self.append(encode);
         let ticket = self.waiters.allocate(limits, waiting, Some(encoded));
         self.await_reply(ticket.index, limits);
@@ -184,7 +186,7 @@ impl Pipeline {
 
     #[inline(always)]
     fn await_reply(&mut self, index: u32, limits: RequestLimits) {
-        self.in_flight.push_back(index);
+        self.in_flight.push(index, limits.unit);
         if limits.patience > self.longest_patience {
             self.longest_patience = limits.patience;
         }
@@ -196,18 +198,18 @@ impl Pipeline {
     pub(crate) fn poll_reply(&mut self, ticket: Ticket, waker: &Waker) -> Poll<Progress> {
         let waiter = self.waiters.of(ticket);
         match &mut waiter.state {
-            State::Parked(current) | State::Waiting(current) => {
+            WaiterState::Parked(current) | WaiterState::Waiting(current) => {
                 current.clone_from(waker);
                 Poll::Pending
             }
-            State::Granted(_) | State::Invited => self.poll_room(ticket, waker),
-            State::Done(_) => {
-                let State::Done(outcome) = self.waiters.redeem(ticket.index) else {
+            WaiterState::Granted(_) | WaiterState::Invited => self.poll_room(ticket, waker),
+            WaiterState::Done(_) => {
+                let WaiterState::Done(outcome) = self.waiters.redeem(ticket.index) else {
                     unreachable!("matched above")
                 };
                 Poll::Ready(Progress::Done(outcome))
             }
-            State::Free | State::Settled => unreachable!("a spent ticket is never polled"),
+            WaiterState::Free | WaiterState::Settled => unreachable!("a spent ticket is never polled"),
         }
     }
 
@@ -217,17 +219,17 @@ impl Pipeline {
         let index = ticket.index;
         let checked_by = self.next_check;
         let waiter = self.waiters.of(ticket);
-        match std::mem::replace(&mut waiter.state, State::Settled) {
-            State::Granted(_) => {
+        match std::mem::replace(&mut waiter.state, WaiterState::Settled) {
+            WaiterState::Granted(_) => {
                 self.granted -= 1;
                 self.waiters.release(index);
                 self.grant(wake);
             }
-            State::Invited => {
+            WaiterState::Invited => {
                 self.invited -= 1;
                 self.waiters.release(index);
             }
-            State::Waiting(_) if waiter.limits.patience > self.habit.stall => {
+            WaiterState::Waiting(_) if waiter.limits.patience > self.habit.stall => {
                 waiter.limits.patience = self.habit.stall;
                 let submitted = waiter.limits.submitted;
                 self.waiters.release(index);
@@ -235,7 +237,7 @@ impl Pipeline {
                 self.check_by(by);
             }
             // It is passed over when its turn comes: a search for it would take longer the more callers wait.
-            State::Parked(_) => waiter.held = false,
+            WaiterState::Parked(_) => waiter.held = false,
             _ => self.waiters.release(index),
         }
         self.next_check != checked_by
@@ -258,27 +260,44 @@ impl Pipeline {
         self.last_heard = Some(now);
     }
 
-    /// Gives one reply to the oldest command; returns when that was submitted, unless more replies belong to it.
+    /// In which form the next replies are to be handed over.
+    #[inline]
+    pub(crate) fn next_form(&mut self) -> NextForm {
+        self.in_flight.next_form(|index| self.waiters.at(index).limits.unit.form)
+    }
+
+    /// Gives one reply to the oldest submission; returns when that was made, unless more replies belong to it.
     #[inline]
     pub(crate) fn complete(
         &mut self,
-        reply: Reply,
+        reply: Received,
         wake: &mut Vec<Waker>,
     ) -> Result<Option<Instant>, Unsolicited> {
-        let &index = self.in_flight.front().ok_or(Unsolicited)?;
+        let index = self.in_flight.oldest().ok_or(Unsolicited)?;
         let waiter = self.waiters.at(index);
         if waiter.start >= self.accepted {
             return Err(Unsolicited);
         }
-        if waiter.limits.preamble > 0 {
-            waiter.limits.preamble -= 1;
-            return Ok(None);
-        }
+        let outcome = if waiter.limits.unit.is_last() {
+            reply
+        } else {
+            let collected_before = waiter.limits.unit.collected;
+            let outcome = waiter.collect(reply);
+            if waiter.limits.unit.collected < collected_before {
+                self.in_flight.answered();
+            }
+            match outcome {
+                Some(outcome) => outcome,
+                None => return Ok(None),
+            }
+        };
+        let waiter = self.waiters.at(index);
         let submitted = waiter.limits.submitted;
-        self.in_flight.pop_front();
+        self.in_flight.pop(waiter.limits.unit);
         waiter.in_flight = false;
-        if let State::Waiting(_) = waiter.state {
-            let State::Waiting(waker) = std::mem::replace(&mut waiter.state, State::Done(Ok(reply))) else {
+        if let WaiterState::Waiting(_) = waiter.state {
+            let done = WaiterState::Done(Ok(outcome));
+            let WaiterState::Waiting(waker) = std::mem::replace(&mut waiter.state, done) else {
                 unreachable!("matched above")
             };
             wake.push(waker);
@@ -296,14 +315,14 @@ impl Pipeline {
         let queued = std::mem::take(&mut self.out);
         let base = self.taken;
         let entries = std::mem::take(&mut self.in_flight);
-        for index in entries {
+        for index in entries.iter() {
             let waiter = self.waiters.at(index);
-            if matches!(waiter.state, State::Waiting(_)) {
+            if matches!(waiter.state, WaiterState::Waiting(_)) {
                 let range = (waiter.start - base) as usize..(waiter.end - base) as usize;
                 waiter.start = base + self.out.len() as u64;
                 self.out.extend_from_slice(&queued[range]);
                 waiter.end = base + self.out.len() as u64;
-                self.in_flight.push_back(index);
+                self.in_flight.push(index, waiter.limits.unit);
                 let ask_at = now + waiter.limits.patience.saturating_sub(self.lead);
                 self.check_by(ask_at);
             } else {
@@ -319,25 +338,25 @@ impl Pipeline {
 
     /// Fails everything outstanding and parked, each as what it is, and starts over with an empty stream.
     pub(crate) fn close(&mut self, cause: &Arc<CloseCause>, wake: &mut Vec<Waker>) {
-        let mut is_oldest = true;
-        while let Some(index) = self.in_flight.pop_front() {
-            let unsent = self.accepted < self.waiters.at(index).end;
-            let failure = match (unsent, std::mem::take(&mut is_oldest)) {
+        let in_flight = std::mem::take(&mut self.in_flight);
+        for (position, index) in in_flight.iter().enumerate() {
+            let failure = match (self.accepted < self.waiters.at(index).end, position) {
                 (true, _) => Failure::Unsent(cause.clone()),
-                (false, true) => Failure::LostAtHead(cause.clone()),
-                (false, false) => Failure::Lost(cause.clone()),
+                (false, 0) => Failure::LostAtHead(cause.clone()),
+                (false, _) => Failure::Lost(cause.clone()),
             };
-            self.fail(index, failure, wake);
+            self.fail(index, failure, position == 0, wake);
         }
         while let Some(index) = self.parked.pop_front() {
-            self.fail(index, Failure::Unsent(cause.clone()), wake);
+            self.fail(index, Failure::Unsent(cause.clone()), false, wake);
         }
         if self.granted + self.invited > 0 {
             // They were woken to encode and are in no queue; when they look they are told.
             let were_woken =
-                |waiter: &&mut Waiter| matches!(waiter.state, State::Granted(_) | State::Invited);
+                |waiter: &&mut Waiter| matches!(waiter.state, WaiterState::Granted(_) | WaiterState::Invited);
             for waiter in self.waiters.all().filter(were_woken) {
-                waiter.state = State::Done(Err(Failure::Unsent(cause.clone())));
+                let unsent = waiter.cut_short(Failure::Unsent(cause.clone()), 0, false);
+                waiter.state = WaiterState::Done(unsent);
             }
             (self.granted, self.invited) = (0, 0);
         }
@@ -347,16 +366,20 @@ impl Pipeline {
         self.next_check = None;
     }
 
-    fn fail(&mut self, index: u32, failure: Failure, wake: &mut Vec<Waker>) {
+    fn fail(&mut self, index: u32, failure: Failure, is_oldest: bool, wake: &mut Vec<Waker>) {
         let waiter = self.waiters.at(index);
-        waiter.in_flight = false;
-        if matches!(waiter.state, State::Waiting(_) | State::Parked(_)) {
-            if let State::Waiting(waker) | State::Parked(waker) =
-                std::mem::replace(&mut waiter.state, State::Done(Err(failure)))
+        if let WaiterState::Waiting(_) | WaiterState::Parked(_) = waiter.state {
+            let failed = waiter.cut_short(failure, self.accepted, is_oldest);
+            if let WaiterState::Waiting(waker) | WaiterState::Parked(waker) =
+                std::mem::replace(&mut waiter.state, WaiterState::Done(failed))
             {
                 wake.push(waker);
             }
-        } else if !waiter.held {
+            waiter.in_flight = false;
+            return;
+        }
+        waiter.in_flight = false;
+        if !waiter.held {
             self.waiters.reclaim(index);
         }
     }

@@ -10,13 +10,19 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 use truename_resp::Reply;
 
-use super::pipeline::{GRANT_TIME, Habit, Pipeline, Progress, Room};
+use super::pipeline::{GRANT_TIME, Habit, Pipeline, PipelineBounds, Progress};
+use super::received::{Form, Received, Unit};
 use super::waiter::{RequestLimits, Ticket};
 
 const HABIT: Habit = Habit { stall: Duration::from_secs(2), usual: Duration::from_secs(5) };
 
 fn limits(now: Instant) -> RequestLimits {
-    RequestLimits { submitted: now, deadline: now + HABIT.usual, patience: HABIT.stall, preamble: 0 }
+    RequestLimits {
+        submitted: now,
+        deadline: now + HABIT.usual,
+        patience: HABIT.stall,
+        unit: Unit::command(Form::Decoded),
+    }
 }
 
 /// Whether its future is to be polled.
@@ -45,7 +51,7 @@ struct Scene {
 
 impl Scene {
     fn new(commands: usize, callers: &[(bool, usize)]) -> Self {
-        let mut pipeline = Pipeline::new(Room { commands, bytes: 1 << 20 }, HABIT);
+        let mut pipeline = Pipeline::new(PipelineBounds { commands, bytes: 1 << 20 }, HABIT);
         let now = Instant::now();
         pipeline.open(now, &mut Vec::new());
         let callers = callers
@@ -94,7 +100,7 @@ impl Scene {
         self.pipeline.accept(out.len());
         self.pipeline.note_read(self.now);
         while self.pipeline.outstanding() > 0 {
-            self.pipeline.complete(Reply::Nil, &mut wake).expect("outstanding");
+            self.pipeline.complete(Received::Reply(Reply::Nil), &mut wake).expect("outstanding");
         }
         self.pipeline.grant(&mut wake);
         let served = !wake.is_empty();

@@ -7,7 +7,8 @@ use bytes::BytesMut;
 use tokio::time::Instant;
 use truename_resp::Reply;
 
-use super::pipeline::{Concern, Habit, Pipeline, Room};
+use super::pipeline::{Concern, Habit, Pipeline, PipelineBounds};
+use super::received::{Form, Received, Unit};
 use super::waiter::RequestLimits;
 
 const HABIT: Habit = Habit { stall: Duration::from_secs(2), usual: Duration::from_secs(5) };
@@ -17,12 +18,12 @@ fn limits(now: Instant) -> RequestLimits {
         submitted: now,
         deadline: now + Duration::from_secs(3600),
         patience: HABIT.stall,
-        preamble: 0,
+        unit: Unit::command(Form::Decoded),
     }
 }
 
 fn roomy() -> Pipeline {
-    Pipeline::new(Room { commands: 100, bytes: 1 << 20 }, HABIT)
+    Pipeline::new(PipelineBounds { commands: 100, bytes: 1 << 20 }, HABIT)
 }
 
 #[test]
@@ -38,7 +39,7 @@ fn silence_is_measured_from_the_last_sign_of_life() {
     pipeline.take_output(&mut BytesMut::new());
     pipeline.accept(2);
     pipeline.note_read(at(500));
-    pipeline.complete(Reply::Nil, &mut wake).expect("outstanding");
+    pipeline.complete(Received::Reply(Reply::Nil), &mut wake).expect("outstanding");
     assert!(pipeline.check(at(1000), true, &mut wake).is_none());
     assert_eq!(pipeline.next_check(), Some(at(1500)));
     assert_eq!(pipeline.check(at(1500), true, &mut wake), Some(Concern::Ask));

@@ -21,9 +21,10 @@ use super::backoff::Backoff;
 use super::closed::CloseCause;
 use super::driver::{Driver, DriverOptions};
 use super::fence::Fence;
-use super::handle::{Lane, Phase, Shared};
+use super::handle::{Lane, LanePhase, Shared};
 use super::inquiry::Inquirer;
-use super::pipeline::{Habit, Room};
+use super::pipeline::{Habit, PipelineBounds};
+use super::push::PushSink;
 use crate::connect::{Connected, ConnectionFacts, Connector, Explain, KnownNode, Target};
 use crate::error::NodeFailure;
 use crate::observe::NodeMeter;
@@ -31,7 +32,7 @@ use crate::panics;
 
 /// The first and the longest pause between attempts to reconnect.
 pub(crate) const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// A connection that lived this long starts its backoff anew.
+/// A connection that lived this long starts its backoff over.
 pub(crate) const STABLE_AFTER: Duration = Duration::from_secs(1);
 /// How long a polite goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(100);
@@ -39,13 +40,13 @@ const GOODBYE: Duration = Duration::from_millis(100);
 /// What a lane needs to know besides its node.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LaneOptions {
-    pub(crate) room: Room,
+    pub(crate) bounds: PipelineBounds,
     pub(crate) driver: DriverOptions,
 }
 
 impl LaneOptions {
-    pub(crate) fn new(room: Room, keepalive: Duration, habit: Habit, limits: Limits) -> Self {
-        Self { room, driver: DriverOptions { keepalive, habit, bears: true, limits } }
+    pub(crate) fn new(bounds: PipelineBounds, keepalive: Duration, habit: Habit, limits: Limits) -> Self {
+        Self { bounds, driver: DriverOptions { keepalive, habit, bears: true, limits } }
     }
 
     /// For connections on which commands block: the server takes what it is sent at once all the same, so their patience
@@ -72,6 +73,8 @@ pub(crate) struct LaneContext {
     /// What earlier connections learnt.
     pub(crate) known: Arc<KnownNode>,
     pub(crate) meter: Arc<NodeMeter>,
+    /// Who takes the server's pushes.
+    pub(crate) pushes: Arc<dyn PushSink>,
 }
 
 /// Makes a lane and starts its task on a runtime, wherever the caller is.
@@ -106,6 +109,7 @@ struct LaneTask<O> {
     options: LaneOptions,
     observer: O,
     meter: Arc<NodeMeter>,
+    pushes: Arc<dyn PushSink>,
     alarm: Alarm,
     /// To be raised before the next connection is used.
     fence: Option<Fence>,
@@ -116,16 +120,29 @@ struct LaneTask<O> {
 impl<O: LaneObserver> LaneTask<O> {
     fn new(runtime: &Handle, context: LaneContext, options: LaneOptions, observer: O) -> (Lane, Self) {
         let _entered = runtime.enter();
-        let (lane, shared) = Lane::new(options.room, options.driver.habit);
-        let LaneContext { connector, target, known, meter } = context;
+        let (lane, shared) = Lane::new(options.bounds, options.driver.habit);
+        let LaneContext { connector, target, known, meter, pushes } = context;
         let alarm = Alarm::new();
         let (fence, is_over) = (None, false);
-        (lane, Self { shared, connector, target, known, options, observer, meter, alarm, fence, is_over })
+        let task = Self {
+            shared,
+            connector,
+            target,
+            known,
+            options,
+            observer,
+            meter,
+            pushes,
+            alarm,
+            fence,
+            is_over,
+        };
+        (lane, task)
     }
 
     /// One connection and no other.
     async fn run_once(mut self) {
-        self.until(|phase| !matches!(phase, Phase::Idle)).await;
+        self.until(|phase| !matches!(phase, LanePhase::Idle)).await;
         if self.is_retired() {
             return;
         }
@@ -139,7 +156,7 @@ impl<O: LaneObserver> LaneTask<O> {
 
     async fn run(mut self) {
         let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
-        self.until(|phase| !matches!(phase, Phase::Idle)).await;
+        self.until(|phase| !matches!(phase, LanePhase::Idle)).await;
         while !self.is_retired() {
             self.shared.enter_connecting();
             let mut since = None;
@@ -204,7 +221,7 @@ impl<O: LaneObserver> LaneTask<O> {
     }
 
     /// Waits for a phase that the lane's callers bring about.
-    async fn until(&self, reached: impl Fn(&Phase) -> bool) {
+    async fn until(&self, reached: impl Fn(&LanePhase) -> bool) {
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             if reached(&state.phase) {
@@ -219,7 +236,7 @@ impl<O: LaneObserver> LaneTask<O> {
     async fn pause(&self, delay: Duration) {
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
-            () = self.until(|phase| matches!(phase, Phase::Retired)) => {}
+            () = self.until(|phase| matches!(phase, LanePhase::Retired)) => {}
         }
     }
 
@@ -286,6 +303,7 @@ impl<O: LaneObserver> LaneTask<O> {
             self.meter.clone(),
         )
         .trusting(listed.trust.clone())
+        .pushing_to(self.pushes.clone())
         .asking(inquirer);
         self.shared.enter_open(Instant::now());
         if !Arc::ptr_eq(target, &self.target.load()) {

@@ -12,9 +12,11 @@ use truename_topology::Endpoint;
 
 use super::closed::CloseCause;
 use super::driver::{Driver, DriverOptions};
-use super::handle::{Lane, request_limits};
-use super::pipeline::{Habit, Room};
-use super::waiter::Failure;
+use super::failure::Failure;
+use super::handle::Lane;
+use super::pipeline::{Habit, PipelineBounds};
+use super::received::{Form, Unit};
+use super::submission::request_limits;
 use crate::connect::{LiveConnections, Target};
 use crate::error::Cause;
 use crate::observe::NodeMeter;
@@ -26,7 +28,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[tokio::test(start_paused = true)]
 async fn a_connection_whose_trust_is_withdrawn_reads_and_writes_no_more() {
     let habit = Habit { stall: 2 * SECOND, usual: 5 * SECOND };
-    let (lane, shared) = Lane::new(Room { commands: 10, bytes: 1 << 20 }, habit);
+    let (lane, shared) = Lane::new(PipelineBounds { commands: 10, bytes: 1 << 20 }, habit);
     shared.enter_open(Instant::now());
     let target = Arc::new(Target::seed(&Endpoint::new("scripted", 1)));
     let all = LiveConnections::default();
@@ -37,7 +39,9 @@ async fn a_connection_whose_trust_is_withdrawn_reads_and_writes_no_more() {
     let decoder = Decoder::new(Limits::default());
     let driver = Driver::new(client, shared.clone(), decoder, BytesMut::new(), options, meter);
     let driver = tokio::spawn(driver.trusting(listed.trust.clone()));
-    let limits = || request_limits(Instant::now(), Instant::now() + 60 * SECOND, 2 * SECOND, 0);
+    let limits = || {
+        request_limits(Instant::now(), Instant::now() + 60 * SECOND, 2 * SECOND, Unit::command(Form::Decoded))
+    };
     let ping = |out: &mut BytesMut| out.extend_from_slice(PING);
 
     let mut sent = lane.submit(limits(), ping);

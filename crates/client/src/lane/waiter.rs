@@ -3,28 +3,12 @@
 //! Invariant: an entry is reused only when neither the FIFO nor a ticket refers to it. Every reuse raises its
 //! generation, so a ticket can never be mistaken for a later one of the same entry.
 
-use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use super::failure::Failure;
+use super::received::{CutShort, Received, Replies, Unit};
 use tokio::time::Instant;
-use truename_resp::Reply;
-
-use super::closed::CloseCause;
-
-/// How one submitted command ended without a reply.
-#[derive(Debug, Clone)]
-pub(crate) enum Failure {
-    /// The transport took less than the command's last byte: it was never executed.
-    Unsent(Arc<CloseCause>),
-    /// The whole command was handed to the transport and no reply came: its fate is unknown.
-    Lost(Arc<CloseCause>),
-    /// As [`Failure::Lost`], and the command was the oldest one on the connection, which may have ended because of it: the
-    /// server was silent over it, its reply passed a limit of ours or of the server's, the server crashed on it.
-    LostAtHead(Arc<CloseCause>),
-    /// The deadline passed first. `submitted` is false while the command waited for room or for a connection.
-    TimedOut { submitted: bool },
-}
 
 /// What one command asks of the pipeline.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +17,8 @@ pub(crate) struct RequestLimits {
     pub(crate) deadline: Instant,
     /// How long the server may be silent while this command is the oldest one.
     pub(crate) patience: Duration,
-    /// Replies before the one that counts, swallowed in order (`ASKING`).
-    pub(crate) preamble: u8,
+    /// Which replies belong to it.
+    pub(crate) unit: Unit,
 }
 
 /// A claim on one reply. Redeemed by [`poll_reply`](super::pipeline::Pipeline::poll_reply) or given up by
@@ -46,7 +30,7 @@ pub(crate) struct Ticket {
 }
 
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum WaiterState {
     /// In the free list.
     Free,
     /// Waiting for room; not encoded yet.
@@ -58,23 +42,62 @@ pub(super) enum State {
     /// Encoded; the reply is outstanding.
     Waiting(Waker),
     /// Settled; the caller has not looked yet.
-    Done(Result<Reply, Failure>),
+    Done(Result<Received, Failure>),
     /// The caller has its answer or has gone.
     Settled,
 }
 
 #[derive(Debug)]
 pub(super) struct Waiter {
-    pub(super) state: State,
+    pub(super) state: WaiterState,
     pub(super) limits: RequestLimits,
     /// Stream offsets of the first byte and of the byte after the last.
     pub(super) start: u64,
     pub(super) end: u64,
+    /// The replies so far, if several count.
+    replies: Option<Box<Replies>>,
     generation: u32,
     /// Whether the FIFO refers to it.
     pub(super) in_flight: bool,
     /// Whether a ticket refers to it.
     pub(super) held: bool,
+}
+
+impl Waiter {
+    /// Takes a reply to a unit that is more than one command; returns the outcome when it was the last one.
+    #[cold]
+    pub(super) fn collect(&mut self, reply: Received) -> Option<Received> {
+        let unit = &mut self.limits.unit;
+        if unit.preamble > 0 {
+            unit.preamble -= 1;
+            return None;
+        }
+        unit.collected -= 1;
+        if !unit.is_plural {
+            return Some(reply);
+        }
+        // Nobody reads them when the caller has gone.
+        if matches!(self.state, WaiterState::Waiting(_)) {
+            self.replies.get_or_insert_default().received.push(reply);
+        }
+        (unit.collected == 0).then(|| Received::Replies(self.replies.take().unwrap_or_default()))
+    }
+
+    /// The outcome when no more replies come. `accepted`: the bytes of the stream that the transport accepted.
+    pub(super) fn cut_short(
+        &mut self,
+        failure: Failure,
+        accepted: u64,
+        is_oldest: bool,
+    ) -> Result<Received, Failure> {
+        if !self.limits.unit.is_plural {
+            return Err(failure);
+        }
+        let accepted = if self.in_flight { accepted.clamp(self.start, self.end) - self.start } else { 0 };
+        let mut replies = self.replies.take().unwrap_or_default();
+        replies.cut_short = Some(CutShort { failure, accepted, is_oldest });
+        Ok(Received::Replies(replies))
+    }
 }
 
 /// All entries of a pipeline.
@@ -90,7 +113,7 @@ impl Waiters {
     pub(super) fn allocate(
         &mut self,
         limits: RequestLimits,
-        state: State,
+        state: WaiterState,
         encoded: Option<(u64, u64)>,
     ) -> Ticket {
         let index = match self.free.pop() {
@@ -98,8 +121,9 @@ impl Waiters {
             None => self.grow(limits),
         };
         let waiter = self.at(index);
-        debug_assert!(matches!(waiter.state, State::Free));
+        debug_assert!(matches!(waiter.state, WaiterState::Free));
         waiter.limits = limits;
+        waiter.replies = None;
         waiter.held = true;
         waiter.in_flight = encoded.is_some();
         (waiter.start, waiter.end) = encoded.unwrap_or_default();
@@ -111,10 +135,11 @@ impl Waiters {
     fn grow(&mut self, limits: RequestLimits) -> u32 {
         let index = self.entries.len() as u32;
         self.entries.push(Waiter {
-            state: State::Free,
+            state: WaiterState::Free,
             limits,
             start: 0,
             end: 0,
+            replies: None,
             generation: 0,
             in_flight: false,
             held: false,
@@ -124,15 +149,15 @@ impl Waiters {
 
     /// Spends a ticket whose entry is settled, in exchange for the outcome.
     #[inline]
-    pub(super) fn redeem(&mut self, index: u32) -> State {
+    pub(super) fn redeem(&mut self, index: u32) -> WaiterState {
         let waiter = &mut self.entries[index as usize];
         waiter.held = false;
         if waiter.in_flight {
-            return std::mem::replace(&mut waiter.state, State::Settled);
+            return std::mem::replace(&mut waiter.state, WaiterState::Settled);
         }
         waiter.generation = waiter.generation.wrapping_add(1);
         self.free.push(index);
-        std::mem::replace(&mut waiter.state, State::Free)
+        std::mem::replace(&mut waiter.state, WaiterState::Free)
     }
 
     /// The ticket is given up.
@@ -149,7 +174,7 @@ impl Waiters {
     pub(super) fn reclaim(&mut self, index: u32) {
         let waiter = self.at(index);
         debug_assert!(!waiter.held && !waiter.in_flight);
-        waiter.state = State::Free;
+        waiter.state = WaiterState::Free;
         waiter.generation = waiter.generation.wrapping_add(1);
         self.free.push(index);
     }

@@ -1,4 +1,4 @@
-//! What a lane's deadlines need to be kept where its task stands still: what the process's clock knows of the lane, and
+//! What a lane's deadlines need to be kept where its task stands still: what the process's clock knows about the lane, and
 //! which runtime the task runs on. See [`super::overdue`].
 
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::clock::Reminder;
 
-/// What the process's clock knows of a lane.
+/// What the process's clock knows about a lane.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     /// No deadline before this one goes unwatched; and the one alarm that sees to it.

@@ -11,13 +11,15 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::time::Instant;
-use truename_resp::{Decoder, Limits, Reply};
+use truename_resp::{Decoder, Limits};
 use truename_topology::Endpoint;
 
 use super::driver::{Driver, DriverOptions};
-use super::handle::{Lane, Submission, request_limits};
-use super::pipeline::{Habit, Room};
-use super::waiter::Failure;
+use super::failure::Failure;
+use super::handle::Lane;
+use super::pipeline::{Habit, PipelineBounds};
+use super::received::{Form, Received, Unit};
+use super::submission::{Submission, request_limits};
 use crate::connect::Endure;
 use crate::observe::NodeMeter;
 
@@ -93,7 +95,7 @@ impl ByHand {
     /// The driver has had its first turn and waits for work.
     fn new() -> (Lane, Self) {
         let (client, node) = duplex(1 << 20);
-        let (lane, shared) = Lane::new(Room { commands: 1000, bytes: 1 << 20 }, HABIT);
+        let (lane, shared) = Lane::new(PipelineBounds { commands: 1000, bytes: 1 << 20 }, HABIT);
         shared.enter_open(Instant::now());
         let calls = Arc::new(Calls::default());
         let stream = Counted(client, calls.clone());
@@ -138,16 +140,19 @@ impl ByHand {
 
 fn submit(lane: &Lane) -> Submission<'_, impl Fn(&mut BytesMut) + use<>> {
     let now = Instant::now();
-    let mut call = lane.submit(request_limits(now, now + PATIENCE, PATIENCE, 0), |out: &mut BytesMut| {
-        out.extend_from_slice(PING);
-    });
+    let mut call = lane.submit(
+        request_limits(now, now + PATIENCE, PATIENCE, Unit::command(Form::Decoded)),
+        |out: &mut BytesMut| {
+            out.extend_from_slice(PING);
+        },
+    );
     assert!(reply(&mut call).is_pending());
     call
 }
 
-fn reply(call: &mut (impl Future<Output = Result<Reply, Failure>> + Unpin)) -> Poll<String> {
+fn reply(call: &mut (impl Future<Output = Result<Received, Failure>> + Unpin)) -> Poll<String> {
     let polled = Pin::new(call).poll(&mut Context::from_waker(Waker::noop()));
-    polled.map(|outcome| outcome.expect("a reply").as_str().expect("text").to_owned())
+    polled.map(|outcome| outcome.expect("a reply").into_reply().as_str().expect("text").to_owned())
 }
 
 #[tokio::test(start_paused = true)]

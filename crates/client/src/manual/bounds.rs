@@ -15,8 +15,7 @@
 //! command that waits on the server, such as `BLPOP`, gets the time that it may wait on top, without limit if it may wait
 //! without limit. [`Command::timeout`] is an upper bound, which includes that time.
 //!
-//! A command time-out of more than 2 s that you set says that commands may be slow: the silence that is borne grows with it.
-//! For a single slow command set [`Command::timeout`].
+//! A command time-out above 2 s raises the stall time-out with it. For one slow command set [`Command::timeout`] instead.
 //!
 //! # Commands in flight
 //!
@@ -26,11 +25,12 @@
 //! | commands without a reply, on each of them | 16,384 | [`Config::max_in_flight`] | calls wait for room |
 //! | bytes not yet written, on each of them | 32 MiB | [`Config::max_queued_bytes`] | calls wait for room |
 //! | connections per node for commands that wait on the server | 64 | [`Config::max_exclusive_connections`] | calls wait, for [`Config::command_timeout`] at most, then [`RouteError::NoExclusiveConnection`] |
+//! | requests of a [hosted client](crate::hosted) whose completions were not taken | 1,048,576 | [`CAPACITY`](crate::hosted::CAPACITY), fixed | more are handed back |
 //!
 //! Waiting for room counts against the call's own deadline. A full connection delays calls to its own node and no others.
-//! When the connection to a node fails, the calls that waited for it pause, and are routed anew by the latest topology.
+//! When the connection to a node fails, the calls that waited for it pause, and are routed again by the latest topology.
 //!
-//! So there is back pressure without further ado: a call that has to wait is a future that is pending. To bound what a
+//! So back pressure is built in: a call that has to wait is a future that is pending. To bound what a
 //! program has under way, bound its calls:
 //!
 //! ```no_run
@@ -41,8 +41,10 @@
 //! let mut calls = JoinSet::new();
 //! for (key, value) in rows {
 //!     // No more than a thousand at a time.
-//!     if calls.len() >= 1000 && let Some(outcome) = calls.join_next().await {
-//!         outcome??;
+//!     if calls.len() >= 1000 {
+//!         if let Some(outcome) = calls.join_next().await {
+//!             outcome??;
+//!         }
 //!     }
 //!     let client = client.clone();
 //!     calls.spawn(async move { client.execute::<()>(cmd("SET").arg(key).arg(value)).await });
@@ -71,7 +73,7 @@
 //! # Connections that are being made
 //!
 //! A client brings up a bounded number of connections at a time, whatever the size of the cluster. Every client has its own
-//! share, so a silent cluster keeps the client of another one from nothing. A node that cannot be reached is dialled after
+//! share, so a silent cluster does not hold up the client of another cluster. A node that cannot be reached is dialled after
 //! pauses that grow to about a second, however many calls need it.
 //!
 //! [`Client::connect`]: crate::Client::connect

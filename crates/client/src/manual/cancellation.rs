@@ -7,7 +7,7 @@
 //! | before its first poll | it is not sent |
 //! | while it waits for room, for a connection, or for the next attempt | it is not sent (again) |
 //! | after it was handed to a connection that is up | it is executed, unless the connection ends before it has left; its reply is read and thrown away |
-//! | while it waits on the server (`BLPOP`) | its connection is closed; once the server has noticed that, it gives it nothing any more |
+//! | while it waits on the server (`BLPOP`) | its connection is closed; once the server has noticed that, no element goes to it any more |
 //!
 //! In every case **no other call is affected**: replies stay with their calls, and the room that was taken is given to
 //! others. A dropped call does not keep a connection alive either: the longer silence that its [`Command::timeout`] allowed
@@ -46,7 +46,7 @@
 //! # A call that is not dropped and not polled
 //!
 //! A future in a `buffered` stream may be left alone for a while, since its consumer awaits something else. Room that it was
-//! offered passes on to others after a moment, and so does the place for a connection of its own. Its deadline goes on.
+//! offered passes on to others after a moment, and so does the place for a connection of its own. Its deadline keeps running.
 //!
 //! # Everything else
 //!

@@ -66,7 +66,7 @@
 //!
 //! # Facts about nodes
 //!
-//! [`Client::nodes`] says of every node whether it is connected, and of its latest connection where it was dialled, which
+//! [`Client::nodes`] lists every node: whether it is connected and, for its latest connection, where it was dialled, which
 //! name its certificate proved, the TLS version, and what the server says about itself
 //! ([`ConnectionFacts`](crate::ConnectionFacts)). [`Config::warnings`](crate::Config::warnings) is for the start of a
 //! program, [`probe::examine`](crate::probe::examine) for a look without a client. `CLIENT LIST` shows the connections with

@@ -78,10 +78,10 @@
 //! # The node id
 //!
 //! A certificate that all nodes share cannot tell them apart. So each connection asks for the node's id in its first round
-//! trip, and a node that reports another id than the announced one is not sent a command. That protects commands against
+//! trip, and a node that reports a different id from the announced one is not sent a command. That protects commands against
 //! crossed tunnels and recycled addresses. It is no authentication, and the login comes before it. A server that never
-//! reported an id (Redis Enterprise rejects `CLUSTER MYID`) is accepted at the announced address, and over TLS where a rule
-//! leads.
+//! reported an id (Redis Enterprise rejects `CLUSTER MYID`) is accepted at the announced address, and, over TLS, wherever a
+//! rule leads.
 //!
 //! # Plaintext
 //!
@@ -102,10 +102,11 @@
 //!   presented  redis.example.net
 //!   issuer     CN=Example CA
 //!   valid      2026-01-01 00:00 UTC to 2027-01-01 00:00 UTC
-//!   remedy     if redis.example.net is your cluster, connect by that name, or add it as acceptable with --verify-as redis.example.net (Config::verify_as)
+//!   remedy     if redis.example.net is your cluster, connect by that name, or add it as acceptable with Config::verify_as("redis.example.net".parse()?)
 //! ```
 //!
-//! A remedy names the option of the `truename` tool and the method. [`Cause::code`] is for programs:
+//! A remedy names the call to make; the `truename` tool names its option instead ([`Error::spelled`]). [`Cause::code`] is for
+//! programs:
 //!
 //! | code | what it means |
 //! |---|---|

@@ -10,6 +10,7 @@
 //! | [`runtimes`] | Which runtimes may be used, and how does a program end? |
 //! | [`bounds`] | How much may be in flight, how much memory is used, and which time-outs are there? |
 //! | [`features`] | Cargo features, metrics, events and log lines |
+//! | [`migrating`] | What are the names of redis-rs, fred and node-redis called here, and what does not exist yet? |
 //!
 //! The chapters explain; the items that they link to are the reference, and say units, defaults and errors. What is promised
 //! has a test, which [docs/PROMISES.md] of the repository names; [SECURITY.md] is the threat model, with what the default
@@ -25,6 +26,12 @@ pub mod bounds;
 pub mod cancellation;
 pub mod features;
 pub mod identity;
+#[doc(alias = "AsyncCommands")]
+#[doc(alias = "Script")]
+#[doc(alias = "pipe")]
+#[doc(alias = "pipeline")]
+#[doc(alias = "pubsub")]
+pub mod migrating;
 pub mod ordering;
 pub mod redirects;
 pub mod retries;

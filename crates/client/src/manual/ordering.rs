@@ -6,7 +6,7 @@
 //!   that the command was executed. Await one call before you make the next, and their order is certain.
 //! - **Commands of one slot share a connection** to their primary, in the order in which they are submitted, and a server
 //!   executes the commands of a connection in their order. A command is submitted when its future is first polled.
-//! - A node that is described anew, with another host name for example, keeps that order: its connections are replaced when
+//! - A node whose description changes, to another host name for example, keeps that order: its connections are replaced when
 //!   everything on them is answered, and what is submitted meanwhile waits.
 //! - Every call gets the reply to its own command, however many share the connection and however many were dropped.
 //!
@@ -35,7 +35,8 @@
 //! # Pipelines
 //!
 //! There is no pipeline to fill: calls that are polled together are written together. Replies are awaited separately, and
-//! one error is the error of one call.
+//! one error is the error of one call. For many commands at once, a [batch](crate::Batch) costs less than as many calls: the
+//! same order holds for its commands of one slot, and each has an outcome of its own, too.
 //!
 //! ```no_run
 //! # async fn example(client: truename::Client) -> Result<(), truename::Error> {

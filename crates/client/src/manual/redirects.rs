@@ -31,9 +31,9 @@
 //! |---|---|
 //! | `MOVED` to another node | sends the command there at once, notes that this one slot is there, asks for the topology |
 //! | `ASK` of another node | sends `ASKING` and the command there, next to each other on one connection; the topology stays as it is |
-//! | either of them, naming the node that answered | pauses and routes anew, and replaces the connections to the node once everything on them is answered: managed services ask for a new connection in this way |
-//! | either of them, of a slot that is not the command's, or without a known host | pauses and routes anew |
-//! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN`, `READONLY` | pauses and routes anew |
+//! | either of them, naming the node that answered | pauses and looks the route up again, and replaces the connections to the node once everything on them is answered: managed services ask for a new connection in this way |
+//! | either of them, of a slot that is not the command's, or without a known host | pauses and looks the route up again |
+//! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN`, `READONLY` | pauses and looks the route up again |
 //! | any other error | returns it: [`Error::Server`] |
 //!
 //! All but the last say that the command was not executed, so it can be a write. It is tried until its deadline, with pauses

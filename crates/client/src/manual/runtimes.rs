@@ -44,6 +44,40 @@
 //! # }
 //! ```
 //!
+//! # Other event loops
+//!
+//! A program whose loop is not tokio's, such as one in another language, starts a [`HostedClient`]: a client with a
+//! current-thread runtime on a thread of its own. It takes commands in batches, from any thread. A callback says that there are
+//! completions to take, and does it once for as many as there are.
+//!
+//! ```no_run
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::mpsc::sync_channel;
+//! use truename::hosted::{HostedClient, Request};
+//! use truename::{Config, cmd};
+//!
+//! let (bell, rung) = sync_channel(1);
+//! let config = Config::from_url("rediss://:password@redis.example.net")?;
+//! let (hosted, completions) = HostedClient::start::<i64>(&config, move || drop(bell.try_send(())))?;
+//!
+//! // A thousand commands wake the client's thread once.
+//! hosted.submit((0..1000).map(|token| Request::new(token, cmd("INCR").arg(format!("visits:{token}")))))?;
+//!
+//! let mut batch = Vec::new();
+//! while hosted.outstanding() > 0 {
+//!     rung.recv()?;
+//!     completions.take(&mut batch);
+//!     println!("{} more are done", batch.drain(..).count());
+//! }
+//! hosted.shutdown();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`hosted`](crate::hosted) says what holds, and how it ends. A batch costs one wake-up in each direction, so it pays to
+//! collect what one turn of the loop wants and to submit that at once. Everything of a hosted client shares one thread, which
+//! is enough for hundreds of thousands of small commands per second.
+//!
 //! # Tests
 //!
 //! Each `#[tokio::test]` has a runtime of its own, which ends with the test. A client in a `static` lives on the runtime of
@@ -52,6 +86,8 @@
 //! so past the client's deadlines.
 //!
 //! # How a program ends
+//!
+//! A hosted client ends [by itself](crate::hosted#how-it-ends). With a runtime of your own:
 //!
 //! 1. Stop making calls, and await those that are under way.
 //! 2. [`Client::close`], or drop the last clone: a connection ends once everything on it is answered.
@@ -86,3 +122,4 @@
 //!
 //! [`Client::close`]: crate::Client::close
 //! [`Client::connect`]: crate::Client::connect
+//! [`HostedClient`]: crate::hosted::HostedClient

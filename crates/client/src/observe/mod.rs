@@ -1,18 +1,9 @@
 //! Counters and latency histograms per node, behind the `metrics` facade.
 //!
 //! With the cargo feature `metrics` they go to whatever recorder the application installed; without it every
-//! method is empty and compiles to nothing. `recorded` is the one form, `silent` the other.
+//! method is empty and compiles to nothing. `recorded` is the one form, `silent` the other. [The manual] lists them.
 //!
-//! | metric | kind | labels |
-//! |---|---|---|
-//! | `truename_command_seconds` | histogram | `node` |
-//! | `truename_connections_total` | counter | `node` |
-//! | `truename_disconnections_total` | counter | `node` |
-//! | `truename_redirects_total` | counter | `kind`: `moved` or `ask` |
-//! | `truename_resends_total` | counter | `reason`: `refused` or `unanswered` |
-//! | `truename_topology_refreshes_total` | counter | `outcome`: `changed`, `unchanged` or `failed` |
-//!
-//! `node` is the announced address. A command's time runs from its submission to the read that held its reply.
+//! [The manual]: crate::manual::features
 
 #[cfg(feature = "metrics")]
 mod recorded;

@@ -43,8 +43,8 @@ struct Trail {
     backoff: Backoff,
     node: Option<Endpoint>,
     last: Option<Last>,
-    /// An attempt may have been executed: the node that it went to, and why its fate is unknown.
-    unknown: Option<(Endpoint, String)>,
+    /// An attempt may have been executed.
+    unknown: Option<Unknown>,
     /// A node refused the command for now.
     was_refused: bool,
     /// It was lost on a connection that some command may have brought down.
@@ -52,6 +52,17 @@ struct Trail {
     times_oldest: u32,
     /// Nodes that answered a compound command with the text of a redirect.
     doubted: Vec<Endpoint>,
+}
+
+/// An attempt whose fate is unknown.
+#[derive(Debug)]
+struct Unknown {
+    /// The node that it went to.
+    node: Endpoint,
+    /// Why it is unknown.
+    why: String,
+    /// What would help.
+    remedy: Option<Remedy>,
 }
 
 /// What the last attempt met.
@@ -102,6 +113,11 @@ impl Attempts {
         self.route.slot()
     }
 
+    /// How long all attempts may take together.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     pub(super) fn deadline(&self) -> Instant {
         self.started + self.timeout
     }
@@ -127,7 +143,8 @@ impl Attempts {
         trail.last = Some(Last::Closed(cause.clone()));
         if is_lost {
             trail.was_bystander |= cause.may_be_a_commands_doing();
-            trail.unknown = Some((node.endpoint().clone(), cause.no_reply()));
+            let node = node.endpoint().clone();
+            trail.unknown = Some(Unknown { node, why: cause.no_reply(), remedy: cause.remedy() });
         }
     }
 
@@ -146,8 +163,8 @@ impl Attempts {
         let trail = self.trail();
         trail.node = Some(node.endpoint().clone());
         trail.last = Some(Last::Refused(error.message().into()));
-        let why = format!("its answer may come from what it ran: {}", error.message());
-        trail.unknown = Some((node.endpoint().clone(), why));
+        let why = format!("the script or module itself may have returned the error: {}", error.message());
+        trail.unknown = Some(Unknown { node: node.endpoint().clone(), why, remedy: None });
         let is_first = !trail.doubted.contains(node.endpoint());
         if is_first {
             trail.doubted.push(node.endpoint().clone());
@@ -173,8 +190,9 @@ impl Attempts {
     /// The error as the caller gets it: none may deny what an earlier attempt may have done.
     pub(super) fn admit(&self, error: Error) -> Error {
         match self.trail.as_ref().and_then(|trail| trail.unknown.as_ref()) {
-            Some((node, why)) if !error.may_have_executed() => {
+            Some(Unknown { node, why, remedy }) if !error.may_have_executed() => {
                 let interrupted = InterruptedError::new(node.clone(), self.slot(), why.clone(), self.count);
+                let interrupted = interrupted.with_remedy(remedy.clone());
                 Error::Interrupted(Box::new(interrupted.followed_by(error.in_brief())))
             }
             _ => error,
@@ -232,13 +250,14 @@ impl Attempts {
 
     pub(super) fn interrupted(&self, cause: &CloseCause, node: &Node) -> Error {
         let node = node.endpoint().clone();
+        let remedy = cause.remedy();
         match cause {
-            CloseCause::Protocol(what) => {
-                Error::Protocol(Box::new(ProtocolError { what: what.clone(), node }))
+            CloseCause::Protocol(what) | CloseCause::ReplyTooLarge(what) => {
+                Error::Protocol(Box::new(ProtocolError { what: what.clone(), node, remedy }))
             }
             cause => {
-                let why = cause.no_reply();
-                Error::Interrupted(Box::new(InterruptedError::new(node, self.slot(), why, self.count)))
+                let interrupted = InterruptedError::new(node, self.slot(), cause.no_reply(), self.count);
+                Error::Interrupted(Box::new(interrupted.with_remedy(remedy)))
             }
         }
     }
@@ -251,7 +270,7 @@ impl Attempts {
                 CloseCause::Connect(failures) if !submitted => {
                     return Error::connect(failures.clone(), self.started.elapsed());
                 }
-                cause => (Some(cause.to_string()), None),
+                cause => (Some(cause.to_string()), cause.remedy()),
             },
             Some(Last::Refused(Refused { text, remedy })) => (Some(text.clone()), remedy.clone()),
             None => (None, None),

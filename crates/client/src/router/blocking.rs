@@ -20,11 +20,11 @@ use super::request::Request;
 use super::state::Router;
 use super::submit::submit;
 use crate::clock;
-use crate::cluster::{ExclusiveLane, Node, Refusal};
+use crate::cluster::{ExclusiveLane, ExclusiveRefusal, Node};
 use crate::error::{Error, RouteError};
-use crate::lane::{CloseCause, Failure};
+use crate::lane::{CloseCause, Failure, Received, Unit, request_limits};
 
-type Outcome = Result<Reply, Failure>;
+type Outcome = Result<Received, Failure>;
 
 impl Router {
     /// Waits for a connection, sends the command on it and waits for the reply.
@@ -33,7 +33,6 @@ impl Router {
         destination: &Destination,
         request: &Request<'_, '_>,
         attempts: &Attempts,
-        patience: Duration,
     ) -> Result<Outcome, Error> {
         let Destination { node, asking } = destination;
         let mut lost = pin!(self.cluster.loses(node, attempts.slot()));
@@ -44,15 +43,16 @@ impl Router {
         let lane = match first_of(node.exclusive(until), lost.as_mut()).await {
             None => return Ok(Err(recalled())),
             Some(Ok(lane)) => lane,
-            Some(Err(Refusal::Down(cause))) => return Ok(Err(Failure::Unsent(cause))),
-            Some(Err(Refusal::Full { limit })) => {
+            Some(Err(ExclusiveRefusal::Down(cause))) => return Ok(Err(Failure::Unsent(cause))),
+            Some(Err(ExclusiveRefusal::Full { limit })) => {
                 let node = node.endpoint().clone();
                 return Err(Error::Route(Box::new(RouteError::NoExclusiveConnection { node, limit })));
             }
         };
-        let times = (Instant::now(), attempts.deadline(), patience);
+        let unit = Unit::command(request.form);
+        let limits = request_limits(Instant::now(), attempts.deadline(), request.patience, unit);
         let outcome = {
-            let mut reply = pin!(submit(&lane, request.command, *asking, times));
+            let mut reply = pin!(submit(&lane, request.command, *asking, limits));
             // What a command outside of the table does before and while it waits is unknown.
             let is_known = request.spec.is_some();
             match first_of(reply.as_mut(), lost).await {
@@ -141,7 +141,7 @@ fn refused_by_demotion(outcome: Outcome) -> Outcome {
 }
 
 fn refused_if_unblocked(outcome: Outcome, is_ours: impl Fn(&str) -> bool) -> Outcome {
-    let error = outcome.as_ref().ok().and_then(Reply::as_error);
+    let error = outcome.as_ref().ok().and_then(Received::error);
     match error.filter(|error| error.code() == "UNBLOCKED" && is_ours(error.message())) {
         Some(error) => Err(unblocked(error.message())),
         None => outcome,
@@ -175,12 +175,12 @@ mod tests {
             ("WRONGTYPE Operation against a key", false, false),
         ];
         for (text, by_itself, when_asked) in rows {
-            let reply = || Ok(Reply::Error(ErrorReply::new(text)));
+            let reply = || Ok(Received::Reply(Reply::Error(ErrorReply::new(text))));
             let is_refusal = |outcome| matches!(outcome, Err(Failure::Unsent(_)));
             assert_eq!(is_refusal(refused_by_demotion(reply())), by_itself, "{text}");
             assert_eq!(is_refusal(refused_if_unblocked(reply(), |_| true)), when_asked, "{text}");
         }
-        assert!(refused_by_demotion(Ok(Reply::Nil)).is_ok());
+        assert!(refused_by_demotion(Ok(Received::Reply(Reply::Nil))).is_ok());
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The loop: submit, judge, follow, until there is a final outcome. It decides nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use truename_resp::RawFrame;
 
 use super::attempts::Attempts;
 use super::destination::{Destination, any_primary};
@@ -11,67 +13,155 @@ use super::judge::Setback;
 use super::request::Request;
 use super::state::Router;
 use super::submit::submit;
-use crate::command::Command;
+use crate::cluster::Node;
+use crate::command::{Command, Learned};
 use crate::error::Error;
 use crate::from_reply::FromReply;
+use crate::lane::{Form, Received, Unit, request_limits};
 
 impl Router {
-    /// Runs one command to its final outcome.
-    ///
-    /// Each round is one attempt: submit, judge, follow. Dropping the future at any point leaves a command that
-    /// was submitted to be executed; its reply is discarded.
-    ///
-    /// The reply is converted here, too: another future around this one would cost as much as finding the slot.
-    #[expect(clippy::manual_async_fn, reason = "it would keep the command twice in every call in flight")]
+    /// Runs one command to its final outcome, a value of the caller's type.
     pub(crate) fn execute<T: FromReply>(
         &self,
         command: Command<'_>,
     ) -> impl Future<Output = Result<T, Error>> {
+        self.run(command, Form::Decoded, |received| Ok(T::from_reply(received.into_reply())?))
+    }
+
+    /// Runs one command to its final outcome, a reply as it came.
+    pub(crate) fn execute_raw(&self, command: Command<'_>) -> impl Future<Output = Result<RawFrame, Error>> {
+        self.run(command, Form::Raw, |received| Ok(received.into_raw()))
+    }
+
+    /// Dropping the future at any point leaves a command that was submitted to be executed; its reply is discarded.
+    ///
+    /// The first attempt is made here, and the reply is converted here, too: another future around this one would cost as
+    /// much as finding the slot. What is rare is boxed: thousands of calls in flight should be small.
+    #[expect(clippy::manual_async_fn, reason = "it would keep the command twice in every call in flight")]
+    fn run<T>(
+        &self,
+        command: Command<'_>,
+        form: Form,
+        convert: impl FnOnce(Received) -> Result<T, Error>,
+    ) -> impl Future<Output = Result<T, Error>> {
         async move {
-            let (mut request, route) = Request::new(&command, self.cluster.is_single())?;
-            let (timeout, mut patience) = self.times(&request);
-            let mut attempts = Attempts::new(Instant::now(), timeout, route);
-            // What is rare is boxed: thousands of calls in flight should be small, and these paths are long.
-            if request.spec.is_none() {
-                if !self.recall(&mut request, &mut attempts)? {
-                    Box::pin(self.ask_about(&mut request, &mut attempts)).await?;
-                }
-                if request.blocks.is_some() {
-                    patience = patience.max(timeout);
-                }
-            }
-            let mut destination = match self.choose(&request, &attempts) {
-                Some(node) => Destination { node, asking: false },
-                None => Box::pin(self.resolve(&request, &mut attempts)).await?,
+            let (request, mut attempts) = self.prepare(&command, form, Instant::now(), None)?;
+            let is_plain = request.spec.is_some() && request.blocks.is_none();
+            let Some(node) = (if is_plain { self.choose(&request, &attempts) } else { None }) else {
+                return convert(Box::pin(self.run_prepared(request, &mut attempts)).await?);
             };
-            loop {
-                let now = attempts.begin();
-                let outcome = if request.blocks.is_some() {
-                    let attempt = self.attempt_blocking(&destination, &request, &attempts, patience);
-                    Box::pin(attempt).await.map_err(|error| attempts.admit(error))?
-                } else {
-                    let lane = destination.node.lane(attempts.slot());
-                    let times = (now, attempts.deadline(), patience);
-                    submit(lane, &command, destination.asking, times).await
-                };
-                let node = destination.node;
-                let setback = match Setback::or_value(outcome) {
-                    Ok(value) => return Ok(T::from_reply(value)?),
-                    Err(setback) => setback,
-                };
-                destination = Box::pin(self.follow(setback, node, &request, &mut attempts)).await?;
+            let now = attempts.begin();
+            let limits = request_limits(now, attempts.deadline(), request.patience, Unit::command(form));
+            let outcome = submit(node.lane(attempts.slot()), &command, false, limits).await;
+            match Setback::or_value(outcome) {
+                Ok(received) => convert(received),
+                Err(setback) => convert(Box::pin(self.resume(setback, node, request, &mut attempts)).await?),
             }
         }
     }
 
-    /// Uses what is already known of a command that the table lacks. False if a server must be asked.
+    /// What is known about a command, and the start of its trail. `timeout` replaces the command's own.
+    #[inline]
+    pub(super) fn prepare<'r, 'a>(
+        &self,
+        command: &'r Command<'a>,
+        form: Form,
+        now: Instant,
+        timeout: Option<Duration>,
+    ) -> Result<(Request<'r, 'a>, Attempts), Error> {
+        let (mut request, route) = Request::new(command, form, self.cluster.is_single())?;
+        let (timeout, patience) = self.times(&request, timeout);
+        request.patience = patience;
+        Ok((request, Attempts::new(now, timeout, route)))
+    }
+
+    /// Runs a command of which all is known but what a server must be asked.
+    pub(super) async fn run_prepared(
+        &self,
+        mut request: Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Received, Error> {
+        if request.spec.is_none() && !self.recall(&mut request, attempts)? {
+            self.ask_about(&mut request, attempts).await?;
+        }
+        self.start(self.choose(&request, attempts), request, attempts).await
+    }
+
+    /// Begins with an attempt at the chosen node, once there is one.
+    async fn start(
+        &self,
+        chosen: Option<Arc<Node>>,
+        mut request: Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Received, Error> {
+        let destination = match chosen {
+            Some(node) => Destination { node, asking: false },
+            None => self.resolve(&request, attempts).await?,
+        };
+        self.finish(destination, &mut request, attempts).await
+    }
+
+    /// Goes on after an attempt that returned no value.
+    pub(super) async fn resume(
+        &self,
+        setback: Setback,
+        node: Arc<Node>,
+        mut request: Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Received, Error> {
+        let destination = self.follow(setback, node, &request, attempts).await?;
+        self.finish(destination, &mut request, attempts).await
+    }
+
+    /// Each round is one attempt: submit, judge, follow.
+    async fn finish(
+        &self,
+        mut destination: Destination,
+        request: &mut Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Received, Error> {
+        loop {
+            request.admit_again(self.cluster.is_single()).map_err(|error| attempts.admit(error))?;
+            let now = attempts.begin();
+            let outcome = if request.blocks.is_some() {
+                let attempt = self.attempt_blocking(&destination, request, attempts);
+                attempt.await.map_err(|error| attempts.admit(error))?
+            } else {
+                let lane = destination.node.lane(attempts.slot());
+                let unit = Unit::command(request.form);
+                let limits = request_limits(now, attempts.deadline(), request.patience, unit);
+                submit(lane, request.command, destination.asking, limits).await
+            };
+            let node = destination.node;
+            match Setback::or_value(outcome) {
+                Ok(received) => return Ok(received),
+                Err(setback) => destination = self.follow(setback, node, request, attempts).await?,
+            }
+        }
+    }
+
+    /// Uses what is already known about a command that the table lacks. False if a server must be asked.
     #[inline(never)]
     fn recall(&self, request: &mut Request<'_, '_>, attempts: &mut Attempts) -> Result<bool, Error> {
         let Some(says) = self.directory.known(request.command) else { return Ok(false) };
         if let Says::Described(learned) = says {
-            request.learn(&learned, self.cluster.is_single(), attempts)?;
+            self.learn(&learned, request, attempts)?;
         }
         Ok(true)
+    }
+
+    fn learn(
+        &self,
+        learned: &Learned,
+        request: &mut Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<(), Error> {
+        request.learn(learned, self.cluster.is_single(), attempts)?;
+        if request.blocks.is_some() {
+            // The server may take all the time that the call has.
+            request.patience = request.patience.max(attempts.timeout());
+        }
+        Ok(())
     }
 
     /// Asks a server about a command that the table lacks.
@@ -86,7 +176,7 @@ impl Router {
             let says = self.directory.ask(request.command, &node, attempts.deadline()).await;
             match says {
                 Some(Says::Described(learned)) => {
-                    return request.learn(&learned, self.cluster.is_single(), attempts);
+                    return self.learn(&learned, request, attempts);
                 }
                 Some(Says::NoSuchCommand | Says::Nothing) => return Ok(()),
                 None => attempts.back_off().await?,
@@ -96,10 +186,10 @@ impl Router {
 
     /// How long a command may take, and how long the server may be silent meanwhile.
     #[inline]
-    fn times(&self, request: &Request<'_, '_>) -> (Duration, Duration) {
+    fn times(&self, request: &Request<'_, '_>, timeout: Option<Duration>) -> (Duration, Duration) {
         let timing = &self.cluster.timing;
         let blocks = request.blocks.unwrap_or_default();
-        let own = request.command.own_timeout();
+        let own = timeout.or(request.command.own_timeout());
         // The server counts from later on, and takes its time to notice that the time is over.
         (
             own.unwrap_or(timing.command + blocks),

@@ -132,7 +132,7 @@ impl Router {
         self.cluster.bus.emit(|| Event::Redirected { from, redirect: redirect.clone() });
     }
 
-    /// Follows a redirect, unless it goes round in circles: then backs off and routes anew.
+    /// Follows a redirect, unless it is one of a cycle: then backs off and looks the route up again.
     async fn redirected(
         &self,
         to: &Endpoint,

@@ -34,7 +34,7 @@ use truename_topology::{Endpoint, Redirect, RedirectError, Slot, parse_redirect}
 
 use crate::command::Repeat;
 use crate::error::Execution;
-use crate::lane::{CloseCause, Failure};
+use crate::lane::{CloseCause, Failure, Received};
 
 /// What servers say about a script that they do not know: Redis 7.0 and 8.0; Valkey 8.1 and 9.1.
 const NO_SCRIPT: [&str; 2] =
@@ -50,17 +50,23 @@ pub(crate) enum Setback {
 impl Setback {
     /// Sorts an outcome: a value is the answer.
     #[inline]
-    pub(crate) fn or_value(outcome: Result<Reply, Failure>) -> Result<Reply, Self> {
+    pub(crate) fn or_value(outcome: Result<Received, Failure>) -> Result<Received, Self> {
         match outcome {
-            Ok(Reply::Error(error)) => Err(Self::Error(error)),
-            Ok(Reply::Attributed(attributed)) => Self::or_value(Ok(attributed.reply)),
+            Ok(Received::Reply(Reply::Error(error))) => Err(Self::Error(error)),
+            Ok(Received::Reply(Reply::Attributed(attributed))) => {
+                Self::or_value(Ok(Received::Reply(attributed.reply)))
+            }
+            Ok(Received::Raw(frame)) => match frame.error() {
+                Some(error) => Err(Self::Error(error)),
+                None => Ok(Received::Raw(frame)),
+            },
             Ok(value) => Ok(value),
             Err(failure) => Err(Self::Failure(failure)),
         }
     }
 }
 
-/// What the judge must know of a command.
+/// What the judge must know about a command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RetryTraits {
     /// Whether it is sent again when it is unknown whether it was executed.
@@ -338,8 +344,9 @@ mod tests {
 
     #[test]
     fn a_value_is_the_answer() {
-        assert_eq!(Setback::or_value(Ok(Reply::Nil)).expect("a value"), Reply::Nil);
-        let error = Setback::or_value(Ok(Reply::Error(ErrorReply::new("ERR x"))));
+        let sorted = |reply| Setback::or_value(Ok(Received::Reply(reply))).map(Received::into_reply);
+        assert_eq!(sorted(Reply::Nil).expect("a value"), Reply::Nil);
+        let error = sorted(Reply::Error(ErrorReply::new("ERR x")));
         assert!(matches!(error, Err(Setback::Error(error)) if error.code() == "ERR"));
     }
 }

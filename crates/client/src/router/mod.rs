@@ -3,6 +3,7 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`execute`] | the loop, which decides nothing |
+//! | [`batch`] | many commands at once, in one unit for each lane |
 //! | [`request`] | a command with what is known about it |
 //! | [`destination`] | where an attempt goes |
 //! | [`submit`] | an attempt |
@@ -21,6 +22,7 @@
 //! compound command leads to a node that only the reply names.
 
 mod attempts;
+mod batch;
 mod blocking;
 mod destination;
 mod directory;

@@ -4,29 +4,46 @@ use std::time::Duration;
 
 use super::attempts::Attempts;
 use super::judge::RetryTraits;
-use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Refusal, Route, Spec};
+use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Route, RouteRefusal, Spec};
 use crate::config::FOREVER;
 use crate::error::{Error, RouteError};
+use crate::lane::Form;
 
-/// A command with what the client knows of it.
+/// A command with what the client knows about it.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'r, 'a> {
     pub(super) command: &'r Command<'a>,
     pub(super) spec: Option<&'static Spec>,
     /// How long the server may hold the reply back; such a command gets a connection of its own.
     pub(super) blocks: Option<Duration>,
+    /// How long the server may be silent while this command is its oldest.
+    pub(super) patience: Duration,
+    /// In which form its reply is wanted.
+    pub(super) form: Form,
+    /// Whether there was only one node when its route was decided.
+    was_single: bool,
 }
 
 impl<'r, 'a> Request<'r, 'a> {
     /// The request, and where it goes first.
     #[inline]
-    pub(super) fn new(command: &'r Command<'a>, is_single: bool) -> Result<(Self, Route), Error> {
+    pub(super) fn new(command: &'r Command<'a>, form: Form, is_single: bool) -> Result<(Self, Route), Error> {
         let spec = command.spec();
         if spec.is_none() && command.at(0).is_none_or(<[u8]>::is_empty) {
             return Err(nameless());
         }
         let route = command.route(spec, is_single).map_err(|refusal| refused(command, spec, refusal))?;
-        Ok((Self { command, spec, blocks: blocking_time(command, spec) }, route))
+        let (blocks, patience) = (blocking_time(command, spec), Duration::ZERO);
+        Ok((Self { command, spec, blocks, patience, form, was_single: is_single }, route))
+    }
+
+    /// Refuses a command that had only one node to go to, if there are several by now and nothing says to which it goes.
+    pub(super) fn admit_again(&mut self, is_single: bool) -> Result<(), Error> {
+        if std::mem::replace(&mut self.was_single, is_single) && !is_single {
+            let route = self.command.route(self.spec, is_single);
+            route.map_err(|refusal| refused(self.command, self.spec, refusal))?;
+        }
+        Ok(())
     }
 
     /// Notes what a server said about a command that the table lacks.
@@ -68,12 +85,12 @@ impl<'r, 'a> Request<'r, 'a> {
 }
 
 #[cold]
-fn refused(command: &Command<'_>, spec: Option<&Spec>, refusal: Refusal) -> Error {
+fn refused(command: &Command<'_>, spec: Option<&Spec>, refusal: RouteRefusal) -> Error {
     let command = spec.map_or_else(|| command.name(), |spec| spec.name).to_owned();
     Error::Route(Box::new(match refusal {
-        Refusal::ConnectionState => RouteError::ConnectionState { command },
-        Refusal::SeveralNodes => RouteError::SeveralNodes { command },
-        Refusal::Administrative => RouteError::Administrative { command },
+        RouteRefusal::ConnectionState => RouteError::ConnectionState { command },
+        RouteRefusal::SeveralNodes => RouteError::SeveralNodes { command },
+        RouteRefusal::Administrative => RouteError::Administrative { command },
     }))
 }
 

@@ -1,13 +1,9 @@
 //! One attempt on a lane.
 
-use std::time::Duration;
-
 use bytes::BytesMut;
-use tokio::time::Instant;
-use truename_resp::Reply;
 
 use crate::command::Command;
-use crate::lane::{Failure, Lane, request_limits};
+use crate::lane::{Failure, Lane, Received, RequestLimits};
 
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
@@ -16,9 +12,12 @@ pub(super) fn submit<'a>(
     lane: &'a Lane,
     command: &'a Command<'_>,
     asking: bool,
-    (now, deadline, patience): (Instant, Instant, Duration),
-) -> impl Future<Output = Result<Reply, Failure>> {
-    lane.submit(request_limits(now, deadline, patience, u8::from(asking)), move |out: &mut BytesMut| {
+    mut limits: RequestLimits,
+) -> impl Future<Output = Result<Received, Failure>> {
+    if asking {
+        limits.unit = limits.unit.after(1);
+    }
+    lane.submit(limits, move |out: &mut BytesMut| {
         if asking {
             out.extend_from_slice(ASKING);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
 use super::revocation::Revocation;
-use super::verifier::{Refusal, Rejection};
+use super::verifier::{PeerRefusal, Rejection};
 use crate::certificate::Certificate;
 use crate::error::Cause;
 
@@ -27,14 +27,14 @@ impl Rejection {
     /// Why, in the words of reports.
     pub(crate) fn cause(&self) -> Cause {
         match &self.reason {
-            Refusal::Certificate(reason) => certificate_cause(reason),
-            Refusal::Revocation(Revocation::Revoked) => Cause::CertificateRevoked,
-            Refusal::Revocation(Revocation::Unknown) => Cause::RevocationUnknown,
-            Refusal::Revocation(Revocation::Unusable(why)) => {
+            PeerRefusal::Certificate(reason) => certificate_cause(reason),
+            PeerRefusal::Revocation(Revocation::Revoked) => Cause::CertificateRevoked,
+            PeerRefusal::Revocation(Revocation::Unknown) => Cause::RevocationUnknown,
+            PeerRefusal::Revocation(Revocation::Unusable(why)) => {
                 Cause::CertificateRejected(format!("its issuer's revocation list cannot be trusted: {why}"))
             }
-            Refusal::Pin(presented) => Cause::PinMismatch { presented: *presented },
-            Refusal::Other(error) => tls_cause(error),
+            PeerRefusal::Pin(presented) => Cause::PinMismatch { presented: *presented },
+            PeerRefusal::Other(error) => tls_cause(error),
         }
     }
 }

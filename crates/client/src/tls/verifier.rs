@@ -44,7 +44,7 @@ pub(crate) struct IdentityVerifier {
 
 /// Why a peer is refused.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum PeerRefusal {
     /// Chain, validity, purpose or names.
     Certificate(CertificateError),
     /// What the revocation lists say.
@@ -58,22 +58,22 @@ pub(crate) enum Refusal {
 /// A refused certificate with what it said. Travels inside the TLS library's error.
 #[derive(Debug)]
 pub(crate) struct Rejection {
-    pub(crate) reason: Refusal,
+    pub(crate) reason: PeerRefusal,
     pub(crate) certificate: Option<Arc<Certificate>>,
 }
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
-            Refusal::Certificate(error) => write!(f, "{error}"),
-            Refusal::Revocation(what) => write!(f, "revocation: {what:?}"),
-            Refusal::Pin(pin) => write!(f, "the key {pin} is not pinned"),
-            Refusal::Other(error) => write!(f, "{error}"),
+            PeerRefusal::Certificate(error) => write!(f, "{error}"),
+            PeerRefusal::Revocation(what) => write!(f, "revocation: {what:?}"),
+            PeerRefusal::Pin(pin) => write!(f, "the key {pin} is not pinned"),
+            PeerRefusal::Other(error) => write!(f, "{error}"),
         }
     }
 }
 
-impl From<rustls::Error> for Refusal {
+impl From<rustls::Error> for PeerRefusal {
     fn from(error: rustls::Error) -> Self {
         match error {
             rustls::Error::InvalidCertificate(error) => Self::Certificate(error),
@@ -106,7 +106,7 @@ impl IdentityVerifier {
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), PeerRefusal> {
         if self.checks == Checks::Nothing {
             return Ok(());
         }
@@ -119,20 +119,20 @@ impl IdentityVerifier {
             self.algorithms.all,
         )?;
         look_up(&self.revocation, leaf, intermediates, &self.roots.roots, &self.algorithms, now)
-            .map_err(Refusal::Revocation)?;
+            .map_err(PeerRefusal::Revocation)?;
         if self.checks == Checks::ChainOnly {
             return Ok(());
         }
         let proven = self.identities.iter().any(|name| verify_server_name(&certificate, name).is_ok());
-        if proven { Ok(()) } else { Err(Refusal::Certificate(CertificateError::NotValidForName)) }
+        if proven { Ok(()) } else { Err(PeerRefusal::Certificate(CertificateError::NotValidForName)) }
     }
 
-    fn check_pins(&self, leaf: &CertificateDer<'_>) -> Result<(), Refusal> {
+    fn check_pins(&self, leaf: &CertificateDer<'_>) -> Result<(), PeerRefusal> {
         if self.pins.is_empty() {
             return Ok(());
         }
         let presented = pin_of(&ParsedCertificate::try_from(leaf)?.subject_public_key_info());
-        if self.pins.accept(presented) { Ok(()) } else { Err(Refusal::Pin(presented)) }
+        if self.pins.accept(presented) { Ok(()) } else { Err(PeerRefusal::Pin(presented)) }
     }
 }
 
@@ -148,7 +148,7 @@ impl ServerCertVerifier for IdentityVerifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         match self.judge(end_entity, intermediates, now) {
             Ok(()) => Ok(ServerCertVerified::assertion()),
-            Err(Rejection { reason: Refusal::Other(error), .. }) => Err(error),
+            Err(Rejection { reason: PeerRefusal::Other(error), .. }) => Err(error),
             Err(rejection) => Err(CertificateError::Other(OtherError(Arc::new(rejection))).into()),
         }
     }

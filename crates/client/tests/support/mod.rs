@@ -1,13 +1,11 @@
 //! What the integration tests share: labs, configurations for them, and a way to wait for a state.
+//!
+//! What must stay true: `cluster` uses all of it, so what no test uses any more is noticed there. What it has no use for is in
+//! `measure`.
 
-#![allow(dead_code, reason = "every test binary uses its own part")]
-#![allow(clippy::allow_attributes, reason = "which part is unused differs by test binary")]
-
-mod control;
 pub(crate) mod history;
+pub(crate) mod hosted;
 pub(crate) mod info;
-pub(crate) mod pace;
-pub(crate) mod process;
 pub(crate) mod recorder;
 pub(crate) mod scripted;
 
@@ -48,11 +46,6 @@ pub(crate) async fn proxied_server() -> Lab {
     Lab::builder(Profile::Plain).no_cluster().fault_proxies(true).start().await.expect("the lab starts")
 }
 
-/// The keys that shard `shard` of three serves, and those of the other two.
-pub(crate) fn split_keys(prefix: &str, count: usize, shard: usize) -> (Vec<String>, Vec<String>) {
-    spread_keys(prefix, count).into_iter().partition(|key| shard_of(key) == shard)
-}
-
 /// Which of a lab's three shards serves a key at its start.
 pub(crate) fn shard_of(key: &str) -> usize {
     shard_of_slot(Slot::of_key(key.as_bytes()).index())
@@ -68,22 +61,10 @@ pub(crate) fn key_of(shard: usize) -> String {
     (0u64..).map(|n| format!("key:{n}")).find(|key| shard_of(key) == shard).expect("some key")
 }
 
-/// Tests that measure time or processor use run alone among those of their program.
-pub(crate) async fn alone() -> tokio::sync::RwLockWriteGuard<'static, ()> {
-    QUIET.write().await
-}
-
-/// For tests that do not mind company, next to those that do.
-pub(crate) async fn in_company() -> tokio::sync::RwLockReadGuard<'static, ()> {
-    QUIET.read().await
-}
-
-static QUIET: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
-
 /// What a user of the lab has to type: seed, CA and password, the resolver entries that stand in for DNS, and for
 /// `nat` its one rule.
 pub(crate) fn config(lab: &Lab) -> Config {
-    let config = Config::new().root_nodes(lab.seeds());
+    let config = Config::new().seeds(lab.seeds());
     let mut config = match lab.ca_pem() {
         Some(pem) => config.tls(Tls::new().ca_pem(pem).expect("the lab's CA")),
         None => config.plaintext(),

@@ -1,5 +1,5 @@
 //! A new set of servers behind the same seed: with the data, as a provider's maintenance does it, or without, as when
-//! an infrastructure tool destroys a cluster and creates it anew.
+//! an infrastructure tool destroys a cluster and creates it again.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -160,7 +160,7 @@ fn complete(running: &[&LabNode], views: &[View]) -> Result<(), Lack> {
         if view.owner(0).is_none() || view.owner(SLOTS - 1).is_none() {
             return Err(Lack::new(at, format!("node {} knows no owner for some slots", running[at].index)));
         }
-        // A primary whose slots all moved away is a member, but clients are not told of it.
+        // A primary whose slots all moved away is a member, but clients do not hear of it.
         let with_slots =
             |node: &&&LabNode| view.peer(&node.id).is_some_and(|peer| !peer.is_primary() || peer.has_slots());
         let expected: BTreeSet<_> = running.iter().filter(with_slots).map(|node| node.id.clone()).collect();

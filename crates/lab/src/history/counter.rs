@@ -32,7 +32,7 @@ impl Counter {
         &self.key
     }
 
-    /// Begins an increment. Until its end is told it may have been executed.
+    /// Begins an increment. Until its end is reported it may have been executed.
     pub fn increment(&mut self) {
         self.unknown += 1;
     }

@@ -72,7 +72,7 @@ impl Findings {
         self.0.iter().map(|(defect, finding)| (*defect, finding.count)).collect()
     }
 
-    /// So many calls have this defect; none is not a finding.
+    /// This many calls have the defect; none is not a finding.
     pub(super) fn note(&mut self, defect: Defect, count: u64, example: impl FnOnce() -> String) {
         if count > 0 {
             self.add(Self(BTreeMap::from([(defect, Finding { count, examples: vec![example()] })])));

@@ -6,7 +6,7 @@
 //! - [`Findings`]: what was wrong, by [`Defect`]
 //!
 //! A key belongs to one task, which makes one call at a time and tells the key of each before it makes it and when it
-//! has ended; a call whose end is never told may have been executed. All rules follow from that: a call takes effect
+//! has ended; a call whose end is never reported may have been executed. All rules follow from that: a call takes effect
 //! in its turn, before any later call of its task is answered, or never. It does so once if it was acknowledged, at
 //! most once if its fate is unknown, and not at all if it was refused.
 //!

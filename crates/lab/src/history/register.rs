@@ -34,7 +34,7 @@ impl Register {
         &self.key
     }
 
-    /// Begins a write, and says of which value. Until its end is told it may have been executed.
+    /// Begins a write, and says of which value. Until its end is reported it may have been executed.
     pub fn write(&mut self) -> String {
         self.sent += 1;
         self.marks.set(self.sent, self.sent, Some(Mark::Unknown), self.shown);

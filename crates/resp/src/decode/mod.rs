@@ -1,37 +1,37 @@
 //! The resumable decoder.
 //!
 //! - [`quick`]: the frequent replies, when they are in the buffer as a whole
-//! - [`header`]: from a type byte to a finished value, a payload to wait for, or an aggregate to open
-//! - [`number`] and [`line`](mod@line): the parts of a header
-//! - [`payload`]: strings of announced length
-//! - [`stack`]: aggregates that are still open
-//! - [`budget`]: what the frame has used in total
+//! - [`step`]: from a header or a payload to a value
+//! - [`values`]: aggregates that are still open
+//! - [`chunks`]: streamed strings
+//! - [`input`]: what texts are cut out of
 //!
 //! What must stay true: the decoder consumes whole headers and whole payloads only, so the front of the buffer is
 //! always the start of one; what it consumed it never needs again; and its outcome depends on the bytes alone,
 //! not on how they were cut.
 
-mod budget;
-mod header;
-mod line;
-mod number;
-mod payload;
+mod chunks;
+mod input;
 mod quick;
-mod stack;
+mod step;
+mod values;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Bytes, BytesMut};
 
-use self::budget::Budget;
-use self::line::Line;
-use self::payload::{Chunks, Form, Payload};
-use self::stack::{Aggregate, Extent, Stack};
-use crate::{DecodeError, DecodeErrorKind, ErrorReply, Frame, Limits, Reply};
+use self::chunks::Chunks;
+use self::input::Input;
+use self::values::Values;
+use crate::grammar::line::Line;
+use crate::grammar::partial::Partial;
+use crate::grammar::payload::Payload;
+use crate::{DecodeError, Frame, Limits};
 
 /// Turns the bytes of one connection into frames.
 ///
 /// It keeps what it has read of an incomplete frame, so it belongs to one stream and one read buffer: new bytes are
 /// appended to the buffer, and only the decoder takes bytes from its front.
 ///
+/// # Examples
 /// ```
 /// use bytes::BytesMut;
 /// use truename_resp::{Decoder, Frame, Limits, Reply};
@@ -58,44 +58,39 @@ pub struct Decoder {
     payload: Option<Payload>,
     /// The streamed string that is open.
     chunks: Option<Chunks>,
-    stack: Stack,
-    budget: Budget,
+    partial: Partial<Values>,
     failure: Option<DecodeError>,
 }
 
-/// What a header or a payload amounts to.
-enum Step {
-    /// A value is complete.
-    Value(Reply),
-    /// A payload follows, or another chunk.
-    More,
-    /// An aggregate begins.
-    Open(Aggregate, Extent),
-    /// A streamed aggregate ends.
-    End,
-}
-
 impl Decoder {
-    /// A decoder at the start of a stream.
+    /// A decoder at the start of a stream. See the [example](Decoder#examples).
     pub fn new(limits: Limits) -> Self {
         Self {
-            limits: effective(limits),
+            limits: limits.effective(),
             offset: 0,
             line: Line::default(),
             payload: None,
             chunks: None,
-            stack: Stack::default(),
-            budget: Budget::default(),
+            partial: Partial::new(),
             failure: None,
         }
     }
 
     /// Sets other limits, which apply from the next part of a frame on.
+    ///
+    /// ```
+    /// use truename_resp::{Decoder, Limits};
+    ///
+    /// let mut decoder = Decoder::new(Limits::default());
+    /// decoder.set_limits(Limits::default().with_bulk_len(4));
+    /// let refused = decoder.decode(&mut "$5\r\nhello\r\n".into()).unwrap_err();
+    /// assert!(refused.kind.is_limit());
+    /// ```
     pub fn set_limits(&mut self, limits: Limits) {
-        self.limits = effective(limits);
+        self.limits = limits.effective();
     }
 
-    /// Takes the next frame from the front of `buf`.
+    /// Takes the next frame from the front of `buf`. See the [example](Decoder#examples).
     ///
     /// `Ok(None)` means that more bytes are needed; what was usable may have been taken from `buf` nevertheless.
     /// Payloads are slices of `buf`, nothing is copied but the chunks of streamed strings.
@@ -115,18 +110,28 @@ impl Decoder {
 
     #[inline(never)]
     fn resume(&mut self, buf: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
+        self.run(buf)
+    }
+
+    /// [`decode`](Self::decode) for bytes that others may hold, too.
+    pub(crate) fn decode_shared(&mut self, bytes: &mut Bytes) -> Result<Option<Frame>, DecodeError> {
+        self.run(bytes)
+    }
+
+    #[inline(always)]
+    fn run(&mut self, buf: &mut impl Input) -> Result<Option<Frame>, DecodeError> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
         if self.is_idle() {
-            self.budget.begin(self.offset);
+            self.partial.begin(self.offset);
         }
         loop {
             let at = self.offset;
             let outcome = match self.quick(buf) {
-                Some(element) => self.accept(element),
+                Some(element) => self.partial.accept(element, self.offset, &self.limits),
                 None => match self.step(buf) {
-                    Ok(Some(step)) => self.settle(step, buf.len()),
+                    Ok(Some(step)) => self.partial.settle(step, self.offset, buf.len(), &self.limits),
                     Ok(None) => return Ok(None),
                     Err(kind) => Err(kind),
                 },
@@ -140,6 +145,7 @@ impl Decoder {
     }
 
     /// After [`decode`](Self::decode) returned `Ok(None)`: how many bytes are missing at least before it can get on.
+    /// See the [example](Decoder#examples).
     ///
     /// That is the rest of a payload, else 1. The number comes from the peer: cap what is reserved for it.
     pub fn wanted(&self, buf: &BytesMut) -> usize {
@@ -151,70 +157,28 @@ impl Decoder {
     }
 
     /// Whether no part of a frame has been consumed. With an empty buffer, this is a good place for the stream to end.
+    /// See the [example](Decoder#examples).
     pub fn is_idle(&self) -> bool {
-        self.stack.is_empty() && self.payload.is_none() && self.chunks.is_none() && self.failure.is_none()
+        self.partial.is_empty() && self.payload.is_none() && self.chunks.is_none() && self.failure.is_none()
     }
 
     /// Whether part of a frame that is going to be a reply, not a push, is there: consumed already, or in `buf`.
+    ///
+    /// ```
+    /// use truename_resp::Decoder;
+    ///
+    /// assert!(Decoder::default().is_inside_reply(&"$5\r\nhe".into()));
+    /// assert!(!Decoder::default().is_inside_reply(&">2\r\n".into()));
+    /// ```
     pub fn is_inside_reply(&self, buf: &BytesMut) -> bool {
         match self.is_idle() {
             true => buf.first().is_some_and(|&kind| kind != b'>'),
-            false => !self.stack.is_push(),
-        }
-    }
-
-    /// Consumes the header or the payload at the front of `buf`; `None` while it is incomplete.
-    #[inline]
-    fn step(&mut self, buf: &mut BytesMut) -> Result<Option<Step>, DecodeErrorKind> {
-        match self.payload {
-            Some(payload) => self.take_payload(payload, buf),
-            None => self.header(buf),
-        }
-    }
-
-    /// Puts the outcome of a step in its place. `buffered` bytes have arrived after it.
-    #[inline]
-    fn settle(&mut self, step: Step, buffered: usize) -> Result<Option<Frame>, DecodeErrorKind> {
-        match step {
-            Step::Value(value) => self.accept(value),
-            Step::More => Ok(None),
-            Step::Open(aggregate, extent) => {
-                self.budget.spend(self.offset, &self.limits)?;
-                self.stack.open(aggregate, extent, buffered, &self.limits)
-            }
-            Step::End => self.stack.end(&self.limits),
+            false => !self.partial.is_push(),
         }
     }
 
     #[inline]
-    fn accept(&mut self, value: Reply) -> Result<Option<Frame>, DecodeErrorKind> {
-        self.budget.spend(self.offset, &self.limits)?;
-        self.stack.accept(value, &self.limits)
-    }
-
-    #[inline]
-    fn take_payload(
-        &mut self,
-        payload: Payload,
-        buf: &mut BytesMut,
-    ) -> Result<Option<Step>, DecodeErrorKind> {
-        let Some(bytes) = payload.take(buf)? else { return Ok(None) };
-        self.offset += payload.len as u64 + 2;
-        self.payload = None;
-        let value = match payload.form {
-            Form::Bulk => Reply::Bulk(bytes),
-            Form::Error => Reply::Error(ErrorReply::new(bytes)),
-            Form::Verbatim => payload::verbatim(bytes)?,
-            Form::Chunk => {
-                self.chunks.get_or_insert_default().push(&bytes);
-                return Ok(Some(Step::More));
-            }
-        };
-        Ok(Some(Step::Value(value)))
-    }
-
-    #[inline]
-    fn consume(&mut self, buf: &mut BytesMut, len: usize) {
+    fn consume(&mut self, buf: &mut impl Input, len: usize) {
         buf.advance(len);
         self.offset += len as u64;
     }
@@ -225,21 +189,8 @@ impl Decoder {
         self.failure = Some(failure);
         self.payload = None;
         self.chunks = None;
-        self.stack.clear();
+        self.partial.clear();
         failure
-    }
-}
-
-/// A single text is bounded by the whole budget too, depth by what the stack of a thread bears, and a number fits always.
-fn effective(limits: Limits) -> Limits {
-    let bytes = limits.bytes.max(64);
-    Limits {
-        depth: limits.depth.min(Limits::MAX_DEPTH),
-        bulk_len: limits.bulk_len.min(bytes),
-        line_len: limits.line_len.min(bytes),
-        values: limits.values.max(1),
-        bytes,
-        ..limits
     }
 }
 
@@ -258,7 +209,8 @@ mod tests {
 
     /// Values the decoder made room for without having them, and bytes likewise.
     fn room(decoder: &Decoder) -> (usize, usize) {
-        (decoder.stack.capacity(), decoder.chunks.as_ref().map_or(0, Chunks::capacity))
+        let values = decoder.partial.parts().map(Values::capacity).sum();
+        (values, decoder.chunks.as_ref().map_or(0, Chunks::capacity))
     }
 
     #[test]

@@ -5,19 +5,20 @@
 //! the bytes to the value without a step between saves time: measured on x86-64, 7 ns
 //! instead of 27 for `+OK`, and 27 instead of 40 for a bulk of 64 bytes.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::Decoder;
-use super::line::Line;
-use super::number::{self, Length};
+use super::input::Input;
 use crate::Reply;
+use crate::grammar::line::Line;
+use crate::grammar::number::{self, Length};
 
 const OK: &[u8] = b"+OK\r\n";
 
 impl Decoder {
     /// The value at the front of `buf`, if it is one of the frequent kinds, complete and in order.
     #[inline(always)]
-    pub(super) fn quick(&mut self, buf: &mut BytesMut) -> Option<Reply> {
+    pub(super) fn quick(&mut self, buf: &mut impl Input) -> Option<Reply> {
         if self.payload.is_some() || self.chunks.is_some() {
             return None;
         }
@@ -39,7 +40,7 @@ impl Decoder {
     }
 
     #[inline(always)]
-    fn quick_bulk(&mut self, buf: &mut BytesMut) -> Option<Reply> {
+    fn quick_bulk(&mut self, buf: &mut impl Input) -> Option<Reply> {
         let (length, header) = number::length(&buf[1..]).ok()??;
         let start = 1 + header;
         let len = match length {
@@ -56,9 +57,6 @@ impl Decoder {
             return None;
         }
         self.offset += whole as u64;
-        let mut bytes = buf.split_to(whole);
-        bytes.advance(start);
-        bytes.truncate(len);
-        Some(Reply::Bulk(bytes.freeze()))
+        Some(Reply::Bulk(buf.cut(start, len)))
     }
 }

@@ -143,7 +143,7 @@ pub enum IdentitySource {
     Fixed,
     /// The host of the node's announced endpoint.
     Announced,
-    /// The `hostname` metadata beside the endpoint.
+    /// The `hostname` metadata in addition to the endpoint.
     Hostname,
     /// The host of the configured seed whose authenticated answer led to the node.
     Seed,

@@ -1,13 +1,5 @@
-//! [`IdentityPolicy`]: which of a node's names are acceptable, and its text form.
-//!
-//! | text | policy |
-//! |---|---|
-//! | `any` | [`AnyOf`](IdentityPolicy::AnyOf) |
-//! | `announced` | [`Announced`](IdentityPolicy::Announced) |
-//! | `seed` | [`Seed`](IdentityPolicy::Seed) |
-//! | `only:NAME` | [`Only`](IdentityPolicy::Only) |
-//!
-//! A closure has no text. The rules, and why they are sound, are in the [module above](super).
+//! [`IdentityPolicy`]: which of a node's names are acceptable, and its text form. The rules, and why they are sound, are in the
+//! [module above](super).
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +14,16 @@ use crate::{AnnouncedNode, Endpoint, Typed};
 pub type CustomIdentity = dyn Fn(&AnnouncedNode, &Endpoint) -> Vec<IdentityName> + Send + Sync;
 
 /// Which names are acceptable for a node; at least one of them has to be proved. What a node announces counts only within
-/// the [scope](super::Scope), except for a closure.
+/// the [scope](super::Scope), except for a closure. The rules, and why they are sound, are in the [module](super).
+///
+/// | text | policy |
+/// |---|---|
+/// | `any` | [`AnyOf`](Self::AnyOf), the default |
+/// | `announced` | [`Announced`](Self::Announced) |
+/// | `seed` | [`Seed`](Self::Seed) |
+/// | `only:NAME` | [`Only`](Self::Only) |
+///
+/// A closure has no text.
 ///
 /// # Examples
 /// ```

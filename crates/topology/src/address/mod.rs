@@ -3,21 +3,6 @@
 //! Two independent questions, both answered by [`AddressPolicy`] and nowhere else: for seeds, for the
 //! nodes of a slot map and for the targets of `MOVED` and `ASK` alike. The answer is a [`NodePlan`].
 //!
-//! | module | part |
-//! |---|---|
-//! | `dial` | [`DialAddress`], an address to open a connection to |
-//! | `rule` | [`DialRule`]: which nodes, and where they are dialled |
-//! | `text` | rules as text, `MATCH=TARGET` |
-//! | `identity` | [`IdentityName`] and [`Identity`]: a name that a certificate can prove |
-//! | `identity_policy` | [`IdentityPolicy`]: the names a node may prove |
-//! | `scope`, `boundary` | [`Scope`]: which announced names count; [`Boundary`]: whether that matters |
-//! | `trust` | [`Trust`]: what the user allows beyond that |
-//! | `pin` | [`Pin`]: a public key that has to be presented |
-//! | `plan` | [`NodePlan`] and the [`PlanError`]s |
-//! | `policy` | [`AddressPolicy`], which makes plans |
-//! | `profile`, `providers` | what is known about providers, as data |
-//! | `detect` | which profile has a name, or is implied by a seed's host |
-//!
 //! # Dialling
 //!
 //! 1. The closure of [`AddressPolicy::with_map`], if there is one, is asked first.
@@ -63,6 +48,21 @@
 //! SNI is the first DNS name among the identities; where there is none, among announced host, `hostname` metadata
 //! and seed host, if they are in scope. Acceptable names come first because a server that picks its certificate by SNI should pick
 //! one that will be accepted. There is no SNI only where no name is known at all.
+
+// | module | part |
+// |---|---|
+// | `dial` | [`DialAddress`], an address to open a connection to |
+// | `rule` | [`DialRule`]: which nodes, and where they are dialled |
+// | `text` | rules as text, `MATCH=TARGET` |
+// | `identity` | [`IdentityName`] and [`Identity`]: a name that a certificate can prove |
+// | `identity_policy` | [`IdentityPolicy`]: the names a node may prove |
+// | `scope`, `boundary` | [`Scope`]: which announced names count; [`Boundary`]: whether that matters |
+// | `trust` | [`Trust`]: what the user allows beyond that |
+// | `pin` | [`Pin`]: a public key that has to be presented |
+// | `plan` | [`NodePlan`] and the [`PlanError`]s |
+// | `policy` | [`AddressPolicy`], which makes plans |
+// | `profile`, `providers` | what is known about providers, as data |
+// | `detect` | which profile has a name, or is implied by a seed's host |
 
 mod boundary;
 mod detect;

@@ -15,6 +15,30 @@ use crate::endpoint::{parse_port, split_port};
 
 /// One rule: endpoints that match are dialled at the target.
 ///
+/// Its text form, for command lines and configuration files, is `MATCH[:PORT|:LOW-HIGH]=TARGET`; ports before the `=` are the
+/// announced ones.
+///
+/// | MATCH | hosts |
+/// |---|---|
+/// | `*` | any |
+/// | `ip` | any IP address |
+/// | `10.0.0.0/8`, `[2001:db8::/32]` | a network |
+/// | `10.0.0.4`, `[::1]`, `node-1.example.net` | one host |
+/// | `*.svc.local` | names with this ending |
+///
+/// | TARGET | dialled |
+/// |---|---|
+/// | `announced` | the announced address and nothing else |
+/// | `seed`, `seed:6380`, `seed:+1000`, `seed:-1000` | the seed's host, with the announced, this, or a shifted port |
+/// | `host`, `host:6380`, `host:+1000`, `[::1]:6380` | this host, likewise |
+/// | `{host}.example.net:{port}` | a template of `{host}`, `{port}` and `{seed}` |
+///
+/// A rule may end in ` pin=sha256/BASE64`, several times: nodes that it dials must then present one of these public keys
+/// ([`Pin`]), in addition to everything else that is asked of them: `ip=seed pin=sha256/47DEQpj8HBSa+/TImW+…`.
+///
+/// A host that is called `ip`, `announced` or `seed` cannot be written, and neither can a
+/// [`DialTo::Table`]: write one rule per line of it, such as `10.0.0.4:8501=127.0.0.1:18501`.
+///
 /// # Examples
 /// ```
 /// use truename_topology::{DialAddress, DialRule, DialTo, Endpoint, HostMatch, PortRule};

@@ -1,14 +1,4 @@
 //! [`Trust`]: a name or address that the user allows a cluster to announce, and its text form.
-//!
-//! | text | admits |
-//! |---|---|
-//! | `node-1.example.net` | this name |
-//! | `*.example.net` | every name below it, at any depth, and not `example.net` itself |
-//! | `10.0.0.4`, `::1` | this address, in any spelling |
-//! | `10.0.0.0/8`, `2001:db8::/32` | the addresses of a network |
-//!
-//! IPv6 may be written in brackets, as in dial rules. There is no form that admits everything: for that, give
-//! the cluster's own authority instead of trusting public ones.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +10,17 @@ use thiserror::Error;
 use super::IdentityName;
 use crate::Typed;
 
-/// What the user allows a cluster to announce beyond the [scope](super::Scope) that its seeds give.
+/// What the user allows a cluster to announce beyond the [scope](super::Scope) that its seeds give. As text:
+///
+/// | text | admits |
+/// |---|---|
+/// | `node-1.example.net` | this name |
+/// | `*.example.net` | every name below it, at any depth, and not `example.net` itself |
+/// | `10.0.0.4`, `::1` | this address, in any spelling |
+/// | `10.0.0.0/8`, `2001:db8::/32` | the addresses of a network |
+///
+/// IPv6 may be written in brackets, as in dial rules. There is no form that admits everything: for that, give
+/// the cluster's own authority instead of trusting public ones.
 ///
 /// # Examples
 /// ```

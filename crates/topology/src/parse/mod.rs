@@ -51,7 +51,7 @@ impl Said<'_> {
         let zone = valid(Metadata::AvailabilityZone, self.zone);
         // `?` is how a server says that it does not know.
         let hostname = valid(Metadata::Hostname, self.hostname.filter(|hostname| *hostname != "?"));
-        // `cluster-announce-ip` takes a host name too, so an "ip" that is none is a host name.
+        // `cluster-announce-ip` takes a host name too, so an "ip" that is not an address is a host name.
         let ip = self.ip.unwrap_or_default().parse::<IpAddr>();
         let stand_in = self.ip.filter(|host| ip.is_err() && hostname.is_empty() && *host != "?");
         let stand_in = valid(Metadata::Hostname, stand_in);

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use super::{Said, checked, shape};
 use crate::dropped::DropList;
-use crate::view::{Direction, OpenSlot, SkipReason};
+use crate::view::{MigrationSide, OpenSlot, SkipReason};
 use crate::{Health, Metadata, NodeId, Role, ShardView, Slot, SlotRange, View, ViewError};
 
 /// Reads a reply to `CLUSTER NODES`.
@@ -147,10 +147,10 @@ impl<'a> Line<'a> {
 
 /// `Some(None)` for a move whose other end has no valid id.
 fn open_slot(text: &str) -> Option<Option<OpenSlot>> {
-    let migrating = text.split_once("->-").map(|parts| (parts, Direction::Migrating));
-    let importing = || text.split_once("-<-").map(|parts| (parts, Direction::Importing));
-    let ((slot, peer), direction) = migrating.or_else(importing)?;
+    let migrating = text.split_once("->-").map(|parts| (parts, MigrationSide::Migrating));
+    let importing = || text.split_once("-<-").map(|parts| (parts, MigrationSide::Importing));
+    let ((slot, peer), side) = migrating.or_else(importing)?;
     let slot = Slot::new(slot.parse().ok()?)?;
     let peer = Some(peer).filter(|peer| Metadata::NodeId.allows(peer)).map(NodeId::from);
-    Some(peer.map(|peer| OpenSlot { slot, direction, peer }))
+    Some(peer.map(|peer| OpenSlot { slot, side, peer }))
 }

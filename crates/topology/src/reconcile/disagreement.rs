@@ -74,9 +74,9 @@ pub enum Disagreement {
 pub struct AnnouncedAs {
     /// The address.
     pub endpoint: Endpoint,
-    /// The host name beside it.
+    /// The host name announced with it.
     pub hostname: Option<Arc<str>>,
-    /// The IP address beside it.
+    /// The IP address announced with it.
     pub ip: Option<IpAddr>,
 }
 
@@ -106,7 +106,8 @@ impl Disagreement {
             Self::Replaced => f.write_str("the seeds describe another cluster, which replaces the known one"),
             Self::Empty { view } => write!(f, "{} names no owner for any slot", name(*view)),
             Self::Owner { range, adopted, claims } => {
-                write!(f, "slots {range}: {} adopted; claimed by", or_no_node(adopted.as_ref()))?;
+                let noun = if range.count() == 1 { "slot" } else { "slots" };
+                write!(f, "{noun} {range}: {} adopted; claimed by", or_no_node(adopted.as_ref()))?;
                 list(f, claims.iter().map(|(owner, views)| (or_no_node(owner.as_ref()), views.len())))
             }
             Self::Address { node, adopted, claims } => {
@@ -123,12 +124,12 @@ impl Disagreement {
             Self::Primary { primary, adopted, named_by, views } => {
                 let verdict = if *adopted { "is used" } else { "is not used" };
                 let named = named_by.len();
-                write!(f, "{primary} {verdict} as a primary without slots; {named} of {views} views name it")
+                write!(f, "{primary} {verdict} as a primary without slots; named by {named} of {views} views")
             }
             Self::Replica { primary, replica, adopted, named_by, views } => {
                 let verdict = if *adopted { "is used" } else { "is not used" };
                 let named = named_by.len();
-                write!(f, "{replica} {verdict} as a replica of {primary}; {named} of {views} views name it")
+                write!(f, "{replica} {verdict} as a replica of {primary}; named by {named} of {views} views")
             }
         }
     }
@@ -155,11 +156,12 @@ fn or_no_node(owner: Option<&Endpoint>) -> String {
     owner.map_or_else(|| "no node".to_owned(), Endpoint::to_string)
 }
 
-/// ` a (1 of the views), b (2 of the views)`.
+/// ` a (1 view), b (2 views)`.
 fn list(f: &mut fmt::Formatter<'_>, claims: impl Iterator<Item = (String, usize)>) -> fmt::Result {
     for (position, (claim, views)) in claims.enumerate() {
         let comma = if position == 0 { "" } else { "," };
-        write!(f, "{comma} {claim} ({views} of the views)")?;
+        let noun = if views == 1 { "view" } else { "views" };
+        write!(f, "{comma} {claim} ({views} {noun})")?;
     }
     Ok(())
 }

@@ -7,14 +7,14 @@ fn edges(sources: Sources) -> Vec<String> {
     graph.uses.keys().map(|(from, to)| format!("{} {}", graph.files[*from], graph.files[*to])).collect()
 }
 
-fn circle(sources: Sources) -> Vec<String> {
-    let circle = Graph::of(&sources).circle().unwrap_or_default();
-    circle.iter().map(ToString::to_string).collect()
+fn cycle(sources: Sources) -> Vec<String> {
+    let cycle = Graph::of(&sources).cycle().unwrap_or_default();
+    cycle.iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn a_circle_is_found_file_by_file() {
-    let found = circle(Sources::from([
+fn a_cycle_is_found_file_by_file() {
+    let found = cycle(Sources::from([
         ("lib", "mod a; mod b; mod c; mod d;"),
         ("a", "use crate::b::B; pub struct A;"),
         ("b", "pub struct B; fn f() { super::c::g() }"),
@@ -28,8 +28,8 @@ fn a_circle_is_found_file_by_file() {
 }
 
 #[test]
-fn the_shortest_circle_is_shown() {
-    let found = circle(Sources::from([
+fn the_shortest_cycle_is_shown() {
+    let found = cycle(Sources::from([
         ("lib", "mod a; mod b; mod c;"),
         ("a", "use crate::b::B; pub struct A;"),
         ("b", "use crate::c::C; pub struct B;"),
@@ -39,8 +39,8 @@ fn the_shortest_circle_is_shown() {
 }
 
 #[test]
-fn a_child_and_a_parent_that_use_each_other_are_a_circle() {
-    let found = circle(Sources::from([
+fn a_child_and_a_parent_that_use_each_other_are_a_cycle() {
+    let found = cycle(Sources::from([
         ("main", "mod a;"),
         ("a/mod", "mod child; use child::C; pub struct A(C);"),
         ("a/child", "pub struct C; fn f(a: super::A) {}"),
@@ -104,7 +104,7 @@ fn everything_of_a_module_can_be_imported() {
 }
 
 #[test]
-fn imports_that_lead_in_a_circle_end() {
+fn imports_that_lead_in_a_cycle_end() {
     let sources = [
         ("lib", "mod a; mod b;"),
         ("a", "pub use crate::b::X;"),

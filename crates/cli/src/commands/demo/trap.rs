@@ -7,6 +7,7 @@ use truename_lab::{Lab, Profile};
 use crate::context;
 use crate::failure::Failure;
 use crate::render::Output;
+use crate::spelling::as_options;
 
 /// What others do in this situation, each measured with TLS and the CA configured and nothing else, against servers
 /// that announce IP addresses under a certificate with DNS names only.
@@ -47,7 +48,7 @@ pub(super) async fn show(lab: &Lab, output: &mut Output) -> Result<(), Failure> 
                 let all =
                     format!("cannot connect: {failed} nodes failed in {took} ms; the one that got furthest:");
                 page.indented(page.paint().error(all))?;
-                error.decisive().map_or(Ok(()), |failure| page.indented(failure))
+                error.decisive().map_or(Ok(()), |failure| page.indented(failure.spelled(as_options)))
             })?;
         }
         Err(error) => return Err(error.into()),

@@ -10,7 +10,7 @@ fn view() -> View {
     View::new(vec![ShardView::new(vec![SlotRange::ALL], Some(node), Vec::new())])
 }
 
-fn said(seed: &str, answer: Answer) -> NodeView {
+fn said(seed: &str, answer: SourceAnswer) -> NodeView {
     NodeView { answer, source: Target::seed(&Endpoint::new(seed, 1)), node_id: None, peer: None }
 }
 
@@ -18,10 +18,10 @@ fn said(seed: &str, answer: Answer) -> NodeView {
 fn a_server_is_used_alone_only_if_every_seed_says_so() {
     let seeds = ["a", "b"].map(|host| Endpoint::new(host, 1));
     let rows: [(Vec<NodeView>, Option<&Endpoint>); 4] = [
-        (vec![said("a", Answer::NotACluster), said("b", Answer::NotACluster)], Some(&seeds[0])),
+        (vec![said("a", SourceAnswer::NotACluster), said("b", SourceAnswer::NotACluster)], Some(&seeds[0])),
         // The other one did not answer, or gave a view.
-        (vec![said("a", Answer::NotACluster)], None),
-        (vec![said("a", Answer::NotACluster), said("b", Answer::View(Box::new(view())))], None),
+        (vec![said("a", SourceAnswer::NotACluster)], None),
+        (vec![said("a", SourceAnswer::NotACluster), said("b", SourceAnswer::View(Box::new(view())))], None),
         (vec![], None),
     ];
     for (answers, single) in rows {
@@ -36,9 +36,13 @@ fn a_node_has_one_vote_and_as_a_seed_it_speaks_louder() {
     let id = Some("id".to_owned());
     let node =
         Target::announced(&AnnouncedNode::new(Endpoint::new("a", 1), Role::Primary), &Endpoint::new("a", 1));
-    let as_node =
-        NodeView { answer: Answer::View(Box::new(view())), source: node, node_id: id.clone(), peer: None };
-    let as_seed = NodeView { node_id: id, ..said("a", Answer::View(Box::new(view()))) };
+    let as_node = NodeView {
+        answer: SourceAnswer::View(Box::new(view())),
+        source: node,
+        node_id: id.clone(),
+        peer: None,
+    };
+    let as_seed = NodeView { node_id: id, ..said("a", SourceAnswer::View(Box::new(view()))) };
     let mut views = Views::default();
     views.add_all(&[as_node, as_seed]);
     assert_eq!(views.views.iter().map(|view| view.origin).collect::<Vec<_>>(), [Origin::Seed]);
@@ -66,7 +70,7 @@ fn as_node(n: usize, told: Option<&str>, is_rogue: bool) -> NodeView {
     let source = Target::announced(&map.nodes()[n], &Endpoint::new("seed", 1));
     let peer = Some(SocketAddr::from(([10, 0, 0, n as u8], 1)));
     NodeView {
-        answer: Answer::View(Box::new(three(is_rogue))),
+        answer: SourceAnswer::View(Box::new(three(is_rogue))),
         source,
         node_id: told.map(str::to_owned),
         peer,
@@ -79,7 +83,7 @@ fn as_seed(told: Option<&str>, peer: [u8; 4]) -> NodeView {
     NodeView {
         node_id: told.map(str::to_owned),
         peer,
-        ..said(&format!("seed-{peer:?}"), Answer::View(Box::new(three(true))))
+        ..said(&format!("seed-{peer:?}"), SourceAnswer::View(Box::new(three(true))))
     }
 }
 
@@ -149,7 +153,7 @@ fn the_known_cluster_is_left_for_one_that_more_than_half_of_the_seeds_mean() {
     }
 }
 
-/// Once one of so many seeds speaks of another cluster: whether it replaces the known one, or may if the others do, too.
+/// Once one of this many seeds describes another cluster: whether it replaces the known one, or may if the others do, too.
 #[test]
 fn a_seed_elsewhere_is_looked_into_only_if_it_can_replace_the_cluster() {
     let known = SlotMap::from_view(&three(false));
@@ -176,7 +180,7 @@ fn a_seed_elsewhere_is_looked_into_only_if_it_can_replace_the_cluster() {
 fn a_seed_has_one_vote_however_often_it_is_asked() {
     let again = |n: u8| NodeView {
         peer: Some(SocketAddr::from(([10, 0, 0, n], 1))),
-        ..said("seed", Answer::View(Box::new(view())))
+        ..said("seed", SourceAnswer::View(Box::new(view())))
     };
     assert_eq!(Views::of(&[again(1), again(2)]).views.len(), 1);
 }
@@ -184,12 +188,12 @@ fn a_seed_has_one_vote_however_often_it_is_asked() {
 /// The view of a seed of the three, or of another cluster.
 fn whose_seed(n: usize, is_other: bool) -> NodeView {
     let answer = if is_other { view() } else { three(false) };
-    NodeView { answer: Answer::View(Box::new(answer)), node_id: None, ..honest(n) }
+    NodeView { answer: SourceAnswer::View(Box::new(answer)), node_id: None, ..honest(n) }
 }
 
 fn honest(n: usize) -> NodeView {
     let said = as_seed(Some(&n.to_string()), [10, 0, 0, n as u8]);
-    NodeView { answer: Answer::View(Box::new(three(false))), ..said }
+    NodeView { answer: SourceAnswer::View(Box::new(three(false))), ..said }
 }
 
 fn as_seed_elsewhere(said: NodeView) -> NodeView {

@@ -31,6 +31,8 @@ pub enum Affinity {
     Exemption,
     /// One whose next scripts it runs in the debugger.
     Debugger,
+    /// The one that its field names were prepared on, under a name that others on it may give to other fields.
+    Fieldset,
     /// The one that sent the writes whose replication it waits for. It changes no state.
     EarlierWrites,
 }

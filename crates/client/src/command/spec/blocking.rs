@@ -18,7 +18,10 @@ pub enum BlockTime {
 /// All commands with the server's `blocking` flag.
 const COMMANDS: &[(Wait, &[&str])] = &[
     (Wait::SecondsLast, &["BLMOVE", "BLPOP", "BRPOP", "BRPOPLPUSH", "BZPOPMAX", "BZPOPMIN"]),
-    (Wait::SecondsFirst, &["BLMPOP", "BZMPOP"]),
+    (Wait::SecondsAt(1), &["BLMPOP", "BZMPOP"]),
+    // Options may follow it.
+    (Wait::SecondsAt(4), &["BZMOVE"]),
+    (Wait::SecondsAt(5), &["BLMOVEM"]),
     (Wait::MillisLast, &["WAIT", "WAITAOF"]),
     (Wait::MillisOption, &["XREAD", "XREADGROUP"]),
 ];
@@ -50,7 +53,7 @@ impl Spec {
         match self.wait {
             Wait::Never => false,
             Wait::MillisOption => block_option(args).is_some(),
-            Wait::SecondsLast | Wait::SecondsFirst | Wait::MillisLast => true,
+            Wait::SecondsLast | Wait::SecondsAt(_) | Wait::MillisLast => true,
         }
     }
 
@@ -61,7 +64,7 @@ impl Spec {
         let time = match self.wait {
             Wait::Never => return None,
             Wait::SecondsLast => seconds(last()?)?,
-            Wait::SecondsFirst => seconds(args.at(1)?)?,
+            Wait::SecondsAt(index) => seconds(args.at(index)?)?,
             Wait::MillisLast => millis(last()?)?,
             Wait::MillisOption => millis(block_option(args)?)?,
         };

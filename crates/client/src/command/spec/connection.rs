@@ -21,6 +21,7 @@ const KINDS: &[(Affinity, &[&str])] = &[
     (Affinity::Description, &["CLIENT SETNAME", "CLIENT SETINFO", "CLIENT CAPA"]),
     (Affinity::Exemption, &["CLIENT NO-EVICT", "CLIENT NO-TOUCH", "CLIENT IMPORT-SOURCE"]),
     (Affinity::Debugger, &["SCRIPT DEBUG"]),
+    (Affinity::Fieldset, &["HIMPORT PREPARE", "HIMPORT SET", "HIMPORT DISCARD", "HIMPORT DISCARDALL"]),
     (Affinity::EarlierWrites, &["WAIT", "WAITAOF"]),
 ];
 

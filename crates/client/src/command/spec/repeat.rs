@@ -53,12 +53,20 @@ const READS: &[&str] = &[
     "MODULE LIST",
     "SLOWLOG GET",
     "SLOWLOG LEN",
+    "BACKUP LIST",
+    "BACKUP STATUS",
+    "HOTKEYS GET",
+    // Of keys that are kept from eviction.
+    "BLESS GET",
+    "BLESS SCAN",
     // Of users and connections.
     "ACL CAT",
     "ACL DRYRUN",
     "ACL GENPASS",
+    "ACL GETROLE",
     "ACL GETUSER",
     "ACL LIST",
+    "ACL ROLES",
     "ACL USERS",
     "ACL WHOAMI",
     "CLIENT GETNAME",
@@ -105,19 +113,22 @@ const CONDITIONAL_READS: &[(RepeatCondition, &[&str])] = &[
     (RepeatCondition::Plain(2, &[("GET", 2)]), &["BITFIELD"]),
     // Without a destination they only read.
     (RepeatCondition::OneKey, &["GEORADIUS", "GEORADIUSBYMEMBER", "SORT"]),
+    // One of its tasks is to report on the others.
+    (RepeatCondition::Plain(2, &[("STATUS", REST)]), &["CLUSTER MIGRATION"]),
     // A read, but of what comes after the call if an ID is `$`.
     (RepeatCondition::Anchored, &["XREAD"]),
 ];
 
 /// Writes that leave the same state and give the same reply the second time. Left out on purpose, among others:
-/// replies that count what changed (`DEL`, `SADD`, `HSET`, `ZADD`, `PERSIST`, `XACK`) or return what was there
+/// replies that count or tell what changed (`DEL`, `SADD`, `HSET`, `ZADD`, `PERSIST`, `XACK`, `DELEX`, `XACKDEL`, `VADD`) or return what was there
 /// (`GETSET`, `SETBIT`, `GETDEL`); conditions that the first execution voids (`SETNX`, `RENAME`, `XGROUP CREATE`);
 /// positions in lists, which others' pushes move (`LSET`, `LTRIM`); points in time, which may be past and then delete
 /// (`EXPIREAT`, `HEXPIREAT`); commands that destroy what others wrote since (`FLUSHALL`); scripts and functions,
-/// unless read-only; `MSETEX`, whose options follow a variable number of pairs.
+/// unless read-only; `MSETEX`, whose options follow a variable number of pairs; commands that no server at hand has
+/// (`SEXPIRE`, `ARSEEK`, `PHSET`): their second reply has not been seen.
 const WRITES: &[(RepeatCondition, &[&str])] = &[
-    // Overwrite with the same value, and answer OK or the same length.
-    (RepeatCondition::Always, &["HMSET", "MSET", "PSETEX", "SETEX", "SETRANGE"]),
+    // Overwrite with the same value, and answer OK, the same length, or whether there is such an element.
+    (RepeatCondition::Always, &["HMSET", "MSET", "PSETEX", "SETEX", "SETRANGE", "VSETATTR"]),
     // A union with what is already in it.
     (RepeatCondition::Always, &["PFMERGE"]),
     // Named by its content: the same digest again.

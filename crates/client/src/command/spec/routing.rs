@@ -6,12 +6,21 @@ use super::{Affinity, Flags, KeyRule, RequestPolicy, Spec};
 /// Their argument is a slot, and only its owner knows the answer. The server does not say that it is not the owner.
 const BY_SLOT: &[&str] = &["CLUSTER COUNTKEYSINSLOT", "CLUSTER GETKEYSINSLOT"];
 
-/// Corrects the keys, then marks the commands that [`Spec::is_unusual`].
+/// They act on the node that executes them, and on what it holds at that time; servers do not flag them as administrative.
+const OF_ITS_NODE: &[&str] = &["TRIMSLOTS"];
+
+/// Corrects the keys and a flag, then marks the commands that [`Spec::is_unusual`].
 pub(super) const fn mark(table: &mut [Spec]) {
     let mut i = 0;
     while i < BY_SLOT.len() {
         let row = row_of(table, BY_SLOT[i]);
         table[row].keys = KeyRule::SlotNumber { at: 2 };
+        i += 1;
+    }
+    i = 0;
+    while i < OF_ITS_NODE.len() {
+        let row = row_of(table, OF_ITS_NODE[i]);
+        table[row].flags = table[row].flags.with(Flags::ADMIN);
         i += 1;
     }
     let row = row_of(table, "DEBUG");
@@ -70,12 +79,12 @@ impl Reach {
     ///
     /// What concerns many nodes, and goes to one of them, gives a part that looks like the whole: `DBSIZE`, `FLUSHALL`,
     /// `SCAN`. What an operator sends acts on the node that happens to get it: `SHUTDOWN`, `CLUSTER RESET`, `BGSAVE`.
-    pub(crate) fn refusal(self, is_placed: bool) -> Option<Refusal> {
+    pub(crate) fn refusal(self, is_placed: bool) -> Option<RouteRefusal> {
         match self {
-            Self { is_shared: false, .. } => Some(Refusal::ConnectionState),
+            Self { is_shared: false, .. } => Some(RouteRefusal::ConnectionState),
             _ if is_placed => None,
-            Self { is_for_many: true, .. } => Some(Refusal::SeveralNodes),
-            Self { is_administrative: true, .. } => Some(Refusal::Administrative),
+            Self { is_for_many: true, .. } => Some(RouteRefusal::SeveralNodes),
+            Self { is_administrative: true, .. } => Some(RouteRefusal::Administrative),
             _ => None,
         }
     }
@@ -83,7 +92,7 @@ impl Reach {
 
 /// Why a command must not be sent as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum RouteRefusal {
     /// It changes the state of its connection.
     ConnectionState,
     /// It concerns several nodes.

@@ -76,6 +76,8 @@ fn a_few_rows_are_as_the_servers_say() {
     assert_eq!((load.request, load.response), (RequestPolicy::AllNodes, ResponsePolicy::AllSucceeded));
     let (scan, _) = parsed("SCAN 0");
     assert_eq!(scan.request, RequestPolicy::Special);
+    let (msetex, _) = parsed("MSETEX 1 a 1");
+    assert_eq!(msetex.keys, KeyRule::Numkeys { at: 1, first: 2, step: 2 });
     assert!(parsed("CONFIG SET a b").0.flags.contains(Flags::ADMIN));
     assert!(parsed("SPUBLISH a b").0.flags.contains(Flags::PUBSUB));
 }
@@ -116,6 +118,19 @@ const READS: &[&str] = &[
     "GEORADIUS k 1 2 3 m",
     "XREAD STREAMS a 0",
     "ACL LOG",
+    "DIGEST k",
+    "VSIM k ELE e",
+    "VRANDMEMBER k",
+    "SUNIONCARD 2 a b",
+    "ARGET k 0",
+    "STTL k MEMBERS 1 m",
+    "PHSCAN k 0",
+    "BLESS GET k",
+    "BLESS SCAN 0 NO-EVICT",
+    "HOTKEYS GET",
+    "BACKUP STATUS",
+    "ACL ROLES",
+    "CLUSTER MIGRATION STATUS ALL",
 ];
 
 /// Repeatable or not, they change something, or what they read is something else the second time.
@@ -136,11 +151,18 @@ const NO_READS: &[&str] = &[
     "ACL LOG RESET",
     "INCR k",
     "EVAL s 0",
+    "VSETATTR k e {}",
+    "DELEX k",
+    "BLESS SET k NO-EVICT",
+    "BACKUP START",
+    "HOTKEYS RESET",
+    "CLUSTER MIGRATION IMPORT 0 1",
+    "CLUSTER MIGRATION CANCEL ALL",
 ];
 
 #[test]
 fn what_must_not_be_sent_as_it_is() {
-    use super::routing::Refusal::{Administrative, ConnectionState, SeveralNodes};
+    use super::routing::RouteRefusal::{Administrative, ConnectionState, SeveralNodes};
     for (line, not_placed, placed) in [
         ("GET k", None, None),
         ("PING", None, None),
@@ -157,6 +179,16 @@ fn what_must_not_be_sent_as_it_is() {
         ("CONFIG GET x", Some(Administrative), None),
         ("DEBUG SLEEP 1", Some(Administrative), None),
         ("REPLICAOF NO ONE", Some(Administrative), None),
+        ("CLUSTER MIGRATION IMPORT 0 1", Some(Administrative), None),
+        ("TRIMSLOTS RANGES 1 0 1", Some(Administrative), None),
+        ("BACKUP START", Some(Administrative), None),
+        ("ACL SETROLE r", Some(SeveralNodes), None),
+        ("HOTKEYS GET", Some(SeveralNodes), None),
+        ("BLESS SCAN 0 NO-EVICT", Some(SeveralNodes), None),
+        ("HIMPORT PREPARE u f", Some(ConnectionState), Some(ConnectionState)),
+        ("HIMPORT SET k u v", Some(ConnectionState), Some(ConnectionState)),
+        ("VADD k VALUES 1 1 e", None, None),
+        ("DELEX k", None, None),
         ("CLUSTER KEYSLOT k", None, None),
         ("CLIENT ID", None, None),
     ] {
@@ -222,6 +254,8 @@ const REPEATABLE: &[&str] = &[
     "BITOP AND d a a",
     "XREAD STREAMS a 0",
     "ACL LOG",
+    "VSETATTR k e {}",
+    "VEMB k e",
 ];
 
 const NOT_REPEATABLE: &[&str] = &[
@@ -278,13 +312,35 @@ const NOT_REPEATABLE: &[&str] = &[
     "CONFIG SET a b",
     "WAIT 1 0",
     "MULTI",
+    // What only newer servers have.
+    "DELEX k IFEQ v",
+    "DELIFEQ k v",
+    "INCREX k",
+    "HGETDEL h FIELDS 1 f",
+    "VADD k VALUES 1 1 e",
+    "VREM k e",
+    "XACKDEL s g IDS 1 1-1",
+    "XDELEX s IDS 1 1-1",
+    "XNACK s g FAIL IDS 1 1-1",
+    "XCFGSET s IDMP-MAXSIZE 9",
+    "LMOVEM a b LEFT LEFT",
+    "BLMOVEM a b LEFT LEFT 0",
+    "ZMOVE a b MIN",
+    "ARSET k 0 v",
+    "ARRING k 9 v",
+    "SADDEX k EX 9 MEMBERS 1 m",
+    "SEXPIRE k 9 MEMBERS 1 m",
+    "PHSET k p FIELDS 1 f v",
+    "PHDELPREFIX k p",
+    "HIMPORT SET k f v",
+    "TRIMSLOTS RANGES 1 0 1",
 ];
 
 #[test]
 fn what_a_command_needs_of_its_connection() {
     for (expected, lines) in [
         (Affinity::Shared, &["GET k", "PUBLISH c m", "CLIENT ID", "CLIENT KILL x", "SHUTDOWN", "PING"][..]),
-        (Affinity::Blocking, &["BLPOP k 0", "XREAD BLOCK 10 STREAMS a $"]),
+        (Affinity::Blocking, &["BLPOP k 0", "XREAD BLOCK 10 STREAMS a $", "BZMOVE a b MIN 0"]),
         (Affinity::Shared, &["XREAD STREAMS a 0"]),
         (Affinity::Transaction, &["MULTI", "WATCH k", "exec"]),
         (Affinity::Subscription, &["SSUBSCRIBE c", "punsubscribe"]),
@@ -296,6 +352,7 @@ fn what_a_command_needs_of_its_connection() {
         (Affinity::Description, &["CLIENT SETINFO LIB-NAME x"]),
         (Affinity::Exemption, &["CLIENT NO-EVICT ON"]),
         (Affinity::Debugger, &["SCRIPT DEBUG YES"]),
+        (Affinity::Fieldset, &["HIMPORT PREPARE u f", "HIMPORT SET k u v", "HIMPORT DISCARDALL"]),
         (Affinity::EarlierWrites, &["WAIT 1 0", "WAITAOF 1 1 0"]),
     ] {
         for line in lines {
@@ -316,6 +373,10 @@ fn blocking_depends_on_the_arguments() {
         ("BLPOP a -1", true, None),
         ("BLMPOP 2 1 k LEFT", true, millis(2000)),
         ("BLMOVE a b LEFT LEFT 0.1", true, millis(100)),
+        ("BLMOVEM a b LEFT LEFT 0.1 COUNT 2 OBO", true, millis(100)),
+        ("BLMOVEM a b LEFT LEFT 0", true, Some(BlockTime::Forever)),
+        ("BZMOVE a b MIN 2 COUNT 3", true, millis(2000)),
+        ("BZMOVE a b MIN", true, None),
         ("WAIT 1 100", true, millis(100)),
         ("WAITAOF 1 1 100", true, millis(100)),
         ("XREAD STREAMS block 0", false, None),

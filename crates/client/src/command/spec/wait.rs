@@ -6,8 +6,8 @@ pub(super) enum Wait {
     Never,
     /// Seconds, with a fraction, in the last argument.
     SecondsLast,
-    /// Seconds, with a fraction, in argument 1.
-    SecondsFirst,
+    /// Seconds, with a fraction, in that argument.
+    SecondsAt(usize),
     /// Milliseconds in the last argument.
     MillisLast,
     /// Milliseconds after the option `BLOCK`; without it, the command does not wait.

@@ -1,7 +1,7 @@
 //! Lookups by the system's resolver, `getaddrinfo`, which blocks a thread and cannot be cancelled.
 //!
 //! One name is looked up once at a time: later callers share the answer, and a caller that gives up leaves the lookup
-//! running. So a name service that hangs holds as many threads as there are names, up to a bound, and not as many
+//! running. So a resolver that hangs holds as many threads as there are names, up to a bound, and not as many
 //! as there are attempts.
 
 use std::collections::HashMap;
@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    /// A name service that answers nothing until it is told to.
+    /// A resolver that answers nothing until it is told to.
     #[derive(Default)]
     struct Hanging {
         asked: AtomicUsize,

@@ -15,29 +15,52 @@ use crate::error::{Cause, Phase};
 
 const LIBRARY: &[u8] = b"truename";
 const VERSION: &[u8] = env!("CARGO_PKG_VERSION").as_bytes();
+const SETINFO: &str = "CLIENT SETINFO";
 
 /// One command and what its reply is for.
 pub(super) struct Step<'a> {
+    name: &'static str,
     pub(super) args: Vec<&'a [u8]>,
-    pub(super) read: fn(&mut Greeting, &Reply) -> Attempted<()>,
+    read: Read,
+}
+
+/// Reads the reply to the command of this name.
+type Read = fn(&'static str, &mut Greeting, &Reply) -> Attempted<()>;
+
+impl Step<'_> {
+    pub(super) fn read(&self, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
+        (self.read)(self.name, greeting, reply)
+    }
 }
 
 /// The whole greeting in this version of the protocol. The first step is the login. `database` is the number as text.
 pub(super) fn steps<'a>(login: &'a Login, database: &'a str, protocol: u8) -> Vec<Step<'a>> {
     let mut steps = vec![if protocol == 3 { hello(login) } else { login_resp2(login) }];
     if login.database > 0 {
-        steps.push(Step { args: vec![b"SELECT", database.as_bytes()], read: selected });
+        steps.push(Step { name: "SELECT", args: vec![b"SELECT", database.as_bytes()], read: selected });
     }
-    steps.push(Step { args: vec![b"CLIENT", b"SETINFO", b"LIB-NAME", LIBRARY], read: acknowledged });
-    steps.push(Step { args: vec![b"CLIENT", b"SETINFO", b"LIB-VER", VERSION], read: acknowledged });
+    steps.push(Step {
+        name: SETINFO,
+        args: vec![b"CLIENT", b"SETINFO", b"LIB-NAME", LIBRARY],
+        read: acknowledged,
+    });
+    steps.push(Step {
+        name: SETINFO,
+        args: vec![b"CLIENT", b"SETINFO", b"LIB-VER", VERSION],
+        read: acknowledged,
+    });
     if let Some(name) = login.client_name.as_deref().filter(|name| !name.is_empty()) {
-        steps.push(Step { args: vec![b"CLIENT", b"SETNAME", name.as_bytes()], read: acknowledged });
+        steps.push(Step {
+            name: "CLIENT SETNAME",
+            args: vec![b"CLIENT", b"SETNAME", name.as_bytes()],
+            read: acknowledged,
+        });
     }
     if login.readonly {
-        steps.push(Step { args: vec![b"READONLY"], read: readonly });
+        steps.push(Step { name: "READONLY", args: vec![b"READONLY"], read: readonly });
     }
-    steps.push(Step { args: vec![b"CLUSTER", b"MYID"], read: cluster_myid });
-    steps.push(Step { args: vec![b"CLIENT", b"INFO"], read: client_info });
+    steps.push(Step { name: "CLUSTER MYID", args: vec![b"CLUSTER", b"MYID"], read: cluster_myid });
+    steps.push(Step { name: "CLIENT INFO", args: vec![b"CLIENT", b"INFO"], read: client_info });
     steps
 }
 
@@ -47,25 +70,25 @@ fn hello(login: &Login) -> Step<'_> {
         let user = credentials.user_name().unwrap_or(Credentials::DEFAULT_USER);
         args.extend([b"AUTH".as_slice(), user.as_bytes(), credentials.secret().as_bytes()]);
     }
-    Step { args, read: described }
+    Step { name: "HELLO", args, read: described }
 }
 
 fn login_resp2(login: &Login) -> Step<'_> {
     let Some(credentials) = &login.credentials else {
-        return Step { args: vec![b"PING"], read: |greeting, reply| logged_in("PING", greeting, reply) };
+        return Step { name: "PING", args: vec![b"PING"], read: logged_in };
     };
     let mut args: Vec<&[u8]> = vec![b"AUTH"];
     args.extend(credentials.user_name().map(str::as_bytes));
     args.push(Credentials::secret(credentials).as_bytes());
-    Step { args, read: |greeting, reply| logged_in("AUTH", greeting, reply) }
+    Step { name: "AUTH", args, read: logged_in }
 }
 
 /// `HELLO`: a map, or with RESP2 the same as a flat array.
-fn described(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn described(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     match reply {
-        Reply::Error(error) => return Err(refusal("HELLO", error)),
+        Reply::Error(error) => return Err(refusal(name, error)),
         Reply::Map(_) | Reply::Array(_) => {}
-        other => return Err(unexpected("HELLO", other)),
+        other => return Err(unexpected(name, other)),
     }
     let text =
         |key| reply.lookup(key).and_then(Reply::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
@@ -78,60 +101,60 @@ fn described(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
 }
 
 /// `AUTH` or `PING`.
-fn logged_in(command: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn logged_in(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     match reply {
-        Reply::Error(error) => Err(refusal(command, error)),
+        Reply::Error(error) => Err(refusal(name, error)),
         Reply::Simple(_) | Reply::Bulk(_) => {
             greeting.protocol = 2;
             Ok(())
         }
-        other => Err(unexpected(command, other)),
+        other => Err(unexpected(name, other)),
     }
 }
 
 /// `SELECT`: `ERR SELECT is not allowed in cluster mode`, `ERR DB index is out of range` (7.0).
-fn selected(_: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn selected(name: &'static str, _: &mut Greeting, reply: &Reply) -> Attempted<()> {
     match reply {
         Reply::Error(error) if error.code() == "ERR" => {
             Err((Phase::Hello, Cause::NoDatabase(error.message().to_owned())))
         }
-        Reply::Error(error) => Err(refusal("SELECT", error)),
+        Reply::Error(error) => Err(refusal(name, error)),
         Reply::Simple(_) => Ok(()),
-        other => Err(unexpected("SELECT", other)),
+        other => Err(unexpected(name, other)),
     }
 }
 
 /// What a server may not know or not allow, and whose reply does not matter.
-fn acknowledged(_: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn acknowledged(name: &'static str, _: &mut Greeting, reply: &Reply) -> Attempted<()> {
     match reply {
         Reply::Error(_) | Reply::Simple(_) => Ok(()),
-        other => Err(unexpected("CLIENT SETINFO", other)),
+        other => Err(unexpected(name, other)),
     }
 }
 
-fn readonly(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn readonly(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     greeting.is_readonly = matches!(reply, Reply::Simple(_));
-    acknowledged(greeting, reply)
+    acknowledged(name, greeting, reply)
 }
 
-fn cluster_myid(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
-    greeting.node_id = read_id("CLUSTER MYID", reply, whole)?;
+fn cluster_myid(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
+    greeting.node_id = read_id(name, reply, whole)?;
     Ok(())
 }
 
 /// `id=3 addr=127.0.0.1:60188 … user=default …`, since 6.2.
-fn client_info(greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn client_info(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     let text = match reply {
         Reply::Error(_) | Reply::Simple(_) => return Ok(()),
         other => other.as_str(),
     };
     let field = |name| text?.split_ascii_whitespace().find_map(|field| field.strip_prefix(name));
-    let id = field("id=").ok_or_else(|| unexpected("CLIENT INFO", reply))?;
+    let id = field("id=").ok_or_else(|| unexpected(name, reply))?;
     greeting.client_id = id.parse().ok();
     greeting.client_address = field("addr=").map(str::to_owned);
     greeting.user = field("user=").map(str::to_owned);
     let database = field("db=").map(str::parse).transpose();
-    greeting.database = database.map_err(|_| unexpected("CLIENT INFO", reply))?;
+    greeting.database = database.map_err(|_| unexpected(name, reply))?;
     Ok(())
 }
 
@@ -178,7 +201,10 @@ fn does_not_tell(error: &ErrorReply) -> bool {
 /// A reply that the command cannot have.
 fn unexpected(command: &str, reply: &Reply) -> (Phase, Cause) {
     let text = reply.as_str().map_or_else(String::new, |text| format!(" `{}`", Untrusted(text)));
-    (Phase::Hello, Cause::NotRedis(format!("{command} was answered with a {}{text}", reply.kind())))
+    (
+        Phase::Hello,
+        Cause::NotRedis(format!("{command} was answered with a reply of type {}{text}", reply.kind())),
+    )
 }
 
 #[cfg(test)]
@@ -213,6 +239,32 @@ mod tests {
         ];
         for (reply, expected) in rows {
             assert_eq!(read(&reply), expected, "{reply:?}");
+        }
+    }
+
+    /// Whatever came first of three commands, `CLIENT SETINFO` was said to have been answered in a wrong way.
+    #[test]
+    fn the_command_with_the_wrong_answer_is_named() {
+        let login = Login {
+            credentials: Some(Credentials::password("secret")),
+            client_name: Some("app".to_owned()),
+            database: 2,
+            readonly: true,
+            ..Login::default()
+        };
+        for protocol in [2, 3] {
+            for step in steps(&login, "2", protocol) {
+                let (_, cause) =
+                    step.read(&mut Greeting::default(), &Reply::Integer(7)).expect_err("a number");
+                let words: Vec<&str> =
+                    step.args.iter().filter_map(|word| std::str::from_utf8(word).ok()).collect();
+                let text = cause.to_string();
+                assert!(words.join(" ").starts_with(step.name), "{} {words:?}", step.name);
+                assert!(
+                    text.contains(&format!("{} was answered with a reply of type integer", step.name)),
+                    "{text}"
+                );
+            }
         }
     }
 }

@@ -78,15 +78,17 @@ impl Check {
             Self::Clock => "check this machine's clock",
             Self::Renewal => "renew the server's certificate",
             Self::Revocation => {
-                "its authority revoked the certificate: install a new one on the server, and find out why"
+                "the CA revoked the certificate: find out why and install a new one on the server"
             }
             Self::ClientCertificate => {
                 "check that the client certificate is signed by an authority that the server trusts, is valid now, and \
                  allows client authentication"
             }
             Self::Permissions => {
-                "allow the user the commands that a cluster client needs: ACL SETUSER NAME +hello +client|setinfo \
-                 +client|setname +client|info +cluster|slots +cluster|shards +cluster|myid +ping"
+                "allow the user what a client sends on its connections: ACL SETUSER NAME +hello +client|setinfo \
+                 +client|setname +client|info +cluster|slots +cluster|myid +ping +readonly +asking, without \
+                 +client|setinfo before 7.2 and with +select where a database is configured; allow +cluster|nodes \
+                 +command|info +client|list +client|unblock +client|kill too, which it sends where it has reason to"
             }
             Self::ResetConnections => {
                 "a proxy on the way does not pass SELECT on, or hands over connections that others used before: dial the \
@@ -97,6 +99,61 @@ impl Check {
             }
             Self::AnnouncedNames => {
                 "give every node a `cluster-announce-hostname`, or set `cluster-preferred-endpoint-type ip`"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Commands whose rights are given by subcommand.
+    const CONTAINERS: [&str; 3] = ["CLIENT", "CLUSTER", "COMMAND"];
+    /// What every user may send.
+    const LOGIN: &str = "+auth";
+
+    /// The advice named `CLUSTER SHARDS`, which is never sent, and left out six commands that are.
+    #[test]
+    fn the_permissions_are_for_what_is_sent() {
+        let mut sent = BTreeSet::new();
+        collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sent);
+        assert!(sent.remove(LOGIN), "{sent:?}");
+        let words = Check::Permissions.text().split([' ', ',', ';']);
+        let advised: BTreeSet<String> =
+            words.filter(|word| word.starts_with('+')).map(str::to_owned).collect();
+        assert_eq!(advised, sent);
+    }
+
+    /// The rights for the commands of a folder's sources: byte strings at the head of a list, or encoded ones.
+    fn collect(folder: &Path, sent: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(folder).expect("our sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                collect(&path, sent);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("our source");
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            if path.to_string_lossy().ends_with("tests.rs") {
+                continue;
+            }
+            let lists = code.split("[b\"").skip(1).filter_map(|list| {
+                let (name, rest) = list.split_once('"')?;
+                let next = rest.strip_prefix(", b\"").and_then(|rest| rest.split('"').next());
+                Some((name, next.filter(|_| CONTAINERS.contains(&name))))
+            });
+            let encoded = code.split("b\"*1\\r\\n$").skip(1).filter_map(|text| {
+                let name = text.split("\\r\\n").nth(1)?;
+                Some((name, None))
+            });
+            for (name, next) in lists.chain(encoded) {
+                let words = [Some(name), next].into_iter().flatten();
+                sent.insert(format!("+{}", words.collect::<Vec<_>>().join("|").to_ascii_lowercase()));
             }
         }
     }

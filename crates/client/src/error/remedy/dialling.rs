@@ -9,15 +9,15 @@ use super::typeable::{host_in_rule, typeable};
 /// A seed's name that is not found.
 pub(super) fn resolve_seed(name: Option<&IdentityName>, spelling: Spelling) -> String {
     let resolve = spelled(Setting::Resolve(typeable(name)), spelling);
-    format!("check how {} is spelt and the DNS server, or pin the name with {resolve}", typeable(name))
+    format!("check the spelling of {} and the DNS server, or give its address with {resolve}", typeable(name))
 }
 
 /// A name that a rule leads to and that is not found.
 pub(super) fn resolve_ruled(name: Option<&IdentityName>, spelling: Spelling) -> String {
     let resolve = spelled(Setting::Resolve(typeable(name)), spelling);
     format!(
-        "a rule, an address map or the provider's profile leads to {}, which this machine cannot look up: check how the name \
-         is spelt there, or pin it with {resolve}",
+        "a rule, an address map or the provider's profile leads to {}, which this machine cannot look up: check its spelling \
+         there, or give its address with {resolve}",
         typeable(name)
     )
 }
@@ -27,14 +27,14 @@ pub(super) fn resolve_announced(name: Option<&IdentityName>, spelling: Spelling)
     let resolve = spelled(Setting::Resolve(typeable(name)), spelling);
     let rule = spelled(Setting::DialRule(format!("{}=HOST", host_in_rule(name))), spelling);
     format!(
-        "the cluster announces a name that this machine cannot look up: pin it with {resolve}, or dial another host with {rule}"
+        "the cluster announces a name that this machine cannot look up: give its address with {resolve}, or dial another host with {rule}"
     )
 }
 
-/// A name service that is silent.
+/// DNS that is silent.
 pub(super) fn resolve_without_service(name: Option<&IdentityName>, spelling: Spelling) -> String {
     let resolve = spelled(Setting::Resolve(typeable(name)), spelling);
-    format!("the name service does not answer: check it, or pin the name with {resolve}")
+    format!("DNS does not answer: check it, or give the address with {resolve}")
 }
 
 /// A name that is out of scope.
@@ -65,7 +65,7 @@ pub(super) fn down_or_hidden(
     };
     let shifted = spelled(Setting::DialRule("*=seed:+1000".to_owned()), spelling);
     format!(
-        "if only {node} fails, it is down: check that it is running, and the firewall; if every node fails like this, the \
+        "if only {node} fails, it is down: check that it is running and that no firewall is in the way; if every node fails like this, the \
          announced addresses cannot be reached from here: one rule says where to dial, such as {rule} for {meaning}, or \
          {shifted} when the ports are shifted"
     )
@@ -74,7 +74,8 @@ pub(super) fn down_or_hidden(
 /// A node that cannot be reached where its neighbours can.
 pub(super) fn down(port: u16) -> String {
     format!(
-        "other nodes answer, so this one is down or its port {port} is closed: check that it is running, and the firewall"
+        "other nodes answer, so this one is down or its port {port} is closed: check that it is running and that no firewall is in \
+         the way"
     )
 }
 
@@ -130,8 +131,8 @@ pub(super) fn more_time(spelling: Spelling) -> String {
 pub(super) fn database(spelling: Spelling) -> String {
     let number = spelled(Setting::Database, spelling);
     format!(
-        "choose another number, or none ({number}, `/NUMBER` in a URL): a cluster has only database 0, unless it is of \
-         Valkey 9 and its `cluster-databases` says otherwise"
+        "choose another number, or none ({number}, `/NUMBER` in a URL): a cluster has only database 0, unless it runs \
+         Valkey 9 with `cluster-databases` set"
     )
 }
 

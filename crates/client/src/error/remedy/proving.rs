@@ -9,7 +9,7 @@ use crate::error::text::shown;
 
 /// A name that the certificate has and the policy leaves out.
 pub(super) fn widen_identity(name: &IdentityName, is_seed: bool, spelling: Spelling) -> String {
-    let whose = if is_seed { "which is the seed" } else { "which the cluster announces" };
+    let whose = if is_seed { "which is the seed's host" } else { "which the cluster announces" };
     let policy = spelled(Setting::IdentityPolicy, spelling);
     format!(
         "the certificate covers {name}, {whose}, and the identity policy does not accept that name here: if it belongs to \
@@ -133,6 +133,17 @@ pub(super) fn tls_or_no_password(spelling: Spelling) -> String {
     format!(
         "{}. If this cluster runs without TLS, connect without a password, or let anybody on the path read it with {danger}",
         tls(spelling)
+    )
+}
+
+/// TLS that verifies nothing, as other clients' URLs ask for it.
+pub(super) fn accept_certain(spelling: Spelling) -> String {
+    let file = spelled(Setting::AuthorityFile, spelling);
+    let name = spelled(Setting::VerifyAs("NAME".to_owned()), spelling);
+    let nothing = spelled(Setting::AcceptInvalidCertificates, spelling);
+    format!(
+        "there is no `#insecure` here: trust the authority, or a self-signed certificate, with {file}; accept another name with \
+         {name}; {nothing} turns verification off"
     )
 }
 

@@ -1,4 +1,4 @@
-//! [`Setting`]: a part of the configuration that advice names, and how it is spelled: as calls of this library, or as
+//! [`Setting`]: a part of the configuration or of a call that advice names, and how it is spelled: as calls of this library, or as
 //! the options of a program that uses it.
 //!
 //! What must stay true: a text that a setting holds can be typed into a shell and into source code as it is. It is a name or an
@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-/// A part of the configuration, with the value that it should have.
+/// A part of the configuration or of a call, with the value that it should have.
 ///
 /// Exhaustive on purpose, like [`CauseKind`](crate::error::CauseKind): a program that has its own name for each learns from
 /// the compiler of those that it lacks.
@@ -42,10 +42,24 @@ pub enum Setting {
     Plaintext,
     /// The password in plaintext, whatever the provider.
     PlaintextCredentials,
+    /// TLS without verification.
+    AcceptInvalidCertificates,
     /// The number of the database.
     Database,
     /// The time for connecting as a whole.
     ConnectTimeout,
+    /// The time for a command as a whole.
+    CommandTimeout,
+    /// How long a server may be silent.
+    StallTimeout,
+    /// How many connections to a node may be for one call each.
+    MaxExclusiveConnections,
+    /// What a reply may hold.
+    ReplyLimits,
+    /// The node that a command is for, where it could be any.
+    NodeChoice,
+    /// What shows the nodes of the topology.
+    NodeList,
 }
 
 /// How a program spells settings.
@@ -69,8 +83,19 @@ pub(in crate::error) fn as_calls(setting: &Setting, f: &mut fmt::Formatter<'_>) 
         Setting::User => f.write_str("Config::credentials"),
         Setting::Plaintext => f.write_str("Config::plaintext"),
         Setting::PlaintextCredentials => f.write_str("Config::danger_plaintext_credentials"),
+        Setting::AcceptInvalidCertificates => f.write_str("Tls::danger_accept_invalid_certificates"),
         Setting::Database => f.write_str("Config::database"),
         Setting::ConnectTimeout => f.write_str("Config::connect_timeout"),
+        Setting::CommandTimeout => f.write_str("Command::timeout"),
+        Setting::StallTimeout => f.write_str("Config::stall_timeout"),
+        Setting::MaxExclusiveConnections => {
+            f.write_str("Config::max_exclusive_connections (`max_exclusive=` in a URL)")
+        }
+        Setting::ReplyLimits => f.write_str("Config::reply_limits"),
+        Setting::NodeChoice => {
+            f.write_str("Command::route_to, Command::route_by_key or Command::route_to_any")
+        }
+        Setting::NodeList => f.write_str("Client::nodes"),
     }
 }
 

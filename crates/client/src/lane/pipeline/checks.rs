@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::Pipeline;
 use super::silence::{Concern, Outlook, Silence};
-use crate::lane::waiter::{Failure, RequestLimits, State, Waiter};
+use crate::lane::failure::Failure;
+use crate::lane::waiter::{RequestLimits, Waiter, WaiterState};
 
 /// More unanswered bytes than these may fill the server's receive window, so that a paused server takes no more of them.
 const WINDOW: u64 = 16 * 1024;
@@ -18,19 +19,19 @@ impl Pipeline {
     /// Scans all that is outstanding, so it runs at [`Self::next_check`] only: once per time-out period while
     /// the server keeps up, because a deadline that was met is noticed lazily.
     pub(crate) fn check(&mut self, now: Instant, open: bool, wake: &mut Vec<Waker>) -> Option<Concern> {
-        // The time of the next check and the longest patience are computed anew from what is still outstanding, so that
+        // The time of the next check and the longest patience are computed again from what is still outstanding, so that
         // no reply has to correct them. An entry whose caller has left or timed out counts only for its patience.
         self.checked_at = Some(now);
         self.next_check = None;
         self.longest_patience = Duration::ZERO;
         for position in 0..self.in_flight.len() + self.parked.len() {
-            let queued = self.in_flight.get(position);
-            let index = queued.unwrap_or_else(|| &self.parked[position - self.in_flight.len()]);
-            let waiter = self.waiters.at(*index);
-            let pending = matches!(waiter.state, State::Waiting(_) | State::Parked(_));
+            let queued = self.in_flight.at(position);
+            let index = queued.unwrap_or_else(|| self.parked[position - self.in_flight.len()]);
+            let waiter = self.waiters.at(index);
+            let pending = matches!(waiter.state, WaiterState::Waiting(_) | WaiterState::Parked(_));
             let deadline = waiter.limits.deadline;
             if pending && deadline <= now {
-                time_out(waiter, open, wake);
+                time_out(waiter, open, self.accepted, wake);
                 // What it asked for beyond the usual goes with it.
                 waiter.limits.patience = waiter.limits.patience.min(self.habit.stall);
             }
@@ -50,7 +51,7 @@ impl Pipeline {
     }
 
     fn check_silence(&mut self, now: Instant) -> Option<Concern> {
-        let &head = self.in_flight.front()?;
+        let head = self.in_flight.oldest()?;
         let Waiter { limits, end, .. } = *self.waiters.at(head);
         // A server that takes the rest of a long command is alive, though it owes no reply yet.
         let is_unfinished = end > self.accepted;
@@ -89,13 +90,13 @@ impl Pipeline {
     /// Notes that the server answered on another connection: it is paused or busy, not dead.
     pub(crate) fn answered_elsewhere(&mut self, now: Instant) {
         self.answered = Some(now);
-        let Some(&head) = self.in_flight.front() else { return };
+        let Some(head) = self.in_flight.oldest() else { return };
         if self.accepted - self.waiters.at(head).start.min(self.accepted) < WINDOW {
             return;
         }
         // The system cannot tell a server that takes no more from a path that is dead, and must not give it up.
-        for position in 0..self.in_flight.len() {
-            let deadline = self.waiters.at(self.in_flight[position]).limits.deadline;
+        for index in self.in_flight.iter() {
+            let deadline = self.waiters.at(index).limits.deadline;
             self.longest_patience = self.longest_patience.max(deadline.saturating_duration_since(now));
         }
     }
@@ -121,7 +122,7 @@ impl Pipeline {
         let waiters = &mut self.waiters;
         self.parked.retain(|&index| {
             let waiter = waiters.at(index);
-            let waits = matches!(waiter.state, State::Parked(_));
+            let waits = matches!(waiter.state, WaiterState::Parked(_));
             if !waits && !waiter.held {
                 waiters.reclaim(index);
             }
@@ -130,11 +131,13 @@ impl Pipeline {
     }
 }
 
-/// Ends a waiter whose time is up, and wakes its caller.
-pub(super) fn time_out(waiter: &mut Waiter, open: bool, wake: &mut Vec<Waker>) {
+/// Ends a waiter whose time is up, and wakes its caller. `accepted`: the bytes of the stream that the transport accepted.
+pub(super) fn time_out(waiter: &mut Waiter, open: bool, accepted: u64, wake: &mut Vec<Waker>) {
     let submitted = waiter.in_flight && open;
-    let failed = State::Done(Err(Failure::TimedOut { submitted }));
-    if let State::Waiting(waker) | State::Parked(waker) = std::mem::replace(&mut waiter.state, failed) {
+    let failed = WaiterState::Done(waiter.cut_short(Failure::TimedOut { submitted }, accepted, false));
+    if let WaiterState::Waiting(waker) | WaiterState::Parked(waker) =
+        std::mem::replace(&mut waiter.state, failed)
+    {
         wake.push(waker);
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::checks::time_out;
 use super::{Pipeline, Progress};
-use crate::lane::waiter::{RequestLimits, State, Ticket};
+use crate::lane::waiter::{RequestLimits, Ticket, WaiterState};
 
 /// How long room is held for a future that does not come for it while others wait.
 pub(crate) const GRANT_TIME: Duration = Duration::from_millis(50);
@@ -23,13 +23,13 @@ impl Pipeline {
     #[inline]
     pub(super) fn has_room(&self) -> bool {
         // A value larger than the byte bound passes when nothing else is queued.
-        self.in_flight.len() + self.granted < self.room.commands
-            && (self.out.is_empty() || self.out.len() + self.granted * self.latest_bytes < self.room.bytes)
+        self.in_flight.commands() + self.granted < self.bounds.commands
+            && (self.out.is_empty() || self.out.len() + self.granted * self.latest_bytes < self.bounds.bytes)
     }
 
     #[cold]
     pub(super) fn park(&mut self, limits: RequestLimits, waker: &Waker) -> Ticket {
-        let ticket = self.waiters.allocate(limits, State::Parked(waker.clone()), None);
+        let ticket = self.waiters.allocate(limits, WaiterState::Parked(waker.clone()), None);
         self.parked.push_back(ticket.index);
         if self.granted > 0 {
             self.check_by(limits.submitted + GRANT_TIME);
@@ -44,8 +44,8 @@ impl Pipeline {
         waker: &Waker,
         encode: impl FnOnce(&mut BytesMut),
     ) {
-        debug_assert!(matches!(self.waiters.of(ticket).state, State::Granted(_)));
-        let waiting = State::Waiting(waker.clone());
+        debug_assert!(matches!(self.waiters.of(ticket).state, WaiterState::Granted(_)));
+        let waiting = WaiterState::Waiting(waker.clone());
         self.granted -= 1;
         let (start, end) = self.append(encode);
         let waiter = self.waiters.at(ticket.index);
@@ -62,21 +62,21 @@ impl Pipeline {
     #[cold]
     pub(super) fn poll_room(&mut self, ticket: Ticket, waker: &Waker) -> Poll<Progress> {
         let waiter = self.waiters.of(ticket);
-        if let State::Invited = waiter.state {
+        if let WaiterState::Invited = waiter.state {
             self.invited -= 1;
             if self.has_room() {
                 let waiter = self.waiters.of(ticket);
-                waiter.state = State::Granted(waiter.limits.submitted);
+                waiter.state = WaiterState::Granted(waiter.limits.submitted);
                 self.granted += 1;
                 return Poll::Ready(Progress::Encode);
             }
-            self.waiters.of(ticket).state = State::Parked(waker.clone());
+            self.waiters.of(ticket).state = WaiterState::Parked(waker.clone());
             self.parked.push_back(ticket.index);
             return Poll::Pending;
         }
         // Others who were granted room with it may have filled it.
-        if self.out.len() >= self.room.bytes {
-            waiter.state = State::Parked(waker.clone());
+        if self.out.len() >= self.bounds.bytes {
+            waiter.state = WaiterState::Parked(waker.clone());
             self.granted -= 1;
             self.parked.push_front(ticket.index);
             return Poll::Pending;
@@ -101,21 +101,21 @@ impl Pipeline {
         let granted_before = self.granted;
         while self.has_room() {
             let spoken_for = self.out.len() + (self.granted - granted_before) * self.latest_bytes;
-            if self.granted > granted_before && spoken_for >= self.room.bytes {
+            if self.granted > granted_before && spoken_for >= self.bounds.bytes {
                 break;
             }
             let Some(index) = self.parked.pop_front() else { break };
             let submitted = self.waiters.at(index).limits.submitted;
             let at = self.lately(submitted);
             let waiter = self.waiters.at(index);
-            match std::mem::replace(&mut waiter.state, State::Granted(at)) {
-                State::Parked(waker) => {
+            match std::mem::replace(&mut waiter.state, WaiterState::Granted(at)) {
+                WaiterState::Parked(waker) => {
                     wake.push(waker);
                     self.granted += 1;
                 }
                 // Its caller left the line by dropping the ticket: its entry had stayed in the queue until now.
                 _ => {
-                    waiter.state = State::Settled;
+                    waiter.state = WaiterState::Settled;
                     self.waiters.reclaim(index);
                 }
             }
@@ -134,8 +134,8 @@ impl Pipeline {
         }
         let granted_before = self.granted;
         for waiter in self.waiters.all() {
-            if matches!(waiter.state, State::Granted(at) if at + GRANT_TIME <= now) {
-                waiter.state = State::Invited;
+            if matches!(waiter.state, WaiterState::Granted(at) if at + GRANT_TIME <= now) {
+                waiter.state = WaiterState::Invited;
                 self.granted -= 1;
                 self.invited += 1;
             }
@@ -148,13 +148,13 @@ impl Pipeline {
             let deadline = self.waiters.at(index).limits.deadline;
             self.check_by(deadline);
             let waiter = self.waiters.at(index);
-            match std::mem::replace(&mut waiter.state, State::Invited) {
-                State::Parked(waker) => {
+            match std::mem::replace(&mut waiter.state, WaiterState::Invited) {
+                WaiterState::Parked(waker) => {
                     wake.push(waker);
                     self.invited += 1;
                 }
                 _ => {
-                    waiter.state = State::Settled;
+                    waiter.state = WaiterState::Settled;
                     self.waiters.reclaim(index);
                 }
             }
@@ -167,10 +167,10 @@ impl Pipeline {
             return;
         }
         let mut earliest = None;
-        for waiter in self.waiters.all().filter(|waiter| matches!(waiter.state, State::Invited)) {
+        for waiter in self.waiters.all().filter(|waiter| matches!(waiter.state, WaiterState::Invited)) {
             let deadline = waiter.limits.deadline;
             if deadline <= now {
-                time_out(waiter, false, wake);
+                time_out(waiter, false, 0, wake);
                 self.invited -= 1;
             } else {
                 earliest = Some(earliest.map_or(deadline, |known: Instant| known.min(deadline)));
@@ -181,10 +181,11 @@ impl Pipeline {
         }
     }
 
-    /// Whether a caller waits for room that is there, and no other is about to use it.
+    /// Whether a caller waits for room that is there, no other is about to use it, and no output is about to be taken.
     #[cfg(test)]
     pub(crate) fn is_wedged(&mut self) -> bool {
-        let waits = self.parked.iter().any(|index| matches!(self.waiters.at(*index).state, State::Parked(_)));
-        waits && self.granted == 0 && self.has_room()
+        let waits =
+            self.parked.iter().any(|index| matches!(self.waiters.at(*index).state, WaiterState::Parked(_)));
+        waits && self.granted == 0 && self.out.is_empty() && self.has_room()
     }
 }

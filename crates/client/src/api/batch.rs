@@ -1,0 +1,158 @@
+//! Batches: many commands in one go.
+
+use std::fmt;
+use std::time::Duration;
+
+use truename_resp::Reply;
+
+use super::client::Client;
+use crate::command::Command;
+use crate::error::Error;
+use crate::from_reply::FromReply;
+use crate::lane::{Form, Received};
+
+/// Commands to be run together, whatever slots their keys have. Made by [`Client::batch`].
+///
+/// They are sorted by node, and each node gets its commands in one go: one lock, one write. Each has an outcome of its own,
+/// by the same rules as [`Client::execute`]: a redirect is followed, a refusal waited out, a lost connection reported or the
+/// command sent again. Nothing is atomic, and commands of others may be executed in between.
+///
+/// # Order
+/// Commands of one slot are executed in the order in which they were added, unless one of them is redirected, refused, or
+/// lost with its connection: that one goes on by itself, and may be executed after later ones. Commands of different slots
+/// have no order.
+///
+/// # Size
+/// A node's commands go out a thousand or 256 KiB at a time, one such unit after the other, so a large batch does not keep
+/// other callers waiting; what was sent counts against [`Config::max_in_flight`](crate::Config::max_in_flight). An empty
+/// batch sends nothing.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
+/// use truename::cmd;
+///
+/// let mut batch = client.batch();
+/// batch.extend(["ada", "grace"].map(|user| cmd("INCR").arg(format!("visits:{user}"))));
+/// batch.add(cmd("INCR").arg("visits"));
+/// for visits in batch.execute::<i64>().await {
+///     println!("{}", visits?);
+/// }
+///
+/// // Different types at once; the first error, if there is one.
+/// let (name, visits): (Option<String>, i64) =
+///     client.batch().with(cmd("GET").arg("name:ada")).with(cmd("GET").arg("visits:ada")).all().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is sent before `execute` or `all` is polled"]
+pub struct Batch<'a> {
+    client: Client,
+    commands: Vec<Command<'a>>,
+    timeout: Option<Duration>,
+}
+
+/// Arguments may be secrets.
+impl fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("commands", &self.commands.len()).finish_non_exhaustive()
+    }
+}
+
+/// Adds commands. See the [example](Batch#examples).
+impl<'a> Extend<Command<'a>> for Batch<'a> {
+    fn extend<I: IntoIterator<Item = Command<'a>>>(&mut self, commands: I) {
+        self.commands.extend(commands);
+    }
+}
+
+impl Client {
+    /// Starts a batch: many commands in one go, whatever their slots. See its [example](Batch#examples).
+    pub fn batch<'a>(&self) -> Batch<'a> {
+        Batch { client: self.clone(), commands: Vec::new(), timeout: None }
+    }
+}
+
+impl<'a> Batch<'a> {
+    /// Adds a command. See the [example](Batch#examples).
+    pub fn add(&mut self, command: Command<'a>) -> &mut Self {
+        self.commands.push(command);
+        self
+    }
+
+    /// Adds a command, for building in one expression. See the [example](Batch#examples).
+    pub fn with(mut self, command: Command<'a>) -> Self {
+        self.commands.push(command);
+        self
+    }
+
+    /// How long all commands may take together; it replaces their own time-outs. Without it, each has its own or the
+    /// client's, and those that go out together have the longest of theirs.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client) {
+    /// use std::time::Duration;
+    /// use truename::cmd;
+    ///
+    /// let batch = client.batch().with(cmd("DEL").arg("a")).with(cmd("DEL").arg("b"));
+    /// let deleted = batch.timeout(Duration::from_millis(200)).execute::<i64>().await;
+    /// # }
+    /// ```
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout.min(crate::config::FOREVER));
+        self
+    }
+
+    /// How many commands it has.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # fn example(client: truename::Client) {
+    /// use truename::cmd;
+    ///
+    /// let batch = client.batch().with(cmd("PING"));
+    /// assert!(batch.len() == 1 && !batch.is_empty());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Whether it has no commands. See the [example](Self::len).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// Runs the commands; returns the outcome of each, in the order in which they were added. See the
+    /// [example](Batch#examples).
+    ///
+    /// # Errors
+    /// Each outcome has its own, as from [`Client::execute`].
+    ///
+    /// # Cancel safety
+    /// As [`Client::execute`]: commands that were sent are executed.
+    pub async fn execute<T: FromReply>(self) -> Vec<Result<T, Error>> {
+        let outcomes = self.client.router().batch(&self.commands, self.timeout, Form::Decoded).await;
+        let typed = outcomes.into_iter().map(|outcome| Ok(T::from_reply(outcome?.into_reply())?));
+        typed.collect()
+    }
+
+    /// Runs the commands; returns all their values as one, such as a tuple or a `Vec`. See the [example](Batch#examples).
+    ///
+    /// # Errors
+    /// The first error, in the commands' order; the other commands may have been executed all the same.
+    ///
+    /// # Cancel safety
+    /// As [`execute`](Self::execute).
+    pub async fn all<T: FromReply>(self) -> Result<T, Error> {
+        let outcomes = self.client.router().batch(&self.commands, self.timeout, Form::Decoded).await;
+        let replies: Vec<Reply> = outcomes
+            .into_iter()
+            .map(|outcome| outcome.map(Received::into_reply))
+            .collect::<Result<_, _>>()?;
+        Ok(T::from_reply(Reply::Array(replies))?)
+    }
+}

@@ -1,0 +1,29 @@
+//! Sentences on calls: which node they are for, how many wait at once, how long a server may be silent, how large a reply may be.
+
+use super::setting::{Setting, Spelling, spelled};
+
+/// A command that could be for any of several nodes.
+pub(super) fn choose_node(spelling: Spelling) -> String {
+    format!("say which one with {}", spelled(Setting::NodeChoice, spelling))
+}
+
+/// A node that the topology does not have.
+pub(super) fn name_node(spelling: Spelling) -> String {
+    format!("give its address as {} shows it", spelled(Setting::NodeList, spelling))
+}
+
+/// All connections for commands that need one of their own are in use.
+pub(super) fn more_exclusive(spelling: Spelling) -> String {
+    format!("raise {}", spelled(Setting::MaxExclusiveConnections, spelling))
+}
+
+/// A server that was silent for as long as it may be.
+pub(super) fn more_patience(spelling: Spelling) -> String {
+    let (own, all) = (spelled(Setting::CommandTimeout, spelling), spelled(Setting::StallTimeout, spelling));
+    format!("a command that takes longer needs a longer {own} or {all}")
+}
+
+/// A reply beyond what it may hold.
+pub(super) fn larger_replies(spelling: Spelling) -> String {
+    format!("allow larger replies with {}", spelled(Setting::ReplyLimits, spelling))
+}

@@ -1,0 +1,189 @@
+//! What a driver makes of the stream: each reply in the form that was asked for, and pushes in their place, however the
+//! bytes are cut.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::Instant;
+use truename_resp::{Decoder, Limits, Push};
+use truename_topology::Endpoint;
+
+use super::driver::{Driver, DriverOptions};
+use super::handle::Lane;
+use super::pipeline::{Habit, PipelineBounds};
+use super::push::PushSink;
+use super::received::{Form, Received, Unit};
+use super::submission::request_limits;
+use crate::observe::NodeMeter;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HABIT: Habit = Habit { stall: SECOND, usual: SECOND };
+const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+
+/// What happened, in order.
+type Log = Arc<Mutex<Vec<String>>>;
+
+#[derive(Debug)]
+struct LogTo(Log);
+
+impl PushSink for LogTo {
+    fn push(&self, push: Push) {
+        self.0.lock().expect("not poisoned").push(format!("push {}", String::from_utf8_lossy(&push.kind)));
+    }
+}
+
+struct Woken(Log, usize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.lock().expect("not poisoned").push(format!("reply {}", self.1));
+    }
+}
+
+/// Callers of one lane whose driver is polled by hand.
+struct Peer {
+    log: Log,
+    driver: Driver<DuplexStream>,
+    node: DuplexStream,
+}
+
+impl Peer {
+    fn new() -> (Lane, Self) {
+        let (client, node) = duplex(1 << 16);
+        let (lane, shared) = Lane::new(PipelineBounds { commands: 100, bytes: 1 << 20 }, HABIT);
+        shared.enter_open(Instant::now());
+        let options =
+            DriverOptions { keepalive: 10 * SECOND, habit: HABIT, bears: true, limits: Limits::default() };
+        let meter = Arc::new(NodeMeter::new(&Endpoint::new("scripted", 1)));
+        let log = Log::default();
+        let driver = Driver::new(client, shared, Decoder::default(), BytesMut::new(), options, meter)
+            .pushing_to(Arc::new(LogTo(log.clone())));
+        (lane, Self { log, driver, node })
+    }
+
+    /// Lets the driver go on until it waits.
+    fn turn(&mut self) {
+        let woken = Arc::new(Woken(Log::default(), 0));
+        loop {
+            let waker = Waker::from(woken.clone());
+            let before = woken.0.lock().expect("not poisoned").len();
+            assert!(Pin::new(&mut self.driver).poll(&mut Context::from_waker(&waker)).is_pending());
+            if woken.0.lock().expect("not poisoned").len() == before {
+                return;
+            }
+        }
+    }
+
+    async fn say(&mut self, bytes: &[u8], cut: usize) {
+        for part in bytes.chunks(cut) {
+            self.node.write_all(part).await.expect("there is room");
+            self.turn();
+        }
+    }
+}
+
+/// Submits one command for each form, has the peer say something, and returns what came back and what happened.
+async fn exchange(forms: &[Form], said: &[u8], cut: usize) -> (Vec<Received>, Vec<String>) {
+    let (lane, mut peer) = Peer::new();
+    let mut calls: Vec<_> = forms
+        .iter()
+        .map(|form| {
+            let now = Instant::now();
+            let limits = request_limits(now, now + 60 * SECOND, SECOND, Unit::command(*form));
+            Box::pin(lane.submit(limits, |out: &mut BytesMut| out.extend_from_slice(PING)))
+        })
+        .collect();
+    let wakers: Vec<_> =
+        (0..calls.len()).map(|index| Waker::from(Arc::new(Woken(peer.log.clone(), index)))).collect();
+    for (call, waker) in calls.iter_mut().zip(&wakers) {
+        assert!(call.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+    }
+    peer.turn();
+    peer.say(said, cut).await;
+    let replies =
+        calls.iter_mut().map(|call| match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => outcome.expect("a reply"),
+            Poll::Pending => panic!("a reply is missing"),
+        });
+    let replies = replies.collect();
+    let log = peer.log.lock().expect("not poisoned").clone();
+    (replies, log)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_keeps_its_place_between_replies() {
+    let said = b">1\r\n+a\r\n+0\r\n>2\r\n+b\r\n:1\r\n>1\r\n+c\r\n+1\r\n$1\r\n2\r\n>1\r\n+d\r\n";
+    let expected = ["push a", "reply 0", "push b", "push c", "reply 1", "reply 2", "push d"];
+    for form in [Form::Decoded, Form::Raw] {
+        for cut in [said.len(), 7, 1] {
+            let (_, log) = exchange(&[form; 3], said, cut).await;
+            assert_eq!(log, expected, "{form:?}, {cut} bytes at a time");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_reply_has_the_form_that_was_asked_for() {
+    let (d, r) = (Form::Decoded, Form::Raw);
+    let said = b"*2\r\n:1\r\n$2\r\nab\r\n>1\r\n+x\r\n$5\r\nhello\r\n-ERR no\r\n%1\r\n+k\r\n*0\r\n";
+    let frames = ["*2\r\n:1\r\n$2\r\nab\r\n", "$5\r\nhello\r\n", "-ERR no\r\n", "%1\r\n+k\r\n*0\r\n"];
+    for forms in [[d, d, d, d], [r, r, r, r], [d, r, d, r], [r, d, d, r], [d, d, r, r], [r, r, d, d]] {
+        for cut in [said.len(), 5, 1] {
+            let (replies, log) = exchange(&forms, said, cut).await;
+            for ((reply, form), frame) in replies.iter().zip(forms).zip(frames) {
+                let mut decoded = BytesMut::from(frame);
+                let expected = Decoder::default().decode(&mut decoded).expect("a frame");
+                match (reply, form) {
+                    (Received::Raw(raw), Form::Raw) => assert_eq!(raw.as_bytes(), frame.as_bytes()),
+                    (Received::Reply(value), Form::Decoded) => {
+                        assert_eq!(Some(truename_resp::Frame::Reply(value.clone())), expected);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(log, ["reply 0", "push x", "reply 1", "reply 2", "reply 3"], "{forms:?} {cut}");
+        }
+    }
+}
+
+/// Small replies that arrived together are parts of one allocation.
+#[tokio::test(start_paused = true)]
+async fn raw_replies_are_slices_of_what_was_read() {
+    let (replies, _) = exchange(&[Form::Raw; 3], b"+0\r\n$1\r\n1\r\n:2\r\n", 100).await;
+    let starts = replies.iter().map(|reply| match reply {
+        Received::Raw(frame) => frame.as_bytes().as_ptr() as usize,
+        other => panic!("{other:?}"),
+    });
+    let starts: Vec<_> = starts.collect();
+    assert_eq!([starts[1] - starts[0], starts[2] - starts[1]], [4, 7]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_gets_its_replies_in_order_and_in_its_form() {
+    for form in [Form::Decoded, Form::Raw] {
+        let (lane, mut peer) = Peer::new();
+        let now = Instant::now();
+        let limits = request_limits(now, now + 60 * SECOND, SECOND, Unit::commands(2, form).after(1));
+        let mut unit = Box::pin(lane.submit(limits, |out: &mut BytesMut| {
+            (0..3).for_each(|_| out.extend_from_slice(PING));
+        }));
+        assert!(unit.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        peer.turn();
+        peer.say(b"+dropped\r\n+1\r\n-ERR 2\r\n", 4).await;
+        let Poll::Ready(Ok(Received::Replies(replies))) =
+            unit.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        else {
+            panic!("all replies came")
+        };
+        let shown = replies.received.into_iter().map(|reply| match reply {
+            Received::Raw(frame) => String::from_utf8_lossy(frame.as_bytes()).into_owned(),
+            other => other.error().map_or("a value".to_owned(), |error| error.message().to_owned()),
+        });
+        let expected = if form == Form::Raw { ["+1\r\n", "-ERR 2\r\n"] } else { ["a value", "ERR 2"] };
+        assert_eq!(shown.collect::<Vec<_>>(), expected);
+    }
+}

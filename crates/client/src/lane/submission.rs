@@ -1,0 +1,117 @@
+//! One submission, from its caller's side: encoded at the first poll, given up when it is dropped.
+//!
+//! Dropping a [`Submission`] at any point never changes the result of another one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::closed::CloseCause;
+use super::failure::Failure;
+use super::handle::{Lane, LanePhase, Shared};
+use super::pipeline::Progress;
+use super::received::{Received, Unit};
+use super::waiter::{RequestLimits, Ticket};
+use crate::panics;
+
+/// What comes back for something that is submitted to a lane.
+///
+/// Dropping it leaves the bytes in the stream; the replies are discarded in order.
+#[must_use = "a command is submitted when its future is first polled"]
+pub(crate) struct Submission<'a, E> {
+    shared: &'a Arc<Shared>,
+    limits: RequestLimits,
+    encode: E,
+    ticket: Option<Ticket>,
+}
+
+impl Lane {
+    /// Submits what is to be sent as one: `encode` appends exactly its bytes, and may be called later than now but only
+    /// once. Handed over at the first poll.
+    pub(crate) fn submit<E: Fn(&mut BytesMut)>(&self, limits: RequestLimits, encode: E) -> Submission<'_, E> {
+        Submission { shared: &self.shared, limits, encode, ticket: None }
+    }
+}
+
+// Nothing in it is pinned: the closure is only ever called by reference.
+impl<E> Unpin for Submission<'_, E> {}
+
+impl<E: Fn(&mut BytesMut)> Future for Submission<'_, E> {
+    type Output = Result<Received, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let mut state = this.shared.lock();
+        let Some(ticket) = this.ticket else {
+            match &state.phase {
+                LanePhase::Down(cause) => return Poll::Ready(Err(Failure::Unsent(cause.clone()))),
+                LanePhase::Retired => {
+                    return Poll::Ready(Err(Failure::Unsent(Arc::new(CloseCause::Retired))));
+                }
+                LanePhase::Idle => state.phase = LanePhase::Connecting,
+                LanePhase::Connecting | LanePhase::Open => {}
+            }
+            this.ticket = Some(state.pipeline.submit(this.limits, cx.waker(), &this.encode));
+            this.shared.hand_over(state, this.limits.deadline);
+            return Poll::Pending;
+        };
+        match state.pipeline.poll_reply(ticket, cx.waker()) {
+            Poll::Pending if state.watch.is_overdue() => {
+                let outcome = ready!(this.shared.poll_overdue(state, ticket, &this.limits));
+                this.ticket = None;
+                Poll::Ready(outcome)
+            }
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Progress::Done(outcome)) => {
+                this.ticket = None;
+                Poll::Ready(outcome)
+            }
+            // A task that was not polled in all that time must not send what its caller no longer waits for.
+            Poll::Ready(Progress::Encode) if this.limits.deadline <= Instant::now() => {
+                drop(state);
+                this.give_up();
+                Poll::Ready(Err(Failure::TimedOut { submitted: false }))
+            }
+            Poll::Ready(Progress::Encode) => {
+                state.pipeline.submit_granted(ticket, cx.waker(), &this.encode);
+                this.shared.hand_over(state, this.limits.deadline);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<E> Submission<'_, E> {
+    fn give_up(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            let mut wake = Vec::new();
+            let task = {
+                let mut state = self.shared.lock();
+                let is_due_sooner = state.pipeline.abandon(ticket, &mut wake);
+                if is_due_sooner { state.unpark_task() } else { None }
+            };
+            panics::wake_all(task.into_iter().chain(wake));
+        }
+    }
+}
+
+impl<E> Drop for Submission<'_, E> {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
+/// The limits of what is submitted now.
+pub(crate) fn request_limits(
+    now: Instant,
+    deadline: Instant,
+    patience: Duration,
+    unit: Unit,
+) -> RequestLimits {
+    RequestLimits { submitted: now, deadline, patience, unit }
+}

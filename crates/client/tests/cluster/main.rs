@@ -1,0 +1,59 @@
+//! Every test that needs a cluster and says nothing about its own process, as one program: each further one would link the
+//! whole client and the lab anew. `cargo test -p truename --test cluster promises_tls::` runs one module.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | `batches` | batches and raw replies: every outcome in its place |
+//! | `command_keys` | our idea of a command's keys is the server's |
+//! | `connections` | how connections are used, kept and given up |
+//! | `profiles` | every profile of the lab, fully verified, with next to no option |
+//! | `promises_blocking` | commands that wait on the server: their connections, and a slot that is lost meanwhile |
+//! | `promises_clusters` | which cluster is meant, when addresses lead to several |
+//! | `promises_dialling` | which attempts wait for which, how many run at a time, what an error says about them |
+//! | `promises_enterprise` | Redis Enterprise's fewer commands are enough |
+//! | `promises_identity` | what counts as the announced node |
+//! | `promises_panics` | a panic of the user's code is a failed attempt |
+//! | `promises_plaintext` | TLS unless the user says otherwise, and who is sent no credentials without it |
+//! | `promises_redirects` | which errors are redirects, and where they lead |
+//! | `promises_retries` | what is sent again, what is sent at all, what an error says about it |
+//! | `promises_runtimes` | calls from another runtime, from none, and while nobody drives the client's |
+//! | `promises_silence` | silent servers: paused, frozen, slow |
+//! | `promises_tls` | pins, revocation lists, versions of TLS, warnings |
+//! | `promises_tls_sessions` | resumed sessions and live connections are judged again |
+//! | `promises_topology` | what a change of the topology may not do |
+//! | `promises_views` | whose view counts, and who is a single server |
+//! | `read_from` | reads from replicas |
+//! | `recovery` | killed, frozen and replaced nodes under load |
+//! | `redirects` | `MOVED` and `ASK` of slots on their way |
+//! | `regressions` | one test for each defect that was found elsewhere |
+//! | `support` | what they share, with each other and with the programs beside this directory |
+//!
+//! What must stay true: tests of different modules run at the same time, so none may measure or change what they have in
+//! common: processor time, memory, descriptors, environment, panic hook, recorders of metrics or traces. A test that does
+//! has a program of its own (`../measure`).
+
+mod batches;
+mod command_keys;
+mod connections;
+mod profiles;
+mod promises_blocking;
+mod promises_clusters;
+mod promises_dialling;
+mod promises_enterprise;
+mod promises_identity;
+mod promises_panics;
+mod promises_plaintext;
+mod promises_redirects;
+mod promises_retries;
+mod promises_runtimes;
+mod promises_silence;
+mod promises_tls;
+mod promises_tls_sessions;
+mod promises_topology;
+mod promises_views;
+mod read_from;
+mod recovery;
+mod redirects;
+mod regressions;
+#[path = "../support/mod.rs"]
+mod support;
