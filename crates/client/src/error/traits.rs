@@ -141,7 +141,7 @@ impl Cause {
                 Text::with_both("the user may not run {} ({})", command, reply),
                 Say(Remedy::Allow { command })),
             Self::NoDatabase(why) => row("no-database", Kind::Configuration, Stays, Reply,
-                Text::with("the server has no database of that number ({})", why), Say(Remedy::Database)),
+                Text::with("the database cannot be used: {}", why), Say(Remedy::Database)),
             Self::OtherDatabase { wanted, actual } => row("other-database", Kind::Configuration, Stays, Reply,
                 Text::with_both("the connection is in database {}, not in {}", actual, wanted),
                 say(Check::ResetConnections)),

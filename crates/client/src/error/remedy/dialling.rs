@@ -9,15 +9,15 @@ use super::typeable::{host_in_rule, typeable};
 /// A seed's name that is not found.
 pub(super) fn resolve_seed(name: Option<&IdentityName>, spelling: Spelling) -> String {
     let resolve = spelled(Setting::Resolve(typeable(name)), spelling);
-    format!("check how {} is spelt and the DNS server, or give its address with {resolve}", typeable(name))
+    format!("check the spelling of {} and the DNS server, or give its address with {resolve}", typeable(name))
 }
 
 /// A name that a rule leads to and that is not found.
 pub(super) fn resolve_ruled(name: Option<&IdentityName>, spelling: Spelling) -> String {
     let resolve = spelled(Setting::Resolve(typeable(name)), spelling);
     format!(
-        "a rule, an address map or the provider's profile leads to {}, which this machine cannot look up: check how the name \
-         is spelt there, or give its address with {resolve}",
+        "a rule, an address map or the provider's profile leads to {}, which this machine cannot look up: check its spelling \
+         there, or give its address with {resolve}",
         typeable(name)
     )
 }
