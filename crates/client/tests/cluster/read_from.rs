@@ -6,10 +6,14 @@ use crate::support::info::executions;
 use crate::support::{config, eventually, spread_keys};
 use truename::topology::Role;
 use truename::{Client, ReadFrom, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 async fn replicated() -> Lab {
-    Lab::builder(Profile::Azure).node_timeout(Duration::from_secs(1)).start().await.expect("the lab starts")
+    Lab::builder(LabProfile::Azure)
+        .node_timeout(Duration::from_secs(1))
+        .start()
+        .await
+        .expect("the lab starts")
 }
 
 /// `GET`s executed by primaries and by replicas, as the lab started them.
