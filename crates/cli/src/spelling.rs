@@ -37,6 +37,7 @@ pub(crate) fn as_options(setting: &Setting, f: &mut fmt::Formatter<'_>) -> fmt::
         Setting::ReplyLimits => f.write_str("a program of your own, as those of this tool are fixed"),
         Setting::NodeChoice => f.write_str("--node-of KEY or --any-node"),
         Setting::NodeList => f.write_str("`truename doctor`"),
+        Setting::PreferReplica => f.write_str("`read_from=prefer-replica` in a URL"),
     }
 }
 
@@ -75,6 +76,7 @@ mod tests {
             Setting::MaxExclusiveConnections,
             Setting::ReplyLimits,
             Setting::NodeList,
+            Setting::PreferReplica,
         ]
     }
 
