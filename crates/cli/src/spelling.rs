@@ -75,6 +75,7 @@ mod tests {
             Setting::StallTimeout,
             Setting::MaxExclusiveConnections,
             Setting::ReplyLimits,
+            Setting::NodeChoice,
             Setting::NodeList,
             Setting::PreferReplica,
         ]
@@ -95,7 +96,7 @@ mod tests {
             let text = Advised(setting).to_string();
             let options = text.split([' ', ',']).filter(|word| word.starts_with("--"));
             for option in options {
-                let refused = Cli::try_parse_from(["truename", "ping", "a.test", option]);
+                let refused = Cli::try_parse_from(["truename", "exec", "a.test", option]);
                 let kind = refused.err().map(|error| error.kind());
                 assert_ne!(kind, Some(clap::error::ErrorKind::UnknownArgument), "{option}");
             }

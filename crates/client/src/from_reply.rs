@@ -180,7 +180,7 @@ impl FromReply for u8 {
 
     /// Text: a list of bytes is one value, and servers have no other.
     fn list_from_reply(reply: Reply) -> Result<Vec<Self>, TypeError> {
-        text("bytes", &reply).map(<[u8]>::to_vec)
+        text("bytes", &reply).map(<[Self]>::to_vec)
     }
 }
 

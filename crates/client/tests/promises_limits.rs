@@ -65,7 +65,7 @@ async fn a_reply_beyond_the_limits_is_final_and_costs_others_one_connection() {
         let error = outcome.expect_err("it passes a limit");
         assert!(matches!(error, Error::Protocol(_)), "row {position}: {error}");
         assert!(error.may_have_executed() && !error.is_retryable(), "{error}");
-        assert!(error.to_string().ends_with("; Config::reply_limits sets the limit"), "{error}");
+        assert!(error.to_string().ends_with("; allow larger replies with Config::reply_limits"), "{error}");
         assert_eq!(read.expect("sent again"), None);
         assert_eq!(executions(&lab, 0, "eval_ro").await, 1, "row {position}");
     }

@@ -124,8 +124,8 @@ impl fmt::Debug for Arg<'_> {
 /// owned values become the command's own, numbers are written in decimal.
 ///
 /// Not: `bool`, `Option` and `char`, because what they mean differs from command to command: give the word, or leave it out;
-/// tuples and lists, because they are several arguments ([`Command::args`](super::Command::args)); integers of 128 bits,
-/// because no command has any.
+/// tuples and lists, because they are several arguments ([`Command::args`](super::Command::args)); `[u8; N]`, because a
+/// reference to one costs nothing; integers of 128 bits, because no command has any.
 ///
 /// # Examples
 /// ```
@@ -161,13 +161,6 @@ impl<'a, const N: usize> ToArg<'a> for &'a [u8; N] {
     #[inline]
     fn to_arg(self) -> Arg<'a> {
         Arg::borrowed(self)
-    }
-}
-
-impl<'a, const N: usize> ToArg<'a> for [u8; N] {
-    #[inline]
-    fn to_arg(self) -> Arg<'a> {
-        Arg::copied(&self)
     }
 }
 
@@ -312,7 +305,8 @@ mod tests {
         assert_eq!(sent(1.5), "1.5");
         assert_eq!(sent(1e300), format!("1{}", "0".repeat(300)));
         assert_eq!(sent(f64::NEG_INFINITY), "-inf");
-        assert_eq!((sent(&7), sent(&-1.5), sent([b'a', b'b'])), ("7".into(), "-1.5".into(), "ab".into()));
+        let (count, ratio) = (&7, &-1.5);
+        assert_eq!((sent(count), sent(ratio)), ("7".into(), "-1.5".into()));
         let (boxed, shared) = (Box::<str>::from("boxed"), Arc::<str>::from("shared"));
         assert_eq!((sent(&boxed), sent(&shared)), ("boxed".into(), "shared".into()));
         assert_eq!((sent(boxed), sent(shared)), ("boxed".into(), "shared".into()));
@@ -323,7 +317,7 @@ mod tests {
     /// `.args([1, 2].iter())` did not compile.
     #[test]
     fn the_numbers_of_a_slice_are_arguments() {
-        let command = crate::command::cmd("SADD").arg("set").args([1, 2].iter()).args(&[0.5]);
+        let command = crate::command::cmd("SADD").arg("set").args([1, 2].iter()).args([0.5].iter());
         assert_eq!(format!("{command:?}"), "Command { name: \"SADD\", arguments: 4, .. }");
     }
 

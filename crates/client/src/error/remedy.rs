@@ -185,7 +185,6 @@ pub enum Remedy {
     },
     /// Use a database that the servers have.
     Database,
-
     /// Say which node a command is for.
     ChooseNode,
     /// Name a node of the topology.

@@ -139,7 +139,7 @@ impl Cause {
                 plain("the server refused the user name or password"), Say(Remedy::Login)),
             Self::NoPermission { command, reply } => row("no-permission", Kind::NoPermission, Stays, Reply,
                 Text::with_both("the user may not run {} ({})", command, reply),
-                Say(Remedy::Allow { command: *command })),
+                Say(Remedy::Allow { command })),
             Self::NoDatabase(why) => row("no-database", Kind::Configuration, Stays, Reply,
                 Text::with("the database cannot be used: {}", why), Say(Remedy::Database)),
             Self::OtherDatabase { wanted, actual } => row("other-database", Kind::Configuration, Stays, Reply,

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
+use truename_resp::RawFrame;
 
 use super::request::{Completion, Request};
 use crate::api::Client;
@@ -26,6 +27,12 @@ pub(super) trait Call: Sized + Send + 'static {
 impl<T: FromReply + Send + 'static> Call for T {
     fn call(client: &Client, command: Command<'static>) -> impl Future<Output = Result<Self, Error>> {
         client.execute(command)
+    }
+}
+
+impl Call for RawFrame {
+    fn call(client: &Client, command: Command<'static>) -> impl Future<Output = Result<Self, Error>> {
+        client.execute_raw(command)
     }
 }
 

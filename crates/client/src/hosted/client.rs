@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use truename_resp::RawFrame;
+
+use super::call::Call;
 use super::completions::Completions;
 use super::inbox::{Inbox, Phase};
 use super::outbox::Outbox;
@@ -69,6 +72,37 @@ impl HostedClient {
     /// # Errors
     /// As [`Client::connect`], and [`Error::Config`] when the system has no thread or no descriptors for it. No thread is left.
     pub fn start<T: FromReply + Send + 'static>(
+        config: &Config,
+        callback: impl FnMut() + Send + 'static,
+    ) -> Result<(Self, Completions<T>), Error> {
+        Self::start_with(config, callback)
+    }
+
+    /// [`start`](Self::start) for those who pass replies on: requests are completed with replies as they came, see
+    /// [`Client::execute_raw`]. With [`Command::encoded`](crate::Command::encoded), nothing is encoded or decoded on the way.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # fn example(config: truename::Config, from_script: bytes::Bytes) -> Result<(), Box<dyn std::error::Error>> {
+    /// use truename::Command;
+    /// use truename::hosted::{HostedClient, Request};
+    ///
+    /// let (hosted, completions) = HostedClient::start_raw(&config, || println!("there is something to take"))?;
+    /// hosted.submit([Request::new(1, Command::encoded(from_script)?)])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_raw(
+        config: &Config,
+        callback: impl FnMut() + Send + 'static,
+    ) -> Result<(Self, Completions<RawFrame>), Error> {
+        Self::start_with(config, callback)
+    }
+
+    fn start_with<T: Call>(
         config: &Config,
         callback: impl FnMut() + Send + 'static,
     ) -> Result<(Self, Completions<T>), Error> {

@@ -11,6 +11,7 @@
 //! | `promises_clusters` | which cluster is meant, when addresses lead to several |
 //! | `promises_dialling` | which attempts wait for which, how many run at a time, what an error says about them |
 //! | `promises_enterprise` | Redis Enterprise's fewer commands are enough |
+//! | `promises_hosted` | a client with a thread of its own, at work |
 //! | `promises_identity` | what counts as the announced node |
 //! | `promises_panics` | a panic of the user's code is a failed attempt |
 //! | `promises_plaintext` | TLS unless the user says otherwise, and who is sent no credentials without it |
@@ -40,6 +41,7 @@ mod promises_blocking;
 mod promises_clusters;
 mod promises_dialling;
 mod promises_enterprise;
+mod promises_hosted;
 mod promises_identity;
 mod promises_panics;
 mod promises_plaintext;

@@ -157,7 +157,7 @@ async fn silent_clusters_starve_no_healthy_one() {
         let started = Instant::now();
         let client = Client::connect(&config(&healthy)).await.unwrap_or_else(|error| panic!("{error}"));
         client.execute::<()>(cmd("SET").arg("key").arg(1)).await.expect("OK");
-        assert!(started.elapsed() < SECOND, "{:?}", started.elapsed());
+        assert!(started.elapsed() < 2 * SECOND, "{:?}", started.elapsed());
         assert!(hanging.iter().all(|connecting| !connecting.is_finished()));
         most = most.max([&first, &second].iter().map(|(_, silent)| sockets_to(silent)).sum());
     }

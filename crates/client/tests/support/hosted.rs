@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::{Builder, Runtime};
 use truename::hosted::{Completions, HostedClient, Request};
-use truename::{Command, Config, Error, FromReply};
+use truename::{Command, Config, Error, FromReply, RawFrame};
 
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -100,28 +100,33 @@ pub(crate) fn start<T: FromReply + Send + 'static>(config: &Config) -> (HostedCl
 /// The same, and the callback does something else after that. It is told how often it was called.
 pub(crate) fn start_with<T: FromReply + Send + 'static>(
     config: &Config,
-    mut then: impl FnMut(u64) + Send + 'static,
+    then: impl FnMut(u64) + Send + 'static,
 ) -> (HostedClient, Taker<T>) {
+    let (bell, callback) = ringing(then);
+    let started = HostedClient::start(config, callback);
+    let (hosted, completions) = started.unwrap_or_else(|error| panic!("{error}"));
+    (hosted, Taker { completions, bell, outcomes: HashMap::new(), takes: 0 })
+}
+
+/// The same with replies as they came.
+pub(crate) fn start_raw(config: &Config) -> (HostedClient, Taker<RawFrame>) {
+    let (bell, callback) = ringing(|_| {});
+    let started = HostedClient::start_raw(config, callback);
+    let (hosted, completions) = started.unwrap_or_else(|error| panic!("{error}"));
+    (hosted, Taker { completions, bell, outcomes: HashMap::new(), takes: 0 })
+}
+
+fn ringing(mut then: impl FnMut(u64) + Send + 'static) -> (Arc<Bell>, impl FnMut() + Send + 'static) {
     let bell = Arc::new(Bell::default());
     let ring = bell.clone();
     let callback = move || {
         ring.ring();
         then(ring.rings());
     };
-    let (hosted, completions) =
-        HostedClient::start(config, callback).unwrap_or_else(|error| panic!("{error}"));
-    (hosted, Taker { completions, bell, outcomes: HashMap::new(), takes: 0 })
+    (bell, callback)
 }
 
 /// Requests with these commands, numbered from a token on.
 pub(crate) fn numbered<'a>(from: u64, commands: impl IntoIterator<Item = Command<'a>>) -> Vec<Request> {
     (from..).zip(commands).map(|(token, command)| Request::new(token, command)).collect()
-}
-
-/// How many threads of hosted clients this process has.
-pub(crate) fn hosted_threads() -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("procfs").flatten();
-    // A thread may end between the two steps.
-    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
-    names.filter(|name| name.trim_end() == "truename-client").count()
 }

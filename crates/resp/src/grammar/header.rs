@@ -62,6 +62,7 @@ pub(crate) fn read(front: &[u8], inside_string: bool, line: &mut Line, line_len:
 }
 
 /// The types that RESP3 added.
+#[inline]
 fn of_resp3(kind: u8, rest: &[u8], line: &mut Line, line_len: usize) -> Outcome {
     match kind {
         b'_' => whole(number::literal(rest, b"\r\n", ()), DecodeErrorKind::InvalidNull, |()| Header::Nil),

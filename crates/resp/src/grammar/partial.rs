@@ -168,6 +168,7 @@ impl<P: Parts> Partial<P> {
         if extent == Extent::Counted(0) { self.close(limits) } else { Ok(None) }
     }
 
+    #[inline(always)]
     fn put(&mut self, value: P::Value, limits: &Limits) -> Result<Option<P::Frame>, DecodeErrorKind> {
         let mut value = value;
         while let Some(level) = self.levels.last_mut() {

@@ -151,7 +151,8 @@ mod tests {
                 let name = text.split("\\r\\n").nth(1)?;
                 Some((name, None))
             });
-            for (name, next) in lists.chain(encoded) {
+            let is_name = |(name, _): &(&str, _)| name.bytes().all(|byte| byte.is_ascii_uppercase());
+            for (name, next) in lists.chain(encoded).filter(is_name) {
                 let words = [Some(name), next].into_iter().flatten();
                 sent.insert(format!("+{}", words.collect::<Vec<_>>().join("|").to_ascii_lowercase()));
             }

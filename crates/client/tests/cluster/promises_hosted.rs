@@ -1,16 +1,14 @@
 //! A client that owns its runtime, at work: batches in, completions out, one wake-up for each.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use support::hosted::{numbered, start, start_with, with_a_worker};
-use support::{config, eventually, lab, shard_of};
+use crate::support::hosted::{numbered, start, start_raw, start_with, with_a_worker};
+use crate::support::{config, eventually, lab, shard_of};
 use truename::error::TypeError;
 use truename::hosted::{HostedClient, Request};
-use truename::{Error, FromReply, Reply, cmd};
+use truename::{Command, Error, FromReply, Reply, cmd};
 use truename_lab::Profile;
 
 /// What a reply to each kind of request of the large batch must be.
@@ -207,4 +205,28 @@ fn a_killed_node_costs_its_own_commands_and_no_completion() {
     let rounds = submitted / BATCH;
     let is_as_it_must = |(key, count): (&String, &u64)| shard_of(key) == 0 || *count == rounds;
     assert!(keys.iter().zip(&counts).all(is_as_it_must));
+}
+
+/// Encoded requests in, replies as they came out: nothing is decoded on the way.
+#[test]
+fn bytes_in_and_bytes_out() {
+    let runtime = with_a_worker();
+    let lab = runtime.block_on(lab(Profile::Azure));
+    let (hosted, mut taker) = start_raw(&config(&lab));
+    let encoded = |args: &[&str]| {
+        let mut out = bytes::BytesMut::new();
+        truename::resp::encode::put_command(&mut out, args.iter().map(|arg| arg.as_bytes()));
+        Command::encoded(out.freeze()).expect("a command")
+    };
+    let keys: Vec<String> = (0..200).map(|n| format!("raw:{n}")).collect();
+    let commands = keys.iter().flat_map(|key| [encoded(&["SET", key, key]), encoded(&["STRLEN", key])]);
+    hosted.submit(numbered(0, commands)).expect("room");
+    hosted.close();
+    taker.until_the_end();
+    assert_eq!(taker.outcomes.len(), 400);
+    for (token, outcome) in taker.outcomes {
+        let length = keys[token as usize / 2].len();
+        let expected = if token % 2 == 0 { "+OK\r\n".to_owned() } else { format!(":{length}\r\n") };
+        assert_eq!(outcome.expect("a reply").as_bytes(), expected.as_bytes(), "{token}");
+    }
 }
