@@ -117,6 +117,7 @@ impl From<&Error> for Exit {
                 | RouteError::NoSuchNode { .. }
                 | RouteError::EmptyCommand => Self::Usage,
                 RouteError::NoExclusiveConnection { .. } => CauseKind::TimedOut.into(),
+                RouteError::NoReplica { refusal: Some(_), .. } => CauseKind::ServerRefused.into(),
                 _ => CauseKind::BadTopology.into(),
             },
             Error::Server(_) => Self::Problem,

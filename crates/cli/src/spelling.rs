@@ -37,6 +37,7 @@ pub(crate) fn as_options(setting: &Setting, f: &mut fmt::Formatter<'_>) -> fmt::
         Setting::ReplyLimits => f.write_str("a program of your own, as those of this tool are fixed"),
         Setting::NodeChoice => f.write_str("--node-of KEY or --any-node"),
         Setting::NodeList => f.write_str("`truename doctor`"),
+        Setting::PreferReplica => f.write_str("`read_from=prefer-replica` in a URL"),
     }
 }
 
@@ -76,6 +77,7 @@ mod tests {
             Setting::ReplyLimits,
             Setting::NodeChoice,
             Setting::NodeList,
+            Setting::PreferReplica,
         ]
     }
 

@@ -28,7 +28,8 @@ pub enum ReadFrom {
     /// The primary: reads see what was written.
     #[default]
     Primary,
-    /// A replica, drawn at random, and nothing else: without a usable one the command waits for it.
+    /// A replica, drawn at random, and nothing else: without a usable one the command waits for it, and then fails with
+    /// [`RouteError::NoReplica`](crate::error::RouteError::NoReplica); at once, if all of the slot's replicas reject `READONLY`.
     Replica,
     /// A replica, drawn at random; the primary if no replica is usable.
     PreferReplica,

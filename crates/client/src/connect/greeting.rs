@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use self::login::Login;
 pub(crate) use self::refusal::{handshake_cause, refusal};
-use self::refusal::{lacks_hello, without_secret};
+use self::refusal::{hide_secret, lacks_hello, without_secret};
 pub use self::said::Greeting;
 pub(super) use self::steps::read_id;
 use self::steps::{Step, ponged, steps};
@@ -34,7 +34,12 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     login: &Login,
 ) -> Attempted<Greeting> {
     let greeted = greet(wire, login).await.and_then(|greeting| in_its_database(greeting, login));
-    greeted.map_err(|(phase, cause)| (phase, without_secret(cause, login.credentials.as_ref())))
+    let credentials = login.credentials.as_ref();
+    let mut greeting = greeted.map_err(|(phase, cause)| (phase, without_secret(cause, credentials)))?;
+    if let Some(text) = &mut greeting.readonly_refusal {
+        hide_secret(text, credentials);
+    }
+    Ok(greeting)
 }
 
 /// A proxy that acknowledges `SELECT` and does nothing, or hands over a connection that somebody used before, would have

@@ -189,6 +189,8 @@ pub enum Remedy {
     ChooseNode,
     /// Name a node of the topology.
     NameNode,
+    /// Let the primary serve reads where no replica can.
+    PrimaryToo,
     /// Allow more connections for commands that need one of their own.
     MoreExclusive,
     /// Allow a command more time, or the server a longer silence.
@@ -261,6 +263,7 @@ impl Remedy {
             Self::Database => dialling::database(spelling),
             Self::ChooseNode => calling::choose_node(spelling),
             Self::NameNode => calling::name_node(spelling),
+            Self::PrimaryToo => calling::primary_too(spelling),
             Self::MoreExclusive => calling::more_exclusive(spelling),
             Self::MorePatience => calling::more_patience(spelling),
             Self::LargerReplies => calling::larger_replies(spelling),

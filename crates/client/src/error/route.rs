@@ -6,6 +6,7 @@ use truename_resp::Untrusted;
 use truename_topology::{Endpoint, Slot};
 
 use super::remedy::{Remedy, Spelling, Tell, as_calls, tell_remedy};
+use super::text::shown;
 
 /// A command that cannot be routed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,13 @@ pub enum RouteError {
     Unassigned {
         /// The slot of the command's key.
         slot: Slot,
+    },
+    /// The command is to be read from a replica and from no other node, and none of the slot's can be read from.
+    NoReplica {
+        /// The slot of the command's key.
+        slot: Slot,
+        /// What a replica said instead of taking `READONLY`, if all of them refused it; otherwise none is connected.
+        refusal: Option<String>,
     },
     /// The topology has no nodes at all.
     NoNodes,
@@ -60,7 +68,12 @@ pub enum RouteError {
 impl RouteError {
     /// Whether the same call may succeed later.
     pub(super) fn is_transient(&self) -> bool {
-        matches!(self, Self::Unassigned { .. } | Self::NoExclusiveConnection { .. })
+        matches!(
+            self,
+            Self::Unassigned { .. }
+                | Self::NoReplica { refusal: None, .. }
+                | Self::NoExclusiveConnection { .. }
+        )
     }
 
     pub(super) fn node(&self) -> Option<&Endpoint> {
@@ -72,7 +85,7 @@ impl RouteError {
 
     pub(super) fn slot(&self) -> Option<Slot> {
         match self {
-            Self::Unassigned { slot } => Some(*slot),
+            Self::Unassigned { slot } | Self::NoReplica { slot, .. } => Some(*slot),
             Self::TooManyRedirects { slot, .. } => *slot,
             _ => None,
         }
@@ -97,6 +110,7 @@ impl RouteError {
             Self::SeveralNodes { .. } | Self::Administrative { .. } => Some(&Remedy::ChooseNode),
             Self::NoSuchNode { .. } => Some(&Remedy::NameNode),
             Self::NoExclusiveConnection { .. } => Some(&Remedy::MoreExclusive),
+            Self::NoReplica { .. } => Some(&Remedy::PrimaryToo),
             _ => None,
         }
     }
@@ -105,6 +119,13 @@ impl RouteError {
     pub(super) fn what(&self) -> String {
         match self {
             Self::Unassigned { slot } => format!("no node serves slot {slot}"),
+            Self::NoReplica { slot, refusal: None } => {
+                format!("no replica of slot {slot} is connected, and reads may go to no other node")
+            }
+            Self::NoReplica { slot, refusal: Some(refusal) } => format!(
+                "the replicas of slot {slot} cannot be read from, and reads may go to no other node; READONLY was refused: {}",
+                shown(refusal)
+            ),
             Self::NoNodes => "the topology has no nodes".to_owned(),
             Self::TooManyRedirects { slot: Some(slot), redirects } => {
                 format!("gave up after {redirects} redirects of slot {slot}")
@@ -175,6 +196,14 @@ mod tests {
                 RouteError::NoExclusiveConnection { node: node(), limit: 64 },
                 Some(&Remedy::MoreExclusive),
                 "all 64 allowed to 10.0.0.4:8501 are in use; raise Config::max_exclusive_connections",
+            ),
+            (
+                RouteError::NoReplica {
+                    slot: Slot::of_key(b"k"),
+                    refusal: Some("NOPERM no\u{1b}".to_owned()),
+                },
+                Some(&Remedy::PrimaryToo),
+                "READONLY was refused: NOPERM no\\u{1b}; let the primary serve reads where no replica can, with",
             ),
             (RouteError::ConnectionState { command: command() }, None, "this client cannot run it"),
         ] {

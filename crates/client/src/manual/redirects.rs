@@ -67,6 +67,8 @@
 //!
 //! - If its slot has no owner, it waits for a topology in which there is one, until its deadline
 //!   ([`RouteError::Unassigned`]).
+//! - If only replicas may serve it ([`ReadFrom::Replica`]) and none is connected, it waits for one, until its deadline
+//!   ([`RouteError::NoReplica`]).
 //! - If it is redirected to a node that the topology lacks, it waits until the client has added that, for half a second.
 //! - If a script's error looks like a redirect and the node does not say where the slot is, it waits for a newer topology
 //!   that does, for a second.
@@ -95,4 +97,6 @@
 //! [`RouteError::ConnectionState`]: crate::error::RouteError::ConnectionState
 //! [`RouteError::SeveralNodes`]: crate::error::RouteError::SeveralNodes
 //! [`RouteError::TooManyRedirects`]: crate::error::RouteError::TooManyRedirects
+//! [`ReadFrom::Replica`]: crate::ReadFrom::Replica
+//! [`RouteError::NoReplica`]: crate::error::RouteError::NoReplica
 //! [`RouteError::Unassigned`]: crate::error::RouteError::Unassigned

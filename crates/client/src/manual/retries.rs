@@ -12,6 +12,7 @@
 //! | a server refused it for now ([which answers](super::redirects#what-a-server-may-answer)) | yes, until the deadline |
 //! | it was sent, and the connection ended before the reply | if it changes nothing; a write only if you said so |
 //! | it was sent, and the deadline passed | no |
+//! | a server refused it for good: its keys are of several slots (`CROSSSLOT`) | no |
 //! | the server answered with another error | no |
 //!
 //! # Commands that change nothing
@@ -47,13 +48,14 @@
 //! |---|---|---|
 //! | [`Config`](crate::Error::Config), [`Closed`](crate::Error::Closed) | no | no |
 //! | [`Connect`](crate::Error::Connect) | no | if a cause is [transient](crate::error::Cause::is_transient) |
-//! | [`Route`](crate::Error::Route) | no | for `Unassigned` and `NoExclusiveConnection` |
+//! | [`Route`](crate::Error::Route) | no | for `Unassigned`, `NoExclusiveConnection`, and `NoReplica` unless the replicas refused |
 //! | [`Server`](crate::Error::Server) | unless it was a refusal | no: what may succeed later was tried until the deadline, and is a `Timeout` |
 //! | [`Timeout`](crate::Error::Timeout) | unless it was not sent, or refused | if not sent, or refused |
 //! | [`Interrupted`](crate::Error::Interrupted), [`Protocol`](crate::Error::Protocol) | yes | no |
 //! | [`Type`](crate::Error::Type) | yes: there is a reply, of another type | no |
 //!
-//! Only the servers' own words for "not here" and "not now" count as a refusal. `WRONGTYPE` and the like do not, so
+//! Only the servers' own words for "not here" and "not now" count as a refusal, and `CROSSSLOT`, since servers look at the
+//! slots of all keys before they execute anything. `WRONGTYPE` and the like do not, so
 //! `may_have_executed` is `true` for them; what they mean, the reply in [`Error::Server`] says. Nor does any error of a
 //! script, of a function or of a command that the table lacks: it may have written before it failed. The one exception is
 //! the servers' own `NOSCRIPT` in answer to `EVALSHA`. Once an attempt may have been executed, no later error of the call

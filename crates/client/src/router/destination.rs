@@ -49,10 +49,14 @@ impl Router {
             if self.cluster.topology().nodes().is_empty() {
                 return Err(Error::Route(Box::new(RouteError::NoNodes)));
             }
+            let unserved = |slot| Error::Route(Box::new(self.unserved(slot, request)));
+            if let Some(error) = attempts.slot().map(unserved).filter(|error| !error.is_retryable()) {
+                return Err(error);
+            }
             self.cluster.hints.refresh();
             if let Err(error) = attempts.back_off().await {
                 return Err(match (attempts.slot(), request.command.named_node()) {
-                    (Some(slot), _) => Error::Route(Box::new(RouteError::Unassigned { slot })),
+                    (Some(slot), _) => unserved(slot),
                     (None, Some(node)) => {
                         Error::Route(Box::new(RouteError::NoSuchNode { node: node.clone() }))
                     }

@@ -5,10 +5,13 @@
 
 use std::sync::Arc;
 
-use truename_topology::Shard;
+use truename_topology::{Shard, Slot};
 
+use super::request::Request;
+use super::state::Router;
 use crate::cluster::{Node, Topology};
 use crate::config::ReadFrom;
+use crate::error::RouteError;
 
 impl ReadFrom {
     /// The node of a shard to read from; `None` if the preference allows none at the moment.
@@ -28,6 +31,29 @@ impl ReadFrom {
             }
         }
     }
+}
+
+impl Router {
+    /// Why a command of this slot has no node to go to.
+    pub(super) fn unserved(&self, slot: Slot, request: &Request<'_, '_>) -> RouteError {
+        let topology = self.cluster.topology();
+        let needs_replica = self.cluster.read_from == ReadFrom::Replica && request.is_read();
+        match topology.map().shard(slot).filter(|_| needs_replica) {
+            Some(shard) => RouteError::NoReplica { slot, refusal: refusal(&topology, shard) },
+            None => RouteError::Unassigned { slot },
+        }
+    }
+}
+
+/// What a replica said instead of taking `READONLY`, if all of the shard's refused it. They are not asked again on the same
+/// connections, so that waiting is no use.
+fn refusal(topology: &Topology, shard: &Shard) -> Option<String> {
+    let mut refusals = shard.replicas().iter().map(|ix| {
+        let node = topology.node(*ix).filter(|node| node.is_up())?;
+        node.facts()?.greeting.readonly_refusal.clone()
+    });
+    let first = refusals.next()??;
+    refusals.all(|refusal| refusal.is_some()).then_some(first)
 }
 
 /// A usable replica, from a random start.

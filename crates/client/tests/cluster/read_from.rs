@@ -1,11 +1,12 @@
 //! Reading from replicas: which server executed the commands, as the servers count them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::info::executions;
 use crate::support::{config, eventually, spread_keys};
+use truename::error::RouteError;
 use truename::topology::Role;
-use truename::{Client, ReadFrom, cmd};
+use truename::{Client, Error, ReadFrom, cmd};
 use truename_lab::{Lab, LabProfile};
 
 async fn replicated() -> Lab {
@@ -89,4 +90,36 @@ async fn without_a_replica_the_primary_serves() {
         let value: Option<String> = client.execute(cmd("GET").arg(&key)).await.expect("the primary answers");
         assert_eq!(value.as_deref(), Some("value"));
     }
+}
+
+/// Redis Enterprise rejects `READONLY`. The reads waited until their deadlines, to be told that nobody served their slots.
+#[tokio::test]
+async fn reads_for_replicas_that_refuse_them_fail_with_the_reason() {
+    let lab = Lab::builder(Profile::Azure).enterprise_commands(true).start().await.expect("the lab starts");
+    let client = Client::connect(&config(&lab).read_from(ReadFrom::PreferReplica)).await.expect("connected");
+    client.execute::<()>(cmd("SET").arg("k").arg("value")).await.expect("OK");
+    assert_eq!(client.execute::<String>(cmd("GET").arg("k")).await.expect("from the primary"), "value");
+
+    let client = Client::connect(&config(&lab).read_from(ReadFrom::Replica)).await.expect("connected");
+    let up = || async { client.nodes().iter().all(|status| status.is_connected) };
+    eventually("all nodes are connected", Duration::from_secs(5), up).await;
+    client.execute::<()>(cmd("SET").arg("k").arg("new")).await.expect("writes go to the primary");
+    let started = Instant::now();
+    let error = client.execute::<String>(cmd("GET").arg("k")).await.expect_err("no replica may be read from");
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    let Error::Route(route) = &error else { panic!("{error:?}") };
+    assert!(matches!(**route, RouteError::NoReplica { refusal: Some(_), .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("READONLY was refused: NOPERM") && text.contains("PreferReplica"), "{text}");
+    assert!(!error.is_retryable() && !error.may_have_executed(), "{text}");
+}
+
+/// It was said that no node served the slot.
+#[tokio::test]
+async fn reads_for_replicas_that_are_gone_say_so() {
+    let lab = Lab::builder(Profile::Azure).replicas(0).start().await.expect("the lab starts");
+    let quick = config(&lab).read_from(ReadFrom::Replica).command_timeout(Duration::from_millis(300));
+    let client = Client::connect(&quick).await.expect("connected");
+    let error = client.execute::<Option<String>>(cmd("GET").arg("k")).await.expect_err("there is no replica");
+    assert!(error.to_string().contains("no replica of slot") && error.is_retryable(), "{error}");
 }

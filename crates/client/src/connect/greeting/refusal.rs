@@ -19,19 +19,22 @@ fn mentions(error: &ErrorReply, what: &str) -> bool {
 
 /// The cause without the password: there are servers and proxies that repeat what they do not like.
 pub(super) fn without_secret(mut cause: Cause, credentials: Option<&Credentials>) -> Cause {
-    let secret = credentials.map(Credentials::secret).filter(|secret| !secret.is_empty());
-    if let (
-        Some(secret),
-        Cause::ServerRefused(text)
-        | Cause::NoPermission { reply: text, .. }
-        | Cause::NotRedis(text)
-        | Cause::NoDatabase(text),
-    ) = (secret, &mut cause)
-        && text.contains(secret)
+    if let Cause::ServerRefused(text)
+    | Cause::NoPermission { reply: text, .. }
+    | Cause::NotRedis(text)
+    | Cause::NoDatabase(text) = &mut cause
     {
-        *text = text.replace(secret, "[hidden]");
+        hide_secret(text, credentials);
     }
     cause
+}
+
+/// Takes the password out of a server's words.
+pub(super) fn hide_secret(text: &mut String, credentials: Option<&Credentials>) {
+    let secret = credentials.map(Credentials::secret).filter(|secret| !secret.is_empty());
+    if let Some(secret) = secret.filter(|secret| text.contains(*secret)) {
+        *text = text.replace(secret, "[hidden]");
+    }
 }
 
 /// What an error in answer to a command of the handshake means.

@@ -21,6 +21,8 @@ pub struct Greeting {
     pub node_id: Option<String>,
     /// Whether the node took `READONLY`: asked only if replicas are read from.
     pub is_readonly: bool,
+    /// What the node said instead of taking `READONLY`.
+    pub readonly_refusal: Option<String>,
     /// The availability zone, from `HELLO` of Valkey 8.1 and later.
     pub availability_zone: Option<String>,
     /// The connection's id with the server, from `CLIENT INFO` (6.2 and later).

@@ -134,6 +134,7 @@ fn acknowledged(name: &'static str, _: &mut Greeting, reply: &Reply) -> Attempte
 
 fn readonly(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
     greeting.is_readonly = matches!(reply, Reply::Simple(_));
+    greeting.readonly_refusal = reply.as_error().map(|error| error.message().to_owned());
     acknowledged(name, greeting, reply)
 }
 

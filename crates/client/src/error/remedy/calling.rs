@@ -1,4 +1,4 @@
-//! Sentences on calls: which node they are for, how many wait at once, how long a server may be silent, how large a reply may be.
+//! Sentences on calls: which node they are for, which nodes may serve reads, how many wait at once, how long a server may be silent, how large a reply may be.
 
 use super::setting::{Setting, Spelling, spelled};
 
@@ -10,6 +10,14 @@ pub(super) fn choose_node(spelling: Spelling) -> String {
 /// A node that the topology does not have.
 pub(super) fn name_node(spelling: Spelling) -> String {
     format!("give its address as {} shows it", spelled(Setting::NodeList, spelling))
+}
+
+/// Reads that only replicas may serve.
+pub(super) fn primary_too(spelling: Spelling) -> String {
+    format!(
+        "let the primary serve reads where no replica can, with {}",
+        spelled(Setting::PreferReplica, spelling)
+    )
 }
 
 /// All connections for commands that need one of their own are in use.

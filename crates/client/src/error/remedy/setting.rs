@@ -60,6 +60,8 @@ pub enum Setting {
     NodeChoice,
     /// What shows the nodes of the topology.
     NodeList,
+    /// Reads from replicas, and from the primary where no replica can serve them.
+    PreferReplica,
 }
 
 /// How a program spells settings.
@@ -96,6 +98,7 @@ pub(in crate::error) fn as_calls(setting: &Setting, f: &mut fmt::Formatter<'_>) 
             f.write_str("Command::route_to, Command::route_by_key or Command::route_to_any")
         }
         Setting::NodeList => f.write_str("Client::nodes"),
+        Setting::PreferReplica => f.write_str("Config::read_from(ReadFrom::PreferReplica)"),
     }
 }
 
