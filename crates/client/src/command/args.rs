@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use truename_resp::encode;
 
 use super::arg::Arg;
-use super::encoded::Span;
+use super::encoded::{MalformedCommand, Span, spans};
 
 /// How many arguments a command holds without allocating.
 const INLINE_ARGS: usize = 6;
@@ -16,79 +16,99 @@ const INLINE_SPANS: usize = 16;
 const HEADER: usize = 8;
 
 /// The arguments of a command, its name first.
+///
+/// One of the two is empty. A command that is built argument by argument is moved at each step, so what belongs to an
+/// encoded one is elsewhere.
 #[derive(Clone)]
-pub(super) enum Args<'a> {
-    Listed(SmallVec<[Arg<'a>; INLINE_ARGS]>),
-    /// A whole command in its encoded form, which is sent as it is, and where its arguments are in it.
-    Encoded {
-        frame: Arg<'a>,
-        spans: SmallVec<[Span; INLINE_SPANS]>,
-    },
+pub(super) struct Args<'a> {
+    listed: SmallVec<[Arg<'a>; INLINE_ARGS]>,
+    encoded: Option<Box<Encoded<'a>>>,
+}
+
+/// A whole command in its encoded form, which is sent as it is, and where its arguments are in it.
+#[derive(Clone)]
+struct Encoded<'a> {
+    frame: Arg<'a>,
+    spans: SmallVec<[Span; INLINE_SPANS]>,
 }
 
 impl<'a> Args<'a> {
     #[inline]
     pub(super) fn of(name: Arg<'a>) -> Self {
-        let mut args = SmallVec::new();
-        args.push(name);
-        Self::Listed(args)
+        let mut listed = SmallVec::new();
+        listed.push(name);
+        Self { listed, encoded: None }
+    }
+
+    /// Finds the arguments of an encoded command.
+    pub(super) fn encoded(frame: Arg<'a>) -> Result<Self, MalformedCommand> {
+        let spans = spans(frame.as_bytes())?;
+        Ok(Self { listed: SmallVec::new(), encoded: Some(Box::new(Encoded { frame, spans })) })
     }
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Listed(args) => args.len(),
-            Self::Encoded { spans, .. } => spans.len(),
+        match &self.encoded {
+            None => self.listed.len(),
+            Some(encoded) => encoded.spans.len(),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn at(&self, index: usize) -> Option<&[u8]> {
-        match self {
-            Self::Listed(args) => args.get(index).map(Arg::as_bytes),
-            Self::Encoded { frame, spans } => spans.get(index).map(|span| span.of(frame.as_bytes())),
+        match self.listed.get(index) {
+            Some(arg) => Some(arg.as_bytes()),
+            None => self.encoded.as_ref()?.at(index),
         }
     }
 
     /// About how many bytes they are when they are encoded.
     pub(super) fn size(&self) -> usize {
-        match self {
-            Self::Listed(args) => args.iter().map(|arg| arg.as_bytes().len() + HEADER).sum(),
-            Self::Encoded { frame, .. } => frame.as_bytes().len(),
+        match &self.encoded {
+            None => self.listed.iter().map(|arg| arg.as_bytes().len() + HEADER).sum(),
+            Some(encoded) => encoded.frame.as_bytes().len(),
         }
     }
 
     /// Where further arguments are put.
-    #[inline]
+    #[inline(always)]
     pub(super) fn listed(&mut self) -> &mut SmallVec<[Arg<'a>; INLINE_ARGS]> {
-        if let Self::Encoded { .. } = self {
+        if self.encoded.is_some() {
             self.unpack();
         }
-        match self {
-            Self::Listed(args) => args,
-            Self::Encoded { .. } => unreachable!("unpacked above"),
-        }
+        &mut self.listed
     }
 
     #[cold]
     fn unpack(&mut self) {
-        let args = (0..self.len()).filter_map(|index| self.at(index)).map(Arg::copied).collect();
-        *self = Self::Listed(args);
+        if let Some(encoded) = self.encoded.take() {
+            let args = (0..encoded.spans.len()).filter_map(|index| encoded.at(index));
+            self.listed.extend(args.map(Arg::copied));
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn encode(&self, out: &mut BytesMut) {
-        match self {
-            Self::Listed(args) => encode::put_command(out, args.iter().map(Arg::as_bytes)),
-            Self::Encoded { frame, .. } => out.extend_from_slice(frame.as_bytes()),
+        match &self.encoded {
+            None => encode::put_command(out, self.listed.iter().map(Arg::as_bytes)),
+            Some(encoded) => out.extend_from_slice(encoded.frame.as_bytes()),
         }
     }
 
     /// The same, which no longer depends on anything that was borrowed.
     pub(super) fn into_owned(self) -> Args<'static> {
-        match self {
-            Self::Listed(args) => Args::Listed(args.into_iter().map(Arg::into_owned).collect()),
-            Self::Encoded { frame, spans } => Args::Encoded { frame: frame.into_owned(), spans },
+        let owned = |encoded: Box<Encoded<'a>>| {
+            Box::new(Encoded { frame: encoded.frame.into_owned(), spans: encoded.spans })
+        };
+        Args {
+            listed: self.listed.into_iter().map(Arg::into_owned).collect(),
+            encoded: self.encoded.map(owned),
         }
+    }
+}
+
+impl Encoded<'_> {
+    fn at(&self, index: usize) -> Option<&[u8]> {
+        self.spans.get(index).map(|span| span.of(self.frame.as_bytes()))
     }
 }

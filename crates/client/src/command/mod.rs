@@ -106,9 +106,7 @@ impl<'a> Command<'a> {
     /// # Errors
     /// The bytes are not exactly one command.
     pub fn encoded(frame: impl ToArg<'a>) -> Result<Self, MalformedCommand> {
-        let frame = frame.to_arg();
-        let spans = encoded::spans(frame.as_bytes())?;
-        Ok(Self::of(Args::Encoded { frame, spans }))
+        Ok(Self::of(Args::encoded(frame.to_arg())?))
     }
 
     #[inline]

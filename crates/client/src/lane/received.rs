@@ -85,6 +85,14 @@ impl Received {
         }
     }
 
+    /// The value without what a server says about it.
+    pub(crate) fn without_attributes(self) -> Self {
+        match self {
+            Self::Reply(reply) => Self::Reply(reply.without_attributes()),
+            other => other,
+        }
+    }
+
     /// The error that a server answered with.
     pub(crate) fn error(&self) -> Option<ErrorReply> {
         match self {

@@ -109,7 +109,7 @@ pub(super) struct Waiters {
 
 impl Waiters {
     /// An entry for a command that is parked, or was just encoded to these stream offsets.
-    #[inline]
+    #[inline(always)]
     pub(super) fn allocate(
         &mut self,
         limits: RequestLimits,

@@ -61,7 +61,7 @@ impl Router {
     }
 
     /// What is known about a command, and the start of its trail. `timeout` replaces the command's own.
-    #[inline]
+    #[inline(always)]
     pub(super) fn prepare<'r, 'a>(
         &self,
         command: &'r Command<'a>,

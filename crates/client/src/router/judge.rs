@@ -49,20 +49,31 @@ pub(crate) enum Setback {
 
 impl Setback {
     /// Sorts an outcome: a value is the answer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn or_value(outcome: Result<Received, Failure>) -> Result<Received, Self> {
         match outcome {
-            Ok(Received::Reply(Reply::Error(error))) => Err(Self::Error(error)),
-            Ok(Received::Reply(Reply::Attributed(attributed))) => {
-                Self::or_value(Ok(Received::Reply(attributed.reply)))
-            }
-            Ok(Received::Raw(frame)) => match frame.error() {
-                Some(error) => Err(Self::Error(error)),
-                None => Ok(Received::Raw(frame)),
-            },
-            Ok(value) => Ok(value),
-            Err(failure) => Err(Self::Failure(failure)),
+            Ok(received) if !may_be_error(&received) => Ok(received),
+            rare => Self::or_rare_value(rare),
         }
+    }
+
+    #[inline(never)]
+    fn or_rare_value(outcome: Result<Received, Failure>) -> Result<Received, Self> {
+        let received = outcome.map_err(Self::Failure)?;
+        match received.error() {
+            Some(error) => Err(Self::Error(error)),
+            None => Ok(received.without_attributes()),
+        }
+    }
+}
+
+/// Whether it takes a closer look to tell a value from an error.
+#[inline(always)]
+fn may_be_error(received: &Received) -> bool {
+    match received {
+        Received::Reply(reply) => matches!(reply, Reply::Error(_) | Reply::Attributed(_)),
+        Received::Raw(frame) => matches!(frame.as_bytes().first(), Some(b'-' | b'!' | b'|')),
+        Received::Replies(_) => false,
     }
 }
 
