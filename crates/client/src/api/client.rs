@@ -150,6 +150,7 @@ impl Client {
     /// ([more](crate::manual::cancellation)).
     #[doc(alias = "query_async")]
     #[doc(alias = "sendCommand")]
+    #[inline(always)]
     pub fn execute<T: FromReply>(&self, command: Command<'_>) -> impl Future<Output = Result<T, Error>> {
         self.handle.router.execute(command)
     }
@@ -180,6 +181,7 @@ impl Client {
     ///
     /// # Cancel safety
     /// As [`execute`](Self::execute).
+    #[inline(always)]
     pub fn execute_raw(&self, command: Command<'_>) -> impl Future<Output = Result<RawFrame, Error>> {
         self.handle.router.execute_raw(command)
     }

@@ -33,7 +33,7 @@ struct Encoded<'a> {
 }
 
 impl<'a> Args<'a> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(name: Arg<'a>) -> Self {
         let mut listed = SmallVec::new();
         listed.push(name);

@@ -84,7 +84,7 @@ pub fn cmd<'a>(name: impl ToArg<'a>) -> Command<'a> {
 
 impl<'a> Command<'a> {
     /// A command without arguments so far. See the [example](Command#examples).
-    #[inline]
+    #[inline(always)]
     pub fn new(name: impl ToArg<'a>) -> Self {
         Self::of(Args::of(name.to_arg()))
     }
@@ -109,14 +109,14 @@ impl<'a> Command<'a> {
         Ok(Self::of(Args::encoded(frame.to_arg())?))
     }
 
-    #[inline]
+    #[inline(always)]
     fn of(args: Args<'a>) -> Self {
         Self { args, timeout: None, repeatable: None, route: RouteBy::Spec }
     }
 
     /// Adds an argument: text, bytes, or a number. See the [example](Command#examples).
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn arg(mut self, arg: impl ToArg<'a>) -> Self {
         self.args.listed().push(arg.to_arg());
         self

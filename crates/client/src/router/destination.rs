@@ -21,7 +21,7 @@ pub(super) struct Destination {
 impl Router {
     /// Chooses the node from the current snapshot; `None` while the slot has no owner. Once a replica refused, as it
     /// does while it loads or lost its primary, preferences that allow for the primary mean the primary.
-    #[inline]
+    #[inline(always)]
     pub(super) fn choose(&self, request: &Request<'_, '_>, attempts: &Attempts) -> Option<Arc<Node>> {
         let topology = self.cluster.topology();
         match attempts.route {

@@ -21,6 +21,7 @@ use crate::lane::{Form, Received, Unit, request_limits};
 
 impl Router {
     /// Runs one command to its final outcome, a value of the caller's type.
+    #[inline(always)]
     pub(crate) fn execute<T: FromReply>(
         &self,
         command: Command<'_>,
@@ -29,14 +30,18 @@ impl Router {
     }
 
     /// Runs one command to its final outcome, a reply as it came.
+    #[inline(always)]
     pub(crate) fn execute_raw(&self, command: Command<'_>) -> impl Future<Output = Result<RawFrame, Error>> {
         self.run(command, Form::Raw, |received| Ok(received.into_raw()))
     }
 
     /// Dropping the future at any point leaves a command that was submitted to be executed; its reply is discarded.
     ///
+    /// Inlined up to the caller, so that the command is moved into the call once and not at every step on the way.
+    ///
     /// The first attempt is made here, and the reply is converted here, too: another future around this one would cost as
     /// much as finding the slot. What is rare is boxed: thousands of calls in flight should be small.
+    #[inline(always)]
     #[expect(clippy::manual_async_fn, reason = "it would keep the command twice in every call in flight")]
     fn run<T>(
         &self,
