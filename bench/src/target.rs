@@ -9,7 +9,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio::runtime::Runtime;
 use truename::topology::{Slot, SlotMap};
-use truename_lab::{Lab, LabConfig, LabNode, Profile};
+use truename_lab::{Lab, LabConfig, LabNode, LabProfile};
 
 use crate::cell::Site;
 use crate::failure::Failure;
@@ -24,7 +24,7 @@ impl Servers {
     /// The servers of a benchmark: every node announces the address that it listens on, and with TLS its certificate
     /// carries that address, so that every client can verify it without help. No front door is between.
     pub(crate) fn start(site: Site) -> Result<Self, Failure> {
-        let config = Lab::builder(Profile::Plain).tls(site.tls).password(None);
+        let config = Lab::builder(LabProfile::Plain).tls(site.tls).password(None);
         Self::launch(match site.shards {
             1 => config.no_cluster(),
             shards => config.shards(shards).replicas(0),

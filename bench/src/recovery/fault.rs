@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use serde::Serialize;
 use truename::topology::Slot;
-use truename_lab::{Lab, LabConfig, LabError, Profile};
+use truename_lab::{Lab, LabConfig, LabError, LabProfile};
 
 /// The shard that is hurt; the others are bystanders.
 const HURT: usize = 0;
@@ -57,7 +57,7 @@ impl Fault {
     /// The cluster to do it to. All nodes announce the addresses that they listen on, so no client needs a map; for a
     /// redeploy the seed is a front door, whose address stays.
     pub(super) fn lab(self) -> LabConfig {
-        let profile = if self == Self::Redeploy { Profile::Gcp } else { Profile::Plain };
+        let profile = if self == Self::Redeploy { LabProfile::Gcp } else { LabProfile::Plain };
         Lab::builder(profile).tls(false).password(None).fault_proxies(self == Self::Blackhole)
     }
 

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use support::{AUTHORITY, VARIABLE, on, options, run, truename, words};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 const SOON: Duration = Duration::from_secs(8);
 
 /// One lab for all of it: a lab takes seconds to start, and nothing in here changes it for the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn azure() {
-    let lab = Lab::builder(Profile::Azure).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Azure).start().await.unwrap();
     ping(&lab).await;
     exec(&lab).await;
     doctor_for_people(&lab).await;

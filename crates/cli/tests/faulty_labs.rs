@@ -5,12 +5,12 @@ mod support;
 use std::time::Duration;
 
 use support::{on, run, words};
-use truename_lab::{CertificateSpec, Lab, LabConfig, Profile};
+use truename_lab::{CertificateSpec, Lab, LabConfig, LabProfile};
 
 const SOON: Duration = Duration::from_secs(8);
 
 fn azure() -> LabConfig {
-    Lab::builder(Profile::Azure).replicas(0)
+    Lab::builder(LabProfile::Azure).replicas(0)
 }
 
 fn announced(lab: &Lab, node: usize) -> String {
@@ -94,7 +94,7 @@ async fn a_client_certificate_that_is_wanted() {
 /// TLS to a plaintext port gets no answer at all: it is found out by asking in plaintext.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_to_a_plaintext_port() {
-    let lab = Lab::builder(Profile::Plain).shards(1).replicas(0).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Plain).shards(1).replicas(0).start().await.unwrap();
     let seed = announced(&lab, 0);
     for command in ["ping", "doctor"] {
         let line = words(&[command, &seed, "--cacert", support::AUTHORITY, "--connect-timeout 2s"]);
@@ -110,7 +110,7 @@ async fn tls_to_a_plaintext_port() {
 /// A server that is not a cluster is used as a single node.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_no_cluster() {
-    let lab = Lab::builder(Profile::Plain).no_cluster().start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Plain).no_cluster().start().await.unwrap();
     on(&lab, "ping", "", &[]).await.ends_with(0).says(&["PONG"]);
     on(&lab, "doctor", "", &[]).await.ends_with(0).says(&["used as a single node"]);
     on(&lab, "exec", "", &["--", "SET", "a", "1"]).await.ends_with(0).says(&["OK"]);

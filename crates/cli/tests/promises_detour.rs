@@ -8,7 +8,7 @@ mod support;
 use std::time::Duration;
 
 use support::{options, run, words};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 /// A key of the second of three shards.
 const KEY: &str = "city";
@@ -22,7 +22,7 @@ async fn size(lab: &Lab, node: usize) -> i64 {
 /// usable, and a `FLUSHDB` that was meant for the second node emptied the first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_detour_without_a_node_id_empties_no_other_node() {
-    let lab = Lab::builder(Profile::Aws).replicas(0).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Aws).replicas(0).start().await.unwrap();
     let owner = lab.primary_of_key(KEY.as_bytes()).await.unwrap();
     assert_ne!(owner, 0, "choose another key");
     let user = |name: &'static str, denied: &'static [&'static str]| {

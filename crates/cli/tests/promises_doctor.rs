@@ -9,12 +9,12 @@ use support::peers::tls_peer;
 use support::{on, run, words};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use truename_lab::{Lab, LabConfig, Profile};
+use truename_lab::{Lab, LabConfig, LabProfile};
 
 const SOON: Duration = Duration::from_secs(8);
 
 fn plain() -> LabConfig {
-    Lab::builder(Profile::Plain).replicas(0)
+    Lab::builder(LabProfile::Plain).replicas(0)
 }
 
 async fn tell(lab: &Lab, node: usize, args: &[&str]) -> truename::Reply {
@@ -66,7 +66,7 @@ async fn slots_without_owner_and_views_that_differ_are_faults() {
 /// For a node that is simply down, the advice was a dial rule, even where all others answer at that host.
 #[tokio::test]
 async fn a_node_that_is_down_needs_no_rule() {
-    for lab in [plain(), Lab::builder(Profile::Azure).replicas(0)] {
+    for lab in [plain(), Lab::builder(LabProfile::Azure).replicas(0)] {
         let lab = lab.start().await.unwrap();
         lab.node(1).kill();
         let run = on(&lab, "doctor", "", &[]).await.ends_with(11).says(&["so this one is down"]).within(SOON);
@@ -90,7 +90,7 @@ async fn the_only_place(lab: &Lab) -> TcpStream {
 /// Over TLS a server that is full closes the connection without a reply, which looked like another fault.
 #[tokio::test]
 async fn a_server_without_room_is_thought_of() {
-    let lab = Lab::builder(Profile::Azure).shards(1).replicas(0).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Azure).shards(1).replicas(0).start().await.unwrap();
     tell(&lab, 0, &["CONFIG", "SET", "maxclients", "1"]).await;
     let last_place = the_only_place(&lab).await;
     for command in ["doctor", "ping"] {

@@ -6,14 +6,14 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 
 use support::{on, run, words};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 const NOBODY: &str = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
 /// None of these options existed: every certificate of a trusted authority was taken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_has_to_be_more_than_trusted_where_that_is_asked_for() {
-    let lab = Lab::builder(Profile::Azure).no_cluster().start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Azure).no_cluster().start().await.unwrap();
     let document = on(&lab, "doctor", "--json", &[]).await.ends_with(0).json();
     let key = document["seeds"][0]["certificate"]["key"].as_str().expect("the key is reported").to_owned();
     let list = |revoked: &[usize], outdated: bool, name: &str| {
@@ -43,7 +43,7 @@ async fn a_certificate_has_to_be_more_than_trusted_where_that_is_asked_for() {
 /// They were accepted without a warning.
 #[tokio::test]
 async fn secrets_that_everybody_can_read_are_warned_of() {
-    let lab = Lab::builder(Profile::Azure).no_cluster().start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Azure).no_cluster().start().await.unwrap();
     let (certificate, key) = lab.client_certificate().unwrap();
     let password = lab.dir().join("password");
     std::fs::write(&password, lab.password().unwrap()).unwrap();

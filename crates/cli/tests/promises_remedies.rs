@@ -3,14 +3,14 @@
 mod support;
 
 use support::{AUTHORITY, VARIABLE, finished, on, options, run, truename, words};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 /// Of nodes with a certificate each, `--identity seed` refuses all but one. The advice was to connect by another node's name
 /// or to verify that as well, which helps with one more node; and what decided was that the seed's host had led to another
 /// node, which says nothing of the certificate that was refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_that_is_too_narrow_is_named() {
-    let lab = Lab::builder(Profile::PerNodeCerts).replicas(0).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::PerNodeCerts).replicas(0).start().await.unwrap();
     let run = on(&lab, "doctor", "--identity seed", &[]).await.ends_with(26);
     let run = run.says(&["which the cluster announces, and the identity policy", "leave out --identity"]);
     assert!(!run.text().contains("--verify-as"), "{}", run.text());
@@ -20,7 +20,7 @@ async fn a_policy_that_is_too_narrow_is_named() {
 /// Where names are out of scope, the first advice that was to be read was a rule that led all nodes to one address.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_detour_around_a_name_out_of_scope_advises_to_trust_it() {
-    let lab = Lab::builder(Profile::Aws).replicas(0).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Aws).replicas(0).start().await.unwrap();
     let (name, port) = lab.seed();
     let seed = format!("{}:{port}", lab.resolve()[0].2);
     let ca = lab.ca_pem_path().unwrap().display().to_string();
@@ -40,7 +40,7 @@ async fn a_detour_around_a_name_out_of_scope_advises_to_trust_it() {
 /// With names unchecked the doctor still said "each proved a name".
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_said_to_have_proved_a_name_that_was_not_checked() {
-    let lab = Lab::builder(Profile::Azure).replicas(0).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Azure).replicas(0).start().await.unwrap();
     on(&lab, "doctor", "", &[]).await.ends_with(0).says(&["each proved a name"]);
     let (name, port) = lab.seed();
     let line = options(&lab).replace(&name.to_string(), "elsewhere.example.net");
@@ -60,7 +60,7 @@ async fn nobody_is_said_to_have_proved_a_name_that_was_not_checked() {
 /// A dead primary was shown as `PONG`, after the seconds that its replica took to answer in its place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_primary_answers_no_ping() {
-    let lab = Lab::builder(Profile::Plain).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Plain).start().await.unwrap();
     lab.node(1).kill();
     let run = on(&lab, "ping", "--timeout 8s", &[]).await;
     assert_ne!(run.code, 0, "{}", run.text());
@@ -75,7 +75,7 @@ async fn a_dead_primary_answers_no_ping() {
 /// `-v` printed nothing: what there is to log was logged from `-vv` on.
 #[tokio::test]
 async fn what_happens_is_logged_where_that_was_asked_for() {
-    let lab = Lab::builder(Profile::Plain).replicas(0).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Plain).replicas(0).start().await.unwrap();
     for (option, has_logs) in [("", false), ("-v", true), ("-vv", true)] {
         let run = on(&lab, "ping", option, &[]).await.ends_with(0);
         let has = |part: &str| run.stderr.contains(part);
@@ -89,7 +89,7 @@ async fn what_happens_is_logged_where_that_was_asked_for() {
 /// and what a shared connection cannot run was refused without saying what could. JSON named calls of the library.
 #[tokio::test]
 async fn a_refused_command_is_named_in_full() {
-    let lab = Lab::builder(Profile::Plain).replicas(0).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Plain).replicas(0).start().await.unwrap();
     for (line, code, parts) in [
         (&["--", "cluster", "reset"][..], 2, &["CLUSTER RESET acts on the node", "--node-of"][..]),
         (&["--", "CONFIG", "GET", "x"], 2, &["CONFIG GET acts on the node"]),
@@ -107,7 +107,7 @@ async fn a_refused_command_is_named_in_full() {
 /// The advice allowed a command that is never sent, and left out some without which a replica is not read from.
 #[tokio::test]
 async fn a_user_with_the_advised_rights_can_do_everything() {
-    let lab = Lab::builder(Profile::Plain).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Plain).start().await.unwrap();
     let acl = async |words: &[&str]| {
         let mut replies = Vec::new();
         for node in lab.nodes() {

@@ -9,13 +9,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use support::{Run, VARIABLE, finished, options, truename, words};
-use truename_lab::{CertificateSpec, Forwarder, Lab, Profile};
+use truename_lab::{CertificateSpec, Forwarder, Lab, LabProfile};
 
 const STRANGER: &str = "node.attacker.test";
 
 /// A cluster of which node 1 announces a stranger's name, with a certificate for that.
 async fn scene() -> (Lab, Forwarder) {
-    let lab = Lab::builder(Profile::Aws).replicas(0).certificate(1, CertificateSpec::new([STRANGER]));
+    let lab = Lab::builder(LabProfile::Aws).replicas(0).certificate(1, CertificateSpec::new([STRANGER]));
     let lab = lab.start().await.unwrap();
     let node = lab.node(1).socket_addr();
     let IpAddr::V4(address) = node.ip() else { panic!("{node}") };

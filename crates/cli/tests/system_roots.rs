@@ -6,7 +6,7 @@
 mod support;
 
 use support::{VARIABLE, finished, options, truename, words};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 /// The seed and the options for a lab, but for its authority, which is in the system's store.
 async fn with_system_roots(lab: &Lab, command: &str, more: &[&str]) -> support::Run {
@@ -23,12 +23,12 @@ async fn with_system_roots(lab: &Lab, command: &str, more: &[&str]) -> support::
 async fn every_profile_that_promises_it_needs_no_configuration() {
     // Behind NAT the one rule, which is part of the options, says where to dial, not which names to trust.
     let rows = [
-        (Profile::Azure, "(seed)"),
-        (Profile::Aws, "(announced address)"),
-        (Profile::Gcp, "(seed)"),
-        (Profile::Nat, "(seed)"),
-        (Profile::UnknownEndpoint, "(announced address)"),
-        (Profile::PerNodeCerts, "(announced address)"),
+        (LabProfile::Azure, "(seed)"),
+        (LabProfile::Aws, "(announced address)"),
+        (LabProfile::Gcp, "(seed)"),
+        (LabProfile::Nat, "(seed)"),
+        (LabProfile::UnknownEndpoint, "(announced address)"),
+        (LabProfile::PerNodeCerts, "(announced address)"),
     ];
     for (profile, proof) in rows {
         let lab = Lab::builder(profile).replicas(0).start().await.unwrap();
@@ -47,7 +47,7 @@ async fn every_profile_that_promises_it_needs_no_configuration() {
 /// Redis Enterprise reports no node id where a detour would need one; its profile decides where to dial instead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_commands_of_redis_enterprise_suffice() {
-    let lab = Lab::builder(Profile::Azure).enterprise_commands(true).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Azure).enterprise_commands(true).start().await.unwrap();
     for more in [&[][..], &["--profile", "azure-managed"]] {
         let run = with_system_roots(&lab, "ping", more).await.ends_with(0);
         assert_eq!(run.stdout.matches("PONG").count(), 3, "{}", run.stdout);

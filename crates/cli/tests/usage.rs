@@ -85,7 +85,7 @@ async fn help_documents_the_exit_codes_and_every_command_has_examples() {
     run(&["--version"], None).await.ends_with(0).says(&[concat!("truename ", env!("CARGO_PKG_VERSION"))]);
     run(&["lab", "profiles"], None).await.ends_with(0).says(&["azure", "unknown-endpoint", "ports 85xx"]);
     let profiles = run(&["lab", "profiles", "--json"], None).await.json();
-    assert_eq!(profiles["profiles"].as_array().map(Vec::len), Some(truename_lab::Profile::ALL.len()));
+    assert_eq!(profiles["profiles"].as_array().map(Vec::len), Some(truename_lab::LabProfile::ALL.len()));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use allocation_counter::{AllocationInfo, measure};
 use support::{connect, spread_keys};
 use tokio::runtime::Runtime;
 use truename::{Client, Reply, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 const TASKS: usize = 64;
 const OPS_PER_TASK: usize = 1000;
@@ -38,7 +38,7 @@ async fn all(client: &Client, keys: &[String], ops: usize) {
 }
 
 /// Allocations per command while 64 tasks write and read.
-fn per_command(profile: Profile) -> f64 {
+fn per_command(profile: LabProfile) -> f64 {
     let runtime = runtime();
     let keys = spread_keys("allocations", TASKS);
     let lab =
@@ -60,7 +60,7 @@ fn a_call_in_flight_is_small() {
     // Of thousands of calls in flight, each is touched twice: what does not fit the cache costs more than it computes.
     let runtime = runtime();
     let size = runtime.block_on(async {
-        let lab = Lab::builder(Profile::Plain).no_cluster().start().await.expect("the lab starts");
+        let lab = Lab::builder(LabProfile::Plain).no_cluster().start().await.expect("the lab starts");
         let client = connect(&lab).await;
         let call = client.execute::<Reply>(cmd("GET").arg("key"));
         size_of_val(&call)
@@ -71,13 +71,13 @@ fn a_call_in_flight_is_small() {
 #[test]
 fn plain_commands_allocate_nothing() {
     // What is left is a read buffer now and then, and the tasks of the test itself: 3 per 1,000 commands.
-    let counted = per_command(Profile::Plain);
+    let counted = per_command(LabProfile::Plain);
     assert!(counted < 0.01, "{counted} allocations per command");
 }
 
 #[test]
 fn tls_commands_allocate_twice_per_batch() {
     // rustls makes a vector of every record, in each direction. Three connections share 64 tasks: 2 / 21 and a little.
-    let counted = per_command(Profile::Azure);
+    let counted = per_command(LabProfile::Azure);
     assert!(counted < 0.11, "{counted} allocations per command");
 }

@@ -12,7 +12,7 @@ use support::{key_of, proxied_lab, shard_of, spread_keys, tell};
 use tokio::time::Instant;
 use truename::topology::{Endpoint, Slot};
 use truename::{Client, Config, cmd};
-use truename_lab::{Announced, FaultProxy, Lab, Profile};
+use truename_lab::{Announced, FaultProxy, Lab, LabProfile};
 
 /// The form in which a node is announced, from its index and what the server itself says.
 type Form = fn(usize, &Announced) -> Announced;
@@ -27,7 +27,7 @@ struct Site {
 
 impl Site {
     async fn new() -> Self {
-        let lab = proxied_lab(Profile::Plain).await;
+        let lab = proxied_lab(LabProfile::Plain).await;
         let gateway = lab.proxy(0).addresses()[0].ip();
         let mut doors = Vec::new();
         for node in lab.nodes() {

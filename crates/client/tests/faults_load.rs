@@ -20,7 +20,7 @@ use support::info::all_executions;
 use support::{config, eventually, key_of, proxied_lab, spread_keys};
 use tokio::time::{Instant, sleep};
 use truename::{Client, Config, Error, Event, Notice, cmd};
-use truename_lab::{Ending, Fault, Lab, LabNode, Profile};
+use truename_lab::{Ending, Fault, Lab, LabNode, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -90,7 +90,7 @@ async fn f16_a_storm_of_cancelled_calls_never_shifts_a_reply() {
     const CALLS: usize = 100_000;
     const TASKS: usize = 100;
     let _alone = alone().await;
-    let lab = proxied_lab(Profile::Plain).await;
+    let lab = proxied_lab(LabProfile::Plain).await;
     // Little room, so that calls are dropped in every state: before, while and after they wait for it.
     let client = Client::connect(&config(&lab).max_in_flight(24)).await.expect("connected");
     let keys = Arc::new(spread_keys("storm", 30));
@@ -145,7 +145,7 @@ async fn f16_a_storm_of_cancelled_calls_never_shifts_a_reply() {
 async fn f27_a_herd_of_clients_asks_with_restraint() {
     const CLIENTS: u64 = 50;
     let _alone = alone().await;
-    let lab = Lab::builder(Profile::Plain).node_timeout(SECOND).fault_proxies(true);
+    let lab = Lab::builder(LabProfile::Plain).node_timeout(SECOND).fault_proxies(true);
     let lab = lab.start().await.expect("the lab starts");
     let config = config(&lab).command_timeout(SECOND).node_connect_timeout(SECOND);
     let mut herd = Vec::new();
@@ -225,7 +225,7 @@ const SEED: &str = "TRUENAME_TEST_SEED";
 #[tokio::test]
 async fn f28_a_process_without_file_descriptors_reports_and_recovers() {
     let _alone = alone().await;
-    let lab = Lab::builder(Profile::Plain).shards(3).replicas(0).password(None).fault_proxies(true);
+    let lab = Lab::builder(LabProfile::Plain).shards(3).replicas(0).password(None).fault_proxies(true);
     let lab = lab.start().await.expect("the lab starts");
     let (host, port) = lab.seed();
     let variables = [(SEED, format!("redis://{host}:{port}"))];

@@ -15,7 +15,7 @@ use support::history::History;
 use support::{config, connect, eventually, key_of, proxied_lab, proxied_server, spread_keys};
 use tokio::time::{Instant, sleep};
 use truename::{Client, Config, Error, cmd};
-use truename_lab::{Cut, CutPoint, Direction, Ending, Fault, FaultProxy, Lab, Profile};
+use truename_lab::{Cut, CutPoint, Direction, Ending, Fault, FaultProxy, Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// A deadline that is observed may be missed by this much.
@@ -41,7 +41,7 @@ async fn works(client: &Client, key: &str) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f4_a_black_hole_is_noticed_and_costs_its_own_shard_only() {
     let _alone = alone().await;
-    let lab = proxied_lab(Profile::Azure).await;
+    let lab = proxied_lab(LabProfile::Azure).await;
     let client = Client::connect(&hasty(&lab)).await.expect("connected");
     let (hurt, healthy) = split_keys("hole", 12, 0);
     let sockets = open_sockets();
@@ -76,7 +76,7 @@ async fn f4_a_black_hole_is_noticed_and_costs_its_own_shard_only() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f4_a_black_holed_primary_is_left_when_its_replica_takes_over() {
     let _company = in_company().await;
-    let lab = Lab::builder(Profile::Azure).node_timeout(SECOND).fault_proxies(true);
+    let lab = Lab::builder(LabProfile::Azure).node_timeout(SECOND).fault_proxies(true);
     let lab = lab.start().await.expect("the lab starts");
     let client = Client::connect(&hasty(&lab)).await.expect("connected");
     let (hurt, _) = split_keys("left", 12, 0);
@@ -96,7 +96,7 @@ async fn f4_a_black_holed_primary_is_left_when_its_replica_takes_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f5_storms_of_resets_lose_only_what_was_under_way() {
     let _alone = alone().await;
-    let lab = proxied_lab(Profile::Azure).await;
+    let lab = proxied_lab(LabProfile::Azure).await;
     let client = Client::connect(&hasty(&lab)).await.expect("connected");
     let sockets = open_sockets();
     let history = History::start(&client, spread_keys("storm", 24));
@@ -122,7 +122,7 @@ async fn f5_storms_of_resets_lose_only_what_was_under_way() {
 #[tokio::test]
 async fn f5_an_idle_connection_that_was_closed_costs_no_call() {
     let _company = in_company().await;
-    let lab = proxied_lab(Profile::Azure).await;
+    let lab = proxied_lab(LabProfile::Azure).await;
     let client = connect(&lab).await;
     let ends: [fn(&FaultProxy); 4] = [
         |proxy| proxy.end_open(Ending::Close),
@@ -260,7 +260,7 @@ async fn f18_what_never_left_is_sent_again_and_executed_once() {
 async fn b4_replies_lost_after_execution_are_reported_and_never_repeated() {
     let _company = in_company().await;
     for (ending, timeout) in [(Ending::Close, 2 * SECOND), (Ending::Silence, SECOND)] {
-        let lab = proxied_lab(Profile::Plain).await;
+        let lab = proxied_lab(LabProfile::Plain).await;
         let hasty = hasty(&lab).stall_timeout(SECOND / 4).command_timeout(timeout);
         let client = Client::connect(&hasty).await.expect("connected");
         let cut = Cut::new(CutPoint::AfterReplies(GREETING + 4), ending);
@@ -289,7 +289,7 @@ async fn b4_replies_lost_after_execution_are_reported_and_never_repeated() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f19_large_values_both_ways_neither_lock_up_nor_delay_other_lanes() {
     let _alone = alone().await;
-    let lab = proxied_lab(Profile::Plain).await;
+    let lab = proxied_lab(LabProfile::Plain).await;
     let client = Client::connect(&config(&lab).max_queued_bytes(1 << 20)).await.expect("connected");
     let (large, (_, healthy)) = (key_of(0), split_keys("small", 12, 0));
     let value = vec![b'v'; 4 << 20];
@@ -321,7 +321,7 @@ async fn f19_large_values_both_ways_neither_lock_up_nor_delay_other_lanes() {
 #[tokio::test]
 async fn streams_in_crumbs_and_with_delays_are_the_same_streams() {
     let _company = in_company().await;
-    let lab = proxied_lab(Profile::Plain).await;
+    let lab = proxied_lab(LabProfile::Plain).await;
     let client = connect(&lab).await;
     let delay = Fault::Delay { by: Duration::from_millis(5), jitter: Duration::from_millis(10) };
     for (name, fault) in [("crumbs", Fault::Split { most: 3 }), ("delays", delay)] {
@@ -337,7 +337,7 @@ async fn streams_in_crumbs_and_with_delays_are_the_same_streams() {
 #[tokio::test]
 async fn a_slow_node_is_slow_alone() {
     let _alone = alone().await;
-    let lab = proxied_lab(Profile::Plain).await;
+    let lab = proxied_lab(LabProfile::Plain).await;
     let client = connect(&lab).await;
     let (slow, healthy) = split_keys("slow", 12, 1);
     let pace = Pace::start(&client, &healthy, Duration::from_millis(5));
@@ -393,7 +393,7 @@ async fn garbage_instead_of_a_reply_is_a_protocol_error() {
 #[tokio::test]
 async fn i30_no_fault_makes_an_idle_client_busy() {
     let _alone = alone().await;
-    let lab = proxied_lab(Profile::Azure).await;
+    let lab = proxied_lab(LabProfile::Azure).await;
     let client = Client::connect(&hasty(&lab).keepalive(SECOND / 2)).await.expect("connected");
     let sockets = open_sockets();
     for fault in [Fault::Pass, Fault::Blackhole, Fault::Refuse, Fault::Reset] {

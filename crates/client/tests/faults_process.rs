@@ -16,14 +16,14 @@ use support::info::executions;
 use support::{config, eventually, key_of, proxied_lab, proxied_server, spread_keys};
 use tokio::time::{Instant, sleep};
 use truename::{Client, Config, Error, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
 
 async fn replicated() -> Lab {
     // Otherwise the servers of all shards refuse service (CLUSTERDOWN) until the failed one has a primary again.
-    let lab = Lab::builder(Profile::Azure).server_arg("cluster-require-full-coverage", "no");
+    let lab = Lab::builder(LabProfile::Azure).server_arg("cluster-require-full-coverage", "no");
     let lab = lab.node_timeout(SECOND).fault_proxies(true);
     lab.start().await.expect("the lab starts")
 }
@@ -102,7 +102,7 @@ async fn f2_a_frozen_primary_is_left_and_does_no_harm_when_it_wakes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f3_short_hangs_make_calls_late_and_nothing_else() {
     let _alone = alone().await;
-    let lab = proxied_lab(Profile::Azure).await;
+    let lab = proxied_lab(LabProfile::Azure).await;
     let client = Client::connect(&config(&lab)).await.expect("connected");
     let (keys, healthy) = split_keys("hang", 12, 0);
     let pace = Pace::start(&client, &healthy, Duration::from_millis(5));
@@ -155,7 +155,7 @@ async fn f7_a_rolling_restart_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f13_an_outage_of_everything_is_endured_and_ends_with_the_servers_return() {
     let _alone = alone().await;
-    let lab = proxied_lab(Profile::Azure).await;
+    let lab = proxied_lab(LabProfile::Azure).await;
     let timeout = SECOND;
     let client = Client::connect(&hasty(&lab).command_timeout(timeout)).await.expect("connected");
     client.execute::<()>(cmd("SET").arg(key_of(0)).arg("old")).await.expect("OK");
@@ -232,7 +232,7 @@ async fn f30_a_client_that_was_frozen_beyond_its_deadlines_loses_what_was_under_
 /// Freezes a client at work, lets it go on, and returns how many connections it made.
 async fn freeze(timeout: Duration) -> u64 {
     let _company = in_company().await;
-    let lab = Lab::builder(Profile::Plain).shards(3).replicas(0).password(None).fault_proxies(true);
+    let lab = Lab::builder(LabProfile::Plain).shards(3).replicas(0).password(None).fault_proxies(true);
     let lab = lab.start().await.expect("the lab starts");
     let (host, port) = lab.seed();
     let variables = [(SEED, format!("redis://{host}:{port}")), (TIMEOUT, timeout.as_millis().to_string())];

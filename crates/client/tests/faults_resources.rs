@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use truename::error::{Phase, Remedy};
 use truename::{Client, Config, Error, Event, Lookup, Notice, Tls, cmd};
-use truename_lab::{Ending, Lab, Profile};
+use truename_lab::{Ending, Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
@@ -60,7 +60,7 @@ impl Names {
 /// Three nodes that are announced and dialled by name.
 async fn named_lab() -> (Lab, Names, Config) {
     let lab =
-        Lab::builder(Profile::PerNodeCerts).shards(3).replicas(0).start().await.expect("the lab starts");
+        Lab::builder(LabProfile::PerNodeCerts).shards(3).replicas(0).start().await.expect("the lab starts");
     let names = Names::of(&lab);
     let config = Config::new()
         .seeds(lab.seeds())
@@ -101,7 +101,7 @@ async fn f28_a_lookup_that_never_ends_ends_the_attempt_to_connect_in_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f28_a_lookup_that_never_ends_delays_no_seed_that_has_an_address() {
     let _company = in_company().await;
-    let lab = proxied_lab(Profile::Plain).await;
+    let lab = proxied_lab(LabProfile::Plain).await;
     let silent = |_: &str, _: u16| -> Lookup { Box::pin(std::future::pending()) };
     let config = Config::new().plaintext().seed("silent.lab.test", 7000);
     let config = config.seeds(lab.seeds()).resolver(silent);
@@ -197,7 +197,7 @@ async fn portless_client() {
         "this would hurt others"
     );
     dial_from(FIRST);
-    let lab = proxied_lab(Profile::Plain).await;
+    let lab = proxied_lab(LabProfile::Plain).await;
     let config = config(&lab).command_timeout(SECOND / 2).node_connect_timeout(SECOND);
     let client = Client::connect(&config).await.expect("connected");
     let set = async |shard: usize| client.execute::<()>(cmd("SET").arg(key_of(shard)).arg(1)).await;

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use truename::topology::Slot;
 use truename::{Client, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_millis(250);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f8_a_migration_that_stops_half_way_is_served_from_both_sides() {
     let _company = in_company().await;
-    let lab = proxied_lab(Profile::Plain).await;
+    let lab = proxied_lab(LabProfile::Plain).await;
     let client = connect(&lab).await;
     let names: Vec<String> = (0..20).map(|n| format!("{{half}}{n}")).collect();
     for name in &names {
@@ -105,7 +105,7 @@ async fn f8_all_slots_change_their_shard_under_load_without_an_error() {
     const STEPS: usize = 8;
     let _alone = alone().await;
     // The servers sync a file at every step; a disk that is busy for seconds is not what this is about.
-    let lab = Lab::builder(Profile::Plain).replicas(0).node_timeout(15 * SECOND);
+    let lab = Lab::builder(LabProfile::Plain).replicas(0).node_timeout(15 * SECOND);
     let lab = lab.start().await.expect("the lab starts");
     let patient = config(&lab).stall_timeout(15 * SECOND).command_timeout(15 * SECOND);
     let client = Client::connect(&patient).await.expect("connected");

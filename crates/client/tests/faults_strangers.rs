@@ -10,7 +10,7 @@ use std::time::Duration;
 use support::{eventually, key_of, known_ids, tell};
 use tokio::time::Instant;
 use truename::{Client, Config, Error, Tls, cmd};
-use truename_lab::{Ending, Lab, LabConfig, Profile};
+use truename_lab::{Ending, Lab, LabConfig, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -65,7 +65,7 @@ fn client_config(lab: &Lab, seeds: Vec<(String, u16)>, names: Vec<(String, Optio
     config.command_timeout(SECOND).stall_timeout(SECOND).refresh_interval(SECOND / 2)
 }
 
-fn lab(profile: Profile) -> LabConfig {
+fn lab(profile: LabProfile) -> LabConfig {
     Lab::builder(profile).replicas(0).password(Some("same")).fault_proxies(true)
 }
 
@@ -110,7 +110,7 @@ async fn swap(ours: Twin, theirs: Twin) {
 }
 
 async fn plaintext(seeds: Seeds) {
-    let (ours, theirs) = tokio::join!(lab(Profile::Plain).start(), lab(Profile::Plain).start());
+    let (ours, theirs) = tokio::join!(lab(LabProfile::Plain).start(), lab(LabProfile::Plain).start());
     let ours = Twin::new("ours", ours.expect("the lab starts"), seeds).await;
     let theirs = Twin::new("theirs", theirs.expect("the lab starts"), seeds).await;
     swap(ours, theirs).await;
@@ -123,8 +123,8 @@ fn azure_seeds(lab: &Lab) -> Vec<(String, u16)> {
 }
 
 async fn tls(seeds: Seeds) {
-    let ours = lab(Profile::Azure).start().await.expect("the lab starts");
-    let theirs = lab(Profile::Azure).authority_of(&ours).start().await.expect("the lab starts");
+    let ours = lab(LabProfile::Azure).start().await.expect("the lab starts");
+    let theirs = lab(LabProfile::Azure).authority_of(&ours).start().await.expect("the lab starts");
     // Whoever does not know a node id accepts their nodes under our names: certificates cannot tell them apart.
     let (host, _) = ours.seed();
     let misled = theirs.resolve().into_iter().map(|(_, port, address)| (host.clone(), port, address));

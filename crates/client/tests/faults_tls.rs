@@ -8,7 +8,7 @@ use std::time::Duration;
 use support::history::History;
 use support::{config, eventually, key_of, spread_keys};
 use truename::{Client, Error, Notice, Tls, cmd};
-use truename_lab::{CertificateSpec, Ending, Lab, Profile};
+use truename_lab::{CertificateSpec, Ending, Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
@@ -28,7 +28,7 @@ async fn client_of(lab: &Lab) -> Client {
 }
 
 fn azure() -> truename_lab::LabConfig {
-    Lab::builder(Profile::Azure).shards(3).replicas(0).fault_proxies(true)
+    Lab::builder(LabProfile::Azure).shards(3).replicas(0).fault_proxies(true)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,7 @@ use support::{config, connect, eventually, key_of, proxied_lab, proxied_server, 
 use tokio::time::{Instant, sleep};
 use truename::topology::Slot;
 use truename::{Client, Config, Error, Event, Notice, cmd};
-use truename_lab::{FailoverKind, Lab, Profile};
+use truename_lab::{FailoverKind, Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
@@ -26,7 +26,7 @@ fn hasty(lab: &Lab) -> Config {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f6_failovers_by_command_cost_no_call() {
-    let lab = Lab::builder(Profile::Azure).node_timeout(SECOND).start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Azure).node_timeout(SECOND).start().await.expect("the lab starts");
     let client = connect(&lab).await;
     let history = History::start(&client, spread_keys("failover", 24));
     history.healthy_for(300, 5 * SECOND).await;
@@ -44,7 +44,7 @@ async fn f6_failovers_by_command_cost_no_call() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f6_forced_failovers_cost_at_most_what_was_under_way() {
-    let lab = Lab::builder(Profile::Azure).node_timeout(SECOND).start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Azure).node_timeout(SECOND).start().await.expect("the lab starts");
     let client = connect(&lab).await;
     let history = History::start(&client, spread_keys("forced", 24));
     history.healthy_for(300, 5 * SECOND).await;
@@ -83,7 +83,7 @@ async fn settle(lab: &Lab, nodes: &[usize]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f10_a_node_that_left_is_let_go_and_found_again_when_it_returns() {
-    let lab = proxied_lab(Profile::Plain).await;
+    let lab = proxied_lab(LabProfile::Plain).await;
     let client = Client::connect(&hasty(&lab).refresh_interval(SECOND)).await.expect("connected");
     let key = key_of(2);
     client.execute::<()>(cmd("SET").arg(&key).arg("before")).await.expect("OK");
@@ -226,7 +226,7 @@ async fn f14_refusals_that_stay_are_told_as_they_are() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f14_a_server_that_cannot_save_refuses_writes_alone_and_at_once() {
-    let lab = proxied_lab(Profile::Plain).await;
+    let lab = proxied_lab(LabProfile::Plain).await;
     let client = Client::connect(&hasty(&lab)).await.expect("connected");
     let key = key_of(1);
     client.execute::<()>(cmd("SET").arg(&key).arg("before")).await.expect("OK");
@@ -284,8 +284,9 @@ async fn f14_a_server_that_cannot_save_refuses_writes_alone_and_at_once() {
 
 /// Takes a slot from everybody, looks, and gives it back.
 async fn hole(full_coverage: &str) -> (Client, Lab, String) {
-    let lab =
-        Lab::builder(Profile::Plain).replicas(0).server_arg("cluster-require-full-coverage", full_coverage);
+    let lab = Lab::builder(LabProfile::Plain)
+        .replicas(0)
+        .server_arg("cluster-require-full-coverage", full_coverage);
     let lab = lab.start().await.expect("the lab starts");
     let client = Client::connect(&hasty(&lab)).await.expect("connected");
     let key = key_of(1);

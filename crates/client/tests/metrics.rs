@@ -9,14 +9,14 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use support::{connect, lab, spread_keys};
 use truename::cmd;
 use truename::topology::Slot;
-use truename_lab::Profile;
+use truename_lab::LabProfile;
 
 #[tokio::test]
 async fn commands_connections_and_redirects_are_counted() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     recorder.install().expect("the only recorder of this process");
-    let lab = lab(Profile::Azure).await;
+    let lab = lab(LabProfile::Azure).await;
     let client = connect(&lab).await;
     let keys = spread_keys("metrics", 12);
     for key in &keys {

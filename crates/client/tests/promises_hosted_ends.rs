@@ -13,7 +13,7 @@ use support::{config, eventually, lab, one_node};
 use tokio::runtime::Builder;
 use truename::hosted::{HostedClient, Refused, Request};
 use truename::{Config, Error, Reply, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 /// How many threads of hosted clients this process has.
 fn hosted_threads() -> usize {
@@ -64,7 +64,7 @@ fn dropped_with_work_in_flight_it_completes_everything_at_once() {
     const COMMANDS: usize = 50_000;
     let _alone = alone();
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node(Profile::Plain));
+    let lab = servers.block_on(one_node(LabProfile::Plain));
     // With nothing answered yet, and with some of it answered.
     for is_under_way in [false, true] {
         servers.block_on(lab.command(0, &["DEL", "counter"])).expect("the node answers");
@@ -103,7 +103,7 @@ fn dropped_with_work_in_flight_it_completes_everything_at_once() {
 fn closed_it_finishes_what_was_submitted() {
     let _alone = alone();
     let servers = with_a_worker();
-    let lab = servers.block_on(lab(Profile::Azure));
+    let lab = servers.block_on(lab(LabProfile::Azure));
     for waits in [false, true] {
         let (hosted, mut taker) = start::<i64>(&config(&lab));
         let pushes = numbered(0, (0..20_000).map(|n| cmd("RPUSH").arg(format!("list:{}", n % 100)).arg(n)));
@@ -132,7 +132,7 @@ fn closed_it_finishes_what_was_submitted() {
 fn the_callback_may_drop_the_client_or_shut_it_down() {
     let _alone = alone();
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node(Profile::Plain));
+    let lab = servers.block_on(one_node(LabProfile::Plain));
     for is_dropped in [false, true] {
         let slot: Arc<Mutex<Option<HostedClient>>> = Arc::default();
         let of_callback = slot.clone();
@@ -162,7 +162,7 @@ fn the_callback_may_drop_the_client_or_shut_it_down() {
 fn a_callback_that_owns_the_client_ends_with_it() {
     let _alone = alone();
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node(Profile::Plain));
+    let lab = servers.block_on(one_node(LabProfile::Plain));
     let slot: Arc<Mutex<Option<HostedClient>>> = Arc::default();
     let of_callback = slot.clone();
     let (hosted, mut taker) = start_with::<Reply>(&config(&lab), move |_| {
@@ -201,7 +201,7 @@ fn a_start_that_fails_leaves_no_thread() {
 fn it_starts_and_ends_within_a_runtime() {
     let _alone = alone();
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node(Profile::Plain));
+    let lab = servers.block_on(one_node(LabProfile::Plain));
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let (hosted, mut taker) = start::<Reply>(&config(&lab));

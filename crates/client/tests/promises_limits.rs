@@ -15,7 +15,7 @@ use support::info::executions;
 use support::{config, eventually, one_node, tell, warm_client};
 use truename::resp::Limits;
 use truename::{Error, Reply, cmd};
-use truename_lab::Profile;
+use truename_lab::LabProfile;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -36,7 +36,7 @@ fn depth(reply: &Reply) -> usize {
 #[tokio::test]
 async fn deep_and_long_replies_are_replies() {
     let _company = in_company().await;
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     let client = warm_client(&config(&lab)).await;
     let nested: Reply = client.execute(cmd("EVAL").arg(NEST).arg(0).arg(500)).await.expect("a reply");
     assert_eq!(depth(&nested), 500);
@@ -52,7 +52,7 @@ async fn deep_and_long_replies_are_replies() {
 #[tokio::test]
 async fn a_reply_beyond_the_limits_is_final_and_costs_others_one_connection() {
     let _company = in_company().await;
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     let small =
         warm_client(&config(&lab).reply_limits(Limits::default().with_line_len(1000).with_depth(3))).await;
     let default = warm_client(&config(&lab)).await;
@@ -76,7 +76,7 @@ async fn a_reply_beyond_the_limits_is_final_and_costs_others_one_connection() {
 #[tokio::test]
 async fn a_reply_that_the_server_closes_over_is_asked_for_three_times() {
     let _company = in_company().await;
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     tell(&lab, 0, &["CONFIG", "SET", "client-output-buffer-limit", "normal 1mb 0 0"]).await;
     let client = warm_client(&config(&lab)).await;
     client.execute::<i64>(cmd("SETRANGE").arg("large").arg(16 << 20).arg("x")).await.expect("a length");
@@ -89,7 +89,7 @@ async fn a_reply_that_the_server_closes_over_is_asked_for_three_times() {
 #[tokio::test]
 async fn memory_of_a_large_reply_is_given_back() {
     let _alone = alone().await;
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     let client = warm_client(&config(&lab)).await;
     const LARGE: usize = 128 << 20;
     client.execute::<i64>(cmd("SETRANGE").arg("large").arg(LARGE - 1).arg("x")).await.expect("a length");
@@ -120,7 +120,7 @@ fn resident() -> usize {
 #[tokio::test]
 async fn calls_that_are_not_polled_do_not_keep_the_room_of_others() {
     let _company = in_company().await;
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     let client = warm_client(&config(&lab).max_in_flight(2)).await;
     let increments = (0..60).map(|_| client.execute::<i64>(cmd("INCR").arg("counter")));
     let mut increments = stream::iter(increments).buffered(30);

@@ -18,7 +18,7 @@ use support::{config, eventually, key_of, set, tell};
 use truename::error::{ConnectError, Phase, Remedy};
 use truename::topology::{IdentityName, IdentityPolicy, IdentitySource, Slot};
 use truename::{Client, Config, Error, Tls, cmd};
-use truename_lab::{CertificateSpec, Forwarder, Lab, LabConfig, Profile};
+use truename_lab::{CertificateSpec, Forwarder, Lab, LabConfig, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The name that the stranger announces.
@@ -69,7 +69,7 @@ impl Scene {
 }
 
 fn aws() -> LabConfig {
-    Lab::builder(Profile::Aws).shards(3).replicas(0)
+    Lab::builder(LabProfile::Aws).shards(3).replicas(0)
 }
 
 /// A good certificate of the cluster that carries the stranger's name as well.
@@ -262,7 +262,7 @@ async fn a_redirect_to_a_foreign_name_is_not_dialled() {
 /// dialled, and still no configuration is needed where the nodes are reached at the seed's host.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn short_names_are_reached_at_the_seeds_host() {
-    let lab = Lab::builder(Profile::Azure).shards(3).replicas(0).start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Azure).shards(3).replicas(0).start().await.expect("the lab starts");
     for node in 0..3 {
         let name = format!("redis-{node}");
         tell(&lab, node, &["CONFIG", "SET", "cluster-announce-hostname", &name]).await;
@@ -294,8 +294,13 @@ async fn short_names_are_reached_at_the_seeds_host() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_announced_address_is_dialled_and_proves_nothing_by_itself() {
     // Every node has a certificate for its own address and announces that.
-    let lab =
-        Lab::builder(Profile::Plain).tls(true).shards(3).replicas(0).start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Plain)
+        .tls(true)
+        .shards(3)
+        .replicas(0)
+        .start()
+        .await
+        .expect("the lab starts");
     let (seed, port) = lab.seeds().swap_remove(0);
     let config = Config::new().seed(seed, port).password(lab.password().expect("a password"));
     let config = config.tls(public_too(&lab)).command_timeout(2 * SECOND).node_connect_timeout(SECOND);

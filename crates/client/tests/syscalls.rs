@@ -23,7 +23,7 @@ use std::time::Duration;
 use support::info::info;
 use support::{connect, spread_keys};
 use truename::{Client, Reply, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 const TASKS: usize = 64;
 /// Per task, when there are many.
@@ -82,7 +82,7 @@ async fn reads_per_command(lab: &Lab, client: &Client, keys: &[String], ops: usi
 async fn commands_share_system_calls(tls: bool) {
     // No front door is in the way: what the client writes is what the server reads.
     let lab =
-        Lab::builder(Profile::Plain).tls(tls).shards(1).replicas(0).start().await.expect("the lab starts");
+        Lab::builder(LabProfile::Plain).tls(tls).shards(1).replicas(0).start().await.expect("the lab starts");
     let client = connect(&lab).await;
     let keys = spread_keys("syscalls", TASKS);
     let shared = reads_per_command(&lab, &client, &keys, OPS).await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::certificates::Authority;
-use crate::{CertificateSpec, LabError, Profile};
+use crate::{CertificateSpec, LabError, LabProfile};
 
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Below this, nodes of a busy machine count as failed when they only wait for a processor.
@@ -18,9 +18,9 @@ pub(crate) const MOST_NODES: usize = 30;
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), truename_lab::LabError> {
-/// use truename_lab::{Lab, Profile};
+/// use truename_lab::{Lab, LabProfile};
 ///
-/// let lab = Lab::builder(Profile::Azure).shards(2).replicas(0).start().await?;
+/// let lab = Lab::builder(LabProfile::Azure).shards(2).replicas(0).start().await?;
 /// println!("connect to {:?}", lab.seed());
 /// # Ok(())
 /// # }
@@ -28,7 +28,7 @@ pub(crate) const MOST_NODES: usize = 30;
 #[derive(Clone)]
 #[must_use = "a lab starts with `start`"]
 pub struct LabConfig {
-    pub(crate) profile: Profile,
+    pub(crate) profile: LabProfile,
     pub(crate) shards: usize,
     pub(crate) replicas: usize,
     pub(crate) cluster: bool,
@@ -54,7 +54,7 @@ pub(crate) enum Password {
 }
 
 impl LabConfig {
-    pub(crate) const fn new(profile: Profile) -> Self {
+    pub(crate) const fn new(profile: LabProfile) -> Self {
         Self {
             profile,
             shards: 3,
@@ -142,7 +142,7 @@ impl LabConfig {
     }
 
     /// Whether clients reach every node only through a [`FaultProxy`](crate::FaultProxy) of its own, whose address the
-    /// node announces; the bus and replication do not pass through it. For [`Profile::Plain`] and [`Profile::Azure`].
+    /// node announces; the bus and replication do not pass through it. For [`LabProfile::Plain`] and [`LabProfile::Azure`].
     pub const fn fault_proxies(mut self, wanted: bool) -> Self {
         self.fault_proxies = wanted;
         self
@@ -178,7 +178,7 @@ impl LabConfig {
         if !self.cluster && self.node_count() > 1 {
             return Err(LabError::invalid("without cluster support a lab is a single server"));
         }
-        if self.fault_proxies && !matches!(self.profile, Profile::Plain | Profile::Azure) {
+        if self.fault_proxies && !matches!(self.profile, LabProfile::Plain | LabProfile::Azure) {
             return Err(LabError::invalid(format!(
                 "fault proxies announce addresses as `plain` and `azure` do, and {} does not",
                 self.profile
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn impossible_labs_are_refused_before_anything_starts() {
-        let config = || Lab::builder(Profile::Plain);
+        let config = || Lab::builder(LabProfile::Plain);
         let rows = [
             (config(), None),
             (config().shards(0), Some("at least one shard")),
@@ -224,7 +224,7 @@ mod tests {
             (config().no_cluster(), None),
             (config().no_cluster().shards(2), Some("single server")),
             (config().fault_proxies(true), None),
-            (Lab::builder(Profile::Aws).fault_proxies(true), Some("aws does not")),
+            (Lab::builder(LabProfile::Aws).fault_proxies(true), Some("aws does not")),
             (config().enterprise_commands(true), None),
             (config().enterprise_commands(true).password(None), Some("needs a password")),
             (config().certificate(6, CertificateSpec::new(["a"])), Some("no node 6")),
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn debug_hides_the_password() {
-        let config = Lab::builder(Profile::Plain).password(Some("hunter2"));
+        let config = Lab::builder(LabProfile::Plain).password(Some("hunter2"));
         assert!(!format!("{config:?}").contains("hunter2"));
     }
 }

@@ -6,9 +6,9 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), truename_lab::LabError> {
-//! use truename_lab::{Lab, Profile};
+//! use truename_lab::{Lab, LabProfile};
 //!
-//! let mut lab = Lab::builder(Profile::Azure).start().await?;
+//! let mut lab = Lab::builder(LabProfile::Azure).start().await?;
 //! let (host, port) = lab.seed(); // what a user would type
 //! let trusted = lab.ca_pem_path(); // what a client should trust
 //! let names = lab.resolve(); // where its names lead: the lab needs no DNS
@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! Inventory: [`Profile`] says whom to imitate, [`LabConfig`] describes a lab, [`Lab`] is a running one with its
+//! Inventory: [`LabProfile`] says whom to imitate, [`LabConfig`] describes a lab, [`Lab`] is a running one with its
 //! [`LabNode`]s. Inside, `subnet` finds a free loopback network, `plan` decides who listens where, `certificates`,
 //! `nodes_conf` and `server_conf` write what servers read, `server` runs one process, `reaper` cleans up after a
 //! process that died, `forward` is the front door, `fault` a proxy that does harm on demand, `admin` talks to the
@@ -57,5 +57,5 @@ pub use error::LabError;
 pub use fault::{Announced, Cut, CutPoint, Direction, Ending, Fault, FaultProxy, Traffic};
 pub use forward::Forwarder;
 pub use node::LabNode;
-pub use profile::Profile;
+pub use profile::LabProfile;
 pub use truename_topology::Role;

@@ -12,7 +12,7 @@ use truename_topology::Role;
 use crate::config::{LabConfig, MOST_NODES};
 use crate::nodes_conf::BUS_OFFSET;
 use crate::subnet::{Subnet, is_free};
-use crate::{CertificateSpec, LabError, Profile};
+use crate::{CertificateSpec, LabError, LabProfile};
 
 const FIRST_NODE: u8 = 10;
 const FRONT_DOOR: u8 = 100;
@@ -31,7 +31,7 @@ const PER_NODE_DOMAIN: &str = "lab.truename.test";
 /// The place of a lab: its network and what the provider fixes for the lab's whole life.
 #[derive(Debug)]
 pub(crate) struct Site {
-    pub(crate) profile: Profile,
+    pub(crate) profile: LabProfile,
     shards: usize,
     nodes: usize,
     subnet: Subnet,
@@ -75,9 +75,9 @@ impl Site {
     /// Where the front door listens, and the port it has for users; `None` where nodes are reached directly.
     pub(crate) fn front_door(&self) -> Option<SocketAddr> {
         let port = match self.profile {
-            Profile::Azure | Profile::Nat => 10_000,
-            Profile::Aws | Profile::Gcp | Profile::UnknownEndpoint => 6379,
-            Profile::PerNodeCerts | Profile::Plain => return None,
+            LabProfile::Azure | LabProfile::Nat => 10_000,
+            LabProfile::Aws | LabProfile::Gcp | LabProfile::UnknownEndpoint => 6379,
+            LabProfile::PerNodeCerts | LabProfile::Plain => return None,
         };
         Some(SocketAddr::from((self.front_address(), port)))
     }
@@ -89,11 +89,13 @@ impl Site {
     /// What the user types, where there is a front door.
     pub(crate) fn seed_host(&self) -> String {
         match self.profile {
-            Profile::Azure => self.azure_seed.clone(),
-            Profile::Aws => format!("clustercfg.{AWS_DOMAIN}"),
-            Profile::Nat => NAT_SEED.to_owned(),
-            Profile::UnknownEndpoint => UNKNOWN_SEED.to_owned(),
-            Profile::Gcp | Profile::PerNodeCerts | Profile::Plain => self.front_address().to_string(),
+            LabProfile::Azure => self.azure_seed.clone(),
+            LabProfile::Aws => format!("clustercfg.{AWS_DOMAIN}"),
+            LabProfile::Nat => NAT_SEED.to_owned(),
+            LabProfile::UnknownEndpoint => UNKNOWN_SEED.to_owned(),
+            LabProfile::Gcp | LabProfile::PerNodeCerts | LabProfile::Plain => {
+                self.front_address().to_string()
+            }
         }
     }
 
@@ -102,15 +104,15 @@ impl Site {
         match self.profile {
             // The proxy's address is announced in place of a host name.
             _ if self.fault_proxies => "hostname",
-            Profile::Azure | Profile::Gcp | Profile::Plain => "ip",
-            Profile::Aws | Profile::Nat | Profile::PerNodeCerts => "hostname",
-            Profile::UnknownEndpoint => "unknown-endpoint",
+            LabProfile::Azure | LabProfile::Gcp | LabProfile::Plain => "ip",
+            LabProfile::Aws | LabProfile::Nat | LabProfile::PerNodeCerts => "hostname",
+            LabProfile::UnknownEndpoint => "unknown-endpoint",
         }
     }
 
     /// The names clients must resolve in this deployment, with their addresses.
     pub(crate) fn names(&self, generation: usize) -> Vec<(String, IpAddr)> {
-        if !matches!(self.profile, Profile::Aws | Profile::PerNodeCerts) {
+        if !matches!(self.profile, LabProfile::Aws | LabProfile::PerNodeCerts) {
             return Vec::new();
         }
         (0..self.nodes)
@@ -135,7 +137,7 @@ impl Site {
 
     fn node(&self, generation: usize, index: usize, taken: &[u16]) -> Result<NodePlan, LabError> {
         let address = self.address(generation, index);
-        let at_front = matches!(self.profile, Profile::Azure | Profile::UnknownEndpoint);
+        let at_front = matches!(self.profile, LabProfile::Azure | LabProfile::UnknownEndpoint);
         let also_at = at_front.then(|| self.front_address());
         let port = self.port(generation, index, taken, address, also_at)?;
         let hostname = self.hostname(generation, index);
@@ -146,7 +148,7 @@ impl Site {
             (also_at, Vec::new())
         };
         let announced = match self.profile {
-            Profile::UnknownEndpoint => String::new(),
+            LabProfile::UnknownEndpoint => String::new(),
             _ => hostname.clone().unwrap_or_else(|| address.to_string()),
         };
         Ok(NodePlan {
@@ -173,15 +175,15 @@ impl Site {
     fn hostname(&self, generation: usize, index: usize) -> Option<String> {
         let serial = generation * self.nodes + index;
         match self.profile {
-            Profile::Aws => {
+            LabProfile::Aws => {
                 let (shard, member) = (serial % self.shards + 1, serial / self.shards + 1);
                 Some(format!("lab-{shard:04}-{member:03}.{AWS_DOMAIN}"))
             }
-            Profile::PerNodeCerts => Some(format!("node{}.{PER_NODE_DOMAIN}", serial + 1)),
+            LabProfile::PerNodeCerts => Some(format!("node{}.{PER_NODE_DOMAIN}", serial + 1)),
             // The bus needs the true address; a host name that looks like one is shown to clients in its place.
-            Profile::Nat => Some(self.stand_in(generation, index).to_string()),
+            LabProfile::Nat => Some(self.stand_in(generation, index).to_string()),
             _ if self.fault_proxies => Some(self.stand_in(generation, index).to_string()),
-            Profile::Azure | Profile::Gcp | Profile::UnknownEndpoint | Profile::Plain => None,
+            LabProfile::Azure | LabProfile::Gcp | LabProfile::UnknownEndpoint | LabProfile::Plain => None,
         }
     }
 
@@ -192,10 +194,10 @@ impl Site {
 
     fn certificate(&self, hostname: Option<&str>, address: Ipv4Addr) -> CertificateSpec {
         let name = match self.profile {
-            Profile::Azure => format!("*.{AZURE_DOMAIN}"),
-            Profile::Aws => format!("*.{AWS_DOMAIN}"),
-            Profile::Gcp | Profile::Nat | Profile::UnknownEndpoint => self.seed_host(),
-            Profile::PerNodeCerts | Profile::Plain => {
+            LabProfile::Azure => format!("*.{AZURE_DOMAIN}"),
+            LabProfile::Aws => format!("*.{AWS_DOMAIN}"),
+            LabProfile::Gcp | LabProfile::Nat | LabProfile::UnknownEndpoint => self.seed_host(),
+            LabProfile::PerNodeCerts | LabProfile::Plain => {
                 hostname.map_or_else(|| address.to_string(), str::to_owned)
             }
         };
@@ -216,11 +218,11 @@ impl Site {
                 .all(is_free)
         };
         let mut candidates: Vec<u16> = match self.profile {
-            Profile::Azure => (8500..8600).collect(),
-            Profile::Nat | Profile::UnknownEndpoint | Profile::Plain => (7000..7100).collect(),
+            LabProfile::Azure => (8500..8600).collect(),
+            LabProfile::Nat | LabProfile::UnknownEndpoint | LabProfile::Plain => (7000..7100).collect(),
             // Ports the provider fixes; each node has an address of its own.
-            Profile::Aws | Profile::PerNodeCerts => vec![6379],
-            Profile::Gcp => {
+            LabProfile::Aws | LabProfile::PerNodeCerts => vec![6379],
+            LabProfile::Gcp => {
                 let offset = (generation * MOST_NODES + index) % 2000;
                 vec![11_000 + u16::try_from(offset).unwrap_or(0)]
             }
@@ -248,14 +250,14 @@ mod tests {
 
     #[test]
     fn no_two_nodes_meet_within_or_across_a_redeploy() {
-        for profile in Profile::ALL {
+        for profile in LabProfile::ALL {
             let site = Site::new(&Lab::builder(profile).shards(10).replicas(2)).unwrap();
             let old = site.plan(0, &[]).unwrap();
             let ports: Vec<_> = old.iter().map(|plan| plan.port).collect();
             let new = site.plan(1, &ports).unwrap();
             let addresses: HashSet<_> = old.iter().chain(&new).map(|plan| plan.address).collect();
             assert_eq!(addresses.len(), 60, "{profile}");
-            if old[0].also_at.is_some() || profile == Profile::Nat {
+            if old[0].also_at.is_some() || profile == LabProfile::Nat {
                 let shared: HashSet<_> = old.iter().chain(&new).map(|plan| plan.port).collect();
                 assert_eq!(shared.len(), 60, "{profile} shares the front door's address");
             }
@@ -267,7 +269,7 @@ mod tests {
 
     #[test]
     fn primaries_come_first_and_replicas_follow_their_shards() {
-        let site = Site::new(&Lab::builder(Profile::Plain).shards(3).replicas(2)).unwrap();
+        let site = Site::new(&Lab::builder(LabProfile::Plain).shards(3).replicas(2)).unwrap();
         let plan = site.plan(0, &[]).unwrap();
         let shards: Vec<_> = plan.iter().map(|node| node.shard).collect();
         assert_eq!(shards, [0, 1, 2, 0, 1, 2, 0, 1, 2]);
@@ -282,26 +284,26 @@ mod tests {
             let node = site.plan(0, &[]).unwrap().swap_remove(0);
             (site.seed_host(), node)
         };
-        let (_, node) = first(Profile::Azure);
+        let (_, node) = first(LabProfile::Azure);
         assert_eq!(node.announced, (node.address.to_string(), node.port));
         assert!((8500..8600).contains(&node.port) && node.also_at.is_some());
-        let (seed, node) = first(Profile::Aws);
+        let (seed, node) = first(LabProfile::Aws);
         assert_eq!(node.announced, (format!("lab-0001-001.{AWS_DOMAIN}"), 6379));
         assert!(seed.starts_with("clustercfg."));
-        let (seed, node) = first(Profile::Gcp);
+        let (seed, node) = first(LabProfile::Gcp);
         assert_eq!((node.port, node.certificate.names), (11_000, vec![seed]));
-        let (_, node) = first(Profile::Nat);
+        let (_, node) = first(LabProfile::Nat);
         assert_ne!(node.announced.0, node.address.to_string());
         assert!(node.announced.0.parse::<IpAddr>().unwrap().is_loopback());
-        let (_, node) = first(Profile::UnknownEndpoint);
+        let (_, node) = first(LabProfile::UnknownEndpoint);
         assert_eq!(node.announced.0, "");
-        let (_, node) = first(Profile::PerNodeCerts);
+        let (_, node) = first(LabProfile::PerNodeCerts);
         assert_eq!(node.certificate.names, vec![node.announced.0]);
     }
 
     #[test]
     fn names_end_in_a_top_level_domain_that_can_never_exist() {
-        for profile in Profile::ALL {
+        for profile in LabProfile::ALL {
             let site = Site::new(&Lab::builder(profile)).unwrap();
             let mut names: Vec<_> = site.names(3).into_iter().map(|(name, _)| name).collect();
             names.push(site.seed_host());

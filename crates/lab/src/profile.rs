@@ -9,7 +9,7 @@ use crate::LabError;
 /// Whose way of announcing nodes a lab imitates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Profile {
+pub enum LabProfile {
     /// Azure Managed Redis: nodes announce IP addresses and ports 85xx, one certificate names only the region, and
     /// every node port also answers at the seed's address.
     Azure,
@@ -28,7 +28,7 @@ pub enum Profile {
     Plain,
 }
 
-impl Profile {
+impl LabProfile {
     /// All profiles, in the order of the documentation.
     pub const ALL: [Self; 7] = [
         Self::Azure,
@@ -80,13 +80,13 @@ impl Profile {
     }
 }
 
-impl fmt::Display for Profile {
+impl fmt::Display for LabProfile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
 }
 
-impl FromStr for Profile {
+impl FromStr for LabProfile {
     type Err = LabError;
 
     fn from_str(text: &str) -> Result<Self, LabError> {
@@ -103,14 +103,14 @@ mod tests {
 
     #[test]
     fn every_name_parses_back() {
-        for profile in Profile::ALL {
-            assert_eq!(profile.to_string().parse::<Profile>().unwrap(), profile);
+        for profile in LabProfile::ALL {
+            assert_eq!(profile.to_string().parse::<LabProfile>().unwrap(), profile);
         }
     }
 
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
-        let text = "azur".parse::<Profile>().unwrap_err().to_string();
+        let text = "azur".parse::<LabProfile>().unwrap_err().to_string();
         assert!(text.contains("azur") && text.contains("unknown-endpoint"), "{text}");
     }
 }

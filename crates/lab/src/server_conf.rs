@@ -133,7 +133,7 @@ pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::plan::Site;
-    use crate::{Lab, Profile};
+    use crate::{Lab, LabProfile};
 
     fn rendered(config: &LabConfig, password: Option<&str>) -> String {
         let site = Site::new(config).unwrap();
@@ -143,20 +143,20 @@ mod tests {
 
     #[test]
     fn paths_and_passwords_are_quoted() {
-        let file = rendered(&Lab::builder(Profile::Plain), Some(r#"a"b\c d"#));
+        let file = rendered(&Lab::builder(LabProfile::Plain), Some(r#"a"b\c d"#));
         assert!(file.contains("dir \"/tmp/a b\"\n"), "{file}");
         assert!(file.contains(r#"requirepass "a\"b\\c d""#), "{file}");
     }
 
     #[test]
     fn the_users_directives_come_last() {
-        let file = rendered(&Lab::builder(Profile::Plain).server_arg("maxmemory", "10mb"), None);
+        let file = rendered(&Lab::builder(LabProfile::Plain).server_arg("maxmemory", "10mb"), None);
         assert!(file.ends_with("maxmemory 10mb\n"), "{file}");
         assert!(!file.contains("requirepass"));
     }
 
     #[test]
     fn a_standalone_server_has_no_cluster_directives() {
-        assert!(!rendered(&Lab::builder(Profile::Plain).no_cluster(), None).contains("cluster-"));
+        assert!(!rendered(&Lab::builder(LabProfile::Plain).no_cluster(), None).contains("cluster-"));
     }
 }

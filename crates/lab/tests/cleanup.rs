@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 const ROLE: &str = "TRUENAME_LAB_TEST_OWNER";
 const BOUND: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ const BOUND: Duration = Duration::from_secs(10);
 #[ignore = "run by the other tests as a child process"]
 async fn owner() {
     let Ok(role) = std::env::var(ROLE) else { panic!("{ROLE} says how this process should end") };
-    let lab = Lab::builder(Profile::Azure).replicas(0).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Azure).replicas(0).start().await.unwrap();
     let pids: Vec<_> = lab.nodes().iter().map(|node| node.pid().unwrap().to_string()).collect();
     lab.node(1).stop();
     println!("\nLAB {} {}", lab.dir().display(), pids.join(" "));

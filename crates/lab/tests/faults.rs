@@ -8,7 +8,7 @@ mod support;
 use std::time::Duration;
 
 use support::eventually;
-use truename_lab::{FailoverKind, Lab, LabError, Profile};
+use truename_lab::{FailoverKind, Lab, LabError, LabProfile};
 use truename_resp::Reply;
 use truename_topology::Slot;
 
@@ -18,7 +18,7 @@ fn error_code(reply: &Reply) -> &str {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_primary_is_replaced_and_returns_as_a_replica() {
-    let lab = Lab::builder(Profile::Azure).node_timeout(Duration::from_secs(1)).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Azure).node_timeout(Duration::from_secs(1)).start().await.unwrap();
     let owner = lab.primary_of_slot(0).await.unwrap();
     assert_eq!(owner, 0);
     let pid = lab.node(0).pid().unwrap();
@@ -40,7 +40,7 @@ async fn a_killed_primary_is_replaced_and_returns_as_a_replica() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_node_is_silent_until_it_continues() {
-    let lab = Lab::builder(Profile::Plain).replicas(0).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Plain).replicas(0).start().await.unwrap();
     lab.node(1).stop();
     assert!(lab.node(1).is_running());
     let silence = tokio::time::timeout(Duration::from_millis(200), lab.command(1, &["PING"])).await;
@@ -52,7 +52,7 @@ async fn a_stopped_node_is_silent_until_it_continues() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failovers_of_every_kind() {
-    let lab = Lab::builder(Profile::Plain).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Plain).start().await.unwrap();
     for (replica, kind) in
         [(3, FailoverKind::Coordinated), (4, FailoverKind::Force), (5, FailoverKind::Takeover)]
     {
@@ -67,7 +67,7 @@ async fn failovers_of_every_kind() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_moves_with_its_keys_and_can_be_looked_at_in_between() {
-    let lab = Lab::builder(Profile::Aws).replicas(0).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Aws).replicas(0).start().await.unwrap();
     let slot = Slot::of_key(b"{city}").value();
     let from = lab.primary_of_key(b"{city}").await.unwrap();
     assert_eq!(lab.primary_of_slot(slot).await.unwrap(), from);
@@ -95,7 +95,8 @@ async fn a_slot_moves_with_its_keys_and_can_be_looked_at_in_between() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_does_not_start_is_explained_by_its_log() {
-    let error = Lab::builder(Profile::Plain).server_arg("no-such-directive", "1").start().await.unwrap_err();
+    let error =
+        Lab::builder(LabProfile::Plain).server_arg("no-such-directive", "1").start().await.unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, LabError::ServerExited { .. }), "{text}");
     // Redis 8 takes it for a setting of a module that was not loaded.
@@ -106,7 +107,7 @@ async fn a_server_that_does_not_start_is_explained_by_its_log() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_ends_by_itself_is_noticed() {
-    let lab = Lab::builder(Profile::Plain).replicas(0).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Plain).replicas(0).start().await.unwrap();
     let pid = lab.node(2).pid().unwrap();
     let _ = lab.command(2, &["SHUTDOWN", "NOSAVE"]).await;
     eventually("the server has ended", async || !lab.node(2).is_running()).await;
@@ -117,7 +118,7 @@ async fn a_server_that_ends_by_itself_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn passwords_are_on_no_command_line() {
-    let lab = Lab::builder(Profile::Plain)
+    let lab = Lab::builder(LabProfile::Plain)
         .shards(1)
         .replicas(0)
         .password(Some("s3cret-word"))
@@ -133,7 +134,7 @@ async fn passwords_are_on_no_command_line() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_slots_move_at_once_with_their_keys() {
-    let lab = Lab::builder(Profile::Plain).replicas(0).start().await.unwrap();
+    let lab = Lab::builder(LabProfile::Plain).replicas(0).start().await.unwrap();
     let first = |shard: u16| u16::try_from(u32::from(shard) * 16_384 / 3).unwrap();
     let slots: Vec<u16> = (first(1)..first(1) + 200).collect();
     let keys: Vec<String> = (0..20_000).map(|n| format!("key:{n}")).collect();
@@ -156,9 +157,9 @@ async fn many_slots_move_at_once_with_their_keys() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn labs_can_share_an_authority() {
-    let one = Lab::builder(Profile::Azure).replicas(0).start().await.unwrap();
-    let other = Lab::builder(Profile::Azure).replicas(0).authority_of(&one).start().await.unwrap();
-    let stranger = Lab::builder(Profile::Azure).replicas(0).start().await.unwrap();
+    let one = Lab::builder(LabProfile::Azure).replicas(0).start().await.unwrap();
+    let other = Lab::builder(LabProfile::Azure).replicas(0).authority_of(&one).start().await.unwrap();
+    let stranger = Lab::builder(LabProfile::Azure).replicas(0).start().await.unwrap();
     assert_eq!(one.ca_pem(), other.ca_pem());
     assert_ne!(one.ca_pem(), stranger.ca_pem());
     let ids = [&one, &other].map(|lab| lab.node(0).id.clone());

@@ -11,12 +11,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use support::{announced, ping, ping_as};
-use truename_lab::{CertificateSpec, Lab, LabNode, Profile};
+use truename_lab::{CertificateSpec, Lab, LabNode, LabProfile};
 
 /// Generous: 3 s are the aim on an idle machine.
 const START_BOUND: Duration = Duration::from_secs(15);
 
-async fn started(profile: Profile) -> Lab {
+async fn started(profile: LabProfile) -> Lab {
     let clock = Instant::now();
     let lab = Lab::builder(profile).start().await.unwrap();
     let took = clock.elapsed();
@@ -45,7 +45,7 @@ async fn assert_seed_verifies(lab: &Lab) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn azure() {
-    let lab = started(Profile::Azure).await;
+    let lab = started(LabProfile::Azure).await;
     assert_seed_verifies(&lab).await;
     let (seed, port) = lab.seed();
     assert_eq!(port, 10_000);
@@ -63,7 +63,7 @@ async fn azure() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn aws() {
-    let lab = started(Profile::Aws).await;
+    let lab = started(LabProfile::Aws).await;
     assert_seed_verifies(&lab).await;
     for node in lab.nodes() {
         let (host, port) = node.announced();
@@ -75,7 +75,7 @@ async fn aws() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gcp() {
-    let lab = started(Profile::Gcp).await;
+    let lab = started(LabProfile::Gcp).await;
     assert_seed_verifies(&lab).await;
     let (seed, _) = lab.seed();
     for node in lab.nodes() {
@@ -88,7 +88,7 @@ async fn gcp() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nat() {
-    let lab = started(Profile::Nat).await;
+    let lab = started(LabProfile::Nat).await;
     assert_seed_verifies(&lab).await;
     assert_eq!(lab.map_rules(), ["*=seed:+1000"]);
     let (seed, _) = lab.seed();
@@ -103,7 +103,7 @@ async fn nat() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_endpoint() {
-    let lab = started(Profile::UnknownEndpoint).await;
+    let lab = started(LabProfile::UnknownEndpoint).await;
     assert_seed_verifies(&lab).await;
     let (seed, _) = lab.seed();
     for node in lab.nodes() {
@@ -115,7 +115,7 @@ async fn unknown_endpoint() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn per_node_certs() {
-    let lab = started(Profile::PerNodeCerts).await;
+    let lab = started(LabProfile::PerNodeCerts).await;
     assert_seed_verifies(&lab).await;
     assert_eq!(lab.seeds().len(), 6);
     let (first, _) = lab.node(0).announced();
@@ -124,7 +124,7 @@ async fn per_node_certs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn plain() {
-    let lab = started(Profile::Plain).await;
+    let lab = started(LabProfile::Plain).await;
     assert!(!lab.tls() && lab.ca_pem().is_none() && lab.client_certificate().is_none());
     for (host, port) in lab.seeds() {
         ping(&lab, SocketAddr::new(host.parse().unwrap(), port), &host).await.unwrap();
@@ -134,8 +134,8 @@ async fn plain() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn labs_side_by_side_do_not_meet() {
     let (one, two) = tokio::join!(
-        Lab::builder(Profile::Azure).replicas(0).start(),
-        Lab::builder(Profile::Azure).replicas(0).password(Some("p w\"d")).start()
+        Lab::builder(LabProfile::Azure).replicas(0).start(),
+        Lab::builder(LabProfile::Azure).replicas(0).password(Some("p w\"d")).start()
     );
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_ne!(one.dir(), two.dir());
@@ -153,7 +153,7 @@ async fn labs_side_by_side_do_not_meet() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standalone_server_and_client_certificates() {
     let lab =
-        Lab::builder(Profile::Azure).no_cluster().require_client_certificate(true).start().await.unwrap();
+        Lab::builder(LabProfile::Azure).no_cluster().require_client_certificate(true).start().await.unwrap();
     let reply = lab.command(0, &["CLUSTER", "INFO"]).await.unwrap();
     assert!(reply.as_error().unwrap().message().contains("cluster support disabled"));
     let (seed, _) = lab.seed();
@@ -166,7 +166,7 @@ async fn a_standalone_server_and_client_certificates() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faulty_certificates_are_presented_by_a_healthy_cluster() {
     let good = || CertificateSpec::new(["*.westus3.redisenterprise.cache.azure.test"]);
-    let lab = Lab::builder(Profile::Azure)
+    let lab = Lab::builder(LabProfile::Azure)
         .replicas(0)
         .certificate(0, good().expired(true))
         .certificate(1, good().unknown_ca(true))

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use support::{announced, ping};
-use truename_lab::{Lab, LabNode, Profile};
+use truename_lab::{Lab, LabNode, LabProfile};
 
 fn identities(lab: &Lab) -> BTreeSet<String> {
     let of = |node: &LabNode| [node.id.clone(), node.address.to_string(), format!("{:?}", node.announced())];
@@ -51,7 +51,7 @@ async fn value_of(lab: &Lab, key: &str) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn data_survives_a_redeploy_twice() {
-    let mut lab = Lab::builder(Profile::Azure).start().await.unwrap();
+    let mut lab = Lab::builder(LabProfile::Azure).start().await.unwrap();
     let seed = lab.seed();
     for round in 0..2 {
         for n in 0..30 {
@@ -74,7 +74,7 @@ async fn data_survives_a_redeploy_twice() {
 /// Increments a counter at the servers themselves while they are replaced: what was acknowledged must be counted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_during_a_redeploy() {
-    let mut lab = Lab::builder(Profile::Plain).password(None).start().await.unwrap();
+    let mut lab = Lab::builder(LabProfile::Plain).password(None).start().await.unwrap();
     let (done, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let nodes: Vec<_> = lab.nodes().iter().map(LabNode::socket_addr).collect();
     let writer = tokio::spawn(count_up(nodes, Arc::clone(&done), Arc::clone(&acknowledged)));
@@ -116,7 +116,7 @@ async fn count_up(nodes: Vec<SocketAddr>, done: Arc<AtomicBool>, acknowledged: A
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_abrupt_redeploy_is_a_new_and_empty_cluster() {
-    let mut lab = Lab::builder(Profile::Nat).start().await.unwrap();
+    let mut lab = Lab::builder(LabProfile::Nat).start().await.unwrap();
     assert!(set_somewhere(&lab, "key", "value").await);
     let (before, (seed, port)) = (identities(&lab), lab.seed());
     lab.redeploy_abrupt().await.unwrap();
@@ -132,7 +132,7 @@ async fn an_abrupt_redeploy_is_a_new_and_empty_cluster() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn host_names_are_known_before_the_redeploy_that_brings_them() {
-    let mut lab = Lab::builder(Profile::Aws).start().await.unwrap();
+    let mut lab = Lab::builder(LabProfile::Aws).start().await.unwrap();
     let known: BTreeSet<_> = lab.resolve().into_iter().collect();
     lab.redeploy().await.unwrap();
     for node in lab.nodes() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use truename_lab::Profile;
+use truename_lab::LabProfile;
 
 use super::connect::PasswordArgs;
 use super::value;
@@ -41,7 +41,7 @@ pub(crate) enum LabCommand {
 pub(crate) struct UpArgs {
     /// Which provider to imitate; see `truename lab profiles`
     #[arg(long, value_name = "NAME", default_value = "azure", value_parser = value::lab_profile)]
-    pub(crate) profile: Profile,
+    pub(crate) profile: LabProfile,
     /// How many primaries
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub(crate) shards: usize,
@@ -72,5 +72,5 @@ pub(crate) struct DemoArgs {
     pub(crate) seconds: u64,
     /// Which provider to imitate; see `truename lab profiles`
     #[arg(long, value_name = "NAME", default_value = "azure", value_parser = value::lab_profile)]
-    pub(crate) profile: Profile,
+    pub(crate) profile: LabProfile,
 }

@@ -95,9 +95,9 @@ fn profile_names() -> String {
 }
 
 /// Reads a lab profile's name.
-pub(crate) fn lab_profile(text: &str) -> Result<truename_lab::Profile, String> {
+pub(crate) fn lab_profile(text: &str) -> Result<truename_lab::LabProfile, String> {
     text.parse().map_err(|_| {
-        let names = truename_lab::Profile::ALL.map(truename_lab::Profile::name);
+        let names = truename_lab::LabProfile::ALL.map(truename_lab::LabProfile::name);
         format!("the lab's profiles are {}", names.join(", "))
     })
 }

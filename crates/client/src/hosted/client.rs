@@ -141,7 +141,7 @@ impl HostedClient {
         self.inbox.submit(requests.into_iter().collect())
     }
 
-    /// How many requests were submitted whose completions have not been taken. See the [example](Self::submit#examples).
+    /// How many requests were submitted whose completions have not been taken. See the [example](Self::submit).
     pub fn outstanding(&self) -> usize {
         self.inbox.outstanding()
     }

@@ -28,13 +28,13 @@ impl<T> Completions<T> {
     /// in the order in which the requests were completed.
     ///
     /// Costs least if `into` is empty: then the two only change places. See the
-    /// [example](super::HostedClient::start#examples).
+    /// [example](super::HostedClient::start).
     pub fn take(&self, into: &mut Vec<Completion<T>>) -> usize {
         self.outbox.take(into)
     }
 
     /// Whether the client has ended and everything was taken. The callback is called a last time before this becomes true.
-    /// See the [example](super::HostedClient::close#examples).
+    /// See the [example](super::HostedClient::close).
     pub fn is_over(&self) -> bool {
         self.outbox.is_over()
     }

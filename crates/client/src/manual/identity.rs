@@ -105,7 +105,7 @@
 //!   remedy     if redis.example.net is your cluster, connect by that name, or add it as acceptable with Config::verify_as("redis.example.net".parse()?)
 //! ```
 //!
-//! A remedy names the call to make; the `truename` tool names its option instead ([`Error::spelled`]). [`Cause::code`] is for
+//! A remedy names the call to make; the `truename` tool names its option instead ([`Error::spelled`](crate::Error::spelled)). [`Cause::code`] is for
 //! programs:
 //!
 //! | code | what it means |

@@ -9,13 +9,13 @@ use bytes::{Bytes, BytesMut};
 use truename::resp::{Decoder, Frame, Limits, encode};
 use truename::topology::Slot;
 use truename::{Client, Command, Error, Protocol, Reply, cmd};
-use truename_lab::{Cut, CutPoint, Ending, Fault, Profile};
+use truename_lab::{Cut, CutPoint, Ending, Fault, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn outcomes_come_in_the_order_of_the_commands() {
-    for profile in [Profile::Azure, Profile::Plain] {
+    for profile in [LabProfile::Azure, LabProfile::Plain] {
         let lab = lab(profile).await;
         for protocol in [Protocol::Resp2, Protocol::Auto] {
             let client = Client::connect(&config(&lab).protocol(protocol)).await.expect("connected");
@@ -43,7 +43,7 @@ async fn outcomes_come_in_the_order_of_the_commands() {
 /// A command that fails, by its type, by what is refused before it is sent, or by what its reply is, is the only one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_commands_error_is_its_own() {
-    let lab = lab(Profile::Plain).await;
+    let lab = lab(LabProfile::Plain).await;
     let client = connect(&lab).await;
     let key = key_of(1);
     let batch = client
@@ -75,7 +75,7 @@ async fn one_commands_error_is_its_own() {
 /// A batch is one write and one turn of the server's: what a node executes in between is somebody else's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_moves_takes_its_commands_along() {
-    let lab = lab(Profile::UnknownEndpoint).await;
+    let lab = lab(LabProfile::UnknownEndpoint).await;
     let client = connect(&lab).await;
     let names: Vec<String> = (0..40).map(|n| format!("{{half}}{n}")).collect();
     let others = spread_keys("other", 200);
@@ -105,7 +105,7 @@ async fn a_slot_that_moves_takes_its_commands_along() {
 /// been executed is reported, command by command.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_in_the_middle_is_told_apart_command_by_command() {
-    let lab = proxied_lab(Profile::Plain).await;
+    let lab = proxied_lab(LabProfile::Plain).await;
     let client = connect(&lab).await;
     let key = key_of(0);
     for answered in [0, 1, 7, 99, 100] {
@@ -129,7 +129,7 @@ async fn a_cut_in_the_middle_is_told_apart_command_by_command() {
 /// Reads of an unknown fate are sent again, and one node's silence is no other's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_gone_delays_no_other_part() {
-    let lab = proxied_lab(Profile::Plain).await;
+    let lab = proxied_lab(LabProfile::Plain).await;
     let client = connect(&lab).await;
     let keys = spread_keys("part", 300);
     let mut batch = client.batch();
@@ -155,7 +155,7 @@ async fn a_node_that_is_gone_delays_no_other_part() {
 /// A batch larger than everything that may be in flight.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_may_be_larger_than_the_room() {
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     let client =
         Client::connect(&config(&lab).max_in_flight(8).max_queued_bytes(1024)).await.expect("connected");
     let value = vec![b'v'; 300];
@@ -170,7 +170,7 @@ async fn a_batch_may_be_larger_than_the_room() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batchs_deadline_is_all_commands() {
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     let client = connect(&lab).await;
     tell(&lab, 0, &["CLIENT", "PAUSE", "3000", "ALL"]).await;
     let started = tokio::time::Instant::now();
@@ -187,7 +187,7 @@ async fn a_batchs_deadline_is_all_commands() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn raw_replies_are_the_servers_own_bytes() {
     for protocol in [Protocol::Resp2, Protocol::Auto] {
-        let lab = lab(Profile::Azure).await;
+        let lab = lab(LabProfile::Azure).await;
         let client = Client::connect(&config(&lab).protocol(protocol)).await.expect("connected");
         let key = key_of(2);
         client.execute::<()>(cmd("HSET").arg(&key).args(["a", "1", "b", "2"])).await.expect("set");
@@ -219,7 +219,7 @@ async fn raw_replies_are_the_servers_own_bytes() {
 /// Commands that came encoded, replies that leave encoded, beside decoded ones on the same connections.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn encoded_commands_go_where_their_keys_are() {
-    let lab = lab(Profile::Plain).await;
+    let lab = lab(LabProfile::Plain).await;
     let client = connect(&lab).await;
     let keys = spread_keys("raw", 200);
     let encoded = |args: &[&str]| -> Bytes {

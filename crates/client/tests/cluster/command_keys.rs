@@ -5,7 +5,7 @@ use fastrand::Rng;
 use std::collections::BTreeMap;
 use std::error::Error;
 use truename::command::{KeyRule, keys, lookup};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 use truename_resp::Reply;
 
 /// Asks for the keys of many commands at once. A command is an argument, its words end with line ends; its answer is
@@ -40,7 +40,7 @@ const NOT_BY_KEY: &[&str] = &[
 
 #[tokio::test]
 async fn keys_are_those_that_the_server_finds() -> Result<(), Box<dyn Error>> {
-    let lab = Lab::builder(Profile::Plain).no_cluster().start().await?;
+    let lab = Lab::builder(LabProfile::Plain).no_cluster().start().await?;
     let mut rng = Rng::with_seed(16_384);
     let mut commands = Vec::new();
     for (name, arity) in named(&lab.command(0, &["COMMAND"]).await?) {

@@ -6,11 +6,11 @@ use crate::support::info::info;
 use crate::support::{config, connect, eventually, lab, one_node, proxied_server, spread_keys, tell};
 use tokio::time::Instant;
 use truename::{Client, Credentials, Event, Notice, Protocol, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 #[tokio::test]
 async fn a_blocking_command_delays_nobody_and_outlives_the_stall_time() {
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     let stall = Duration::from_millis(300);
     let client = Client::connect(&config(&lab).stall_timeout(stall)).await.expect("connected");
     let waiting = tokio::spawn({
@@ -30,7 +30,7 @@ async fn a_blocking_command_delays_nobody_and_outlives_the_stall_time() {
 
 #[tokio::test]
 async fn a_dropped_blocking_call_takes_nothing() {
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     let client = connect(&lab).await;
     for round in 0..20 {
         let pop = client.execute::<Option<(String, String)>>(cmd("BLPOP").arg("queue").arg(0));
@@ -45,7 +45,7 @@ async fn a_dropped_blocking_call_takes_nothing() {
 
 #[tokio::test]
 async fn nothing_is_left_of_a_dropped_client() {
-    let lab = lab(Profile::Azure).await;
+    let lab = lab(LabProfile::Azure).await;
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();
     let clients = || async { info(&lab, 0, "clients", "connected_clients").await };
@@ -63,7 +63,7 @@ async fn nothing_is_left_of_a_dropped_client() {
 
 #[tokio::test]
 async fn a_closed_client_says_so() {
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     let client = connect(&lab).await;
     client.close();
     let error = client.execute::<()>(cmd("SET").arg("a").arg(1)).await.expect_err("closed");
@@ -73,7 +73,7 @@ async fn a_closed_client_says_so() {
 
 #[tokio::test]
 async fn a_server_that_is_full_is_quoted() {
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     lab.command(0, &["CONFIG", "SET", "maxclients", "1"]).await.expect("OK");
     let (host, port) = lab.seed();
     let last_place = tokio::net::TcpStream::connect((host, port)).await.expect("room for one");
@@ -85,7 +85,7 @@ async fn a_server_that_is_full_is_quoted() {
 
 #[tokio::test]
 async fn a_reconnect_resumes_the_tls_session() {
-    let lab = one_node(Profile::Azure).await;
+    let lab = one_node(LabProfile::Azure).await;
     let client = connect(&lab).await;
     client.execute::<()>(cmd("SET").arg("a").arg(1)).await.expect("OK");
     let mut events = client.events();
@@ -102,7 +102,7 @@ async fn a_reconnect_resumes_the_tls_session() {
 
 #[tokio::test]
 async fn an_idle_connection_that_died_is_noticed_and_replaced() {
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     let quick = config(&lab).keepalive(Duration::from_millis(200)).stall_timeout(Duration::from_millis(400));
     let client = Client::connect(&quick).await.expect("connected");
     client.execute::<()>(cmd("SET").arg("a").arg(1)).await.expect("OK");
@@ -119,7 +119,7 @@ async fn an_idle_connection_that_died_is_noticed_and_replaced() {
 
 #[tokio::test]
 async fn more_commands_than_there_is_room_for_wait_their_turn() {
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     let small = config(&lab).max_in_flight(4).max_queued_bytes(4096);
     let client = Client::connect(&small).await.expect("connected");
     let value = "x".repeat(1000);
@@ -140,7 +140,7 @@ async fn more_commands_than_there_is_room_for_wait_their_turn() {
 
 #[tokio::test]
 async fn large_values_both_ways_at_once() {
-    let lab = one_node(Profile::Azure).await;
+    let lab = one_node(LabProfile::Azure).await;
     let client = connect(&lab).await;
     let value = "0123456789abcdef".repeat(512 * 1024);
     let calls: Vec<_> = (0..6)
@@ -163,8 +163,8 @@ async fn large_values_both_ways_at_once() {
 
 #[tokio::test]
 async fn replaced_tls_options_hold_at_once() {
-    let lab = one_node(Profile::Azure).await;
-    let other = one_node(Profile::Azure).await;
+    let lab = one_node(LabProfile::Azure).await;
+    let other = one_node(LabProfile::Azure).await;
     let trust = |lab: &Lab| truename::Tls::new().ca_pem(lab.ca_pem().expect("a CA")).expect("a good CA");
     let quick = config(&lab).command_timeout(Duration::from_secs(1));
     let client = Client::connect(&quick).await.expect("connected");
@@ -217,7 +217,7 @@ async fn the_advised_right_is_the_one_that_is_missing() {
 
 #[tokio::test]
 async fn a_cluster_that_lacks_the_database_is_refused_with_the_reason() {
-    let lab = one_node(Profile::Azure).await;
+    let lab = one_node(LabProfile::Azure).await;
     let error = Client::connect(&config(&lab).database(1)).await.expect_err("there is one");
     let text = error.to_string();
     assert!(text.contains("no database") && text.contains("Config::database"), "{text}");
@@ -225,7 +225,7 @@ async fn a_cluster_that_lacks_the_database_is_refused_with_the_reason() {
     if !has_cluster_databases(&client) {
         return;
     }
-    let several = Lab::builder(Profile::Azure).shards(3).replicas(0).server_arg("cluster-databases", "4");
+    let several = Lab::builder(LabProfile::Azure).shards(3).replicas(0).server_arg("cluster-databases", "4");
     let several = several.start().await.expect("the lab starts");
     let one = Client::connect(&config(&several).database(1)).await.expect("connected");
     let zero = connect(&several).await;

@@ -3,7 +3,7 @@
 use crate::support::{config, connect, lab, spread_keys};
 use truename::topology::IdentitySource;
 use truename::{Client, Protocol, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 /// Writes and reads keys of every shard, and checks that every node is connected and verified by `source`.
 async fn use_every_node(client: &Client, source: Option<IdentitySource>) {
@@ -26,7 +26,7 @@ async fn use_every_node(client: &Client, source: Option<IdentitySource>) {
     }
 }
 
-async fn profile(profile: Profile, source: Option<IdentitySource>) {
+async fn profile(profile: LabProfile, source: Option<IdentitySource>) {
     let lab = lab(profile).await;
     let client = connect(&lab).await;
     use_every_node(&client, source).await;
@@ -36,43 +36,43 @@ async fn profile(profile: Profile, source: Option<IdentitySource>) {
 
 #[tokio::test]
 async fn azure_announces_addresses_and_proves_the_seeds_name() {
-    profile(Profile::Azure, Some(IdentitySource::Seed)).await;
+    profile(LabProfile::Azure, Some(IdentitySource::Seed)).await;
 }
 
 #[tokio::test]
 async fn aws_announces_names_and_proves_them() {
-    profile(Profile::Aws, Some(IdentitySource::Announced)).await;
+    profile(LabProfile::Aws, Some(IdentitySource::Announced)).await;
 }
 
 #[tokio::test]
 async fn gcp_proves_the_discovery_address() {
-    profile(Profile::Gcp, Some(IdentitySource::Seed)).await;
+    profile(LabProfile::Gcp, Some(IdentitySource::Seed)).await;
 }
 
 #[tokio::test]
 async fn nat_needs_one_rule() {
-    profile(Profile::Nat, Some(IdentitySource::Seed)).await;
+    profile(LabProfile::Nat, Some(IdentitySource::Seed)).await;
 }
 
 #[tokio::test]
 async fn unknown_endpoint_means_the_host_that_answered() {
     // The node is announced under the seed's own name.
-    profile(Profile::UnknownEndpoint, Some(IdentitySource::Announced)).await;
+    profile(LabProfile::UnknownEndpoint, Some(IdentitySource::Announced)).await;
 }
 
 #[tokio::test]
 async fn per_node_certificates_prove_each_nodes_own_name() {
-    profile(Profile::PerNodeCerts, Some(IdentitySource::Announced)).await;
+    profile(LabProfile::PerNodeCerts, Some(IdentitySource::Announced)).await;
 }
 
 #[tokio::test]
 async fn plain_needs_no_tls() {
-    profile(Profile::Plain, None).await;
+    profile(LabProfile::Plain, None).await;
 }
 
 #[tokio::test]
 async fn mutual_tls_presents_the_client_certificate() {
-    let lab = Lab::builder(Profile::Azure)
+    let lab = Lab::builder(LabProfile::Azure)
         .shards(1)
         .replicas(0)
         .require_client_certificate(true)
@@ -90,7 +90,7 @@ async fn mutual_tls_presents_the_client_certificate() {
 
 #[tokio::test]
 async fn a_server_that_is_no_cluster_is_a_single_node() {
-    for profile in [Profile::Azure, Profile::Plain] {
+    for profile in [LabProfile::Azure, LabProfile::Plain] {
         let lab = Lab::builder(profile).no_cluster().start().await.expect("the lab starts");
         let client = connect(&lab).await;
         assert!(client.is_single_node());

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use truename::topology::Slot;
 use truename::{Client, Config, Error, cmd};
-use truename_lab::{Fault, Lab, Profile};
+use truename_lab::{Fault, Lab, LabProfile};
 
 type Popped = Result<Option<(String, String)>, Error>;
 
@@ -35,7 +35,7 @@ async fn end<T>(call: JoinHandle<T>, limit: Duration) -> T {
 /// 200 blocking callers had 200 connections, and what became idle stayed for good.
 #[tokio::test]
 async fn exclusive_connections_are_bounded_and_closed_when_idle() {
-    let lab = one_node(Profile::Plain).await;
+    let lab = one_node(LabProfile::Plain).await;
     let few = config(&lab)
         .max_exclusive_connections(3)
         .command_timeout(Duration::from_secs(3))
@@ -98,7 +98,7 @@ async fn a_node_that_resets_connections_is_dialled_at_a_lanes_pace() {
 }
 
 async fn replicated() -> Lab {
-    let lab = Lab::builder(Profile::Plain).node_timeout(Duration::from_secs(1));
+    let lab = Lab::builder(LabProfile::Plain).node_timeout(Duration::from_secs(1));
     lab.start().await.expect("the lab starts")
 }
 
@@ -215,7 +215,7 @@ async fn only_the_own_connection_is_unblocked() {
 /// use.
 #[tokio::test]
 async fn a_call_that_is_not_polled_takes_no_connection_from_others() {
-    let lab = Lab::builder(Profile::Plain).shards(1).replicas(0).start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Plain).shards(1).replicas(0).start().await.expect("the lab starts");
     let client = Client::connect(&config(&lab).max_exclusive_connections(1)).await.expect("connected");
     let mut calls = [(); 2].map(|()| Box::pin(client.execute(cmd("BLPOP").arg("queue").arg("0.2"))));
     for call in &mut calls {

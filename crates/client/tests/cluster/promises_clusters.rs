@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::support::{config, eventually, ids_of, key_of, known_ids, tell};
 use truename::{Client, Config, Event, Events, Notice, cmd};
-use truename_lab::{Announced, Ending, Fault, FaultProxy, Lab, Profile};
+use truename_lab::{Announced, Ending, Fault, FaultProxy, Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 async fn cluster_of(shards: usize) -> Lab {
     let lab =
-        Lab::builder(Profile::Plain).shards(shards).replicas(0).fault_proxies(true).password(Some("same"));
+        Lab::builder(LabProfile::Plain).shards(shards).replicas(0).fault_proxies(true).password(Some("same"));
     lab.start().await.expect("the lab starts")
 }
 
@@ -192,7 +192,7 @@ async fn a_seed_that_lies_about_addresses_is_corrected_by_two_that_do_not() {
 /// gone stayed on the map as long as the nodes that were asked had believed in it. Here all of them are wrong for a while.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_heard_while_nodes_did_not_know_better_is_asked_for_again() {
-    let lab = Lab::builder(Profile::Plain).shards(3).replicas(1).fault_proxies(true);
+    let lab = Lab::builder(LabProfile::Plain).shards(3).replicas(1).fault_proxies(true);
     let lab = lab.start().await.expect("the lab starts");
     let (host, port) = lab.nodes().last().expect("a replica").announced();
     let replica = format!("{host}:{port}");

@@ -7,7 +7,7 @@ use crate::support::scripted::{Scripted, node, slots};
 use crate::support::{config, eventually, lab, spread_keys};
 use tokio::time::Instant;
 use truename::{Client, Config, Error, Lookup, cmd};
-use truename_lab::Profile;
+use truename_lab::LabProfile;
 
 const SECOND: Duration = Duration::from_secs(1);
 const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -16,7 +16,7 @@ const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 /// client as soon as one primary is connected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connect_does_not_wait_for_a_silent_primary() {
-    let lab = lab(Profile::Plain).await;
+    let lab = lab(LabProfile::Plain).await;
     lab.node(2).stop();
     let mut seeds = lab.seeds();
     seeds.truncate(1);
@@ -63,7 +63,7 @@ async fn an_error_has_a_cause_and_a_duration_of_nothing_is_refused() {
 /// hung in TLS or in the greeting.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_next_address_is_tried_while_the_first_hangs() {
-    let lab = truename_lab::Lab::builder(Profile::Aws).replicas(0).start().await.expect("the lab starts");
+    let lab = truename_lab::Lab::builder(LabProfile::Aws).replicas(0).start().await.expect("the lab starts");
     let port = lab.seed().1;
     // Both accept connections; one never answers, the other one hangs up at once.
     let silent = TcpListener::bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, 4), port))).expect("free");
@@ -140,7 +140,7 @@ fn sockets_to(listener: &TcpListener) -> usize {
 /// connect to a healthy cluster took 5.5 s and failed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silent_clusters_starve_no_healthy_one() {
-    let healthy = lab(Profile::Plain).await;
+    let healthy = lab(LabProfile::Plain).await;
     let (first, second) = (silent_cluster(7).await, silent_cluster(8).await);
     let hanging: Vec<_> = [&first, &second]
         .into_iter()

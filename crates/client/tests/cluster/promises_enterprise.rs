@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::support::history::History;
 use crate::support::{connect, eventually, spread_keys};
 use truename::cmd;
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 const LIMIT: Duration = Duration::from_secs(15);
 
 async fn enterprise() -> Lab {
-    let lab = Lab::builder(Profile::Azure).enterprise_commands(true).node_timeout(Duration::from_secs(1));
+    let lab = Lab::builder(LabProfile::Azure).enterprise_commands(true).node_timeout(Duration::from_secs(1));
     lab.start().await.expect("the lab starts")
 }
 

@@ -9,7 +9,7 @@ use crate::support::{config, eventually, lab, shard_of};
 use truename::error::TypeError;
 use truename::hosted::{HostedClient, Request};
 use truename::{Command, Error, FromReply, Reply, cmd};
-use truename_lab::Profile;
+use truename_lab::LabProfile;
 
 /// What a reply to each kind of request of the large batch must be.
 fn check(token: u64, outcome: &Result<Reply, Error>) {
@@ -30,7 +30,7 @@ fn check(token: u64, outcome: &Result<Reply, Error>) {
 fn a_large_batch_over_all_slots_is_answered_completely() {
     const KEYS: u64 = 15_000;
     let servers = with_a_worker();
-    let lab = servers.block_on(lab(Profile::Azure));
+    let lab = servers.block_on(lab(LabProfile::Azure));
     let (hosted, mut taker) = start(&config(&lab));
     let keys: Vec<String> = (0..KEYS).map(|n| format!("key:{n}")).collect();
     assert!((0..3).all(|shard| keys.iter().any(|key| shard_of(key) == shard)));
@@ -53,7 +53,7 @@ fn commands_of_one_slot_are_executed_in_the_order_of_the_batch() {
     const LISTS: u64 = 50;
     const ELEMENTS: u64 = 20_000;
     let servers = with_a_worker();
-    let lab = servers.block_on(lab(Profile::Plain));
+    let lab = servers.block_on(lab(LabProfile::Plain));
     let (hosted, mut taker) = start::<i64>(&config(&lab));
     let push = |n: u64| Request::new(n, cmd("RPUSH").arg(format!("list:{}", n % LISTS)).arg(n));
     let mut next = 0;
@@ -81,7 +81,7 @@ fn commands_of_one_slot_are_executed_in_the_order_of_the_batch() {
 fn the_callback_is_called_once_until_completions_are_taken() {
     const COMMANDS: u64 = 10_000;
     let servers = with_a_worker();
-    let lab = servers.block_on(lab(Profile::Plain));
+    let lab = servers.block_on(lab(LabProfile::Plain));
     let (hosted, mut taker) = start::<u64>(&config(&lab));
     let increments = |from| numbered(from, (0..COMMANDS).map(|_| cmd("INCR").arg("counter")));
     hosted.submit(increments(0)).expect("room");
@@ -116,7 +116,7 @@ impl FromReply for Touchy {
 #[test]
 fn panics_of_the_users_code_stop_nothing() {
     let servers = with_a_worker();
-    let lab = servers.block_on(lab(Profile::Plain));
+    let lab = servers.block_on(lab(LabProfile::Plain));
     let panics = Arc::new(AtomicBool::new(true));
     let of_callback = panics.clone();
     let (hosted, mut taker) = start_with::<Touchy>(&config(&lab), move |_| {
@@ -146,7 +146,7 @@ fn panics_of_the_users_code_stop_nothing() {
 #[test]
 fn requests_are_executed_though_nobody_takes_their_completions() {
     let servers = with_a_worker();
-    let lab = servers.block_on(lab(Profile::Plain));
+    let lab = servers.block_on(lab(LabProfile::Plain));
     let (hosted, taker) = start::<Reply>(&config(&lab));
     let increments = || numbered(0, (0..5000).map(|_| cmd("INCR").arg("counter")));
     hosted.submit(increments()).expect("room");
@@ -166,7 +166,7 @@ fn requests_are_executed_though_nobody_takes_their_completions() {
 fn a_killed_node_costs_its_own_commands_and_no_completion() {
     const BATCH: u64 = 3000;
     let servers = with_a_worker();
-    let lab = servers.block_on(lab(Profile::Plain));
+    let lab = servers.block_on(lab(LabProfile::Plain));
     let config = config(&lab).command_timeout(Duration::from_secs(1));
     let (hosted, mut taker) = start::<u64>(&config);
     let keys: Vec<String> = (0..BATCH).map(|n| format!("key:{n}")).collect();
@@ -211,7 +211,7 @@ fn a_killed_node_costs_its_own_commands_and_no_completion() {
 #[test]
 fn bytes_in_and_bytes_out() {
     let runtime = with_a_worker();
-    let lab = runtime.block_on(lab(Profile::Azure));
+    let lab = runtime.block_on(lab(LabProfile::Azure));
     let (hosted, mut taker) = start_raw(&config(&lab));
     let encoded = |args: &[&str]| {
         let mut out = bytes::BytesMut::new();

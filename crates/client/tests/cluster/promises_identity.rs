@@ -9,7 +9,7 @@ use crate::support::scripted::{Scripted, bulk, node, slots};
 use crate::support::{config, eventually, key_of, tell};
 use tokio::time::{Instant, sleep};
 use truename::{Client, Config, Error, cmd};
-use truename_lab::{Ending, Lab, LabConfig, Profile};
+use truename_lab::{Ending, Lab, LabConfig, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -17,7 +17,7 @@ const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 const C: &str = "cccccccccccccccccccccccccccccccccccccccc";
 
 fn lab() -> LabConfig {
-    Lab::builder(Profile::Plain).replicas(0).password(Some("same")).fault_proxies(true)
+    Lab::builder(LabProfile::Plain).replicas(0).password(Some("same")).fault_proxies(true)
 }
 
 fn cause_of(error: &Error) -> &'static str {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::support::{config, eventually, key_of, lab};
 use truename::topology::{AnnouncedNode, DialAddress, Endpoint, IdentityName, IdentityPolicy, Slot};
 use truename::{Client, Error, cmd};
-use truename_lab::Profile;
+use truename_lab::LabProfile;
 
 const NOTHING: u8 = 0;
 const RESOLVER: u8 = 1;
@@ -34,7 +34,7 @@ impl Broken {
 /// every later call failed, for ever.
 #[tokio::test]
 async fn panics_of_the_users_code_are_failed_attempts() {
-    let lab = lab(Profile::Plain).await;
+    let lab = lab(LabProfile::Plain).await;
     let broken = Broken::default();
     let (b1, b2, b3) = (broken.clone(), broken.clone(), broken.clone());
     let config = config(&lab)

@@ -9,7 +9,7 @@ use truename::error::{Cause, Remedy};
 use truename::topology::Profile as Provider;
 use truename::topology::{AnnouncedNode, DialAddress, DialRule, DialTo, Endpoint, HostMatch, PortRule};
 use truename::{Client, Config, Error, Protocol, Tls, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 const PASSWORD: &str = "sesame-open";
@@ -81,7 +81,7 @@ async fn tls_is_the_default_and_plaintext_a_choice() {
 /// all the same.
 #[tokio::test]
 async fn an_announced_host_counts_as_a_seed_does() {
-    let lab = Lab::builder(Profile::Plain).shards(1).replicas(0).password(Some(PASSWORD));
+    let lab = Lab::builder(LabProfile::Plain).shards(1).replicas(0).password(Some(PASSWORD));
     let lab = lab.start().await.expect("the lab starts");
     let name = "node-0001-001.my.abc.use1.cache.amazonaws.com";
     let loopback: IpAddr = [127, 0, 0, 1].into();
@@ -113,7 +113,7 @@ async fn an_announced_host_counts_as_a_seed_does() {
 /// `Debug` of a client showed all that it held: commands on their way to a server with their arguments, megabytes of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_client_looks_like_to_a_debugger_holds_no_argument() {
-    let lab = Lab::builder(Profile::Plain).shards(3).replicas(0).password(Some("sesame"));
+    let lab = Lab::builder(LabProfile::Plain).shards(3).replicas(0).password(Some("sesame"));
     let lab = lab.start().await.expect("the lab starts");
     let client = connect(&lab).await;
     (0..3).for_each(|node| lab.node(node).stop());

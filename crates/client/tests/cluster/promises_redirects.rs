@@ -11,7 +11,7 @@ use crate::support::{config, connect, eventually, key_of, lab, proxied_lab, shar
 use tokio::time::Instant;
 use truename::topology::Slot;
 use truename::{Client, Config, Error, Event, Notice, Reply, cmd};
-use truename_lab::{Direction, Fault, Lab, Profile};
+use truename_lab::{Direction, Fault, Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Counts its executions, then answers with the error that it is given.
@@ -46,7 +46,7 @@ fn assert_result(error: &Error, text: &str) {
 /// of the client routes by; the script was executed up to 26 times, and the error said that it was not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_that_a_script_makes_leads_nobody_anywhere() {
-    let (lab, evil) = (lab(Profile::Plain).await, Recorder::listen().await);
+    let (lab, evil) = (lab(LabProfile::Plain).await, Recorder::listen().await);
     let library = "#!lua name=tenant\nredis.register_function('count_and_say', function(KEYS, ARGV) \
                    redis.call('INCR', KEYS[1]) return redis.error_reply(ARGV[1]) end)";
     for node in 0..3 {
@@ -75,7 +75,7 @@ async fn a_redirect_that_a_script_makes_leads_nobody_anywhere() {
 /// Scripts are sent elsewhere when the servers themselves say so: after a migration and during one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_script_follows_its_slot_all_the_same() {
-    for profile in [Profile::Plain, Profile::UnknownEndpoint] {
+    for profile in [LabProfile::Plain, LabProfile::UnknownEndpoint] {
         let lab = lab(profile).await;
         let client = connect(&lab).await;
         let key = "{half}counter";
@@ -97,7 +97,7 @@ async fn a_script_follows_its_slot_all_the_same() {
 
 /// An `EVAL` under another name, for which no table has a row.
 async fn renamed_lab() -> Lab {
-    let lab = Lab::builder(Profile::Plain).replicas(0).server_arg("rename-command", "EVAL MYEVAL");
+    let lab = Lab::builder(LabProfile::Plain).replicas(0).server_arg("rename-command", "EVAL MYEVAL");
     lab.start().await.expect("the lab starts")
 }
 
@@ -179,7 +179,7 @@ async fn an_error_after_a_doubtful_redirect_does_not_deny_the_first_attempt() {
 
 /// A plain command is answered with this, which is of a slot that is not the command's.
 async fn odd_redirect(text: impl Fn(&Recorder, u16) -> String) {
-    let (lab, evil) = (proxied_lab(Profile::Plain).await, Recorder::listen().await);
+    let (lab, evil) = (proxied_lab(LabProfile::Plain).await, Recorder::listen().await);
     let client = Client::connect(&config(&lab)).await.expect("connected");
     let key = key_of(0);
     client.execute::<()>(cmd("SET").arg(&key).arg("value")).await.expect("OK");

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use truename::error::{Execution, RouteError};
 use truename::topology::{Endpoint, Slot};
 use truename::{Client, Command, Error, Reply, cmd};
-use truename_lab::{Cut, CutPoint, Ending, Lab, Profile};
+use truename_lab::{Cut, CutPoint, Ending, Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -82,7 +82,7 @@ async fn a_timeout_says_whether_the_command_was_sent_refused_or_lost() {
 /// `SHUTDOWN` shut down a random primary, `CLUSTER RESET` was answered with OK by some node.
 #[tokio::test]
 async fn what_an_operator_sends_goes_to_no_node_by_chance() {
-    let lab = lab(Profile::Plain).await;
+    let lab = lab(LabProfile::Plain).await;
     let client = connect(&lab).await;
     for line in [
         "SHUTDOWN NOSAVE",
@@ -128,7 +128,7 @@ async fn what_an_operator_sends_goes_to_no_node_by_chance() {
 /// A command can be for one node, without a search for a key of that node.
 #[tokio::test]
 async fn a_command_for_one_node_goes_to_that_node_and_to_no_other() {
-    let lab = Lab::builder(Profile::Plain).replicas(1).start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Plain).replicas(1).start().await.expect("the lab starts");
     let client = connect(&lab).await;
     let key = key_of(0);
     client.execute::<()>(cmd("SET").arg(&key).arg("value")).await.expect("OK");
@@ -166,7 +166,7 @@ async fn a_command_for_one_node_goes_to_that_node_and_to_no_other() {
 /// On a single server there is nothing to choose from.
 #[tokio::test]
 async fn what_an_operator_sends_to_a_single_server_is_sent() {
-    let lab = Lab::builder(Profile::Plain).no_cluster().start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Plain).no_cluster().start().await.expect("the lab starts");
     let client = connect(&lab).await;
     client.execute::<()>(cmd("CONFIG").arg("GET").arg("maxmemory")).await.expect("OK");
     client.execute::<()>(cmd("CLIENT").arg("LIST")).await.expect("OK");
@@ -176,7 +176,7 @@ async fn what_an_operator_sends_to_a_single_server_is_sent() {
 /// A script's answer says nothing about its execution, with one exception: a script that the server lacks did not run.
 #[tokio::test]
 async fn a_script_that_the_server_does_not_have_did_not_run() {
-    let lab = Lab::builder(Profile::Plain).no_cluster().start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Plain).no_cluster().start().await.expect("the lab starts");
     let client = connect(&lab).await;
     let digest = "f".repeat(40);
     for name in ["EVALSHA", "EVALSHA_RO"] {
@@ -198,7 +198,7 @@ async fn a_script_that_the_server_does_not_have_did_not_run() {
 async fn servers_are_asked_about_commands_that_the_client_does_not_know() {
     let renamed =
         ["BLPOP MYBLPOP", "MULTI MYMULTI", "SUBSCRIBE MYSUBSCRIBE", "BGSAVE MYBGSAVE", "OBJECT MYOBJECT"];
-    let lab = renamed.iter().fold(Lab::builder(Profile::Plain).replicas(0), |lab, names| {
+    let lab = renamed.iter().fold(Lab::builder(LabProfile::Plain).replicas(0), |lab, names| {
         lab.server_arg("rename-command", *names)
     });
     let lab = lab.start().await.expect("the lab starts");

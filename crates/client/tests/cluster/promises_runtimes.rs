@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::support::{config, connect, one_node};
 use tokio::runtime::{Builder, Runtime};
 use truename::{Client, Error, cmd};
-use truename_lab::Profile;
+use truename_lab::LabProfile;
 
 fn single_threaded() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
@@ -61,7 +61,7 @@ fn set(client: &Client, timeout: Duration) -> impl Future<Output = Result<(), Er
 #[test]
 fn a_call_ends_in_time_while_nobody_drives_the_clients_runtime() {
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node(Profile::Plain));
+    let lab = servers.block_on(one_node(LabProfile::Plain));
     let of_client = single_threaded();
     let client = of_client.block_on(connect(&lab));
     of_client.block_on(set(&client, Duration::from_secs(5))).expect("driven, it works");
@@ -105,7 +105,7 @@ fn a_call_ends_in_time_while_nobody_drives_the_clients_runtime() {
 #[expect(clippy::disallowed_methods, reason = "blocking the runtime is what the test is about")]
 fn a_call_ends_in_time_though_its_caller_keeps_the_clients_runtime_from_running() {
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node(Profile::Plain));
+    let lab = servers.block_on(one_node(LabProfile::Plain));
     let of_client = single_threaded();
     let client = of_client.block_on(connect(&lab));
     let started = Instant::now();
@@ -143,7 +143,7 @@ async fn without_limit<F: Future>(future: F) -> F::Output {
 #[expect(clippy::disallowed_methods, reason = "blocking a worker is what the test is about")]
 fn a_call_ends_in_time_while_every_worker_is_blocked() {
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node(Profile::Plain));
+    let lab = servers.block_on(one_node(LabProfile::Plain));
     let of_client = with_a_worker();
     let client = of_client.block_on(connect(&lab));
     of_client.block_on(set(&client, Duration::from_secs(5))).expect("OK");
@@ -163,7 +163,7 @@ fn a_call_ends_in_time_while_every_worker_is_blocked() {
 #[test]
 fn callers_without_a_runtime_are_served_and_retry() {
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node(Profile::Plain));
+    let lab = servers.block_on(one_node(LabProfile::Plain));
     let of_client = with_a_worker();
     let client = of_client.block_on(async {
         Client::connect(&config(&lab).command_timeout(Duration::from_millis(700))).await.expect("connected")
@@ -189,7 +189,7 @@ fn callers_without_a_runtime_are_served_and_retry() {
 #[test]
 fn every_connection_lives_on_the_clients_runtime() {
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node(Profile::Plain));
+    let lab = servers.block_on(one_node(LabProfile::Plain));
     let of_client = with_a_worker();
     let client = of_client.block_on(connect(&lab));
     without_runtime(client.execute::<i64>(cmd("RPUSH").arg("queue").arg("a").arg("b"))).expect("pushed");
@@ -207,7 +207,7 @@ fn every_connection_lives_on_the_clients_runtime() {
 #[test]
 fn a_client_whose_runtime_is_gone_says_so() {
     let servers = with_a_worker();
-    let lab = servers.block_on(one_node(Profile::Plain));
+    let lab = servers.block_on(one_node(LabProfile::Plain));
     let of_client = with_a_worker();
     let client = of_client.block_on(connect(&lab));
     of_client.shutdown_timeout(Duration::from_secs(5));

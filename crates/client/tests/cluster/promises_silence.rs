@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use truename::{Client, Error, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -17,7 +17,7 @@ const SPIN: &str = "local t = redis.call('TIME'); local function ms(t) return t[
                     local s = ms(t); while ms(redis.call('TIME')) - s < tonumber(ARGV[1]) do end; return 'spun'";
 
 async fn debuggable_node() -> Lab {
-    let lab = Lab::builder(Profile::Plain).shards(1).replicas(0).server_arg("enable-debug-command", "yes");
+    let lab = Lab::builder(LabProfile::Plain).shards(1).replicas(0).server_arg("enable-debug-command", "yes");
     lab.start().await.expect("the lab starts")
 }
 

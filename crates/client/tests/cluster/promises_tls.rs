@@ -9,14 +9,14 @@ use crate::support::{config, eventually, set, tell};
 use truename::error::{NodeFailure, Remedy};
 use truename::topology::{DialRule, DialTo, HostMatch, Pin};
 use truename::{Client, Config, Error, Event, Notice, Tls, TlsVersion};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// A key that no node has.
 const NOBODY: &str = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
 async fn azure() -> Lab {
-    Lab::builder(Profile::Azure).shards(3).replicas(0).start().await.expect("the lab starts")
+    Lab::builder(LabProfile::Azure).shards(3).replicas(0).start().await.expect("the lab starts")
 }
 
 /// The lab's configuration with other TLS options, which begin with its authority.
@@ -157,7 +157,7 @@ async fn revoked_certificates_are_refused_and_an_outdated_list_is_an_event() {
     drop(client);
 
     // A list of another authority does not cover these.
-    let other = Lab::builder(Profile::Azure).no_cluster().start().await.expect("the lab starts");
+    let other = Lab::builder(LabProfile::Azure).no_cluster().start().await.expect("the lab starts");
     let foreign = other.revocation_list(&[], false).expect("a list").expect("TLS");
     let error = Client::connect(&with_tls(&lab, |tls| tls.crl_pem(&foreign).expect("a list"))).await;
     // The labs' authorities have one name and two keys: the list is not trusted.
@@ -215,7 +215,7 @@ async fn an_older_version_of_tls_than_the_oldest_that_will_do_is_refused() {
 /// A key that every user of the machine can read was accepted without a warning.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_key_that_everybody_can_read_is_warned_of() {
-    let lab = Lab::builder(Profile::Azure).no_cluster().start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Azure).no_cluster().start().await.expect("the lab starts");
     let (chain, key) = lab.client_certificate().expect("a TLS lab");
     for (mode, warned) in [(0o600, false), (0o640, false), (0o644, true)] {
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).expect("our own file");

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use truename::{Client, Config, ConnectionFacts, Error, Tls, cmd};
-use truename_lab::{CertificateSpec, Ending, Fault, Lab, Profile};
+use truename_lab::{CertificateSpec, Ending, Fault, Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 const STRANGER: &[u8] = include_bytes!("../support/stranger.pem");
@@ -57,7 +57,7 @@ async fn until_over(client: &Client) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_is_not_resumed_once_the_certificate_has_expired() {
     let spec = CertificateSpec::new([WILDCARD]).expires_in(6 * SECOND);
-    let lab = Lab::builder(Profile::Azure).no_cluster().fault_proxies(true).certificate(0, spec);
+    let lab = Lab::builder(LabProfile::Azure).no_cluster().fault_proxies(true).certificate(0, spec);
     let lab = lab.start().await.expect("the lab starts");
     let config = config(&lab).command_timeout(2 * SECOND).node_connect_timeout(SECOND);
     let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
@@ -163,7 +163,7 @@ fn leaf(issuer: &CertifiedIssuer<'static, KeyPair>, valid_for: Duration) -> Arc<
 /// certificate, not to an outage.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_of_an_expired_certificate_leads_to_the_renewed_one() {
-    let lab = Lab::builder(Profile::Plain).no_cluster().start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Plain).no_cluster().start().await.expect("the lab starts");
     let front = Front::start(&lab, 4 * SECOND).await;
     let mut config = Config::new()
         .seed("localhost", front.port)
@@ -187,7 +187,7 @@ async fn a_session_of_an_expired_certificate_leads_to_the_renewed_one() {
 }
 
 fn azure() -> truename_lab::LabConfig {
-    Lab::builder(Profile::Azure).shards(3).replicas(0).fault_proxies(true)
+    Lab::builder(LabProfile::Azure).shards(3).replicas(0).fault_proxies(true)
 }
 
 /// Connections outlived the trust in their peers: after `replace_tls` with other roots, or with a list that revokes a node's

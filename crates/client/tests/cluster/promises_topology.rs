@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use tokio::time::{Instant, sleep};
 use truename::topology::DialRule;
 use truename::{Client, Config, cmd};
-use truename_lab::{FaultProxy, Lab, Profile};
+use truename_lab::{FaultProxy, Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -17,7 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// own: what was sent on the old one could be overtaken. Here the old one is slow, and the list shows who came first.
 #[tokio::test]
 async fn a_node_that_is_described_anew_keeps_the_order_of_its_commands() {
-    let lab = Lab::builder(Profile::Plain).shards(3).replicas(0).node_timeout(SECOND);
+    let lab = Lab::builder(LabProfile::Plain).shards(3).replicas(0).node_timeout(SECOND);
     let lab = lab.start().await.expect("the lab starts");
     let (node, any) = (lab.node(1).socket_addr(), "127.0.0.1:0".parse().expect("an address"));
     let proxy = FaultProxy::listen(&[any], node).await.expect("a port");
@@ -65,7 +65,7 @@ async fn a_node_that_is_described_anew_keeps_the_order_of_its_commands() {
 /// heard of the replica that took its place, though it knew the replica's address.
 #[tokio::test]
 async fn the_replica_of_the_only_primary_is_asked_when_that_is_gone() {
-    let lab = Lab::builder(Profile::Plain).shards(1).replicas(1).start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Plain).shards(1).replicas(1).start().await.expect("the lab starts");
     let (host, port) = lab.node(0).announced();
     let config = Config::new().seed(host, port).plaintext().password(lab.password().expect("it has one"));
     let client = Client::connect(&config).await.expect("connected");

@@ -8,12 +8,12 @@ use crate::support::recorder::Recorder;
 use crate::support::{config, eventually, key_of, tell};
 use tokio::time::Instant;
 use truename::{Client, Config, Event, Notice, cmd};
-use truename_lab::{Announced, Fault, Lab, Profile};
+use truename_lab::{Announced, Fault, Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 async fn server() -> Lab {
-    let lab = Lab::builder(Profile::Plain).no_cluster().fault_proxies(true).password(Some("same"));
+    let lab = Lab::builder(LabProfile::Plain).no_cluster().fault_proxies(true).password(Some("same"));
     lab.start().await.expect("the lab starts")
 }
 
@@ -76,7 +76,7 @@ async fn a_read_only_server_keeps_its_connection_for_a_second_at_least() {
 /// the others elsewhere had the client log in there, with its password, within seconds, and no disagreement was reported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rogue_node_of_three_leads_nobody_astray() {
-    let lab = Lab::builder(Profile::Plain).shards(3).replicas(0).fault_proxies(true);
+    let lab = Lab::builder(LabProfile::Plain).shards(3).replicas(0).fault_proxies(true);
     let lab = lab.password(Some("top-secret")).start().await.expect("the lab starts");
     let traps = [Recorder::listen().await, Recorder::listen().await];
     let elsewhere = [0, 1].map(|node| (lab.node(node).announced(), traps[node].address));
@@ -112,7 +112,7 @@ async fn a_rogue_node_of_three_leads_nobody_astray() {
 
 /// A cluster and a server that is not one, with the same password.
 async fn cluster_and_server() -> (Lab, Lab) {
-    let cluster = Lab::builder(Profile::Plain).shards(3).replicas(0).fault_proxies(true);
+    let cluster = Lab::builder(LabProfile::Plain).shards(3).replicas(0).fault_proxies(true);
     (cluster.password(Some("same")).start().await.expect("the lab starts"), server().await)
 }
 

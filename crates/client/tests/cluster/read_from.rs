@@ -7,10 +7,14 @@ use crate::support::{config, eventually, spread_keys};
 use truename::error::RouteError;
 use truename::topology::Role;
 use truename::{Client, Error, ReadFrom, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 async fn replicated() -> Lab {
-    Lab::builder(Profile::Azure).node_timeout(Duration::from_secs(1)).start().await.expect("the lab starts")
+    Lab::builder(LabProfile::Azure)
+        .node_timeout(Duration::from_secs(1))
+        .start()
+        .await
+        .expect("the lab starts")
 }
 
 /// `GET`s executed by primaries and by replicas, as the lab started them.
@@ -91,7 +95,8 @@ async fn without_a_replica_the_primary_serves() {
 /// Redis Enterprise rejects `READONLY`. The reads waited until their deadlines, to be told that nobody served their slots.
 #[tokio::test]
 async fn reads_for_replicas_that_refuse_them_fail_with_the_reason() {
-    let lab = Lab::builder(Profile::Azure).enterprise_commands(true).start().await.expect("the lab starts");
+    let lab =
+        Lab::builder(LabProfile::Azure).enterprise_commands(true).start().await.expect("the lab starts");
     let client = Client::connect(&config(&lab).read_from(ReadFrom::PreferReplica)).await.expect("connected");
     client.execute::<()>(cmd("SET").arg("k").arg("value")).await.expect("OK");
     assert_eq!(client.execute::<String>(cmd("GET").arg("k")).await.expect("from the primary"), "value");
@@ -113,7 +118,7 @@ async fn reads_for_replicas_that_refuse_them_fail_with_the_reason() {
 /// It was said that no node served the slot.
 #[tokio::test]
 async fn reads_for_replicas_that_are_gone_say_so() {
-    let lab = Lab::builder(Profile::Azure).replicas(0).start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Azure).replicas(0).start().await.expect("the lab starts");
     let quick = config(&lab).read_from(ReadFrom::Replica).command_timeout(Duration::from_millis(300));
     let client = Client::connect(&quick).await.expect("connected");
     let error = client.execute::<Option<String>>(cmd("GET").arg("k")).await.expect_err("there is no replica");

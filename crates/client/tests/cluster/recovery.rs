@@ -6,16 +6,16 @@ use crate::support::history::History;
 use crate::support::{config, connect, eventually, spread_keys};
 use tokio::time::Instant;
 use truename::{Client, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
-async fn replicated(profile: Profile) -> Lab {
+async fn replicated(profile: LabProfile) -> Lab {
     let lab = Lab::builder(profile).node_timeout(Duration::from_secs(1));
     lab.start().await.expect("the lab starts")
 }
 
 /// Commands to a primary that was killed or frozen succeed again once its replica took over.
 async fn survives(hurt: impl Fn(&truename_lab::LabNode), limit: Duration) {
-    let lab = replicated(Profile::Azure).await;
+    let lab = replicated(LabProfile::Azure).await;
     let client = connect(&lab).await;
     let history = History::start(&client, spread_keys("fault", 24));
     history.healthy_for(500, Duration::from_secs(10)).await;
@@ -58,7 +58,7 @@ async fn a_frozen_primary_is_replaced() {
 
 #[tokio::test]
 async fn a_redeploy_under_load_loses_nothing() {
-    let mut lab = replicated(Profile::Azure).await;
+    let mut lab = replicated(LabProfile::Azure).await;
     let client = connect(&lab).await;
     let history = History::start(&client, spread_keys("redeploy", 24));
     history.healthy_for(500, Duration::from_secs(10)).await;
@@ -74,7 +74,7 @@ async fn a_redeploy_under_load_loses_nothing() {
 
 #[tokio::test]
 async fn an_abrupt_redeploy_is_found_again_through_the_seed() {
-    let mut lab = Lab::builder(Profile::Azure).replicas(0).start().await.expect("the lab starts");
+    let mut lab = Lab::builder(LabProfile::Azure).replicas(0).start().await.expect("the lab starts");
     let client = connect(&lab).await;
     client.execute::<()>(cmd("SET").arg("old").arg(1)).await.expect("OK");
     lab.redeploy_abrupt().await.expect("redeployed");
@@ -92,7 +92,7 @@ async fn an_abrupt_redeploy_is_found_again_through_the_seed() {
 
 #[tokio::test]
 async fn every_call_ends_within_its_deadline_when_everything_is_frozen() {
-    let lab = Lab::builder(Profile::Azure).replicas(0).start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Azure).replicas(0).start().await.expect("the lab starts");
     let client =
         Client::connect(&config(&lab).command_timeout(Duration::from_millis(1500))).await.expect("connected");
     for node in lab.nodes() {

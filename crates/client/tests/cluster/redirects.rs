@@ -6,13 +6,13 @@ use crate::support::history::History;
 use crate::support::{config, connect, eventually, lab, spread_keys};
 use truename::topology::Slot;
 use truename::{Client, Event, Notice, cmd};
-use truename_lab::Profile;
+use truename_lab::LabProfile;
 
 const SLOT_KEY: &str = "{half}moved";
 
 #[tokio::test]
 async fn ask_is_followed_for_one_command_and_changes_nothing() {
-    for profile in [Profile::Azure, Profile::UnknownEndpoint, Profile::Aws] {
+    for profile in [LabProfile::Azure, LabProfile::UnknownEndpoint, LabProfile::Aws] {
         let lab = lab(profile).await;
         let client = connect(&lab).await;
         client.execute::<()>(cmd("SET").arg("{half}stays").arg("here")).await.expect("OK");
@@ -40,7 +40,7 @@ async fn ask_is_followed_for_one_command_and_changes_nothing() {
 
 #[tokio::test]
 async fn moved_patches_the_map_and_tells() {
-    let lab = lab(Profile::Azure).await;
+    let lab = lab(LabProfile::Azure).await;
     let client = connect(&lab).await;
     let mut events = client.events();
     client.execute::<()>(cmd("SET").arg(SLOT_KEY).arg(1)).await.expect("OK");
@@ -59,7 +59,7 @@ async fn moved_patches_the_map_and_tells() {
 
 #[tokio::test]
 async fn slots_migrate_under_load_without_an_error() {
-    let lab = lab(Profile::Azure).await;
+    let lab = lab(LabProfile::Azure).await;
     let client = connect(&lab).await;
     let keys = spread_keys("busy", 24);
     let history = History::start(&client, keys.clone());
@@ -77,7 +77,7 @@ async fn slots_migrate_under_load_without_an_error() {
 
 #[tokio::test]
 async fn a_command_that_would_change_a_shared_connection_is_refused() {
-    let lab = lab(Profile::Plain).await;
+    let lab = lab(LabProfile::Plain).await;
     let client = Client::connect(&config(&lab)).await.expect("connected");
     for command in [
         cmd("MULTI"),

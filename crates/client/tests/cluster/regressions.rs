@@ -7,14 +7,14 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 use truename::error::RouteError;
 use truename::{Client, Error, ReadFrom, cmd};
-use truename_lab::{Ending, Fault, Lab, Profile};
+use truename_lab::{Ending, Fault, Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The server notices the end of the time later than the client does: that is not silence.
 #[tokio::test]
 async fn a_blocking_command_that_finds_nothing_answers_nil() {
-    let lab = lab(Profile::Plain).await;
+    let lab = lab(LabProfile::Plain).await;
     let client = Client::connect(&config(&lab).stall_timeout(SECOND)).await.expect("connected");
     let popped: Option<(String, String)> =
         client.execute(cmd("BLPOP").arg("empty").arg("1.2")).await.expect("an answer");
@@ -30,7 +30,7 @@ async fn a_blocking_command_that_finds_nothing_answers_nil() {
 #[test]
 fn calls_end_when_the_runtime_of_the_client_is_gone() {
     let caller = Runtime::new().expect("a runtime");
-    let lab = caller.block_on(lab(Profile::Plain));
+    let lab = caller.block_on(lab(LabProfile::Plain));
     let owner = Runtime::new().expect("a runtime");
     let client = owner.block_on(connect(&lab));
     owner.shutdown_timeout(5 * SECOND);
@@ -47,7 +47,7 @@ fn calls_end_when_the_runtime_of_the_client_is_gone() {
 /// Sums with such times used to overflow, in the caller or, unseen, in a task of the client's.
 #[tokio::test]
 async fn times_without_end_are_taken_as_such() {
-    let lab = lab(Profile::Plain).await;
+    let lab = lab(LabProfile::Plain).await;
     let never = Duration::MAX;
     let config = config(&lab).connect_timeout(never).node_connect_timeout(never).command_timeout(never);
     let config = config.stall_timeout(never).keepalive(never).refresh_interval(never);
@@ -61,7 +61,7 @@ async fn times_without_end_are_taken_as_such() {
 /// The first attempt may have been executed, and the later ones never left: that does not prove that nothing happened.
 #[tokio::test]
 async fn an_error_admits_what_an_earlier_attempt_may_have_done() {
-    let lab = proxied_lab(Profile::Plain).await;
+    let lab = proxied_lab(LabProfile::Plain).await;
     let client = Client::connect(&config(&lab).command_timeout(SECOND)).await.expect("connected");
     let key = key_of(0);
     client.execute::<()>(cmd("SET").arg(&key).arg("before")).await.expect("OK");
@@ -83,7 +83,7 @@ async fn an_error_admits_what_an_earlier_attempt_may_have_done() {
 /// One node's answer to these looks like the whole cluster's.
 #[tokio::test]
 async fn commands_that_concern_all_nodes_are_not_sent_to_any_one() {
-    let lab = lab(Profile::Plain).await;
+    let lab = lab(LabProfile::Plain).await;
     let client = connect(&lab).await;
     for key in spread_keys("many", 6) {
         client.execute::<()>(cmd("SET").arg(&key).arg(1)).await.expect("OK");
@@ -107,7 +107,7 @@ async fn commands_that_concern_all_nodes_are_not_sent_to_any_one() {
 /// A refresh that was under way used to bring a closed client back to life.
 #[tokio::test]
 async fn a_closed_client_stays_closed() {
-    let lab = proxied_lab(Profile::Plain).await;
+    let lab = proxied_lab(LabProfile::Plain).await;
     for round in 0..10 {
         let client = connect(&lab).await;
         // The loss of connections starts refreshes.
@@ -124,7 +124,7 @@ async fn a_closed_client_stays_closed() {
 /// A replica that lost its primary answers `MASTERDOWN` to every read, and is connected all the same.
 #[tokio::test]
 async fn a_replica_that_refuses_is_passed_over() {
-    let lab = Lab::builder(Profile::Plain).node_timeout(SECOND).start().await.expect("the lab starts");
+    let lab = Lab::builder(LabProfile::Plain).node_timeout(SECOND).start().await.expect("the lab starts");
     let client = Client::connect(&config(&lab).read_from(ReadFrom::PreferReplica)).await.expect("connected");
     let key = key_of(0);
     client.execute::<()>(cmd("SET").arg(&key).arg("value")).await.expect("OK");
@@ -152,7 +152,7 @@ async fn a_replica_that_refuses_is_passed_over() {
 /// "May have been executed" was said about a command that no server executes.
 #[tokio::test]
 async fn keys_of_several_slots_are_refused_before_anything_is_executed() {
-    let lab = lab(Profile::Plain).await;
+    let lab = lab(LabProfile::Plain).await;
     let client = connect(&lab).await;
     let error = client.execute::<()>(cmd("MSET").args(["a", "1", "b", "2"])).await.expect_err("two slots");
     assert!(error.to_string().contains("CROSSSLOT") && !error.may_have_executed(), "{error}");

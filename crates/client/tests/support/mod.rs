@@ -16,15 +16,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 use truename::topology::{DialRule, Slot};
 use truename::{Client, Config, Error, Tls, cmd};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 /// Three primaries, no replica.
-pub(crate) async fn lab(profile: Profile) -> Lab {
+pub(crate) async fn lab(profile: LabProfile) -> Lab {
     Lab::builder(profile).shards(3).replicas(0).start().await.expect("the lab starts")
 }
 
 /// A single primary.
-pub(crate) async fn one_node(profile: Profile) -> Lab {
+pub(crate) async fn one_node(profile: LabProfile) -> Lab {
     Lab::builder(profile).shards(1).replicas(0).start().await.expect("the lab starts")
 }
 
@@ -36,14 +36,14 @@ pub(crate) async fn tell(lab: &Lab, node: usize, args: &[&str]) -> truename::Rep
 }
 
 /// Three primaries without replicas, each reached through its fault proxy alone.
-pub(crate) async fn proxied_lab(profile: Profile) -> Lab {
+pub(crate) async fn proxied_lab(profile: LabProfile) -> Lab {
     let lab = Lab::builder(profile).shards(3).replicas(0).fault_proxies(true);
     lab.start().await.expect("the lab starts")
 }
 
 /// One server without cluster support behind a fault proxy.
 pub(crate) async fn proxied_server() -> Lab {
-    Lab::builder(Profile::Plain).no_cluster().fault_proxies(true).start().await.expect("the lab starts")
+    Lab::builder(LabProfile::Plain).no_cluster().fault_proxies(true).start().await.expect("the lab starts")
 }
 
 /// Which of a lab's three shards serves a key at its start.

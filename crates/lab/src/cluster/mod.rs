@@ -32,7 +32,7 @@ use crate::fault::FaultProxy;
 use crate::forward::Forwarder;
 use crate::plan::{NAT_PORT_OFFSET, Site};
 use crate::reaper::Reaper;
-use crate::{LabError, LabNode, Profile, Role};
+use crate::{LabError, LabNode, LabProfile, Role};
 use files::TlsMaterial;
 
 /// Real servers on loopback that announce their addresses as a cloud provider does. They end when this is dropped.
@@ -55,13 +55,13 @@ pub struct Lab {
 
 impl Lab {
     /// Begins the description of a lab.
-    pub const fn builder(profile: Profile) -> LabConfig {
+    pub const fn builder(profile: LabProfile) -> LabConfig {
         LabConfig::new(profile)
     }
 
     /// Whose way of announcing nodes this lab imitates.
     #[must_use]
-    pub const fn profile(&self) -> Profile {
+    pub const fn profile(&self) -> LabProfile {
         self.config.profile
     }
 
@@ -138,11 +138,11 @@ impl Lab {
         named_seed.into_iter().chain(nodes.into_iter().flatten()).map(|(host, ip)| (host, None, ip)).collect()
     }
 
-    /// The dial rules without which no client can reach the nodes; only [`Profile::Nat`] needs one.
+    /// The dial rules without which no client can reach the nodes; only [`LabProfile::Nat`] needs one.
     #[must_use]
     pub fn map_rules(&self) -> Vec<String> {
         match self.profile() {
-            Profile::Nat => vec![format!("*=seed:+{NAT_PORT_OFFSET}")],
+            LabProfile::Nat => vec![format!("*=seed:+{NAT_PORT_OFFSET}")],
             _ => Vec::new(),
         }
     }

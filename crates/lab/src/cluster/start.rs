@@ -16,7 +16,7 @@ use crate::plan::{NAT_PORT_OFFSET, NodePlan, Site};
 use crate::reaper::Reaper;
 use crate::server::{CONFIG_FILE, Server, find_program};
 use crate::server_conf::{OPERATOR, render};
-use crate::{Lab, LabError, LabNode, Profile, Role};
+use crate::{Lab, LabError, LabNode, LabProfile, Role};
 
 impl LabConfig {
     /// Lets the authority of another lab sign the certificates, so that clients trust both labs alike. Without effect
@@ -144,7 +144,7 @@ impl Lab {
 
     /// Behind NAT each node has a door of its own at the seed's address.
     pub(super) async fn open_node_doors(&self, nodes: &[LabNode]) -> Result<Vec<Forwarder>, LabError> {
-        let (Profile::Nat, Some(front)) = (self.profile(), self.site.front_door()) else {
+        let (LabProfile::Nat, Some(front)) = (self.profile(), self.site.front_door()) else {
             return Ok(Vec::new());
         };
         let mut doors = Vec::with_capacity(nodes.len());

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 use truename_resp::{Decoder, encode};
 
 use crate::Outcome;
@@ -44,7 +44,7 @@ impl Connection {
             .with_no_client_auth();
         // The one name that the profile's certificates carry.
         let (name, _) = match lab.profile() {
-            Profile::Aws | Profile::PerNodeCerts => lab.node(node).announced(),
+            LabProfile::Aws | LabProfile::PerNodeCerts => lab.node(node).announced(),
             _ => lab.seed(),
         };
         let tls = TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name)?, tcp).await?;

@@ -20,17 +20,17 @@ mod replies;
 use std::error::Error;
 use std::path::Path;
 
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    for profile in Profile::ALL {
+    for profile in LabProfile::ALL {
         let lab = Lab::builder(profile).shards(3).replicas(1).password(None).start().await?;
         certificates::presented(&lab).await?;
         replies::of_a_cluster(&lab).await?;
-        if profile == Profile::Plain {
+        if profile == LabProfile::Plain {
             replies::of_a_server(&lab).await?;
             replies::in_trouble(&lab).await?;
         }

@@ -2,7 +2,7 @@
 
 use truename::topology::{DialRule, DialTo, HostMatch, IdentityPolicy};
 use truename::{Client, Error};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 use crate::context;
 use crate::failure::Failure;
@@ -53,7 +53,7 @@ pub(super) async fn show(lab: &Lab, output: &mut Output) -> Result<(), Failure> 
         }
         Err(error) => return Err(error.into()),
     }
-    if lab.profile() == Profile::Azure {
+    if lab.profile() == LabProfile::Azure {
         output.page(|page| {
             page.blank()?;
             OTHERS.iter().try_for_each(|(client, what)| page.indented(format!("{client:17} {what}")))

@@ -11,7 +11,7 @@ mod up;
 use std::io;
 
 use serde_json::{Value, json};
-use truename_lab::Profile;
+use truename_lab::LabProfile;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -31,15 +31,15 @@ pub(crate) fn profiles(output: &mut Output) -> Result<Exit, Failure> {
 impl Report for Profiles {
     fn human(&self, page: &mut Page<'_>) -> io::Result<()> {
         let mut table = Table::new(["profile", "what a client meets"]);
-        for profile in Profile::ALL {
+        for profile in LabProfile::ALL {
             table.row([profile.name().into(), profile.describe().into()]);
         }
         page.table(&table)
     }
 
     fn json(&self) -> Value {
-        let rows =
-            Profile::ALL.map(|profile| json!({ "name": profile.name(), "description": profile.describe() }));
+        let rows = LabProfile::ALL
+            .map(|profile| json!({ "name": profile.name(), "description": profile.describe() }));
         json!({ "profiles": rows })
     }
 }

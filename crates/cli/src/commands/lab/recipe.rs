@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
-use truename_lab::{Lab, Profile};
+use truename_lab::{Lab, LabProfile};
 
 use crate::args::connect::PasswordArgs;
 use crate::render::{Page, Report};
@@ -14,7 +14,7 @@ const VARIABLE: &str = "TRUENAME_PASSWORD";
 
 /// Everything that is needed to connect to a lab.
 pub(super) struct Recipe {
-    profile: Profile,
+    profile: LabProfile,
     seeds: Vec<(String, u16)>,
     ca: Option<String>,
     client_certificate: Option<(String, String)>,
@@ -166,7 +166,7 @@ impl Recipe {
         if let Some(ca) = &self.ca {
             lines.push(format!("    tls: true, ca: require('fs').readFileSync({ca:?}),"));
         }
-        if self.profile == Profile::Gcp {
+        if self.profile == LabProfile::Gcp {
             let check =
                 "    checkServerIdentity: (_, cert) => require('tls').checkServerIdentity(HOST, cert),";
             lines.push(check.to_owned());
@@ -194,8 +194,8 @@ impl Recipe {
     /// For profiles whose nodes have to be dialled at the seed's host: at which port.
     fn mapped_port(&self) -> Option<&'static str> {
         match self.profile {
-            Profile::Azure | Profile::UnknownEndpoint => Some("port"),
-            Profile::Nat => Some("port + 1000"),
+            LabProfile::Azure | LabProfile::UnknownEndpoint => Some("port"),
+            LabProfile::Nat => Some("port + 1000"),
             _ => None,
         }
     }
