@@ -16,10 +16,10 @@ use parking_lot::Mutex;
 use crate::lane::{Backoff, CloseCause, RECONNECT, STABLE_AFTER};
 
 #[derive(Debug)]
-pub(super) struct DialGate(Mutex<State>);
+pub(super) struct DialGate(Mutex<GateState>);
 
 #[derive(Debug)]
-struct State {
+struct GateState {
     backoff: Backoff,
     /// Why the gate is closed, if it is.
     closed: Option<Closed>,
@@ -49,7 +49,7 @@ pub(super) enum Pass {
 
 impl DialGate {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(State { backoff: Backoff::new(RECONNECT.0, RECONNECT.1), closed: None }))
+        Self(Mutex::new(GateState { backoff: Backoff::new(RECONNECT.0, RECONNECT.1), closed: None }))
     }
 
     /// Asks for permission to dial.
@@ -110,7 +110,7 @@ impl DialGate {
     }
 }
 
-impl State {
+impl GateState {
     fn open(&mut self) {
         self.backoff.reset();
         self.closed = None;

@@ -79,7 +79,7 @@ pub(crate) struct Cluster {
     pub(crate) bus: EventBus,
     seeds: Vec<Endpoint>,
     /// The seed whose answer is current.
-    authority: ArcSwap<Endpoint>,
+    current_seed: ArcSwap<Endpoint>,
     pub(crate) timing: Timing,
     pub(crate) read_from: ReadFrom,
     own_views: OwnViews,
@@ -113,7 +113,7 @@ impl Cluster {
 
     /// Ends the worker and all connections; commands fail from now on.
     pub(crate) fn close(&self) {
-        let nothing = Topology::new(SlotMap::empty(), &self.factory, &self.authority());
+        let nothing = Topology::new(SlotMap::empty(), &self.factory, &self.current_seed());
         self.store.close(nothing);
     }
 
@@ -139,10 +139,10 @@ impl Cluster {
             return None;
         }
         let announced = AnnouncedNode::new(to.clone(), Role::Primary);
-        self.factory.connector.refuses_to_dial(&Target::announced(&announced, &self.authority()))
+        self.factory.connector.refuses_to_dial(&Target::announced(&announced, &self.current_seed()))
     }
 
-    fn authority(&self) -> Endpoint {
-        Endpoint::clone(&self.authority.load())
+    fn current_seed(&self) -> Endpoint {
+        Endpoint::clone(&self.current_seed.load())
     }
 }

@@ -16,14 +16,14 @@ impl Cluster {
         if !hints.moved.is_empty() {
             let current = self.store.load_full();
             let map = current.map().with_all_moved(hints.moved.iter().map(|(slot, to)| (*slot, to)));
-            let seed = self.authority();
+            let seed = self.current_seed();
             let next = current.next(map, &self.factory, &seed);
             self.publish(&current, next, pen);
         }
         for endpoint in &hints.asked {
             let current = self.store.load_full();
             if current.node_at(endpoint).is_none() && current.has_room() {
-                let next = current.with_asked(endpoint, &self.factory, &self.authority());
+                let next = current.with_asked(endpoint, &self.factory, &self.current_seed());
                 self.store.replace(pen, next);
             }
         }

@@ -67,8 +67,8 @@ impl Cluster {
         self.report(&reconciled, &views);
         let disputed = !reconciled.disagreements.is_empty();
         let seed = reconciled.chosen.and_then(|chosen| views.seed_of(chosen)).cloned();
-        let seed = seed.unwrap_or_else(|| self.authority());
-        self.authority.store(seed.clone().into());
+        let seed = seed.unwrap_or_else(|| self.current_seed());
+        self.current_seed.store(seed.clone().into());
         let next = current.next(reconciled.map, &self.factory, &seed).of_cluster();
         let changed = self.publish(&current, next, pen);
         if current.is_single() {
@@ -124,7 +124,7 @@ impl Cluster {
     /// Every seed leads to a server that is not a cluster.
     fn use_single(&self, current: &Topology, seed: &Endpoint, pen: &mut Pen) {
         tracing::debug!(%seed, "no seed is part of a cluster any more");
-        self.authority.store(seed.clone().into());
+        self.current_seed.store(seed.clone().into());
         self.publish(current, Topology::single(&self.factory, seed), pen);
     }
 

@@ -66,7 +66,7 @@ impl Cluster {
             hints,
             bus,
             seeds: config.seeds.clone(),
-            authority: ArcSwap::from_pointee(seed),
+            current_seed: ArcSwap::from_pointee(seed),
             timing: config.timing,
             read_from: config.read_from.clone(),
             own_views: OwnViews::default(),

@@ -86,7 +86,7 @@ impl Cluster {
 
     /// The failure of a cluster that announces no primary that could be dialled.
     fn nobody(&self) -> NodeFailure {
-        let seed = crate::connect::Target::seed(&self.authority());
+        let seed = crate::connect::Target::seed(&self.current_seed());
         let why = "no primary with a usable address is announced".to_owned();
         let nothing = ConnectionFacts::default();
         let failed = (Phase::Topology, Cause::BadTopology(why));

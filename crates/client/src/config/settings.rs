@@ -1,6 +1,7 @@
 //! Reading a [`Config`]: [`Settings`] has a method for each setter whose value can be shown, of the same name where one
 //! value is set. What is secret cannot be read, nor can what is code: the resolver, the address map.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use truename_resp::Limits;
@@ -26,6 +27,7 @@ use crate::tls::Tls;
 /// // Where nodes are dialled and who must answer: here nobody said more than the URL does.
 /// assert!(settings.dial_rules().is_empty() && !settings.has_node_address_map());
 /// assert!(settings.identity().is_none() && settings.verify_as().is_none() && settings.trust().is_empty());
+/// assert!(settings.resolved().next().is_none());
 /// assert!(settings.profile().is_none() && !settings.danger_plaintext_credentials());
 ///
 /// // What a program may log when it starts.
@@ -78,6 +80,12 @@ impl<'c> Settings<'c> {
     /// The rules for where to dial, in their order. See the [example](Settings#examples).
     pub fn dial_rules(&self) -> &'c [DialRule] {
         &self.0.rules
+    }
+
+    /// The host names to which [`Config::resolve`] gave an address, for one port or for all. See the
+    /// [example](Settings#examples).
+    pub fn resolved(&self) -> impl Iterator<Item = (&'c str, Option<u16>, IpAddr)> + use<'c> {
+        self.0.resolver.pinned.iter().map(|pinned| (pinned.host.as_str(), pinned.port, pinned.address))
     }
 
     /// Whether a [`Config::node_address_map`] is asked before the rules. See the [example](Settings#examples).
@@ -215,6 +223,14 @@ mod tests {
             let config = Config::from_url(url).expect("a URL");
             assert_eq!(config.settings().tls().map(Tls::is_default), is_default, "{url}");
         }
+    }
+
+    #[test]
+    fn addresses_that_were_given_can_be_read() {
+        let address = |last| IpAddr::from([127, 0, 0, last]);
+        let config = Config::new().resolve("a.test", Some(1), address(1)).resolve("b.test", None, address(2));
+        let resolved: Vec<_> = config.settings().resolved().collect();
+        assert_eq!(resolved, [("a.test", Some(1), address(1)), ("b.test", None, address(2))]);
     }
 
     #[test]

@@ -22,8 +22,8 @@ use super::identity::Circumstances;
 use super::io_cause::{is_closed, lookup_cause};
 use super::permits::HANDSHAKE_WORK;
 use super::probing;
-use super::sni::server_name;
-use super::step::Attempted;
+use super::sni::sni;
+use super::step::StepResult;
 use super::transport::Transport;
 use super::way::{Via, Way};
 use super::wire::Wire;
@@ -100,7 +100,7 @@ impl Attempt<'_> {
         }
     }
 
-    async fn run(&mut self, peer: SocketAddr, turns: &Turns) -> Attempted<Wire<Transport>> {
+    async fn run(&mut self, peer: SocketAddr, turns: &Turns) -> StepResult<Wire<Transport>> {
         let dial = self.dialling.env.permits.dials.acquire();
         let _permit = tokio::time::timeout_at(self.dialling.deadline, dial)
             .await
@@ -117,11 +117,11 @@ impl Attempt<'_> {
         Ok(wire)
     }
 
-    async fn within<T>(&self, phase: Phase, step: impl Future<Output = T>) -> Attempted<T> {
+    async fn within<T>(&self, phase: Phase, step: impl Future<Output = T>) -> StepResult<T> {
         tokio::time::timeout_at(self.dialling.deadline, step).await.map_err(|_| (phase, Cause::TimedOut))
     }
 
-    async fn resolve(&self) -> Attempted<Vec<SocketAddr>> {
+    async fn resolve(&self) -> StepResult<Vec<SocketAddr>> {
         let Dialling { env, target, .. } = self.dialling;
         let address = self.facts.dialled.as_ref().expect("set when it began");
         if let Some(provider) = env.guard.provider(target.hosts(address)) {
@@ -132,19 +132,19 @@ impl Attempt<'_> {
             .map_err(|error| (Phase::Resolve, lookup_cause(&error)))
     }
 
-    async fn tcp(&self, peer: SocketAddr) -> Attempted<TcpStream> {
+    async fn tcp(&self, peer: SocketAddr) -> StepResult<TcpStream> {
         let connecting = tcp::connect(peer, self.dialling.env.timing.stall);
         self.within(Phase::Tcp, connecting).await?.map_err(|cause| (Phase::Tcp, cause))
     }
 
-    async fn tls(&mut self, tcp: TcpStream) -> Attempted<Transport> {
+    async fn tls(&mut self, tcp: TcpStream) -> StepResult<Transport> {
         let Dialling { env, plan, deadline, .. } = self.dialling;
         let context = env.tls.as_ref().expect("called for TLS only").load_full();
         if context.boundary() != plan.boundary {
             return Err((Phase::Tls, roots_replaced()));
         }
-        let name = server_name(plan)
-            .ok_or_else(|| (Phase::Plan, Cause::Unplannable("no name to verify".to_owned())))?;
+        let name =
+            sni(plan).ok_or_else(|| (Phase::Plan, Cause::Unplannable("no name to verify".to_owned())))?;
         let time_box = probing::time_box(deadline);
         let permit = self.within(Phase::Tls, env.permits.handshakes.acquire()).await?;
         let mut handshake = pin!(secured::shake_hands(&context, plan, name, tcp, env.timing.stall, deadline));
@@ -172,7 +172,7 @@ impl Attempt<'_> {
     }
 
     /// The TLS options may have been replaced during the handshake: nothing is sent to a peer that the new ones refuse.
-    fn judge_again(&self, accepted_by: &Arc<TlsContext>) -> Attempted<()> {
+    fn judge_again(&self, accepted_by: &Arc<TlsContext>) -> StepResult<()> {
         let in_force = self.dialling.env.tls.as_ref().expect("called for TLS only").load_full();
         let Some(presented) = self.facts.presented.as_ref().filter(|_| !Arc::ptr_eq(&in_force, accepted_by))
         else {
@@ -237,7 +237,7 @@ impl Attempt<'_> {
         probing::answers_tls(peer, self.dialling.env.probe_tls.clone()).await
     }
 
-    async fn greet(&mut self, wire: &mut Wire<Transport>) -> Attempted<()> {
+    async fn greet(&mut self, wire: &mut Wire<Transport>) -> StepResult<()> {
         let Dialling { env, deadline, .. } = self.dialling;
         let time_box = match env.tls {
             Some(_) => deadline,
@@ -262,7 +262,7 @@ impl Attempt<'_> {
     }
 
     /// Is it the node that was announced? Asks in a second way where an answer is needed and the first way gave none.
-    async fn check_identity(&mut self, wire: &mut Wire<Transport>) -> Attempted<()> {
+    async fn check_identity(&mut self, wire: &mut Wire<Transport>) -> StepResult<()> {
         let Dialling { env, target, expected, .. } = self.dialling;
         let Some(expected) = expected else { return Ok(()) };
         let circumstances = Circumstances {
@@ -284,8 +284,8 @@ impl Attempt<'_> {
     }
 
     fn failure(&self, failed: (Phase, Cause)) -> NodeFailure {
-        let Dialling { target, plan, .. } = self.dialling;
-        failure::report(target, Some(plan), &self.facts, failed, self.started.elapsed())
+        let Dialling { target, plan, expected, .. } = self.dialling;
+        failure::report(target, expected, Some(plan), &self.facts, failed, self.started.elapsed())
     }
 }
 

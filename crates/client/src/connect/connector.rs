@@ -166,7 +166,7 @@ impl Connector {
         deadline: Instant,
     ) -> Result<Connected, Vec<NodeFailure>> {
         let expected = known.expected(target);
-        let ways = dial_candidates(&plan.dial, target.expected.is_some(), known.first_way().as_ref());
+        let ways = dial_candidates(&plan.dial, expected.is_some(), known.first_way().as_ref());
         let (open, met) = known.open(&ways, Instant::now())?;
         let dialling =
             Dialling { env: &self.env, target, plan, expected: expected.as_ref(), explain, deadline };
@@ -191,7 +191,8 @@ impl Connector {
         since: Instant,
     ) -> NodeFailure {
         let plan = self.plan(target).ok();
-        let report = failure::report(target, plan.as_ref(), facts, (phase, cause), since.elapsed());
+        let expected = target.expected.as_ref();
+        let report = failure::report(target, expected, plan.as_ref(), facts, (phase, cause), since.elapsed());
         report.after_tls()
     }
 
@@ -203,7 +204,8 @@ impl Connector {
     ) -> Result<(Connected, Vec<NodeFailure>), Vec<NodeFailure>> {
         let plan = self.plan(target).map_err(|failure| vec![*failure])?;
         let mut failures: Vec<NodeFailure> = Vec::new();
-        for way in dial_candidates(&plan.dial, target.expected.is_some(), None) {
+        let expected = target.expected.as_ref();
+        for way in dial_candidates(&plan.dial, expected.is_some(), None) {
             if failures.iter().any(|failure| failure.cause.is_wrong_node()) {
                 // As a client does.
                 tokio::time::sleep_until(deadline.min(Instant::now() + ASTRAY.0)).await;
@@ -212,7 +214,7 @@ impl Connector {
                 env: &self.env,
                 target,
                 plan: &plan,
-                expected: target.expected.as_ref(),
+                expected,
                 explain: Explain::Fully,
                 deadline: deadline.min(Instant::now() + self.env.timing.node_connect),
             };
@@ -240,7 +242,8 @@ fn out_of_scope(target: &Target) -> NodeFailure {
 
 /// A failure before anything was dialled.
 fn undialled(target: &Target, cause: Cause) -> NodeFailure {
-    failure::report(target, None, &ConnectionFacts::default(), (Phase::Plan, cause), Duration::ZERO)
+    let (expected, facts) = (target.expected.as_ref(), ConnectionFacts::default());
+    failure::report(target, expected, None, &facts, (Phase::Plan, cause), Duration::ZERO)
 }
 
 /// Tries the first way, and the second one when that fails or is silent. After a wrong node the other way has to wait for
@@ -318,5 +321,33 @@ mod tests {
             assert_eq!(code, refused.then_some("out-of-scope"), "{host} {has_id}");
             assert!(plaintext.refuses_to_dial(&target).is_none(), "{host} {has_id}");
         }
+    }
+
+    /// A node that only a redirect had named was not looked for at the seed's host, although it had reported its id.
+    #[tokio::test]
+    async fn a_node_that_told_its_id_is_looked_for_at_the_seeds_host_as_well() {
+        use std::net::TcpListener;
+        use truename_topology::DialAddress;
+
+        let bound = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let closed = bound.local_addr().expect("bound").port();
+        drop(bound);
+        let seed = Endpoint::new("127.0.0.1", closed);
+        let config = Config::new().seed(seed.host(), seed.port()).plaintext();
+        let connector = Connector::build(&config).expect("a connector");
+        let node = AnnouncedNode::new(Endpoint::new("127.0.0.6", closed), Role::Primary);
+        let target = Target::announced(&node, &seed);
+        let known = KnownNode::default();
+        let dialled = async || {
+            let deadline = Instant::now() + Duration::from_secs(5);
+            let failures = connector.connect(&target, &known, Explain::Briefly, deadline).await;
+            let failures = failures.expect_err("nobody is there");
+            failures.iter().filter_map(|failure| failure.dialled.clone()).collect::<Vec<_>>()
+        };
+        let (announced, at_seed) =
+            (DialAddress::new("127.0.0.6", closed), DialAddress::new("127.0.0.1", closed));
+        assert_eq!(dialled().await, std::slice::from_ref(&announced));
+        known.reached(&announced, Some("told"));
+        assert_eq!(dialled().await, [announced, at_seed]);
     }
 }

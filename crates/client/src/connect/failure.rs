@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use truename_topology::NodePlan;
+use truename_topology::{NodeId, NodePlan};
 
 use super::Target;
 use super::facts::ConnectionFacts;
 use crate::error::{Case, Cause, NodeFailure, Phase};
 
-/// The report of an attempt that learnt `facts` before it failed. Without a plan nothing was dialled.
+/// The report of an attempt that learnt `facts` before it failed. `expected` is the id that had to answer, be it known from the
+/// announcement or from the node itself. Without a plan nothing was dialled.
 pub(super) fn report(
     target: &Target,
+    expected: Option<&NodeId>,
     plan: Option<&NodePlan>,
     facts: &ConnectionFacts,
     (phase, cause): (Phase, Cause),
@@ -20,7 +22,7 @@ pub(super) fn report(
         node: &target.node,
         seed: &target.seed,
         is_seed: target.is_seed,
-        has_id: target.expected.is_some(),
+        has_id: expected.is_some(),
         plan,
         dialled: facts.dialled.as_ref(),
         peer: facts.peer,

@@ -23,7 +23,7 @@ use self::refusal::{hide_secret, lacks_hello, without_secret};
 pub use self::said::Greeting;
 pub(super) use self::steps::read_id;
 use self::steps::{Step, ponged, steps};
-use super::step::Attempted;
+use super::step::StepResult;
 use super::wire::{Wire, WireError};
 use crate::config::Protocol;
 use crate::error::{Cause, Phase};
@@ -32,7 +32,7 @@ use crate::error::{Cause, Phase};
 pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
     login: &Login,
-) -> Attempted<Greeting> {
+) -> StepResult<Greeting> {
     let greeted = greet(wire, login).await.and_then(|greeting| in_its_database(greeting, login));
     let credentials = login.credentials.as_ref();
     let mut greeting = greeted.map_err(|(phase, cause)| (phase, without_secret(cause, credentials)))?;
@@ -44,7 +44,7 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// A proxy that acknowledges `SELECT` and does nothing, or hands over a connection that somebody used before, would have
 /// everything done in another database.
-fn in_its_database(greeting: Greeting, login: &Login) -> Attempted<Greeting> {
+fn in_its_database(greeting: Greeting, login: &Login) -> StepResult<Greeting> {
     let wanted = login.database;
     match greeting.database {
         Some(actual) if actual != wanted => Err((Phase::Hello, Cause::OtherDatabase { wanted, actual })),
@@ -52,7 +52,7 @@ fn in_its_database(greeting: Greeting, login: &Login) -> Attempted<Greeting> {
     }
 }
 
-async fn greet<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, login: &Login) -> Attempted<Greeting> {
+async fn greet<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, login: &Login) -> StepResult<Greeting> {
     let database = login.database.to_string();
     if login.protocol == Protocol::Auto
         && let Some(greeting) = run(wire, &steps(login, &database, 3)).await?
@@ -70,7 +70,7 @@ async fn greet<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, login: &Lo
 async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
     steps: &[Step<'_>],
-) -> Attempted<Option<Greeting>> {
+) -> StepResult<Option<Greeting>> {
     let commands: Vec<&[&[u8]]> = steps.iter().map(|step| step.args.as_slice()).collect();
     let mut reply = wire.ask(&commands).await.map_err(handshake_cause)?;
     let is_known = !reply.as_error().is_some_and(lacks_hello);

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::budget;
 use super::greeting::{handshake_cause, read_id};
-use super::step::Attempted;
+use super::step::StepResult;
 use super::way::Via;
 use super::wire::Wire;
 use crate::error::Cause;
@@ -51,7 +51,7 @@ impl Circumstances {
 /// not report it.
 pub(super) async fn ask_nodes<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
-) -> Attempted<Option<String>> {
+) -> StepResult<Option<String>> {
     let limits = budget::topology().with_bulk_len(MAX_NODES_TEXT);
     let reply = wire.round_trip_within(limits, &[b"CLUSTER", b"NODES"]).await.map_err(handshake_cause)?;
     read_id("CLUSTER NODES", &reply, myself)

@@ -179,7 +179,8 @@ mod tests {
     fn met(way: &Way, cause: Cause) -> NodeFailure {
         let (node, seed) = node();
         let facts = ConnectionFacts { dialled: Some(way.address.clone()), ..ConnectionFacts::default() };
-        report(&Target::announced(&node, &seed), None, &facts, (Phase::Identity, cause), Duration::ZERO)
+        let target = Target::announced(&node, &seed);
+        report(&target, None, None, &facts, (Phase::Identity, cause), Duration::ZERO)
     }
 
     fn stranger(way: &Way) -> NodeFailure {

@@ -5,8 +5,8 @@ use truename_topology::NodePlan;
 
 use crate::tls;
 
-/// The name for SNI: a DNS name wherever one is known.
-pub(super) fn server_name(plan: &NodePlan) -> Option<ServerName<'static>> {
+/// A DNS name wherever one is known.
+pub(super) fn sni(plan: &NodePlan) -> Option<ServerName<'static>> {
     if let Some(sni) = &plan.sni {
         return ServerName::try_from(sni.to_string()).ok();
     }

@@ -3,4 +3,4 @@
 use crate::error::{Cause, Phase};
 
 /// A step's result, or how far it got and why it ended there.
-pub(super) type Attempted<T> = Result<T, (Phase, Cause)>;
+pub(super) type StepResult<T> = Result<T, (Phase, Cause)>;

@@ -19,15 +19,15 @@ struct Traits<'a> {
     code: &'static str,
     /// How programs tell it from others.
     kind: CauseKind,
-    outlook: Outlook,
-    origin: Origin,
+    transience: Transience,
+    domain: FaultDomain,
     text: Text<'a>,
     advice: Advice,
 }
 
 /// Whether the same attempt may succeed a moment later without anybody changing a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outlook {
+enum Transience {
     /// It may.
     Passes,
     /// It does not.
@@ -36,7 +36,7 @@ enum Outlook {
 
 /// Where the cause lies, as far as it matters to what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
+enum FaultDomain {
     /// What is announced is out of scope. That is what to fix, whatever became of a detour in its place.
     Scope,
     /// Within this process and its configuration.
@@ -72,12 +72,12 @@ fn say(check: Check) -> Advice {
 fn row<'a>(
     code: &'static str,
     kind: CauseKind,
-    outlook: Outlook,
-    origin: Origin,
+    transience: Transience,
+    domain: FaultDomain,
     text: Text<'a>,
     advice: Advice,
 ) -> Traits<'a> {
-    Traits { code, kind, outlook, origin, text, advice }
+    Traits { code, kind, transience, domain, text, advice }
 }
 
 impl Cause {
@@ -86,8 +86,8 @@ impl Cause {
     fn traits(&self) -> Traits<'_> {
         use Advice::{Ask, Nothing, Say};
         use CauseKind as Kind;
-        use Origin::{Certificate, Here, Network, Reply, Scope, Silence, Stranger, Tls};
-        use Outlook::{Passes, Stays};
+        use FaultDomain::{Certificate, Here, Network, Reply, Scope, Silence, Stranger, Tls};
+        use Transience::{Passes, Stays};
         let plain = Text::plain;
         match self {
             Self::Unplannable(why) => row("unplannable", Kind::Configuration, Stays, Here,
@@ -194,33 +194,33 @@ impl Cause {
     /// Whether the same attempt may succeed a moment later without anybody changing a configuration. See the
     /// [example](Cause#examples).
     pub fn is_transient(&self) -> bool {
-        self.traits().outlook == Outlook::Passes
+        self.traits().transience == Transience::Passes
     }
 
     /// Whether the certificate is at fault. See the [example](Cause#examples).
     pub fn is_certificate(&self) -> bool {
-        self.traits().origin == Origin::Certificate
+        self.traits().domain == FaultDomain::Certificate
     }
 
     /// Whether an attempt that ended with this in that phase found nobody at the address: the node is down, or the address
     /// leads nowhere. See the [example](Cause#examples).
     pub fn is_unreachable(&self, phase: Phase) -> bool {
-        phase == Phase::Tcp && self.traits().origin == Origin::Silence
+        phase == Phase::Tcp && self.traits().domain == FaultDomain::Silence
     }
 
     /// Whether a node other than the announced one answered, or one that does not prove that it is the announced one.
     pub(crate) fn is_wrong_node(&self) -> bool {
-        self.traits().origin == Origin::Stranger
+        self.traits().domain == FaultDomain::Stranger
     }
 
     /// Whether it is a reply of the node itself.
     pub(crate) fn is_reply(&self) -> bool {
-        self.traits().origin == Origin::Reply
+        self.traits().domain == FaultDomain::Reply
     }
 
     /// Whether it is what to fix first, however far other attempts got.
     pub(crate) fn decides(&self) -> bool {
-        self.traits().origin == Origin::Scope
+        self.traits().domain == FaultDomain::Scope
     }
 
     /// What would fix it.

@@ -289,10 +289,4 @@ impl Attempts {
             remedy,
         }))
     }
-
-    /// The node of the latest attempt.
-    pub(super) fn node(&self) -> Endpoint {
-        let node = self.trail.as_ref().and_then(|trail| trail.node.clone());
-        node.unwrap_or_else(|| Endpoint::new("?", 0))
-    }
 }

@@ -128,8 +128,9 @@ impl Router {
 
     fn note_redirect(&self, redirect: &Redirect, node: &Node, attempts: &mut Attempts) {
         attempts.note_refused(node, redirect.to_string().as_str());
-        let from = attempts.node();
-        self.cluster.bus.emit(|| Event::Redirected { from, redirect: redirect.clone() });
+        self.cluster
+            .bus
+            .emit(|| Event::Redirected { from: node.endpoint().clone(), redirect: redirect.clone() });
     }
 
     /// Follows a redirect, unless it is one of a cycle: then backs off and looks the route up again.

@@ -66,12 +66,12 @@ impl Ballot {
 }
 
 /// The current map, by keys. Empty for a client that knows nothing yet, which then believes more.
-pub(super) struct Known<'a> {
+pub(super) struct KnownMap<'a> {
     pub(super) map: Option<&'a SlotMap>,
     by_key: HashMap<Key<'a>, &'a AnnouncedNode>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownMap<'a> {
     pub(super) fn of(map: Option<&'a SlotMap>) -> Self {
         let nodes = map.map(SlotMap::nodes).unwrap_or_default();
         Self { map, by_key: nodes.iter().map(|node| (Key::of(node), node)).collect() }

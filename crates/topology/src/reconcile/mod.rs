@@ -43,7 +43,7 @@ mod shards;
 mod slots;
 mod standing;
 
-use ballot::{Ballot, Electorate, Known};
+use ballot::{Ballot, Electorate, KnownMap};
 pub use disagreement::{AnnouncedAs, Disagreement};
 use family::Believed;
 pub use standing::Standing;
@@ -107,7 +107,7 @@ fn merge(views: &[View], current: Option<&SlotMap>, believed: Believed) -> Recon
     let ballots: Vec<Ballot> = voters.iter().map(|&view| Ballot::new(view, &views[view])).collect();
     let electorate = Electorate::of(&ballots);
     // Nothing of a cluster that was replaced is worth defending.
-    let known = Known::of(current.filter(|_| !is_replaced));
+    let known = KnownMap::of(current.filter(|_| !is_replaced));
     let nodes = nodes::settle(&ballots, &electorate, &known, &mut disagreements);
     let elected = slots::elect(&ballots, &known, &nodes, &mut disagreements);
     let chosen = slots::closest(&ballots, &elected, &nodes);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::ballot::{Ballot, Electorate, Key, Known};
+use super::ballot::{Ballot, Electorate, Key, KnownMap};
 use super::disagreement::{AnnouncedAs, Disagreement};
 use crate::AnnouncedNode;
 
@@ -32,7 +32,7 @@ struct Mention<'a> {
 pub(super) fn settle<'a>(
     ballots: &'a [Ballot],
     electorate: &Electorate,
-    known: &Known<'a>,
+    known: &KnownMap<'a>,
     disagreements: &mut Vec<Disagreement>,
 ) -> Nodes<'a> {
     let mut order: Vec<Key<'a>> = Vec::new();
@@ -78,7 +78,7 @@ fn settled_node(
     key: Key<'_>,
     said: &[Mention<'_>],
     electorate: &Electorate,
-    known: &Known<'_>,
+    known: &KnownMap<'_>,
 ) -> Option<AnnouncedNode> {
     let before = known.node(key);
     let mut node = place(said, electorate, before, known)?;
@@ -94,7 +94,7 @@ fn place(
     said: &[Mention<'_>],
     electorate: &Electorate,
     before: Option<&AnnouncedNode>,
-    known: &Known<'_>,
+    known: &KnownMap<'_>,
 ) -> Option<AnnouncedNode> {
     let is_before = |node: &AnnouncedNode| before.is_some_and(|before| is_same_place(node, before));
     let mut groups: Vec<Vec<Mention<'_>>> = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Disagreement;
-use super::ballot::{Ballot, Electorate, Key, Known};
+use super::ballot::{Ballot, Electorate, Key, KnownMap};
 use super::nodes::Nodes;
 use super::slots::Elected;
 use crate::{AnnouncedNode, ShardView, SlotMap, SlotRange, View};
@@ -25,7 +25,7 @@ struct Followers<'a> {
 pub(super) fn assemble<'a>(
     ballots: &'a [Ballot],
     electorate: &Electorate,
-    known: &Known<'a>,
+    known: &KnownMap<'a>,
     nodes: &Nodes<'a>,
     elected: &[Elected<'a>],
     chosen: usize,

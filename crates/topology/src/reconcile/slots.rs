@@ -1,7 +1,7 @@
 //! The owner of a slot: the one that most views name.
 
 use super::Disagreement;
-use super::ballot::{Ballot, Key, Known};
+use super::ballot::{Ballot, Key, KnownMap};
 use super::nodes::Nodes;
 use crate::slot::runs;
 use crate::{AnnouncedNode, Endpoint, ShardIx, Slot, SlotRange};
@@ -17,7 +17,7 @@ pub(super) struct Elected<'a> {
 /// The owners of all slots. An owner whose address is not settled leaves its slots where they are.
 pub(super) fn elect<'a>(
     ballots: &'a [Ballot],
-    known: &Known<'a>,
+    known: &KnownMap<'a>,
     nodes: &Nodes<'a>,
     disagreements: &mut Vec<Disagreement>,
 ) -> Vec<Elected<'a>> {
@@ -56,7 +56,7 @@ pub(super) fn elect<'a>(
 fn winner<'a>(
     ballots: &[Ballot],
     claims: &[Option<Key<'a>>],
-    known: &Known<'a>,
+    known: &KnownMap<'a>,
     slot: Slot,
 ) -> Option<Key<'a>> {
     let owner_now = known.owner(slot);

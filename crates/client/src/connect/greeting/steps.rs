@@ -10,7 +10,7 @@ use super::login::Login;
 use super::refusal::refusal;
 use super::said::Greeting;
 use crate::config::Credentials;
-use crate::connect::step::Attempted;
+use crate::connect::step::StepResult;
 use crate::error::{Cause, Phase};
 
 const LIBRARY: &[u8] = b"truename";
@@ -25,10 +25,10 @@ pub(super) struct Step<'a> {
 }
 
 /// Reads the reply to the command of this name.
-type Read = fn(&'static str, &mut Greeting, &Reply) -> Attempted<()>;
+type Read = fn(&'static str, &mut Greeting, &Reply) -> StepResult<()>;
 
 impl Step<'_> {
-    pub(super) fn read(&self, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
+    pub(super) fn read(&self, greeting: &mut Greeting, reply: &Reply) -> StepResult<()> {
         (self.read)(self.name, greeting, reply)
     }
 }
@@ -84,7 +84,7 @@ fn login_resp2(login: &Login) -> Step<'_> {
 }
 
 /// `HELLO`: a map, or with RESP2 the same as a flat array.
-fn described(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn described(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> StepResult<()> {
     match reply {
         Reply::Error(error) => return Err(refusal(name, error)),
         Reply::Map(_) | Reply::Array(_) => {}
@@ -101,7 +101,7 @@ fn described(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Atte
 }
 
 /// `AUTH` or `PING`.
-fn logged_in(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn logged_in(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> StepResult<()> {
     match reply {
         Reply::Error(error) => Err(refusal(name, error)),
         Reply::Simple(_) | Reply::Bulk(_) => {
@@ -113,7 +113,7 @@ fn logged_in(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Atte
 }
 
 /// `SELECT`: `ERR SELECT is not allowed in cluster mode`, `ERR DB index is out of range` (7.0).
-fn selected(name: &'static str, _: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn selected(name: &'static str, _: &mut Greeting, reply: &Reply) -> StepResult<()> {
     match reply {
         Reply::Error(error) if error.code() == "ERR" => {
             Err((Phase::Hello, Cause::NoDatabase(error.message().to_owned())))
@@ -125,26 +125,26 @@ fn selected(name: &'static str, _: &mut Greeting, reply: &Reply) -> Attempted<()
 }
 
 /// What a server may not know or not allow, and whose reply does not matter.
-fn acknowledged(name: &'static str, _: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn acknowledged(name: &'static str, _: &mut Greeting, reply: &Reply) -> StepResult<()> {
     match reply {
         Reply::Error(_) | Reply::Simple(_) => Ok(()),
         other => Err(unexpected(name, other)),
     }
 }
 
-fn readonly(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn readonly(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> StepResult<()> {
     greeting.is_readonly = matches!(reply, Reply::Simple(_));
     greeting.readonly_refusal = reply.as_error().map(|error| error.message().to_owned());
     acknowledged(name, greeting, reply)
 }
 
-fn cluster_myid(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn cluster_myid(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> StepResult<()> {
     greeting.node_id = read_id(name, reply, whole)?;
     Ok(())
 }
 
 /// `id=3 addr=127.0.0.1:60188 … user=default …`, since 6.2.
-fn client_info(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> Attempted<()> {
+fn client_info(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> StepResult<()> {
     let text = match reply {
         Reply::Error(_) | Reply::Simple(_) => return Ok(()),
         other => other.as_str(),
@@ -160,7 +160,7 @@ fn client_info(name: &'static str, greeting: &mut Greeting, reply: &Reply) -> At
 }
 
 /// Reads the reply to `PING`. `NOPERM` will do too: the user may not send it, and the server answers.
-pub(super) fn ponged(reply: &Reply) -> Result<(), (Phase, Cause)> {
+pub(super) fn ponged(reply: &Reply) -> StepResult<()> {
     match reply {
         Reply::Error(error) if error.code() == "NOPERM" => Ok(()),
         Reply::Error(error) => Err(refusal("PING", error)),
@@ -175,7 +175,7 @@ pub(in crate::connect) fn read_id(
     command: &'static str,
     reply: &Reply,
     find: impl Fn(&str) -> Option<&str>,
-) -> Attempted<Option<String>> {
+) -> StepResult<Option<String>> {
     let text = match reply {
         Reply::Error(error) if does_not_tell(error) => return Ok(None),
         Reply::Error(error) => return Err(refusal(command, error)),
