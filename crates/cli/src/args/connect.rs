@@ -100,8 +100,8 @@ pub(crate) struct ConnectArgs {
     pub(crate) profile: Option<&'static Profile>,
     /// Where to dial nodes, such as 'ip=seed' or '*=seed:+1000'; may be repeated; the first match counts
     ///
-    /// RULE is MATCH[:PORT|:LOW-HIGH]=TARGET. MATCH is *, ip, a network (10.0.0.0/8), a host or *.suffix. TARGET is announced,
-    /// seed[:PORT|:+N|:-N], HOST[:PORT|:+N|:-N] or a template of {host}, {port} and {seed}. A rule may end in
+    /// RULE is MATCH[:PORT|:LOW-HIGH]=TARGET. MATCH is *, ip, a network (10.0.0.0/8, [2001:db8::/32]), a host or *.suffix. TARGET is
+    /// announced, seed[:PORT|:+N|:-N], HOST[:PORT|:+N|:-N] or a template of {host}, {port} and {seed}. A rule may end in
     /// ' pin=sha256/BASE64', a public key that the nodes dialled by it must present.
     #[arg(long, value_name = "RULE", value_parser = value::rule, help_heading = "Addresses")]
     pub(crate) map: Vec<DialRule>,

@@ -105,7 +105,7 @@
 //!   remedy     if redis.example.net is your cluster, connect by that name, or add it as acceptable with Config::verify_as("redis.example.net".parse()?)
 //! ```
 //!
-//! A remedy names the call to make; the `truename` tool names its option instead ([`Error::spelled`](crate::Error::spelled)). [`Cause::code`] is for
+//! A remedy names the call to make; the `truename` tool names its option instead ([`Error::spelled`]). [`Cause::code`] is for
 //! programs:
 //!
 //! | code | what it means |
@@ -128,6 +128,7 @@
 //! [`Config::resolve`]: crate::Config::resolve
 //! [`Config::trust`]: crate::Config::trust
 //! [`Config::verify_as`]: crate::Config::verify_as
+//! [`Error::spelled`]: crate::Error::spelled
 //! [`IdentityPolicy::Only`]: crate::topology::IdentityPolicy::Only
 //! [`IdentityPolicy::Seed`]: crate::topology::IdentityPolicy::Seed
 //! [`Profile`]: crate::topology::Profile

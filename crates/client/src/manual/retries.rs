@@ -34,8 +34,8 @@
 //!
 //! - [`Command::repeatable`] for one call. It overrides the table, for commands that are not in it as well.
 //! - [`Config::repeat_writes_of_unknown_fate`] for a client. It applies only to writes that leave the same state whether executed
-//!   once or twice, with the same reply ([`Spec::repeatable`]: `SET`, `EXPIRE`, `SUNIONSTORE`; not `DEL`, whose reply differs), and
-//!   only if the server ended the connection.
+//!   once or twice, with the same reply ([`Spec::repeatable`]: `SET`, `EXPIRE`, `SUNIONSTORE`; not `DEL`, whose reply
+//!   differs), and only if the server ended the connection.
 //!
 //! A command on a connection that the client gave up may still lie unread in the server's socket. Before the connection that
 //! takes its place is used, the server is asked to drop the old one, so that the command is not executed late, after

@@ -27,7 +27,8 @@ pub(super) fn resolve_announced(name: Option<&IdentityName>, spelling: Spelling)
     let resolve = spelled(Setting::Resolve(typeable(name)), spelling);
     let rule = spelled(Setting::DialRule(format!("{}=HOST", host_in_rule(name))), spelling);
     format!(
-        "the cluster announces a name that this machine cannot look up: give its address with {resolve}, or dial another host with {rule}"
+        "the cluster announces a name that this machine cannot look up: give its address with {resolve}, or dial another \
+         host with {rule}"
     )
 }
 
@@ -65,9 +66,9 @@ pub(super) fn down_or_hidden(
     };
     let shifted = spelled(Setting::DialRule("*=seed:+1000".to_owned()), spelling);
     format!(
-        "if only {node} fails, it is down: check that it is running and that no firewall is in the way; if every node fails like this, the \
-         announced addresses cannot be reached from here: one rule says where to dial, such as {rule} for {meaning}, or \
-         {shifted} when the ports are shifted"
+        "if only {node} fails, it is down: check that it is running and that no firewall is in the way; if every node fails \
+         like this, the announced addresses cannot be reached from here: one rule says where to dial, such as {rule} for \
+         {meaning}, or {shifted} when the ports are shifted"
     )
 }
 
