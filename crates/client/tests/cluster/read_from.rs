@@ -111,7 +111,7 @@ async fn reads_for_replicas_that_refuse_them_fail_with_the_reason() {
     let Error::Route(route) = &error else { panic!("{error:?}") };
     assert!(matches!(**route, RouteError::NoReplica { refusal: Some(_), .. }), "{error:?}");
     let text = error.to_string();
-    assert!(text.contains("READONLY was refused: NOPERM") && text.contains("PreferReplica"), "{text}");
+    assert!(text.contains("READONLY was refused: ") && text.contains("PreferReplica"), "{text}");
     assert!(!error.is_retryable() && !error.may_have_executed(), "{text}");
 }
 
