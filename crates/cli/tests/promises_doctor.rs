@@ -52,7 +52,7 @@ async fn slots_without_owner_and_views_that_differ_are_faults() {
     on(&lab, "doctor", "", &[]).await.ends_with(0).says(&good);
     // Node 1 believes that node 2 owns a slot of node 0. Since it has the higher epoch, no gossip corrects that.
     tell(&lab, 1, &["CLUSTER", "SETSLOT", "0", "NODE", &lab.node(2).id]).await;
-    let parts = ["The nodes disagree: slots 0", "the nodes disagree on the topology"];
+    let parts = ["The nodes disagree: slot 0", "the nodes disagree on the topology"];
     let run = on(&lab, "doctor", "", &[]).await.ends_with(1).says(&parts).within(SOON);
     assert!(!run.text().contains("can be used"), "{}", run.text());
     for node in 0..3 {
