@@ -143,7 +143,11 @@ async fn wrong_addresses(lab: &Lab) {
     let ca = lab.ca_pem_path().unwrap().display().to_string();
     let address = lab.resolve()[0].2;
     let rows: [(String, u8, &[&str]); 3] = [
-        (format!("no-such-host.invalid:{port}"), 10, &["resolve", "does not resolve", "--resolve no-such-host.invalid:ADDR"]),
+        (
+            format!("no-such-host.invalid:{port}"),
+            10,
+            &["resolve", "does not resolve", "--resolve no-such-host.invalid:ADDR"],
+        ),
         (format!("{host}:9 --resolve {host}:{address}"), 11, &["tcp", "refused", "check host and port"]),
         (
             format!("{host}:{port} --plain --resolve {host}:{address}"),

@@ -48,9 +48,10 @@ fn scheme_end(text: &str) -> usize {
     text.find("://").map_or(0, |at| at + 3)
 }
 
-/// Where the values of the options begin.
+/// Where the values of the options begin. What comes before the scheme's end has none, and is not decoded.
 fn option_values(text: &str) -> impl Iterator<Item = usize> + '_ {
-    let query = text.find('?').map_or(text.len(), |at| at + 1);
+    let from = scheme_end(text);
+    let query = text[from..].find('?').map_or(text.len(), |at| from + at + 1);
     text[query..].match_indices('=').map(move |(at, _)| query + at + 1)
 }
 
