@@ -65,6 +65,7 @@ fn a_call_in_flight_is_small() {
         let call = client.execute::<Reply>(cmd("GET").arg("key"));
         size_of_val(&call)
     });
+    eprintln!("a call in flight: {size} bytes");
     assert!(size <= 560, "{size} bytes");
 }
 
@@ -80,4 +81,26 @@ fn tls_commands_allocate_twice_per_batch() {
     // rustls makes a vector of every record, in each direction. Three connections share 64 tasks: 2 / 21 and a little.
     let counted = per_command(LabProfile::Azure);
     assert!(counted < 0.11, "{counted} allocations per command");
+}
+
+/// Replies that are passed on as they came are slices of what was read.
+#[test]
+fn raw_replies_allocate_nothing() {
+    let runtime = runtime();
+    let lab = runtime
+        .block_on(async { Lab::builder(LabProfile::Plain).replicas(0).start().await.expect("started") });
+    let client = runtime.block_on(connect(&lab));
+    let read = async || {
+        for _ in 0..OPS_PER_TASK {
+            let frame = client.execute_raw(cmd("GET").arg("key")).await.expect("a reply");
+            assert_eq!(frame.as_bytes(), b"$5\r\nvalue\r\n");
+        }
+    };
+    runtime.block_on(async { client.execute::<()>(cmd("SET").arg("key").arg("value")).await.expect("OK") });
+    runtime.block_on(read());
+    let counted = measure(|| runtime.block_on(read()));
+    let per_command = counted.count_total as f64 / OPS_PER_TASK as f64;
+    eprintln!("raw: {per_command:.4} allocations per command");
+    assert!(per_command < 0.01, "{per_command} allocations per command");
+    runtime.block_on(async move { tokio::time::timeout(Duration::from_secs(5), lab.shutdown()).await.ok() });
 }

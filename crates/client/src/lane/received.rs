@@ -111,6 +111,12 @@ pub(crate) struct Replies {
     pub(crate) cut_short: Option<CutShort>,
 }
 
+impl Replies {
+    pub(super) fn with_room(replies: usize) -> Box<Self> {
+        Box::new(Self { received: Vec::with_capacity(replies), cut_short: None })
+    }
+}
+
 /// Why a unit of several commands has fewer replies.
 #[derive(Debug, Clone)]
 pub(crate) struct CutShort {

@@ -78,7 +78,9 @@ impl Waiter {
         }
         // Nobody reads them when the caller has gone.
         if matches!(self.state, WaiterState::Waiting(_)) {
-            self.replies.get_or_insert_default().received.push(reply);
+            let to_come = unit.collected as usize;
+            let replies = self.replies.get_or_insert_with(|| Replies::with_room(to_come + 1));
+            replies.received.push(reply);
         }
         (unit.collected == 0).then(|| Received::Replies(self.replies.take().unwrap_or_default()))
     }
