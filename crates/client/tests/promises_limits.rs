@@ -80,9 +80,11 @@ async fn a_reply_that_the_server_closes_over_is_asked_for_three_times() {
     tell(&lab, 0, &["CONFIG", "SET", "client-output-buffer-limit", "normal 1mb 0 0"]).await;
     let client = warm_client(&config(&lab)).await;
     client.execute::<i64>(cmd("SETRANGE").arg("large").arg(16 << 20).arg("x")).await.expect("a length");
-    let error = client.execute::<Reply>(cmd("GET").arg("large")).await.expect_err("it is beyond the limit");
+    // Valkey 9.1 sends what GET returns without a copy, which is in no output buffer.
+    let range = cmd("GETRANGE").arg("large").arg(0).arg(-1);
+    let error = client.execute::<Reply>(range).await.expect_err("it is beyond the limit");
     assert!(matches!(error, Error::Interrupted(_)) && error.may_have_executed(), "{error}");
-    assert_eq!(executions(&lab, 0, "get").await, 3);
+    assert_eq!(executions(&lab, 0, "getrange").await, 3);
 }
 
 /// After one reply of 143 MB, its connection kept 143 MB for as long as it lived.
