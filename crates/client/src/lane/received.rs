@@ -133,7 +133,8 @@ impl CutShort {
     pub(crate) fn failure_of(&self, end: u64, is_first: bool) -> Failure {
         let was_sent = end <= self.accepted;
         match &self.failure {
-            Failure::TimedOut { submitted } => Failure::TimedOut { submitted: *submitted && was_sent },
+            // What was encoded stays in the stream, and may be sent and executed later.
+            Failure::TimedOut { .. } => self.failure.clone(),
             Failure::Unsent(cause) | Failure::Lost(cause) | Failure::LostAtHead(cause) => {
                 match (was_sent, is_first && self.is_oldest) {
                     (false, _) => Failure::Unsent(cause.clone()),
