@@ -19,8 +19,9 @@ use crate::lane::{Form, Received};
 ///
 /// # Order
 /// Commands of one slot are executed in the order in which they were added, unless one of them is redirected, refused, or
-/// lost with its connection: that one goes on by itself, and may be executed after later ones. Commands of different slots
-/// have no order.
+/// lost with its connection, or its node is not connected: then it goes on by itself, and may be executed after later ones.
+/// So does one that waits on the server, or that a server must be asked about first. Commands of different slots have no
+/// order.
 ///
 /// # Size
 /// A node's commands go out a thousand or 256 KiB at a time, one such unit after the other, so a large batch does not keep

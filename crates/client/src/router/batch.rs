@@ -118,12 +118,13 @@ impl Router {
 
     /// Sends a part, unit by unit; what got no value goes on by itself afterwards.
     async fn exchange(&self, part: Part<'_, '_>) -> Vec<(usize, Outcome)> {
-        let Part { node, members: mut rest } = part;
-        let mut settled = Vec::with_capacity(rest.len());
+        let Part { node, members } = part;
+        let mut settled = Vec::with_capacity(members.len());
+        let mut rest = members.into_iter();
         let mut again = FuturesUnordered::new();
-        while !rest.is_empty() {
-            let mut unit = rest;
-            rest = unit.split_off(unit_len(&unit));
+        while rest.len() > 0 {
+            let count = unit_len(rest.as_slice());
+            let unit: Vec<_> = rest.by_ref().take(count).collect();
             for (member, outcome) in submit_unit(&node, unit).await {
                 match Setback::or_value(outcome) {
                     Ok(value) => settled.push((member.position, Ok(value))),
@@ -167,7 +168,11 @@ async fn submit_unit<'r, 'a>(
     let lane = lane_of(node, &unit);
     let limits = limits_of(&mut unit);
     let encode = |out: &mut BytesMut| unit.iter().for_each(|member| member.request.command.encode(out));
-    let outcome = lane.submit(limits, encode).await;
+    let outcome = match limits.submitted < limits.deadline {
+        true => lane.submit(limits, encode).await,
+        // Its turn comes too late: nobody waits for it any more.
+        false => Err(Failure::TimedOut { submitted: false }),
+    };
     let (received, end) = match outcome {
         Ok(Received::Replies(replies)) => (replies.received, replies.cut_short.map(UnitEnd::CutShort)),
         Ok(_) => unreachable!("a unit was submitted"),
@@ -208,17 +213,16 @@ fn lane_of<'n>(node: &'n Node, unit: &[Member<'_, '_>]) -> &'n Lane {
 
 /// The limits of a unit: as wide as those of any member.
 fn limits_of(unit: &mut [Member<'_, '_>]) -> RequestLimits {
-    let now = unit.first_mut().map_or_else(Instant::now, |member| member.attempts.begin());
+    let count = unit.len() as u32;
+    let now = Instant::now();
     let (mut deadline, mut patience, mut form) = (now, Duration::ZERO, Form::Decoded);
-    for (index, Member { request, attempts, .. }) in unit.iter_mut().enumerate() {
-        if index > 0 {
-            attempts.begin();
-        }
+    for Member { request, attempts, .. } in unit {
+        attempts.begin();
         deadline = deadline.max(attempts.deadline());
         patience = patience.max(request.patience);
         form = request.form;
     }
-    request_limits(now, deadline, patience, Unit::commands(unit.len() as u32, form))
+    request_limits(now, deadline, patience, Unit::commands(count, form))
 }
 
 /// Where each member's last byte is in the unit.

@@ -128,6 +128,9 @@ impl Router {
         loop {
             request.admit_again(self.cluster.is_single()).map_err(|error| attempts.admit(error))?;
             let now = attempts.begin();
+            if now >= attempts.deadline() {
+                return Err(attempts.admit(attempts.timed_out(false)));
+            }
             let outcome = if request.blocks.is_some() {
                 let attempt = self.attempt_blocking(&destination, request, attempts);
                 attempt.await.map_err(|error| attempts.admit(error))?

@@ -183,6 +183,27 @@ async fn a_batchs_deadline_is_all_commands() {
     }
 }
 
+/// What the client had taken in when the time was over was sent afterwards, and its error denied that it ever was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_error_of_a_frozen_batch_denies_what_is_executed_later() {
+    let lab = one_node(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    client.execute::<()>(cmd("SET").arg("warm").arg(1)).await.expect("OK");
+    let value = vec![b'v'; 4000];
+    let mut batch = client.batch();
+    batch.extend((0..8000).map(|n| cmd("SET").arg(format!("k:{n}")).arg(&value)));
+    lab.node(0).stop();
+    let outcomes = batch.timeout(Duration::from_millis(300)).execute::<()>().await;
+    lab.node(0).cont();
+    assert!(outcomes.iter().any(|outcome| outcome.as_ref().is_err_and(|error| !error.may_have_executed())));
+    for (n, outcome) in outcomes.iter().enumerate() {
+        if outcome.as_ref().is_err_and(|error| !error.may_have_executed()) {
+            let exists = client.execute::<i64>(cmd("EXISTS").arg(format!("k:{n}"))).await;
+            assert_eq!(exists.expect("a number"), 0, "{n}");
+        }
+    }
+}
+
 /// The bytes are those that a decoder would have read, for each kind of reply; redirects are followed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn raw_replies_are_the_servers_own_bytes() {
