@@ -96,6 +96,8 @@ pub(crate) struct Driver<S> {
     incoming: Incoming,
     /// In which form the next replies are wanted, as of the last time that anything was taken or handed over.
     next_form: NextForm,
+    /// Whether the server owed a reply after the last one was handed over.
+    is_owed: bool,
     outbound: BytesMut,
     accepted: Accepted,
     needs_flush: bool,
@@ -136,6 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             stream,
             incoming: Incoming::new(decoder, inbound, options.limits),
             next_form: NextForm::All(Form::Decoded),
+            is_owed: false,
             outbound: BytesMut::new(),
             accepted: Accepted { bytes: 0, shared: shared.clone() },
             needs_flush: false,
@@ -201,9 +204,17 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             let decoded = self.incoming.decode(self.next_form, &mut self.received);
             self.hand_out()?;
             match decoded.map_err(CloseCause::of_reply)? {
+                // Whoever is served next would get it.
+                Stopped::Drained if !self.is_owed && self.incoming.is_inside_reply() => {
+                    return Err(CloseCause::unsolicited());
+                }
                 Stopped::Drained => return Ok(()),
-                Stopped::AtPush(push) => self.pushes.push(push),
+                Stopped::AtPush(push) => {
+                    self.incoming.buffer.frame_taken();
+                    self.pushes.push(push);
+                }
                 Stopped::AtNextForm => {}
+                Stopped::Unsolicited => return Err(CloseCause::unsolicited()),
             }
         }
     }
@@ -219,7 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
                     Ok(Some(submitted)) => self.meter.replied(submitted, self.last_heard),
                     Ok(None) => {}
                     Err(Unsolicited) => {
-                        delivered = Err(CloseCause::Protocol("an unsolicited reply".to_owned()));
+                        delivered = Err(CloseCause::unsolicited());
                         break;
                     }
                 }
@@ -227,6 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             state.pipeline.grant(&mut self.wake.0);
             self.next_check = state.pipeline.next_check();
             self.next_form = state.pipeline.next_form();
+            self.is_owed = state.pipeline.is_owed();
             delivered
         };
         self.wake.all();
