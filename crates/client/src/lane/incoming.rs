@@ -58,6 +58,10 @@ impl Incoming {
             return self.decode_as(form, into);
         }
         loop {
+            while let Some(reply) = self.decoder.decode_frequent(&mut self.buffer.bytes) {
+                into.push(Received::Reply(reply));
+                self.buffer.frame_taken();
+            }
             match self.decoder.decode(&mut self.buffer.bytes)? {
                 Some(Frame::Reply(reply)) => {
                     into.push(Received::Reply(reply));
