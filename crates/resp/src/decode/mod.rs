@@ -98,7 +98,13 @@ impl Decoder {
     /// # Errors
     ///
     /// The stream broke the protocol or a limit. Every further call returns the same error.
+    #[inline]
     pub fn decode(&mut self, buf: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
+        if buf.is_empty() && self.failure.is_none() { Ok(None) } else { self.resume(buf) }
+    }
+
+    #[inline(never)]
+    fn resume(&mut self, buf: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
         self.run(buf)
     }
 
