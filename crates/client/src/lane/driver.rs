@@ -78,7 +78,9 @@ struct Wake(Vec<Waker>);
 impl Wake {
     #[inline]
     fn all(&mut self) {
-        panics::wake_all(self.0.drain(..));
+        if !self.0.is_empty() {
+            panics::wake_all(self.0.drain(..));
+        }
     }
 }
 

@@ -37,6 +37,9 @@ pub(crate) use room::GRANT_TIME;
 pub(crate) use silence::{Concern, Habit};
 use tokio::time::Instant;
 
+/// Bytes that a small output buffer has room for.
+const SPARE: usize = 2048;
+
 /// Bounds of what may be outstanding at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PipelineBounds {
@@ -264,6 +267,10 @@ impl Pipeline {
         debug_assert!(into.is_empty());
         self.taken += self.out.len() as u64;
         std::mem::swap(&mut self.out, into);
+        // Once for many commands, not by the little that each of them needs.
+        if self.out.capacity() < SPARE / 4 {
+            self.out.reserve(SPARE);
+        }
     }
 
     /// Notes that the transport accepted `bytes` more bytes of what was taken.
@@ -286,7 +293,7 @@ impl Pipeline {
     #[inline]
     pub(crate) fn complete(
         &mut self,
-        reply: Received,
+        mut reply: Received,
         wake: &mut Vec<Waker>,
     ) -> Result<Option<Instant>, Unsolicited> {
         let index = self.in_flight.oldest().ok_or(Unsolicited)?;
@@ -294,12 +301,10 @@ impl Pipeline {
         if waiter.start >= self.accepted {
             return Err(Unsolicited);
         }
-        let outcome = if waiter.limits.unit.is_last() {
-            reply
-        } else {
+        if !waiter.limits.unit.is_last() {
             let collected_before = waiter.limits.unit.collected;
             match waiter.collect(reply) {
-                Some(outcome) => outcome,
+                Some(outcome) => reply = outcome,
                 None => {
                     if waiter.limits.unit.collected < collected_before {
                         self.in_flight.answered();
@@ -307,15 +312,12 @@ impl Pipeline {
                     return Ok(None);
                 }
             }
-        };
+        }
         let submitted = waiter.limits.submitted;
         self.in_flight.pop(waiter.limits.unit);
         waiter.in_flight = false;
-        if let WaiterState::Waiting(_) = waiter.state {
-            let done = WaiterState::Done(Ok(outcome));
-            let WaiterState::Waiting(waker) = std::mem::replace(&mut waiter.state, done) else {
-                unreachable!("matched above")
-            };
+        if let Some(waker) = waiter.state.take_waker() {
+            waiter.state.leave(WaiterState::Done(Ok(reply)));
             wake.push(waker);
         } else if !waiter.held {
             self.waiters.reclaim(index);

@@ -51,9 +51,18 @@ pub(super) enum WaiterState {
 }
 
 impl WaiterState {
+    /// The waker of a caller that waits for a reply; another state must follow.
+    #[inline(always)]
+    pub(super) fn take_waker(&mut self) -> Option<Waker> {
+        match self {
+            Self::Waiting(waker) => Some(mem::replace(waker, Waker::noop().clone())),
+            _ => None,
+        }
+    }
+
     /// Replaces a state that holds nothing, and so needs no dropping: what drops any state is a function of its own.
     #[inline(always)]
-    fn leave(&mut self, next: Self) {
+    pub(super) fn leave(&mut self, next: Self) {
         mem::forget(mem::replace(self, next));
     }
 }
