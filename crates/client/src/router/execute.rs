@@ -66,12 +66,12 @@ impl Router {
             let (timeout, patience) = self.times(command.own_timeout(), None);
             let limits = request_limits(started, started + timeout, patience, Unit::command(form));
             let outcome = submit(first.node.lane(first.route.slot()), &command, false, limits).await;
-            match Setback::or_value(outcome) {
-                Ok(received) => convert(received),
-                Err(setback) => {
-                    convert(Box::pin(self.run_on(setback, first, &command, form, started)).await?)
-                }
-            }
+            // Decided before anything is awaited, so that the outcome is not kept in the call.
+            let setback = match Setback::or_value(outcome) {
+                Ok(received) => return convert(received),
+                Err(setback) => setback,
+            };
+            convert(Box::pin(self.run_on(setback, first, &command, form, started)).await?)
         }
     }
 
