@@ -38,22 +38,41 @@ pub fn put_integer(out: &mut BytesMut, value: i64) {
     put_bulk(out, itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// Appends a whole command. If there may be too little room, its exact size is reserved once before.
+/// Appends a whole command. Where there may be too little room for the next argument, the exact size of all that are left
+/// is reserved at once.
 #[inline]
 pub fn put_command<'a>(out: &mut BytesMut, mut args: impl ExactSizeIterator<Item = &'a [u8]> + Clone) {
     let count = args.len();
-    let at_most = args.clone().fold(HEADER, |size, arg| size + HEADER + arg.len() + 2);
-    if out.capacity() - out.len() < at_most {
-        out.reserve(command_size(args.clone()));
-    }
+    let all = args.clone();
     let Some(name) = args.next() else { return put_array_header(out, 0) };
+    if has_little_room(out, HEADER + name.len()) {
+        reserve(out, header_size(count), all);
+    }
     put_command_start(out, count, name.len());
     out.extend_from_slice(name);
-    for arg in args {
+    loop {
+        let left = args.clone();
+        let Some(arg) = args.next() else { break };
+        if has_little_room(out, arg.len()) {
+            // The line end of the argument before is not yet there.
+            reserve(out, 2, left);
+        }
         put_next_header(out, arg.len());
         out.extend_from_slice(arg);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Whether there may be too little room for this much, the header of an argument, and a line end before and after it.
+#[inline(always)]
+fn has_little_room(out: &BytesMut, len: usize) -> bool {
+    out.capacity() - out.len() < len + HEADER + 4
+}
+
+/// Makes room for these arguments and this much more.
+#[cold]
+fn reserve<'a>(out: &mut BytesMut, more: usize, args: impl Iterator<Item = &'a [u8]>) {
+    out.reserve(more + bulk_sizes(args));
 }
 
 /// The header of a command and that of its name.
@@ -95,7 +114,12 @@ fn put_next_header(out: &mut BytesMut, value: usize) {
 /// How many bytes [`put_command`] appends.
 #[inline]
 pub fn command_size<'a>(args: impl ExactSizeIterator<Item = &'a [u8]>) -> usize {
-    header_size(args.len()) + args.map(|arg| bulk_size(arg.len())).sum::<usize>()
+    header_size(args.len()) + bulk_sizes(args)
+}
+
+#[inline]
+fn bulk_sizes<'a>(args: impl Iterator<Item = &'a [u8]>) -> usize {
+    args.map(|arg| bulk_size(arg.len())).sum()
 }
 
 /// How many bytes [`put_bulk`] appends for an argument of this length.

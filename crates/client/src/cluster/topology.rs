@@ -102,6 +102,7 @@ impl Topology {
     }
 
     /// The primary of a slot.
+    #[inline]
     pub(crate) fn primary(&self, slot: Slot) -> Option<&Arc<Node>> {
         self.map.shard(slot).and_then(|shard| self.nodes.get(shard.primary().index()))
     }

@@ -17,17 +17,19 @@ const HEADER: usize = 8;
 
 /// The arguments of a command, its name first.
 ///
-/// One of the two is empty. A command that is built argument by argument is moved at each step, so what belongs to an
-/// encoded one is elsewhere.
+/// A command that is built argument by argument is moved at each step, so what belongs to an encoded one is elsewhere.
 #[derive(Clone)]
-pub(super) struct Args<'a> {
-    listed: SmallVec<[Arg<'a>; INLINE_ARGS]>,
-    encoded: Option<Box<Encoded<'a>>>,
+pub(super) enum Args<'a> {
+    Listed(Listed<'a>),
+    Encoded(Box<Encoded<'a>>),
 }
+
+/// Arguments that were given one by one.
+type Listed<'a> = SmallVec<[Arg<'a>; INLINE_ARGS]>;
 
 /// A whole command in its encoded form, which is sent as it is, and where its arguments are in it.
 #[derive(Clone)]
-struct Encoded<'a> {
+pub(super) struct Encoded<'a> {
     frame: Arg<'a>,
     spans: SmallVec<[Span; INLINE_SPANS]>,
 }
@@ -37,77 +39,76 @@ impl<'a> Args<'a> {
     pub(super) fn of(name: Arg<'a>) -> Self {
         let mut listed = SmallVec::new();
         listed.push(name);
-        Self { listed, encoded: None }
+        Self::Listed(listed)
     }
 
     /// Finds the arguments of an encoded command.
     pub(super) fn encoded(frame: Arg<'a>) -> Result<Self, MalformedCommand> {
         let spans = spans(frame.as_bytes())?;
-        Ok(Self { listed: SmallVec::new(), encoded: Some(Box::new(Encoded { frame, spans })) })
+        Ok(Self::Encoded(Box::new(Encoded { frame, spans })))
     }
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        match &self.encoded {
-            None => self.listed.len(),
-            Some(encoded) => encoded.spans.len(),
+        match self {
+            Self::Listed(listed) => listed.len(),
+            Self::Encoded(encoded) => encoded.spans.len(),
         }
     }
 
     #[inline(always)]
     pub(super) fn at(&self, index: usize) -> Option<&[u8]> {
-        match self.listed.get(index) {
-            Some(arg) => Some(arg.as_bytes()),
-            None => self.encoded.as_ref()?.at(index),
+        match self {
+            Self::Listed(listed) => listed.get(index).map(Arg::as_bytes),
+            Self::Encoded(encoded) => encoded.at(index),
         }
     }
 
     /// About how many bytes they are when they are encoded.
     pub(super) fn size(&self) -> usize {
-        match &self.encoded {
-            None => self.listed.iter().map(|arg| arg.as_bytes().len() + HEADER).sum(),
-            Some(encoded) => encoded.frame.as_bytes().len(),
+        match self {
+            Self::Listed(listed) => listed.iter().map(|arg| arg.as_bytes().len() + HEADER).sum(),
+            Self::Encoded(encoded) => encoded.frame.as_bytes().len(),
         }
     }
 
-    /// Where further arguments are put.
+    /// With further arguments, which `add` appends.
     #[inline(always)]
-    pub(super) fn listed(&mut self) -> &mut SmallVec<[Arg<'a>; INLINE_ARGS]> {
-        if self.encoded.is_some() {
-            self.unpack();
-        }
-        &mut self.listed
-    }
-
-    #[cold]
-    fn unpack(&mut self) {
-        if let Some(encoded) = self.encoded.take() {
-            let args = (0..encoded.spans.len()).filter_map(|index| encoded.at(index));
-            self.listed.extend(args.map(Arg::copied));
-        }
+    pub(super) fn with(self, add: impl FnOnce(&mut Listed<'a>)) -> Self {
+        let mut listed = match self {
+            Self::Listed(listed) => listed,
+            Self::Encoded(encoded) => encoded.unpacked(),
+        };
+        add(&mut listed);
+        Self::Listed(listed)
     }
 
     #[inline(always)]
     pub(super) fn encode(&self, out: &mut BytesMut) {
-        match &self.encoded {
-            None => encode::put_command(out, self.listed.iter().map(Arg::as_bytes)),
-            Some(encoded) => out.extend_from_slice(encoded.frame.as_bytes()),
+        match self {
+            Self::Listed(listed) => encode::put_command(out, listed.iter().map(Arg::as_bytes)),
+            Self::Encoded(encoded) => out.extend_from_slice(encoded.frame.as_bytes()),
         }
     }
 
     /// The same, which no longer depends on anything that was borrowed.
     pub(super) fn into_owned(self) -> Args<'static> {
-        let owned = |encoded: Box<Encoded<'a>>| {
-            Box::new(Encoded { frame: encoded.frame.into_owned(), spans: encoded.spans })
-        };
-        Args {
-            listed: self.listed.into_iter().map(Arg::into_owned).collect(),
-            encoded: self.encoded.map(owned),
+        match self {
+            Self::Listed(listed) => Args::Listed(listed.into_iter().map(Arg::into_owned).collect()),
+            Self::Encoded(encoded) => {
+                Args::Encoded(Box::new(Encoded { frame: encoded.frame.into_owned(), spans: encoded.spans }))
+            }
         }
     }
 }
 
-impl Encoded<'_> {
+impl<'a> Encoded<'a> {
+    #[cold]
+    fn unpacked(&self) -> Listed<'a> {
+        let args = (0..self.spans.len()).filter_map(|index| self.at(index));
+        args.map(Arg::copied).collect()
+    }
+
     fn at(&self, index: usize) -> Option<&[u8]> {
         self.spans.get(index).map(|span| span.of(self.frame.as_bytes()))
     }

@@ -35,6 +35,7 @@ pub(crate) use route::Route;
 use route::RouteBy;
 pub use spec::blocking::BlockTime;
 pub use spec::index::lookup;
+use spec::index::lookup_by;
 pub(crate) use spec::routing::{Reach, RouteRefusal};
 pub use spec::{Affinity, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
 
@@ -118,14 +119,14 @@ impl<'a> Command<'a> {
     #[must_use]
     #[inline(always)]
     pub fn arg(mut self, arg: impl ToArg<'a>) -> Self {
-        self.args.listed().push(arg.to_arg());
+        self.args = self.args.with(|listed| listed.push(arg.to_arg()));
         self
     }
 
     /// Adds several arguments. See the [example](Command#examples).
     #[must_use]
     pub fn args<T: ToArg<'a>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
-        self.args.listed().extend(args.into_iter().map(ToArg::to_arg));
+        self.args = self.args.with(|listed| listed.extend(args.into_iter().map(ToArg::to_arg)));
         self
     }
 
@@ -256,7 +257,7 @@ impl<'a> Command<'a> {
     /// The command's entry in the table; `None` for commands that no known server has.
     #[inline]
     pub(crate) fn spec(&self) -> Option<&'static Spec> {
-        lookup(self.args.at(0)?, self.args.at(1))
+        lookup_by(self.args.at(0)?, || self.args.at(1))
     }
 
     /// Where the command goes by what the table says about it, or by a guess if that has no row for it. `is_single`: there is

@@ -68,16 +68,24 @@ impl RouteBy {
         is_single: bool,
     ) -> Result<Route, RouteRefusal> {
         let route = match (self, spec) {
-            (Self::Slot(slot), _) => Route::Slot(*slot),
-            (Self::AnyNode, _) => Route::AnyPrimary,
-            (Self::Node(_), _) => Route::NamedNode,
             (Self::Spec, Some(spec)) => Route::by(own_slot(spec, args)),
             (Self::Spec, None) => guess(args),
+            (said, _) => said.as_said(),
         };
         match spec {
             Some(spec) if spec.is_unusual() => self.admit(route, spec.reach(), is_single),
             None if args.at(0).is_some_and(is_http) => Err(RouteRefusal::HttpRequest),
             _ => Ok(route),
+        }
+    }
+
+    /// Where it goes if the caller says so.
+    #[inline(never)]
+    fn as_said(&self) -> Route {
+        match self {
+            Self::Slot(slot) => Route::Slot(*slot),
+            Self::Spec | Self::AnyNode => Route::AnyPrimary,
+            Self::Node(_) => Route::NamedNode,
         }
     }
 

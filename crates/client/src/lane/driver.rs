@@ -32,9 +32,9 @@ use super::pipeline::{Concern, Habit, NextForm, Unsolicited};
 use super::push::{LogPushes, PushSink};
 use super::received::{Form, Received, Unit};
 use super::waiter::RequestLimits;
+use super::wake::Wake;
 use crate::connect::{Endure, PeerTrust};
 use crate::observe::NodeMeter;
-use crate::panics;
 
 /// Rounds of reading and writing before other tasks get their turn.
 pub(super) const ROUNDS_PER_POLL: usize = 16;
@@ -67,24 +67,6 @@ impl Drop for Accepted {
         if self.bytes > 0 {
             self.shared.lock().pipeline.accept(self.bytes);
         }
-    }
-}
-
-/// Callers to be woken once the lock is released. No later than when the driver is dropped: they have got something
-/// already, and nothing else would wake them.
-#[derive(Debug, Default)]
-struct Wake(Vec<Waker>);
-
-impl Wake {
-    #[inline]
-    fn all(&mut self) {
-        panics::wake_all(self.0.drain(..));
-    }
-}
-
-impl Drop for Wake {
-    fn drop(&mut self) {
-        self.all();
     }
 }
 

@@ -13,6 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::closed::CloseCause;
+use super::failure::Failure;
 use super::pipeline::{Habit, Pipeline, PipelineBounds};
 use super::watch::{Home, Watch};
 use crate::connect::Driven;
@@ -59,6 +60,18 @@ impl LaneState {
     /// The task runs: nobody needs to wake it.
     pub(crate) fn unpark_task(&mut self) -> Option<Waker> {
         self.task.take()
+    }
+
+    /// A command is about to be submitted while there is no connection: one is wanted, if there will be one.
+    #[cold]
+    pub(super) fn want_connection(&mut self) -> Result<(), Failure> {
+        match &self.phase {
+            LanePhase::Down(cause) => return Err(Failure::Unsent(cause.clone())),
+            LanePhase::Retired => return Err(Failure::Unsent(Arc::new(CloseCause::Retired))),
+            LanePhase::Idle => self.phase = LanePhase::Connecting,
+            LanePhase::Connecting | LanePhase::Open => {}
+        }
+        Ok(())
     }
 
     /// Enters a phase, unless the lane is retired; returns those who waited for the lane to settle.

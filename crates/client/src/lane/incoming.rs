@@ -74,6 +74,10 @@ impl Incoming {
         }
         self.begun_by = None;
         loop {
+            while let Some(reply) = self.decoder.decode_frequent(&mut self.buffer.bytes) {
+                into.push(Received::Reply(reply));
+                self.buffer.frame_taken();
+            }
             match self.decoder.decode(&mut self.buffer.bytes)? {
                 Some(Frame::Reply(reply)) => {
                     into.push(Received::Reply(reply));

@@ -38,6 +38,9 @@ use room::Granted;
 pub(crate) use silence::{Concern, Habit};
 use tokio::time::Instant;
 
+/// Bytes that a small output buffer has room for.
+const SPARE: usize = 2048;
+
 /// Bounds of what may be outstanding at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PipelineBounds {
@@ -82,13 +85,16 @@ pub(crate) struct Pipeline {
     /// When another connection to the node was asked because of this silence, and when it last answered.
     asked: Option<Instant>,
     answered: Option<Instant>,
-    /// The longest patience of what is outstanding, or a longer one of what was outstanding since the latest check.
+    /// The longest patience of what is outstanding, or a longer one of what was outstanding since the latest check. The
+    /// usual one need not be in it.
     longest_patience: Duration,
     /// What the transport had accepted at the latest check, and the end of a command that it had accepted in part.
     accepted_at_check: u64,
     unfinished_at_check: Option<u64>,
     checked_at: Option<Instant>,
     next_check: Option<Instant>,
+    /// What has the usual patience and is submitted no earlier than this does not bring the next check forward.
+    bears_from: Option<Instant>,
 }
 
 /// Arguments and replies may be secrets: there are numbers only.
@@ -125,6 +131,7 @@ impl Pipeline {
             unfinished_at_check: None,
             checked_at: None,
             next_check: None,
+            bears_from: None,
         }
     }
 
@@ -196,29 +203,41 @@ impl Pipeline {
     #[inline(always)]
     fn await_reply(&mut self, index: u32, limits: RequestLimits) {
         self.in_flight.push(index, limits.unit);
+        let is_usual = limits.patience == self.habit.stall;
+        if !(is_usual && self.bears_from.is_some_and(|from| from <= limits.submitted)) {
+            self.bear(limits);
+        }
+    }
+
+    /// Sees to it that the server's silence is looked at in time for what was submitted.
+    #[inline(never)]
+    fn bear(&mut self, limits: RequestLimits) {
         if limits.patience > self.longest_patience {
             self.longest_patience = limits.patience;
         }
         self.check_by(limits.submitted + limits.patience.saturating_sub(self.lead));
     }
 
-    /// Asks what became of a ticket; leaves the waker when nothing is decided yet.
+    /// The outcome of a ticket, which is then spent; `None` when nothing is decided yet.
     #[inline(always)]
+    pub(crate) fn redeem(&mut self, ticket: Ticket) -> Option<Result<Received, Failure>> {
+        self.waiters.redeem(ticket)
+    }
+
+    /// Asks what became of a ticket; leaves the waker when nothing is decided yet.
     pub(crate) fn poll_reply(&mut self, ticket: Ticket, waker: &Waker) -> Poll<Progress> {
-        let waiter = self.waiters.of(ticket);
-        match &mut waiter.state {
+        if let Some(outcome) = self.redeem(ticket) {
+            return Poll::Ready(Progress::Done(outcome));
+        }
+        match &mut self.waiters.of(ticket).state {
             WaiterState::Parked(current) | WaiterState::Waiting(current) => {
                 current.clone_from(waker);
                 Poll::Pending
             }
             WaiterState::Granted(_) | WaiterState::Invited => self.poll_room(ticket, waker),
-            WaiterState::Done(_) => {
-                let WaiterState::Done(outcome) = self.waiters.redeem(ticket.index) else {
-                    unreachable!("matched above")
-                };
-                Poll::Ready(Progress::Done(outcome))
+            WaiterState::Free | WaiterState::Settled | WaiterState::Done(_) => {
+                unreachable!("a spent ticket is never polled")
             }
-            WaiterState::Free | WaiterState::Settled => unreachable!("a spent ticket is never polled"),
         }
     }
 
@@ -258,6 +277,10 @@ impl Pipeline {
         debug_assert!(into.is_empty());
         self.taken += self.out.len() as u64;
         std::mem::swap(&mut self.out, into);
+        // Once for many commands, not by the little that each of them needs.
+        if self.out.capacity() < SPARE / 4 {
+            self.out.reserve(SPARE);
+        }
     }
 
     /// Notes that the transport accepted `bytes` more bytes of what was taken.
@@ -280,7 +303,7 @@ impl Pipeline {
     #[inline]
     pub(crate) fn complete(
         &mut self,
-        reply: Received,
+        mut reply: Received,
         wake: &mut Vec<Waker>,
     ) -> Result<Option<Instant>, Unsolicited> {
         let index = self.in_flight.oldest().ok_or(Unsolicited)?;
@@ -288,30 +311,22 @@ impl Pipeline {
         if waiter.start >= self.accepted {
             return Err(Unsolicited);
         }
-        let outcome = if waiter.limits.unit.is_last() {
-            reply
-        } else {
+        if !waiter.limits.unit.is_last() {
             let collected_before = waiter.limits.unit.collected;
-            let outcome = waiter.collect(reply);
-            let is_collected = waiter.limits.unit.collected < collected_before;
-            let submitted = waiter.limits.submitted;
-            if is_collected {
-                self.in_flight.answered();
+            match waiter.collect(reply) {
+                Some(outcome) => reply = outcome,
+                None if waiter.limits.unit.collected < collected_before => {
+                    self.in_flight.answered();
+                    return Ok(Some(waiter.limits.submitted));
+                }
+                None => return Ok(None),
             }
-            match outcome {
-                Some(outcome) => outcome,
-                None => return Ok(is_collected.then_some(submitted)),
-            }
-        };
-        let waiter = self.waiters.at(index);
+        }
         let submitted = waiter.limits.submitted;
         self.in_flight.pop(waiter.limits.unit);
         waiter.in_flight = false;
-        if let WaiterState::Waiting(_) = waiter.state {
-            let done = WaiterState::Done(Ok(outcome));
-            let WaiterState::Waiting(waker) = std::mem::replace(&mut waiter.state, done) else {
-                unreachable!("matched above")
-            };
+        if let Some(waker) = waiter.state.take_waker() {
+            waiter.state.leave(WaiterState::Done(Ok(reply)));
             wake.push(waker);
         } else if !waiter.held {
             self.waiters.reclaim(index);
@@ -375,7 +390,7 @@ impl Pipeline {
         self.out.clear();
         self.accepted = self.taken;
         self.last_heard = None;
-        self.next_check = None;
+        self.forget_check();
     }
 
     fn fail(&mut self, index: u32, failure: Failure, is_oldest: bool, wake: &mut Vec<Waker>) {
@@ -400,7 +415,12 @@ impl Pipeline {
     fn check_by(&mut self, at: Instant) {
         if self.next_check.is_none_or(|known| at < known) {
             self.next_check = Some(at);
+            self.bears_from = at.checked_sub(self.habit.stall.saturating_sub(self.lead));
         }
+    }
+
+    fn forget_check(&mut self) {
+        (self.next_check, self.bears_from) = (None, None);
     }
 
     /// Waiters in use; returns to zero when every ticket is spent and every reply has come.

@@ -30,28 +30,31 @@ pub(crate) struct Unit {
     /// Whether the outcome is [`Received::Replies`].
     pub(super) is_plural: bool,
     pub(super) form: Form,
+    /// One decoded reply and nothing else: what nearly every unit is, told by one comparison.
+    pub(super) is_plain: bool,
 }
 
 impl Unit {
     /// One command.
     pub(crate) const fn command(form: Form) -> Self {
-        Self { preamble: 0, collected: 1, is_plural: false, form }
+        let is_plain = matches!(form, Form::Decoded);
+        Self { preamble: 0, collected: 1, is_plural: false, form, is_plain }
     }
 
     /// This many commands.
     pub(crate) const fn commands(count: u32, form: Form) -> Self {
-        Self { preamble: 0, collected: count, is_plural: true, form }
+        Self { preamble: 0, collected: count, is_plural: true, form, is_plain: false }
     }
 
     /// The same after commands whose replies are dropped.
     pub(crate) const fn after(self, preamble: u32) -> Self {
-        Self { preamble, ..self }
+        Self { preamble, is_plain: false, ..self }
     }
 
     /// Whether the next reply is the whole outcome.
     #[inline(always)]
     pub(super) fn is_last(self) -> bool {
-        self.preamble == 0 && self.collected == 1 && !self.is_plural
+        self.is_plain || self.preamble == 0 && self.collected == 1 && !self.is_plural
     }
 }
 

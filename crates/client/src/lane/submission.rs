@@ -9,11 +9,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use parking_lot::MutexGuard;
 use tokio::time::Instant;
 
-use super::closed::CloseCause;
 use super::failure::Failure;
-use super::handle::{Lane, LanePhase, Shared};
+use super::handle::{Lane, LanePhase, LaneState, Shared};
 use super::pipeline::Progress;
 use super::received::{Received, Unit};
 use super::waiter::{RequestLimits, Ticket};
@@ -48,38 +48,50 @@ impl<E: Fn(&mut BytesMut)> Future for Submission<'_, E> {
         let this = self.get_mut();
         let mut state = this.shared.lock();
         let Some(ticket) = this.ticket else {
-            match &state.phase {
-                LanePhase::Down(cause) => return Poll::Ready(Err(Failure::Unsent(cause.clone()))),
-                LanePhase::Retired => {
-                    return Poll::Ready(Err(Failure::Unsent(Arc::new(CloseCause::Retired))));
-                }
-                LanePhase::Idle => state.phase = LanePhase::Connecting,
-                LanePhase::Connecting | LanePhase::Open => {}
+            if !matches!(state.phase, LanePhase::Open) {
+                state.want_connection()?;
             }
             this.ticket = Some(state.pipeline.submit(this.limits, cx.waker(), &this.encode));
             this.shared.hand_over(state, this.limits.deadline);
             return Poll::Pending;
         };
+        if let Some(outcome) = state.pipeline.redeem(ticket) {
+            this.ticket = None;
+            return Poll::Ready(outcome);
+        }
+        this.poll_undecided(state, ticket, cx)
+    }
+}
+
+impl<E: Fn(&mut BytesMut)> Submission<'_, E> {
+    /// The rest of `poll`, when there was no outcome yet.
+    #[inline(never)]
+    fn poll_undecided(
+        &mut self,
+        mut state: MutexGuard<'_, LaneState>,
+        ticket: Ticket,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Received, Failure>> {
         match state.pipeline.poll_reply(ticket, cx.waker()) {
             Poll::Pending if state.watch.is_overdue() => {
-                let outcome = ready!(this.shared.poll_overdue(state, ticket, &this.limits));
-                this.ticket = None;
+                let outcome = ready!(self.shared.poll_overdue(state, ticket, &self.limits));
+                self.ticket = None;
                 Poll::Ready(outcome)
             }
             Poll::Pending => Poll::Pending,
             Poll::Ready(Progress::Done(outcome)) => {
-                this.ticket = None;
+                self.ticket = None;
                 Poll::Ready(outcome)
             }
             // A task that was not polled in all that time must not send what its caller no longer waits for.
-            Poll::Ready(Progress::Encode) if this.limits.deadline <= Instant::now() => {
+            Poll::Ready(Progress::Encode) if self.limits.deadline <= Instant::now() => {
                 drop(state);
-                this.give_up();
+                self.give_up();
                 Poll::Ready(Err(Failure::TimedOut { submitted: false }))
             }
             Poll::Ready(Progress::Encode) => {
-                state.pipeline.submit_granted(ticket, cx.waker(), &this.encode);
-                this.shared.hand_over(state, this.limits.deadline);
+                state.pipeline.submit_granted(ticket, cx.waker(), &self.encode);
+                self.shared.hand_over(state, self.limits.deadline);
                 Poll::Pending
             }
         }
@@ -101,8 +113,11 @@ impl<E> Submission<'_, E> {
 }
 
 impl<E> Drop for Submission<'_, E> {
+    #[inline]
     fn drop(&mut self) {
-        self.give_up();
+        if self.ticket.is_some() {
+            self.give_up();
+        }
     }
 }
 

@@ -3,12 +3,15 @@
 //! Invariant: an entry is reused only when neither the FIFO nor a ticket refers to it. Every reuse raises its
 //! generation, so a ticket can never be mistaken for a later one of the same entry.
 
+use std::mem;
 use std::task::Waker;
 use std::time::Duration;
 
+use tokio::time::Instant;
+use truename_resp::Reply;
+
 use super::failure::Failure;
 use super::received::{CutShort, Received, Replies, Unit};
-use tokio::time::Instant;
 
 /// What one command asks of the pipeline.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +48,23 @@ pub(super) enum WaiterState {
     Done(Result<Received, Failure>),
     /// The caller has its answer or has gone.
     Settled,
+}
+
+impl WaiterState {
+    /// The waker of a caller that waits for a reply; another state must follow.
+    #[inline(always)]
+    pub(super) fn take_waker(&mut self) -> Option<Waker> {
+        match self {
+            Self::Waiting(waker) => Some(mem::replace(waker, Waker::noop().clone())),
+            _ => None,
+        }
+    }
+
+    /// Replaces a state that holds nothing, and so needs no dropping: what drops any state is a function of its own.
+    #[inline(always)]
+    pub(super) fn leave(&mut self, next: Self) {
+        mem::forget(mem::replace(self, next));
+    }
 }
 
 #[derive(Debug)]
@@ -123,13 +143,12 @@ impl Waiters {
             None => self.grow(limits),
         };
         let waiter = self.at(index);
-        debug_assert!(matches!(waiter.state, WaiterState::Free));
+        debug_assert!(matches!(waiter.state, WaiterState::Free) && waiter.replies.is_none());
         waiter.limits = limits;
-        waiter.replies = None;
         waiter.held = true;
         waiter.in_flight = encoded.is_some();
         (waiter.start, waiter.end) = encoded.unwrap_or_default();
-        waiter.state = state;
+        waiter.state.leave(state);
         Ticket { index, generation: waiter.generation }
     }
 
@@ -149,17 +168,21 @@ impl Waiters {
         index
     }
 
-    /// Spends a ticket whose entry is settled, in exchange for the outcome.
-    #[inline]
-    pub(super) fn redeem(&mut self, index: u32) -> WaiterState {
-        let waiter = &mut self.entries[index as usize];
+    /// Spends a ticket, in exchange for the outcome; `None` while the entry is not settled.
+    #[inline(always)]
+    pub(super) fn redeem(&mut self, ticket: Ticket) -> Option<Result<Received, Failure>> {
+        let waiter = self.of(ticket);
+        let WaiterState::Done(outcome) = &mut waiter.state else { return None };
+        let outcome = mem::replace(outcome, Ok(Received::Reply(Reply::Nil)));
         waiter.held = false;
         if waiter.in_flight {
-            return std::mem::replace(&mut waiter.state, WaiterState::Settled);
+            waiter.state.leave(WaiterState::Settled);
+        } else {
+            waiter.state.leave(WaiterState::Free);
+            waiter.generation = waiter.generation.wrapping_add(1);
+            self.free.push(ticket.index);
         }
-        waiter.generation = waiter.generation.wrapping_add(1);
-        self.free.push(index);
-        std::mem::replace(&mut waiter.state, WaiterState::Free)
+        Some(outcome)
     }
 
     /// The ticket is given up.
@@ -179,6 +202,7 @@ impl Waiters {
         let waiter = self.at(index);
         debug_assert!(!waiter.held && !waiter.in_flight);
         waiter.state = WaiterState::Free;
+        waiter.replies = None;
         waiter.generation = waiter.generation.wrapping_add(1);
         self.free.push(index);
     }

@@ -8,7 +8,7 @@ use super::attempts::Attempts;
 use super::request::Request;
 use super::state::Router;
 use crate::cluster::{Node, Topology};
-use crate::command::Route;
+use crate::command::{Command, Route};
 use crate::config::ReadFrom;
 use crate::error::{Error, RouteError};
 
@@ -21,14 +21,27 @@ pub(super) struct Destination {
 impl Router {
     /// Chooses the node from the current snapshot; `None` while the slot has no owner. Once a replica refused, as it
     /// does while it loads or lost its primary, preferences that allow for the primary mean the primary.
-    #[inline(always)]
     pub(super) fn choose(&self, request: &Request<'_, '_>, attempts: &Attempts) -> Option<Arc<Node>> {
+        let is_read = || request.is_read();
+        self.choose_by(attempts.route, request.command, is_read, !attempts.was_refused())
+    }
+
+    /// [`Self::choose`], from what decides it.
+    #[inline(always)]
+    pub(super) fn choose_by(
+        &self,
+        route: Route,
+        command: &Command<'_>,
+        is_read: impl FnOnce() -> bool,
+        replicas_serve: bool,
+    ) -> Option<Arc<Node>> {
         let topology = self.cluster.topology();
-        match attempts.route {
-            Route::Slot(slot) | Route::GuessedSlot(slot) => {
-                self.node_of(&topology, slot, request, !attempts.was_refused()).cloned()
-            }
-            Route::NamedNode => topology.node_at(request.command.named_node()?).cloned(),
+        match route {
+            Route::Slot(slot) | Route::GuessedSlot(slot) => match self.cluster.read_from {
+                ReadFrom::Primary => topology.primary(slot).cloned(),
+                _ => self.reader_of(&topology, slot, is_read(), replicas_serve).cloned(),
+            },
+            Route::NamedNode => topology.node_at(command.named_node()?).cloned(),
             Route::AnyPrimary => any_primary(&topology),
         }
     }
@@ -66,19 +79,19 @@ impl Router {
         }
     }
 
-    fn node_of<'t>(
+    /// The node of the slot by the client's preference for reads.
+    fn reader_of<'t>(
         &self,
         topology: &'t Topology,
         slot: Slot,
-        request: &Request<'_, '_>,
+        is_read: bool,
         replicas_serve: bool,
     ) -> Option<&'t Arc<Node>> {
         let read_from = &self.cluster.read_from;
-        let wants_replica = *read_from == ReadFrom::Replica || replicas_serve;
-        if *read_from == ReadFrom::Primary || !wants_replica || !request.is_read() {
-            return topology.primary(slot);
+        if is_read && (replicas_serve || *read_from == ReadFrom::Replica) {
+            return read_from.choose(topology, topology.map().shard(slot)?);
         }
-        read_from.choose(topology, topology.map().shard(slot)?)
+        topology.primary(slot)
     }
 }
 

@@ -10,14 +10,23 @@ use super::attempts::Attempts;
 use super::destination::{Destination, any_primary};
 use super::directory::Says;
 use super::judge::Setback;
-use super::request::Request;
+use super::request::{Request, blocking_time};
 use super::state::Router;
 use super::submit::submit;
 use crate::cluster::Node;
-use crate::command::{Command, Learned};
+use crate::command::{Command, Flags, Learned, Route, Spec};
 use crate::error::Error;
 use crate::from_reply::FromReply;
 use crate::lane::{Form, Received, Unit, request_limits};
+
+/// A first attempt, and what it was decided by.
+struct First {
+    node: Arc<Node>,
+    spec: &'static Spec,
+    route: Route,
+    /// Whether there was only one node then.
+    was_single: bool,
+}
 
 impl Router {
     /// Runs one command to its final outcome, a value of the caller's type.
@@ -50,19 +59,60 @@ impl Router {
         convert: impl FnOnce(Received) -> Result<T, Error>,
     ) -> impl Future<Output = Result<T, Error>> {
         async move {
-            let (request, mut attempts) = self.prepare(&command, form, Instant::now(), None)?;
-            let is_plain = request.spec.is_some() && request.blocks.is_none();
-            let Some(node) = (if is_plain { self.choose(&request, &attempts) } else { None }) else {
-                return convert(Box::pin(self.run_prepared(request, &mut attempts)).await?);
+            let started = Instant::now();
+            let Some(first) = self.first(&command) else {
+                return convert(Box::pin(self.run_unusual(&command, form, started)).await?);
             };
-            let now = attempts.begin();
-            let limits = request_limits(now, attempts.deadline(), request.patience, Unit::command(form));
-            let outcome = submit(node.lane(attempts.slot()), &command, false, limits).await;
-            match Setback::or_value(outcome) {
-                Ok(received) => convert(received),
-                Err(setback) => convert(Box::pin(self.resume(setback, node, request, &mut attempts)).await?),
-            }
+            let (timeout, patience) = self.times(command.own_timeout(), None);
+            let limits = request_limits(started, started + timeout, patience, Unit::command(form));
+            let outcome = submit(first.node.lane(first.route.slot()), &command, false, limits).await;
+            // Decided before anything is awaited, so that the outcome is not kept in the call.
+            let setback = match Setback::or_value(outcome) {
+                Ok(received) => return convert(received),
+                Err(setback) => setback,
+            };
+            convert(Box::pin(self.run_on(setback, first, &command, form, started)).await?)
         }
+    }
+
+    /// The first attempt of a command of which nothing has to be found out, or waited for, before it is sent.
+    #[inline(always)]
+    fn first(&self, command: &Command<'_>) -> Option<First> {
+        let spec = command.spec()?;
+        let was_single = self.cluster.is_single();
+        let route = command.route(Some(spec), was_single).ok()?;
+        if blocking_time(command, Some(spec)).is_some() {
+            return None;
+        }
+        let node = self.choose_by(route, command, || spec.flags.contains(Flags::READONLY), true)?;
+        Some(First { node, spec, route, was_single })
+    }
+
+    /// Runs a command that has no [`First`], or is refused.
+    async fn run_unusual(
+        &self,
+        command: &Command<'_>,
+        form: Form,
+        started: Instant,
+    ) -> Result<Received, Error> {
+        let (request, mut attempts) = self.prepare(command, form, started, None)?;
+        self.run_prepared(request, &mut attempts).await
+    }
+
+    /// Goes on after a first attempt that returned no value.
+    async fn run_on(
+        &self,
+        setback: Setback,
+        first: First,
+        command: &Command<'_>,
+        form: Form,
+        started: Instant,
+    ) -> Result<Received, Error> {
+        let (timeout, patience) = self.times(command.own_timeout(), None);
+        let request = Request::known(command, first.spec, form, patience, first.was_single);
+        let mut attempts = Attempts::new(started, timeout, first.route);
+        attempts.begin();
+        self.resume(setback, first.node, request, &mut attempts).await
     }
 
     /// What is known about a command, and the start of its trail. `timeout` replaces the command's own.
@@ -75,7 +125,8 @@ impl Router {
         timeout: Option<Duration>,
     ) -> Result<(Request<'r, 'a>, Attempts), Error> {
         let (mut request, route) = Request::new(command, form, self.cluster.is_single())?;
-        let (timeout, patience) = self.times(&request, timeout);
+        let own = timeout.or(command.own_timeout());
+        let (timeout, patience) = self.times(own, request.blocks);
         request.patience = patience;
         Ok((request, Attempts::new(now, timeout, route)))
     }
@@ -202,12 +253,12 @@ impl Router {
         }
     }
 
-    /// How long a command may take, and how long the server may be silent meanwhile.
+    /// How long a command may take, and how long the server may be silent meanwhile. `own`: the time that was set for this
+    /// one; `blocks`: how long the server may hold its reply back.
     #[inline]
-    fn times(&self, request: &Request<'_, '_>, timeout: Option<Duration>) -> (Duration, Duration) {
+    fn times(&self, own: Option<Duration>, blocks: Option<Duration>) -> (Duration, Duration) {
         let timing = &self.cluster.timing;
-        let blocks = request.blocks.unwrap_or_default();
-        let own = timeout.or(request.command.own_timeout());
+        let blocks = blocks.unwrap_or_default();
         // The server counts from later on, and takes its time to notice that the time is over.
         (
             own.unwrap_or(timing.command + blocks),

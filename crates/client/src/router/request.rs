@@ -39,6 +39,17 @@ impl<'r, 'a> Request<'r, 'a> {
         Ok((Self { command, spec, blocks, patience, form, reach: None, was_single: is_single }, route))
     }
 
+    /// A command of the table that does not block, when its route is decided.
+    pub(super) fn known(
+        command: &'r Command<'a>,
+        spec: &'static Spec,
+        form: Form,
+        patience: Duration,
+        was_single: bool,
+    ) -> Self {
+        Self { command, spec: Some(spec), blocks: None, patience, form, reach: None, was_single }
+    }
+
     /// Refuses a command that had only one node to go to, if there are several by now and nothing says to which it goes.
     pub(super) fn admit_again(&mut self, is_single: bool, route: Route) -> Result<(), Error> {
         if std::mem::replace(&mut self.was_single, is_single) && !is_single {
@@ -108,7 +119,7 @@ fn nameless() -> Error {
 
 /// How long the server may hold the reply back; `None` for commands that it answers at once.
 #[inline]
-fn blocking_time(command: &Command<'_>, spec: Option<&'static Spec>) -> Option<Duration> {
+pub(super) fn blocking_time(command: &Command<'_>, spec: Option<&'static Spec>) -> Option<Duration> {
     spec.filter(|spec| spec.flags.contains(Flags::BLOCKING)).and_then(|spec| time_blocked(command, spec))
 }
 

@@ -24,7 +24,7 @@ use self::values::Values;
 use crate::grammar::line::Line;
 use crate::grammar::partial::Partial;
 use crate::grammar::payload::Payload;
-use crate::{DecodeError, Frame, Limits};
+use crate::{DecodeError, Frame, Limits, Reply};
 
 /// Turns the bytes of one connection into frames.
 ///
@@ -98,19 +98,33 @@ impl Decoder {
     /// # Errors
     ///
     /// The stream broke the protocol or a limit. Every further call returns the same error.
-    #[inline(always)]
+    #[inline]
     pub fn decode(&mut self, buf: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
-        if self.is_idle()
-            && let Some(reply) = self.quick(buf)
-        {
-            return Ok(Some(Frame::Reply(reply)));
-        }
-        self.resume(buf)
+        if buf.is_empty() && self.failure.is_none() { Ok(None) } else { self.resume(buf) }
     }
 
     #[inline(never)]
     fn resume(&mut self, buf: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
         self.run(buf)
+    }
+
+    /// Takes the next frame from the front of `buf` if it is a reply of a frequent kind (`+OK`, an integer, a string or the
+    /// null of RESP2) and all of it is there. It is then what [`decode`](Self::decode) would return; everything else is left
+    /// for that.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use truename_resp::{Decoder, Frame, Reply};
+    ///
+    /// let (mut decoder, mut read) = (Decoder::default(), BytesMut::from("$5\r\nhello\r\n#t\r\n"));
+    /// assert_eq!(decoder.decode_frequent(&mut read), Some(Reply::Bulk("hello".into())));
+    /// assert_eq!(decoder.decode_frequent(&mut read), None);
+    /// assert_eq!(decoder.decode(&mut read)?, Some(Frame::Reply(Reply::Boolean(true))));
+    /// # Ok::<(), truename_resp::DecodeError>(())
+    /// ```
+    #[inline(always)]
+    pub fn decode_frequent(&mut self, buf: &mut BytesMut) -> Option<Reply> {
+        if self.is_idle() { self.quick(buf) } else { None }
     }
 
     /// [`decode`](Self::decode) for bytes that others may hold, too.

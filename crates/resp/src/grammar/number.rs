@@ -13,6 +13,8 @@ pub(crate) type Parsed<T> = Result<Option<(T, usize)>, Malformed>;
 /// The most digits of an integer. 19 nines fit into a `u64`, so the loop needs no check for overflow.
 const DIGITS: usize = 19;
 
+const CR_LF: [u8; 2] = *b"\r\n";
+
 /// What the header of a string or an aggregate announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Length {
@@ -40,6 +42,26 @@ pub(crate) fn integer(text: &[u8]) -> Parsed<i64> {
 /// Digits, `-1` or `?`, then CR LF.
 #[inline]
 pub(crate) fn length(text: &[u8]) -> Parsed<Length> {
+    match short_length(text) {
+        Some((value, len)) => Ok(Some((Length::Known(value), len))),
+        None => any_length(text),
+    }
+}
+
+/// One or two digits and CR LF, as most lengths are.
+#[inline(always)]
+fn short_length(text: &[u8]) -> Option<(usize, usize)> {
+    let &[first, second, third, fourth] = text.first_chunk()?;
+    let (tens, ones) = (first.wrapping_sub(b'0'), second.wrapping_sub(b'0'));
+    match ([second, third], [third, fourth]) {
+        (_, CR_LF) if tens <= 9 && ones <= 9 => Some((usize::from(tens) * 10 + usize::from(ones), 4)),
+        (CR_LF, _) if tens <= 9 => Some((usize::from(tens), 3)),
+        _ => None,
+    }
+}
+
+#[inline(never)]
+fn any_length(text: &[u8]) -> Parsed<Length> {
     match text.first() {
         Some(b'-') => literal(text, b"-1\r\n", Length::Null),
         Some(b'?') => literal(text, b"?\r\n", Length::Streamed),

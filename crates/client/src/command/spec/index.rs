@@ -36,12 +36,21 @@ struct Bucket {
 /// ```
 #[inline]
 pub fn lookup(name: &[u8], subcommand: Option<&[u8]>) -> Option<&'static Spec> {
+    lookup_by(name, || subcommand)
+}
+
+/// [`lookup`] that asks for the subcommand only where there can be one.
+#[inline]
+pub(in crate::command) fn lookup_by<'a>(
+    name: &[u8],
+    subcommand: impl FnOnce() -> Option<&'a [u8]>,
+) -> Option<&'static Spec> {
     let row = find(name)?;
     let spec = &TABLE[row];
-    match subcommand {
-        Some(word) if spec.flags.contains(Flags::CONTAINER) => child(row, word),
-        _ => Some(spec),
+    if !spec.flags.contains(Flags::CONTAINER) {
+        return Some(spec);
     }
+    subcommand().map_or(Some(spec), |word| child(row, word))
 }
 
 #[inline]

@@ -22,7 +22,7 @@ impl Pipeline {
         // The time of the next check and the longest patience are computed again from what is still outstanding, so that
         // no reply has to correct them. An entry whose caller has left or timed out counts only for its patience.
         self.checked_at = Some(now);
-        self.next_check = None;
+        self.forget_check();
         self.longest_patience = Duration::ZERO;
         for position in 0..self.in_flight.len() + self.parked.len() {
             let queued = self.in_flight.at(position);
@@ -108,7 +108,8 @@ impl Pipeline {
         unheard && !self.in_flight.is_empty()
     }
 
-    /// How long the transport must tolerate a peer that acknowledges nothing, for the sake of what is outstanding.
+    /// How long the transport must tolerate a peer that acknowledges nothing, for the sake of what is outstanding; it always
+    /// tolerates one for the usual patience.
     pub(crate) fn longest_patience(&self) -> Duration {
         self.longest_patience
     }

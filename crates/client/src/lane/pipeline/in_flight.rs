@@ -17,8 +17,8 @@ pub(crate) enum NextForm {
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     entries: VecDeque<u32>,
-    /// The replies still to be collected.
-    commands: usize,
+    /// The replies still to be collected beyond one for each entry.
+    further: usize,
     /// How many entries want their replies as they come.
     raw: usize,
 }
@@ -27,22 +27,25 @@ impl InFlight {
     #[inline(always)]
     pub(super) fn push(&mut self, index: u32, unit: Unit) {
         self.entries.push_back(index);
-        self.commands += unit.collected as usize;
-        self.raw += usize::from(unit.form == Form::Raw);
+        if !unit.is_plain {
+            self.further += unit.collected as usize - 1;
+            self.raw += usize::from(unit.form == Form::Raw);
+        }
     }
 
-    /// One more reply was collected.
+    /// A reply to the oldest entry was collected, and is not its last one.
     #[inline(always)]
     pub(super) fn answered(&mut self) {
-        self.commands -= 1;
+        self.further -= 1;
     }
 
-    /// Removes the oldest entry; `unit` is what is still outstanding of it.
+    /// Removes the oldest entry, of which no more than one reply was outstanding.
     #[inline(always)]
     pub(super) fn pop(&mut self, unit: Unit) {
         self.entries.pop_front();
-        self.commands -= unit.collected as usize;
-        self.raw -= usize::from(unit.form == Form::Raw);
+        if !unit.is_plain {
+            self.raw -= usize::from(unit.form == Form::Raw);
+        }
     }
 
     #[inline(always)]
@@ -71,7 +74,7 @@ impl InFlight {
     /// Commands without a reply: an entry can be several.
     #[inline]
     pub(super) fn commands(&self) -> usize {
-        self.commands
+        self.entries.len() + self.further
     }
 
     /// In which form the next replies are wanted; `oldest` is that of the oldest entry.
