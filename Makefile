@@ -5,8 +5,8 @@
 	test-faults servers test-servers fuzz bench bench-quick bench-recovery clean
 .NOTPARALLEL:
 
-# Tests start real servers: more than a few clusters at once slow each other down.
-RUST_TEST_THREADS ?= 4
+# Most tests wait for real servers most of the time, so more of them run at once than there are cores.
+RUST_TEST_THREADS ?= 8
 export RUST_TEST_THREADS
 
 # How long `make fuzz` runs each of its targets.
