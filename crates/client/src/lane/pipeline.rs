@@ -173,9 +173,9 @@ impl Pipeline {
         }
         // Cloning runs the executor's code, which may panic: so it comes before the bytes, which must never lack a
         // waiter.
-        let waiting = WaiterState::Waiting(waker.clone());
+        let waker = waker.clone();
         let encoded = self.append(encode);
-        let ticket = self.waiters.allocate(limits, waiting, Some(encoded));
+        let ticket = self.waiters.await_reply(limits, waker, encoded);
         self.await_reply(ticket.index, limits);
         ticket
     }

@@ -138,6 +138,22 @@ impl Waiters {
         state: WaiterState,
         encoded: Option<(u64, u64)>,
     ) -> Ticket {
+        let (waiter, ticket) = self.take_free(limits, encoded);
+        waiter.state.leave(state);
+        ticket
+    }
+
+    /// An entry for a command that was just encoded to these stream offsets, and whose caller waits for the reply.
+    #[inline(always)]
+    pub(super) fn await_reply(&mut self, limits: RequestLimits, waker: Waker, encoded: (u64, u64)) -> Ticket {
+        let (waiter, ticket) = self.take_free(limits, Some(encoded));
+        // Made where it is kept: a state is six words, of which a waker is two.
+        waiter.state.leave(WaiterState::Waiting(waker));
+        ticket
+    }
+
+    #[inline(always)]
+    fn take_free(&mut self, limits: RequestLimits, encoded: Option<(u64, u64)>) -> (&mut Waiter, Ticket) {
         let index = match self.free.pop() {
             Some(index) => index,
             None => self.grow(limits),
@@ -148,8 +164,8 @@ impl Waiters {
         waiter.held = true;
         waiter.in_flight = encoded.is_some();
         (waiter.start, waiter.end) = encoded.unwrap_or_default();
-        waiter.state.leave(state);
-        Ticket { index, generation: waiter.generation }
+        let ticket = Ticket { index, generation: waiter.generation };
+        (waiter, ticket)
     }
 
     #[cold]
