@@ -184,11 +184,17 @@ impl Waiters {
         index
     }
 
-    /// Spends a ticket, in exchange for the outcome; `None` while the entry is not settled.
+    /// Whether a ticket can be spent.
     #[inline(always)]
-    pub(super) fn redeem(&mut self, ticket: Ticket) -> Option<Result<Received, Failure>> {
+    pub(super) fn is_settled(&mut self, ticket: Ticket) -> bool {
+        matches!(self.of(ticket).state, WaiterState::Done(_))
+    }
+
+    /// Spends a ticket whose entry is settled, in exchange for the outcome.
+    #[inline(always)]
+    pub(super) fn redeem(&mut self, ticket: Ticket) -> Result<Received, Failure> {
         let waiter = self.of(ticket);
-        let WaiterState::Done(outcome) = &mut waiter.state else { return None };
+        let WaiterState::Done(outcome) = &mut waiter.state else { unreachable!("it is not settled") };
         let outcome = mem::replace(outcome, Ok(Received::Reply(Reply::Nil)));
         waiter.held = false;
         if waiter.in_flight {
@@ -198,7 +204,7 @@ impl Waiters {
             waiter.generation = waiter.generation.wrapping_add(1);
             self.free.push(ticket.index);
         }
-        Some(outcome)
+        outcome
     }
 
     /// The ticket is given up.
