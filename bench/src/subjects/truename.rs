@@ -1,7 +1,6 @@
 //! truename, with its defaults.
 
 use bytes::Bytes;
-use futures_util::future::try_join_all;
 use truename::{Client, Config, Reply, Tls, cmd};
 
 use super::subject::{Settings, Subject};
@@ -41,10 +40,10 @@ impl Subject for Truename {
         Ok(self.0.execute(cmd("SET").arg(&*key.text).arg(value)).await?)
     }
 
-    /// Calls that are polled together are sent together.
     async fn get_all(&mut self, keys: &[Key]) -> Result<usize, Failure> {
-        let calls = keys.iter().map(|key| self.0.execute::<Reply>(cmd("GET").arg(&*key.text)));
-        try_join_all(calls).await?.iter().map(length).sum()
+        let mut batch = self.0.batch();
+        batch.extend(keys.iter().map(|key| cmd("GET").arg(&*key.text)));
+        batch.execute::<Reply>().await.into_iter().map(|value| length(&value?)).sum()
     }
 
     async fn read(&mut self, key: &Key) -> Result<Option<String>, Failure> {

@@ -112,6 +112,7 @@ impl From<&Error> for Exit {
             }
             Error::Route(error) => match **error {
                 RouteError::ConnectionState { .. }
+                | RouteError::HttpRequest { .. }
                 | RouteError::SeveralNodes { .. }
                 | RouteError::Administrative { .. }
                 | RouteError::NoSuchNode { .. }

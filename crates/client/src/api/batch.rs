@@ -18,15 +18,16 @@ use crate::lane::{Form, Received};
 /// command sent again. Nothing is atomic, and commands of others may be executed in between.
 ///
 /// # Order
-/// Commands of one slot are executed in the order in which they were added, unless one of them is redirected, refused, or
-/// lost with its connection, or its node is not connected: then it goes on by itself, and may be executed after later ones.
-/// So does one that waits on the server, or that a server must be asked about first. Commands of different slots have no
-/// order.
+/// Commands of one slot are executed in the order in which they were added, also when their node has to be connected to
+/// first. Unless one of them is redirected, refused, or lost with its connection: then it goes on by itself, and may be
+/// executed after later ones. So does one that waits on the server, and the first call of a command that this client does
+/// not know and whose key is not its first argument. Commands of different slots have no order, nor have reads that go to
+/// replicas.
 ///
 /// # Size
 /// A node's commands go out a thousand or 256 KiB at a time, one such unit after the other, so a large batch does not keep
-/// other callers waiting; what was sent counts against [`Config::max_in_flight`](crate::Config::max_in_flight). An empty
-/// batch sends nothing.
+/// other callers waiting; what was sent counts against [`Config::max_in_flight`](crate::Config::max_in_flight), which one
+/// unit may pass. An empty batch sends nothing.
 ///
 /// # Examples
 /// ```no_run

@@ -168,8 +168,12 @@ impl Client {
     /// // `request` is what a client sent to this proxy, for example `*2\r\n$3\r\nGET\r\n$4\r\ncity\r\n`.
     /// let frame = match client.execute_raw(Command::encoded(request)?).await {
     ///     Ok(frame) => frame.into_bytes(),
-    ///     // The server's own words; other errors are the client's.
-    ///     Err(Error::Server(refused)) => [b"-", refused.reply.as_bytes(), b"\r\n"].concat().into(),
+    ///     // The server's own words, on one line: in RESP3 they can be several. Other errors are the client's.
+    ///     Err(Error::Server(refused)) => {
+    ///         let on_one_line = |byte: &u8| if byte.is_ascii_control() { b' ' } else { *byte };
+    ///         let words: Vec<u8> = refused.reply.as_bytes().iter().map(on_one_line).collect();
+    ///         [b"-", &words[..], b"\r\n"].concat().into()
+    ///     }
     ///     Err(other) => return Err(other.into()),
     /// };
     /// # Ok(frame)

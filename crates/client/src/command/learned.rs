@@ -90,7 +90,7 @@ impl Learned {
 
     /// A command without keys.
     #[cfg(test)]
-    pub(super) fn keyless(reach: Reach) -> Self {
+    pub(crate) fn keyless(reach: Reach) -> Self {
         Self {
             subcommand: Vec::new(),
             reach,

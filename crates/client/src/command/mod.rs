@@ -36,7 +36,7 @@ use route::RouteBy;
 pub use spec::blocking::BlockTime;
 pub use spec::index::lookup;
 use spec::index::lookup_by;
-pub(crate) use spec::routing::RouteRefusal;
+pub(crate) use spec::routing::{Reach, RouteRefusal};
 pub use spec::{Affinity, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
 
 /// A command with its arguments.
@@ -275,6 +275,11 @@ impl<'a> Command<'a> {
         is_single: bool,
     ) -> Result<Route, RouteRefusal> {
         self.route.route_as(self, learned, guess, is_single)
+    }
+
+    /// Whether it may take this route with what a server says that it reaches.
+    pub(crate) fn admit(&self, route: Route, reach: Reach, is_single: bool) -> Result<Route, RouteRefusal> {
+        self.route.admit(route, reach, is_single)
     }
 
     /// The only node that it may go to.

@@ -9,7 +9,7 @@ use super::keys::{Arguments, own_slot};
 use super::learned::Learned;
 use super::spec::Spec;
 use super::spec::index::lookup;
-use super::spec::routing::{Reach, RouteRefusal};
+use super::spec::routing::{Reach, RouteRefusal, is_http};
 
 /// What the caller says about where a command goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,9 +72,10 @@ impl RouteBy {
             (Self::Spec, None) => guess(args),
             (said, _) => said.as_said(),
         };
-        match spec.filter(|spec| spec.is_unusual()) {
-            Some(spec) => self.admit(route, spec.reach(), is_single),
-            None => Ok(route),
+        match spec {
+            Some(spec) if spec.is_unusual() => self.admit(route, spec.reach(), is_single),
+            None if args.at(0).is_some_and(is_http) => Err(RouteRefusal::HttpRequest),
+            _ => Ok(route),
         }
     }
 
@@ -103,7 +104,7 @@ impl RouteBy {
         self.admit(route, learned.reach, is_single)
     }
 
-    fn admit(&self, route: Route, reach: Reach, is_single: bool) -> Result<Route, RouteRefusal> {
+    pub(super) fn admit(&self, route: Route, reach: Reach, is_single: bool) -> Result<Route, RouteRefusal> {
         let is_placed = is_single || *self != Self::Spec || route.slot().is_some();
         reach.refusal(is_placed).map_or(Ok(route), Err)
     }
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_command_goes_where_the_caller_says_or_its_keys_are() {
-        use RouteRefusal::{Administrative, ConnectionState, SeveralNodes};
+        use RouteRefusal::{Administrative, ConnectionState, HttpRequest, SeveralNodes};
         let node = Endpoint::new("a", 1);
         // The route in a cluster, and where there is only one node.
         let rows = [
@@ -148,6 +149,8 @@ mod tests {
             (cmd("SHUTDOWN"), Err(Administrative), Ok(AnyPrimary)),
             (cmd("MULTI"), Err(ConnectionState), Err(ConnectionState)),
             (cmd("MULTI").route_to(&node), Err(ConnectionState), Err(ConnectionState)),
+            (cmd("POST"), Err(HttpRequest), Err(HttpRequest)),
+            (cmd("hOST:").arg("foo").route_to(&node), Err(HttpRequest), Err(HttpRequest)),
             // Unknown ones.
             (cmd("JSON.SET").arg("foo").arg("$"), Ok(GuessedSlot(of("foo"))), Ok(GuessedSlot(of("foo")))),
             (cmd("NEW"), Ok(AnyPrimary), Ok(AnyPrimary)),

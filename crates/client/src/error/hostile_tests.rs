@@ -122,6 +122,7 @@ fn errors(text: &str) -> Vec<Error> {
     let mut errors = vec![
         Error::config_with_remedy(text, text),
         Error::Route(Box::new(RouteError::ConnectionState { command: text.to_owned() })),
+        Error::Route(Box::new(RouteError::HttpRequest { command: text.to_owned() })),
         Error::Route(Box::new(RouteError::SeveralNodes { command: text.to_owned() })),
         Error::Route(Box::new(RouteError::Administrative { command: text.to_owned() })),
         Error::Interrupted(Box::new(lost(&CloseCause::Protocol(text.to_owned())))),

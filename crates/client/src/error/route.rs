@@ -38,6 +38,11 @@ pub enum RouteError {
         /// The command's name.
         command: String,
     },
+    /// Servers take the command for an HTTP request and end the connection, and this connection is shared.
+    HttpRequest {
+        /// The command's name.
+        command: String,
+    },
     /// The command concerns several nodes, and the call does not say which one of them is meant.
     SeveralNodes {
         /// The command's name.
@@ -138,6 +143,11 @@ impl RouteError {
                  shared: this client cannot run it",
                 Untrusted(command)
             ),
+            Self::HttpRequest { command } => format!(
+                "servers take {} for an HTTP request and end its connection, and connections are shared: this client \
+                 cannot run it",
+                Untrusted(command)
+            ),
             Self::SeveralNodes { command } => {
                 format!("{} concerns every node of a cluster, but a call goes to one", Untrusted(command))
             }
@@ -206,6 +216,11 @@ mod tests {
                 "READONLY was refused: NOPERM no\\u{1b}; let the primary serve reads where no replica can, with",
             ),
             (RouteError::ConnectionState { command: command() }, None, "this client cannot run it"),
+            (
+                RouteError::HttpRequest { command: "post".to_owned() },
+                None,
+                "servers take post for an HTTP request",
+            ),
         ] {
             assert_eq!(error.remedy(), remedy, "{error}");
             assert!(error.to_string().contains(part), "{error}");

@@ -33,8 +33,8 @@ impl<T> Completions<T> {
         self.outbox.take(into)
     }
 
-    /// Whether the client has ended and everything was taken. The callback is called a last time before this becomes true.
-    /// See the [example](super::HostedClient::close).
+    /// Whether the client has ended and everything was taken. The callback's last call may still be to come:
+    /// [`shutdown`](super::HostedClient::shutdown) waits for its end. See the [example](super::HostedClient::close).
     pub fn is_over(&self) -> bool {
         self.outbox.is_over()
     }

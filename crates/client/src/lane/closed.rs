@@ -58,6 +58,11 @@ impl CloseCause {
         }
     }
 
+    /// The server said something that nobody had asked for.
+    pub(crate) fn unsolicited() -> Self {
+        Self::Protocol("an unsolicited reply".to_owned())
+    }
+
     /// What would keep it from happening again, where that is known and not part of the text.
     pub(crate) fn remedy(&self) -> Option<Remedy> {
         match self {

@@ -32,9 +32,9 @@ use super::pipeline::{Concern, Habit, NextForm, Unsolicited};
 use super::push::{LogPushes, PushSink};
 use super::received::{Form, Received, Unit};
 use super::waiter::RequestLimits;
+use super::wake::Wake;
 use crate::connect::{Endure, PeerTrust};
 use crate::observe::NodeMeter;
-use crate::panics;
 
 /// Rounds of reading and writing before other tasks get their turn.
 pub(super) const ROUNDS_PER_POLL: usize = 16;
@@ -70,26 +70,6 @@ impl Drop for Accepted {
     }
 }
 
-/// Callers to be woken once the lock is released. No later than when the driver is dropped: they have got something
-/// already, and nothing else would wake them.
-#[derive(Debug, Default)]
-struct Wake(Vec<Waker>);
-
-impl Wake {
-    #[inline]
-    fn all(&mut self) {
-        if !self.0.is_empty() {
-            panics::wake_all(self.0.drain(..));
-        }
-    }
-}
-
-impl Drop for Wake {
-    fn drop(&mut self) {
-        self.all();
-    }
-}
-
 /// Reads and writes one connection until it ends; resolves to why.
 #[derive(Debug)]
 pub(crate) struct Driver<S> {
@@ -98,6 +78,8 @@ pub(crate) struct Driver<S> {
     incoming: Incoming,
     /// In which form the next replies are wanted, as of the last time that anything was taken or handed over.
     next_form: NextForm,
+    /// Whether the server owed a reply after the last one was handed over.
+    is_owed: bool,
     outbound: BytesMut,
     accepted: Accepted,
     needs_flush: bool,
@@ -138,6 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             stream,
             incoming: Incoming::new(decoder, inbound, options.limits),
             next_form: NextForm::All(Form::Decoded),
+            is_owed: false,
             outbound: BytesMut::new(),
             accepted: Accepted { bytes: 0, shared: shared.clone() },
             needs_flush: false,
@@ -203,9 +186,17 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             let decoded = self.incoming.decode(self.next_form, &mut self.received);
             self.hand_out()?;
             match decoded.map_err(CloseCause::of_reply)? {
+                // Whoever is served next would get it.
+                Stopped::Drained if !self.is_owed && self.incoming.is_inside_reply() => {
+                    return Err(CloseCause::unsolicited());
+                }
                 Stopped::Drained => return Ok(()),
-                Stopped::AtPush(push) => self.pushes.push(push),
+                Stopped::AtPush(push) => {
+                    self.incoming.buffer.frame_taken();
+                    self.pushes.push(push);
+                }
                 Stopped::AtNextForm => {}
+                Stopped::Unsolicited => return Err(CloseCause::unsolicited()),
             }
         }
     }
@@ -221,7 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
                     Ok(Some(submitted)) => self.meter.replied(submitted, self.last_heard),
                     Ok(None) => {}
                     Err(Unsolicited) => {
-                        delivered = Err(CloseCause::Protocol("an unsolicited reply".to_owned()));
+                        delivered = Err(CloseCause::unsolicited());
                         break;
                     }
                 }
@@ -229,6 +220,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             state.pipeline.grant(&mut self.wake.0);
             self.next_check = state.pipeline.next_check();
             self.next_form = state.pipeline.next_form();
+            self.is_owed = state.pipeline.is_owed();
             delivered
         };
         self.wake.all();

@@ -1,10 +1,13 @@
 //! From the bytes that were read to replies and pushes, each in the form that is wanted.
 //!
 //! One buffer with two readers: the decoder makes values, the framer only looks where a frame ends. Whose turn it is
-//! follows from who waits for the next reply; neither begins while the other is inside a frame.
+//! follows from who waits for the next reply.
+//!
+//! What must stay true: who began a frame ends it, whatever is wanted by then; a reply in another form than the one that is
+//! wanted began before anybody waited for it, and belongs to nobody.
 
 use bytes::BytesMut;
-use truename_resp::{DecodeError, Decoder, Frame, Framer, Limits, Push};
+use truename_resp::{DecodeError, Decoder, Frame, Framer, Limits, Push, RawFrame};
 
 use super::inbound::Inbound;
 use super::pipeline::NextForm;
@@ -19,6 +22,8 @@ pub(super) enum Stopped {
     AtPush(Push),
     /// The form of the next reply depends on who waits for it.
     AtNextForm,
+    /// A reply began before anybody waited for one.
+    Unsolicited,
 }
 
 /// What arrived and was not handed over.
@@ -28,23 +33,33 @@ pub(super) struct Incoming {
     decoder: Decoder,
     framer: Framer,
     limits: Limits,
+    /// Who has looked at the frame that has begun, if one has.
+    begun_by: Option<Form>,
 }
 
 impl Incoming {
     /// Goes on where a handshake stopped.
     pub(super) fn new(mut decoder: Decoder, bytes: BytesMut, limits: Limits) -> Self {
         decoder.set_limits(limits);
-        Self { buffer: Inbound::new(bytes), decoder, framer: Framer::new(limits), limits }
+        Self { buffer: Inbound::new(bytes), decoder, framer: Framer::new(limits), limits, begun_by: None }
     }
 
     /// Makes room for the next read.
     #[inline]
     pub(super) fn make_room(&mut self) {
-        let (decoder, framer) = (&self.decoder, &self.framer);
-        self.buffer.make_room(|bytes| match framer.is_idle() {
-            true => decoder.wanted(bytes),
-            false => framer.wanted(bytes),
+        let Self { buffer, decoder, framer, begun_by, .. } = self;
+        buffer.make_room(|bytes| match begun_by {
+            Some(Form::Raw) => framer.wanted(bytes),
+            _ => decoder.wanted(bytes),
         });
+    }
+
+    /// Whether part of a reply is there, and the rest is not.
+    pub(super) fn is_inside_reply(&self) -> bool {
+        match self.begun_by {
+            Some(Form::Raw) => self.framer.is_inside_reply(&self.buffer.bytes),
+            _ => self.decoder.is_inside_reply(&self.buffer.bytes),
+        }
     }
 
     /// Appends the next replies to `into`.
@@ -54,9 +69,10 @@ impl Incoming {
         form: NextForm,
         into: &mut Vec<Received>,
     ) -> Result<Stopped, DecodeError> {
-        if form != NextForm::All(Form::Decoded) {
+        if form != NextForm::All(Form::Decoded) || self.begun_by == Some(Form::Raw) {
             return self.decode_as(form, into);
         }
+        self.begun_by = None;
         loop {
             while let Some(reply) = self.decoder.decode_frequent(&mut self.buffer.bytes) {
                 into.push(Received::Reply(reply));
@@ -68,31 +84,40 @@ impl Incoming {
                     self.buffer.frame_taken();
                 }
                 Some(Frame::Push(push)) => return Ok(Stopped::AtPush(push)),
-                None => return Ok(Stopped::Drained),
+                None => return Ok(self.drained(Form::Decoded)),
             }
         }
     }
 
+    /// The reader that found no complete frame goes on with what is there of it.
+    #[inline]
+    fn drained(&mut self, reader: Form) -> Stopped {
+        let has_begun = !self.buffer.bytes.is_empty() || reader == Form::Decoded && !self.decoder.is_idle();
+        self.begun_by = has_begun.then_some(reader);
+        Stopped::Drained
+    }
+
     #[inline(never)]
     fn decode_as(&mut self, form: NextForm, into: &mut Vec<Received>) -> Result<Stopped, DecodeError> {
+        let (NextForm::All(wanted) | NextForm::One(wanted)) = form;
         loop {
-            // What the decoder has begun is a push: it came before anybody waited for a frame.
-            let is_raw = matches!(form, NextForm::All(Form::Raw) | NextForm::One(Form::Raw));
-            let received = if is_raw && self.decoder.is_idle() {
-                match self.framer.frame(&mut self.buffer.bytes)? {
-                    Some(frame) if frame.is_push() => match frame.decode(self.limits)? {
-                        Frame::Push(push) => return Ok(Stopped::AtPush(push)),
-                        Frame::Reply(reply) => Received::Reply(reply),
-                    },
-                    Some(frame) => Received::Raw(frame),
-                    None => return Ok(Stopped::Drained),
+            let reader = self.begun_by.take().unwrap_or(wanted);
+            let frame = match reader {
+                Form::Raw => self.framer.frame(&mut self.buffer.bytes)?.map(Taken::Raw),
+                Form::Decoded => self.decoder.decode(&mut self.buffer.bytes)?.map(Taken::Decoded),
+            };
+            let received = match frame {
+                None => return Ok(self.drained(reader)),
+                Some(Taken::Decoded(Frame::Push(push))) => return Ok(Stopped::AtPush(push)),
+                Some(Taken::Raw(frame)) if frame.is_push() => match frame.decode(self.limits)? {
+                    Frame::Push(push) => return Ok(Stopped::AtPush(push)),
+                    Frame::Reply(_) => return Ok(Stopped::Unsolicited),
+                },
+                Some(Taken::Decoded(Frame::Reply(reply))) if wanted == Form::Decoded => {
+                    Received::Reply(reply)
                 }
-            } else {
-                match self.decoder.decode(&mut self.buffer.bytes)? {
-                    Some(Frame::Push(push)) => return Ok(Stopped::AtPush(push)),
-                    Some(Frame::Reply(reply)) => Received::Reply(reply),
-                    None => return Ok(Stopped::Drained),
-                }
+                Some(Taken::Raw(frame)) if wanted == Form::Raw => Received::Raw(frame),
+                Some(_) => return Ok(Stopped::Unsolicited),
             };
             into.push(received);
             self.buffer.frame_taken();
@@ -101,4 +126,10 @@ impl Incoming {
             }
         }
     }
+}
+
+/// A whole frame, by whom it was taken.
+enum Taken {
+    Decoded(Frame),
+    Raw(RawFrame),
 }

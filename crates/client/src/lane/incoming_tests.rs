@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use truename_resp::{Decoder, Limits, Push};
 use truename_topology::Endpoint;
 
+use super::closed::CloseCause;
 use super::driver::{Driver, DriverOptions};
 use super::handle::Lane;
 use super::pipeline::{Habit, PipelineBounds};
@@ -67,13 +68,22 @@ impl Peer {
 
     /// Lets the driver go on until it waits.
     fn turn(&mut self) {
+        if let Some(cause) = self.turn_to_end() {
+            panic!("the connection ended: {cause}");
+        }
+    }
+
+    /// The same; returns why the connection ended, if it did.
+    fn turn_to_end(&mut self) -> Option<CloseCause> {
         let woken = Arc::new(Woken(Log::default(), 0));
         loop {
             let waker = Waker::from(woken.clone());
             let before = woken.0.lock().expect("not poisoned").len();
-            assert!(Pin::new(&mut self.driver).poll(&mut Context::from_waker(&waker)).is_pending());
+            if let Poll::Ready(cause) = Pin::new(&mut self.driver).poll(&mut Context::from_waker(&waker)) {
+                return Some(cause);
+            }
             if woken.0.lock().expect("not poisoned").len() == before {
-                return;
+                return None;
             }
         }
     }
@@ -148,6 +158,74 @@ async fn each_reply_has_the_form_that_was_asked_for() {
             assert_eq!(log, ["reply 0", "push x", "reply 1", "reply 2", "reply 3"], "{forms:?} {cut}");
         }
     }
+}
+
+fn poll<F: Future + Unpin>(call: &mut F) -> Poll<F::Output> {
+    Pin::new(call).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// The rest of a push came when the next reply was wanted in the other form: the other reader took it for a frame of its own,
+/// and raw replies went to the wrong callers from then on.
+#[tokio::test(start_paused = true)]
+async fn a_push_that_is_cut_is_ended_by_the_reader_that_began_it() {
+    let push = b">3\r\n+invalidate\r\n*1\r\n$3\r\nkey\r\n:7\r\n";
+    for (first, then) in [(Form::Raw, Form::Decoded), (Form::Decoded, Form::Raw)] {
+        for cut in 1..push.len() {
+            // A task that reads and writes without end is made to wait by its runtime.
+            tokio::task::yield_now().await;
+            let (lane, mut peer) = Peer::new();
+            let call = |form| {
+                let now = Instant::now();
+                let limits = request_limits(now, now + 60 * SECOND, SECOND, Unit::command(form));
+                Box::pin(lane.submit(limits, |out: &mut BytesMut| out.extend_from_slice(PING)))
+            };
+            let mut one = call(first);
+            assert!(poll(&mut one).is_pending());
+            peer.turn();
+            peer.say(&[b"+1\r\n", &push[..cut]].concat(), 100).await;
+            let mut next = [then, first].map(call);
+            assert!(next.iter_mut().all(|call| poll(call).is_pending()));
+            peer.turn();
+            peer.say(&[&push[cut..], b"+2\r\n+3\r\n"].concat(), 100).await;
+            for (mut call, expected) in
+                [one].into_iter().chain(next).zip([(first, "1"), (then, "2"), (first, "3")])
+            {
+                let Poll::Ready(Ok(received)) = poll(&mut call) else { panic!("a reply is missing") };
+                let (form, text) = match &received {
+                    Received::Raw(frame) => (Form::Raw, frame.as_bytes().trim_ascii_end().strip_prefix(b"+")),
+                    Received::Reply(value) => (Form::Decoded, value.as_bytes()),
+                    Received::Replies(_) => panic!("a command was submitted"),
+                };
+                assert_eq!((form, text), (expected.0, Some(expected.1.as_bytes())), "{cut}");
+            }
+            assert_eq!(*peer.log.lock().expect("not poisoned"), ["push invalidate"]);
+        }
+    }
+}
+
+/// Part of a reply came while nobody waited; the next caller got the rest of it as its own reply, or a panic when it wanted
+/// its reply as it comes.
+#[tokio::test(start_paused = true)]
+async fn half_a_reply_that_nobody_waits_for_ends_the_connection() {
+    for said in ["*2\r\n:1\r\n", "$5\r\nhel", "+", "|1\r\n+ttl\r\n:7\r\n", ">1\r\n+a\r\n+O"] {
+        for cut in [said.len(), 1] {
+            let (_lane, mut peer) = Peer::new();
+            let mut cause = None;
+            for part in said.as_bytes().chunks(cut) {
+                peer.node.write_all(part).await.expect("there is room");
+                cause = cause.or(peer.turn_to_end());
+                if cause.is_some() {
+                    break;
+                }
+            }
+            let cause = cause.expect("it ends").to_string();
+            assert!(cause.contains("an unsolicited reply"), "{said:?}: {cause}");
+        }
+    }
+    let (_lane, mut peer) = Peer::new();
+    peer.say(b">2\r\n+invalid", 1).await;
+    peer.say(b"ate\r\n:1\r\n", 1).await;
+    assert_eq!(*peer.log.lock().expect("not poisoned"), ["push invalidate"]);
 }
 
 /// Small replies that arrived together are parts of one allocation.

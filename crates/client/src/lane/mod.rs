@@ -9,6 +9,7 @@
 //! | [`incoming`], [`inbound`] | from the bytes that were read to replies and pushes; the read buffer |
 //! | [`push`] | where pushes go |
 //! | [`coalesce`] | when the driver writes: whom it waits for |
+//! | [`wake`] | callers to be woken once no lock is held |
 //! | [`alarm`] | the one timer of a lane |
 //! | [`inquiry`] | whether a node that is silent on a lane answers on another connection |
 //! | [`watch`], [`overdue`] | deadlines while nothing drives the lane's runtime |
@@ -51,6 +52,7 @@ mod task;
 #[cfg(test)]
 mod trust_tests;
 mod waiter;
+mod wake;
 mod watch;
 #[cfg(test)]
 mod write_tests;

@@ -34,6 +34,7 @@ use in_flight::InFlight;
 pub(crate) use in_flight::NextForm;
 #[cfg(test)]
 pub(crate) use room::GRANT_TIME;
+use room::Granted;
 pub(crate) use silence::{Concern, Habit};
 use tokio::time::Instant;
 
@@ -43,7 +44,9 @@ const SPARE: usize = 2048;
 /// Bounds of what may be outstanding at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PipelineBounds {
+    /// One unit of several may pass it.
     pub(crate) commands: usize,
+    /// One that is larger may pass it when nothing else is queued.
     pub(crate) bytes: usize,
 }
 
@@ -69,7 +72,7 @@ pub(crate) struct Pipeline {
     accepted: u64,
     in_flight: InFlight,
     parked: VecDeque<u32>,
-    granted: usize,
+    granted: Granted,
     invited: usize,
     /// Bytes of the latest command: an estimate for those that were granted room and are not encoded yet.
     latest_bytes: usize,
@@ -113,7 +116,7 @@ impl Pipeline {
             accepted: 0,
             in_flight: InFlight::default(),
             parked: VecDeque::new(),
-            granted: 0,
+            granted: Granted::default(),
             invited: 0,
             latest_bytes: 0,
             waiters: Waiters::default(),
@@ -152,6 +155,12 @@ impl Pipeline {
         let taken = self.taken;
         let is_untaken = |index: u32| self.waiters.at(index).start >= taken;
         self.accepted == taken && self.in_flight.oldest().is_none_or(is_untaken)
+    }
+
+    /// Whether a reply may come: the transport took something that is not answered.
+    pub(crate) fn is_owed(&mut self) -> bool {
+        let accepted = self.accepted;
+        self.in_flight.oldest().is_some_and(|index| self.waiters.at(index).start < accepted)
     }
 
     /// [`Self::check`] must run again no later than this.
@@ -246,7 +255,8 @@ impl Pipeline {
         let waiter = self.waiters.of(ticket);
         match std::mem::replace(&mut waiter.state, WaiterState::Settled) {
             WaiterState::Granted(_) => {
-                self.granted -= 1;
+                let unit = waiter.limits.unit;
+                self.granted.remove(unit);
                 self.waiters.release(index);
                 self.grant(wake);
             }
@@ -295,7 +305,7 @@ impl Pipeline {
         self.in_flight.next_form(|index| self.waiters.at(index).limits.unit.form)
     }
 
-    /// Gives one reply to the oldest submission; returns when that was made, unless more replies belong to it.
+    /// Gives one reply to the oldest submission; returns when that was made, unless the reply is dropped.
     #[inline]
     pub(crate) fn complete(
         &mut self,
@@ -311,12 +321,11 @@ impl Pipeline {
             let collected_before = waiter.limits.unit.collected;
             match waiter.collect(reply) {
                 Some(outcome) => reply = outcome,
-                None => {
-                    if waiter.limits.unit.collected < collected_before {
-                        self.in_flight.answered();
-                    }
-                    return Ok(None);
+                None if waiter.limits.unit.collected < collected_before => {
+                    self.in_flight.answered();
+                    return Ok(Some(waiter.limits.submitted));
                 }
+                None => return Ok(None),
             }
         }
         let submitted = waiter.limits.submitted;
@@ -374,7 +383,7 @@ impl Pipeline {
         while let Some(index) = self.parked.pop_front() {
             self.fail(index, Failure::Unsent(cause.clone()), false, wake);
         }
-        if self.granted + self.invited > 0 {
+        if self.granted.callers + self.invited > 0 {
             // They were woken to encode and are in no queue; when they look they are told.
             let were_woken =
                 |waiter: &&mut Waiter| matches!(waiter.state, WaiterState::Granted(_) | WaiterState::Invited);
@@ -382,7 +391,7 @@ impl Pipeline {
                 let unsent = waiter.cut_short(Failure::Unsent(cause.clone()), 0, false);
                 waiter.state = WaiterState::Done(unsent);
             }
-            (self.granted, self.invited) = (0, 0);
+            (self.granted, self.invited) = (Granted::default(), 0);
         }
         self.out.clear();
         self.accepted = self.taken;

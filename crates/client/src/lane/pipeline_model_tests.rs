@@ -20,6 +20,10 @@ use super::waiter::{RequestLimits, Ticket};
 /// Every command is this long, so that the model knows its bytes.
 const LEN: usize = 8;
 
+const BOUNDS: PipelineBounds = PipelineBounds { commands: 12, bytes: 64 };
+/// Commands of a unit.
+const MOST: u32 = 4;
+
 const HABIT: Habit = Habit { stall: Duration::from_secs(2), usual: Duration::from_secs(5) };
 
 #[derive(Debug, Clone)]
@@ -45,7 +49,7 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        5 => (1u64..400, 0u32..2, prop_oneof![3 => Just(1u32), 1 => 2u32..5]).prop_map(
+        5 => (1u64..400, 0u32..2, prop_oneof![3 => Just(1u32), 1 => 2..=MOST]).prop_map(
             |(deadline_ms, preamble, commands)| Step::Submit { deadline_ms, preamble, commands }),
         4 => any::<usize>().prop_map(Step::Poll),
         1 => any::<usize>().prop_map(Step::Abandon),
@@ -132,6 +136,8 @@ struct Model {
     taken: u64,
     accepted: u64,
     failed: HashMap<u64, Failed>,
+    /// What the deadline met: whether a connection could have taken some of it by then.
+    timed_out: HashMap<u64, bool>,
     /// How many replies each got.
     answered: HashMap<u64, u32>,
     submitted: HashMap<u64, Submitted>,
@@ -140,7 +146,7 @@ struct Model {
 impl Model {
     fn new() -> Self {
         Self {
-            pipeline: Pipeline::new(PipelineBounds { commands: 12, bytes: 64 }, HABIT),
+            pipeline: Pipeline::new(BOUNDS, HABIT),
             is_open: true,
             now: Instant::now(),
             checked: Instant::now(),
@@ -151,6 +157,7 @@ impl Model {
             taken: 0,
             accepted: 0,
             failed: HashMap::new(),
+            timed_out: HashMap::new(),
             answered: HashMap::new(),
             submitted: HashMap::new(),
         }
@@ -177,7 +184,7 @@ impl Model {
         self.open.push((what.id, ticket));
     }
 
-    fn poll(&mut self, choice: usize, waker: &Waker) {
+    fn poll(&mut self, choice: usize, waker: &Waker, wake: &mut Vec<Waker>) {
         if self.open.is_empty() {
             return;
         }
@@ -188,6 +195,11 @@ impl Model {
                 assert!(!self.failed.contains_key(&id), "{id} was failed and heard nothing");
                 let answered = self.answered.get(&id).copied().unwrap_or_default();
                 assert!(answered < self.submitted[&id].commands, "{id} was answered and heard nothing");
+            }
+            Poll::Ready(Progress::Encode) if self.submitted[&id].deadline <= self.now => {
+                // Its caller does not send what comes too late.
+                self.open.remove(position);
+                self.pipeline.abandon(ticket, wake);
             }
             Poll::Ready(Progress::Encode) => {
                 let what = self.submitted[&id];
@@ -245,7 +257,10 @@ impl Model {
         let failed = self.failed.get(&what.id).copied();
         let was_sent = failed.is_some_and(|failed| end <= failed.accepted);
         match failure {
-            Failure::TimedOut { .. } => assert!(what.deadline <= self.now),
+            Failure::TimedOut { submitted } => {
+                assert!(what.deadline <= self.now);
+                assert_eq!(self.timed_out.get(&what.id), Some(submitted), "{what:?}");
+            }
             Failure::Unsent(_) => assert!(failed.is_some() && !was_sent, "{what:?} was sent"),
             Failure::Lost(_) => assert!(was_sent, "{what:?} was not sent whole"),
             Failure::LostAtHead(_) => {
@@ -275,6 +290,18 @@ impl Model {
         let reply = Received::Reply(Reply::Integer(id as i64));
         self.pipeline.complete(reply, wake).expect("a command is outstanding");
         self.pipeline.grant(wake);
+    }
+
+    /// Deadlines were looked at: what is in the stream of a connection may be executed, whether it was taken or not.
+    fn note_timed_out(&mut self) {
+        for (id, _) in &self.open {
+            let what = self.submitted[id];
+            let is_over = self.failed.contains_key(id) || self.answered.get(id) == Some(&what.commands);
+            if what.deadline <= self.now && !is_over {
+                let is_in_stream = self.stream.iter().any(|sent| sent.what.id == *id);
+                self.timed_out.entry(*id).or_insert(self.is_open && is_in_stream);
+            }
+        }
     }
 
     fn close(&mut self, wake: &mut Vec<Waker>) {
@@ -317,7 +344,7 @@ impl Model {
                 self.next_id += 1;
                 self.submit(Submitted { id, deadline, preamble, commands }, waker);
             }
-            Step::Poll(choice) => self.poll(choice, waker),
+            Step::Poll(choice) => self.poll(choice, waker, &mut wake),
             Step::Abandon(choice) => {
                 if !self.open.is_empty() {
                     let (_, ticket) = self.open.remove(choice % self.open.len());
@@ -342,6 +369,7 @@ impl Model {
                 if self.pipeline.next_check().is_some_and(|at| at <= self.now) {
                     self.pipeline.check(self.now, self.is_open, &mut wake);
                     self.checked = self.now;
+                    self.note_timed_out();
                 }
             }
             Step::Close if self.is_open => self.close(&mut wake),
@@ -350,6 +378,8 @@ impl Model {
         }
         wake.into_iter().for_each(Waker::wake);
         assert_eq!(self.pipeline.outstanding(), self.stream.len());
+        let commands: u32 = self.stream.iter().map(|sent| sent.what.commands - sent.answered).sum();
+        assert!((commands as usize) < BOUNDS.commands + MOST as usize, "{commands} are in flight");
         assert!(!self.pipeline.is_wedged(), "somebody waits for room that is there");
     }
 }
@@ -370,7 +400,7 @@ proptest! {
         model.run(Step::Close, &waker);
         for _ in 0..2 {
             for position in (0..model.open.len()).rev() {
-                model.poll(position, &waker);
+                model.poll(position, &waker, &mut Vec::new());
             }
         }
         prop_assert!(model.open.is_empty(), "still open: {:?}", model.open);

@@ -211,6 +211,8 @@ impl Waiters {
     pub(super) fn release(&mut self, index: u32) {
         let waiter = self.at(index);
         waiter.held = false;
+        // Nobody reads what came so far.
+        waiter.replies = None;
         if !waiter.in_flight {
             self.reclaim(index);
         }

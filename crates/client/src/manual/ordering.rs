@@ -35,8 +35,9 @@
 //! # Pipelines
 //!
 //! There is no pipeline to fill: calls that are polled together are written together. Replies are awaited separately, and
-//! one error is the error of one call. For many commands at once, a [batch](crate::Batch) costs less than as many calls: the
-//! same order holds for its commands of one slot, and each has an outcome of its own, too.
+//! one error is the error of one call. For many commands at once, a [batch](crate::Batch) costs less than as many calls. Each
+//! has an outcome of its own, too, and the [order](crate::Batch#order) of one slot's commands holds even while they wait for
+//! room or for their node.
 //!
 //! ```no_run
 //! # async fn example(client: truename::Client) -> Result<(), truename::Error> {

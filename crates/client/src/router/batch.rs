@@ -1,48 +1,68 @@
-//! Many commands at once: split by lane, each part one unit in the stream, with one lock for it.
+//! Many commands at once: sorted by lane, each lane's sent unit by unit, with one lock for each unit.
 //!
-//! What must stay true: every command has exactly one outcome, in its place; a command whose first attempt returned no value
-//! goes on by itself, judged as any other; the commands of one slot are in one part, in order, so they are executed in order
-//! unless one of them goes on by itself; trouble of one part delays no other.
+//! What must stay true:
+//! - Every command has exactly one outcome, in its place, judged as that of any other call.
+//! - The commands of one slot that go to one node are sent in the order of the batch, also those that are sent again
+//!   because they were not sent ([`Failure::Unsent`]). So at any time one future has all of them that are still to be sent.
+//!   Whatever else needs another attempt goes on by itself.
+//! - Trouble of one lane or slot delays no other: each has a future of its own.
 
-use std::collections::HashMap;
+mod lanes;
+mod member;
+mod unit;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use futures_util::StreamExt;
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{BoxFuture, FutureExt, join_all};
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use super::attempts::Attempts;
+use self::lanes::{ByLane, Part, group_by_slot};
+use self::member::Member;
+use self::unit::{submit_unit, unit_len};
 use super::judge::Setback;
-use super::request::Request;
 use super::state::Router;
 use crate::cluster::Node;
 use crate::command::Command;
 use crate::error::Error;
-use crate::lane::{CutShort, Failure, Form, Lane, Received, RequestLimits, Unit, request_limits};
-
-/// The most commands of one unit, so that others on its lane are not kept waiting for long.
-const UNIT_COMMANDS: usize = 1000;
-/// The least bytes that end a unit.
-const UNIT_BYTES: usize = 256 * 1024;
+use crate::lane::{Failure, Form, Received};
 
 type Outcome = Result<Received, Error>;
 
-/// A command until its outcome is known.
-struct Member<'r, 'a> {
-    /// Its place in the batch.
-    position: usize,
-    request: Request<'r, 'a>,
-    attempts: Attempts,
+/// Members by what comes next for them.
+#[derive(Default)]
+struct Sorted<'r, 'a> {
+    parts: Vec<Part<'r, 'a>>,
+    /// Of one slot each: a server must be asked about one of them, or the slot has no owner.
+    held: Vec<Vec<Member<'r, 'a>>>,
+    /// They wait on the server.
+    blocking: Vec<Member<'r, 'a>>,
 }
 
-/// The members that go to one lane.
-struct Part<'r, 'a> {
-    node: Arc<Node>,
-    members: Vec<Member<'r, 'a>>,
+/// What a future of the batch brought about.
+#[derive(Default)]
+struct Step<'r, 'a> {
+    settled: Vec<(usize, Outcome)>,
+    setbacks: Vec<(Member<'r, 'a>, Setback, Arc<Node>)>,
+    next: Next<'r, 'a>,
 }
+
+/// What the members of a future that are still to be sent need.
+#[derive(Default)]
+enum Next<'r, 'a> {
+    #[default]
+    Nothing,
+    /// The next unit.
+    Send(Part<'r, 'a>),
+    /// A pause for those that were not sent, which the others wait for as well.
+    Pause { node: Arc<Node>, unsent: Vec<(Member<'r, 'a>, Setback)>, rest: Vec<Member<'r, 'a>> },
+    /// To be sorted by what is known now.
+    Sort(Vec<Member<'r, 'a>>),
+}
+
+type Running<'f, 'r, 'a> = FuturesUnordered<BoxFuture<'f, Step<'r, 'a>>>;
 
 impl Router {
     /// Runs commands to their final outcomes, which come in the commands' order. `timeout` replaces the commands' own.
@@ -54,186 +74,205 @@ impl Router {
     ) -> Vec<Outcome> {
         let mut outcomes: Vec<Option<Outcome>> = Vec::new();
         outcomes.resize_with(commands.len(), || None);
-        let (mut parts, singles) = self.sort(commands, timeout, form, &mut outcomes);
-        let settled = match parts.len() {
-            // Most batches have one: then there is nothing to run beside it.
-            1 if singles.is_empty() => self.exchange(parts.remove(0)).await,
-            _ => {
-                let parts = parts.into_iter().map(|part| self.exchange(part).boxed());
-                let singles = singles.into_iter().map(|single| self.run_single(single).boxed());
-                let mut running: FuturesUnordered<BoxFuture<'_, Vec<(usize, Outcome)>>> =
-                    parts.chain(singles).collect();
-                let mut settled = Vec::with_capacity(commands.len());
-                while let Some(part) = running.next().await {
-                    settled.extend(part);
-                }
-                settled
+        let mut running = Running::new();
+        let mut step = self.begin(commands, timeout, form);
+        loop {
+            for (position, outcome) in step.settled {
+                outcomes[position] = Some(outcome);
             }
-        };
-        for (position, outcome) in settled {
-            outcomes[position] = Some(outcome);
+            running.extend(step.setbacks.into_iter().map(|setback| self.go_on(setback).boxed()));
+            let next = match step.next {
+                Next::Sort(members) => self.sort(members, &mut outcomes),
+                Next::Send(part) => Sorted { parts: vec![part], ..Sorted::default() },
+                Next::Pause { node, unsent, rest } => {
+                    running.push(self.pause(node, unsent, rest).boxed());
+                    Sorted::default()
+                }
+                Next::Nothing => Sorted::default(),
+            };
+            match next.into_only_part() {
+                // Most batches have one part: then there is nothing to run beside it.
+                Ok(part) if running.is_empty() => {
+                    step = self.send_unit(part).await;
+                    continue;
+                }
+                Ok(part) => running.push(self.send_unit(part).boxed()),
+                Err(Sorted { parts, held, blocking }) => {
+                    running.extend(parts.into_iter().map(|part| self.send_unit(part).boxed()));
+                    running.extend(held.into_iter().map(|members| self.make_ready(members).boxed()));
+                    running.extend(blocking.into_iter().map(|member| self.run_alone(member).boxed()));
+                }
+            }
+            match running.next().await {
+                Some(done) => step = done,
+                None => break,
+            }
         }
         outcomes.into_iter().map(|outcome| outcome.unwrap_or(Err(Error::Closed))).collect()
     }
 
-    /// Sorts commands by lane. Apart from these are those that need more than a unit can give: a server's description, a
-    /// connection of their own, a slot that has an owner.
-    fn sort<'r, 'a>(
+    /// What is known about each command before anything is sent.
+    fn begin<'r, 'a>(
         &self,
         commands: &'r [Command<'a>],
         timeout: Option<Duration>,
         form: Form,
-        outcomes: &mut [Option<Outcome>],
-    ) -> (Vec<Part<'r, 'a>>, Vec<Member<'r, 'a>>) {
+    ) -> Step<'r, 'a> {
         let now = Instant::now();
-        let (mut parts, mut singles) = (Vec::<Part<'_, '_>>::new(), Vec::new());
-        let mut by_lane: HashMap<usize, usize> = HashMap::new();
-        let mut latest = (0, 0);
+        let (mut members, mut settled) = (Vec::with_capacity(commands.len()), Vec::new());
         for (position, command) in commands.iter().enumerate() {
-            let (request, attempts) = match self.prepare(command, form, now, timeout) {
-                Ok(prepared) => prepared,
-                Err(error) => {
-                    outcomes[position] = Some(Err(error));
-                    continue;
+            match self.prepare(command, form, now, timeout) {
+                Ok((request, attempts)) => {
+                    let is_known = request.spec.is_some();
+                    members.push(Member { position, request, attempts, is_known });
                 }
-            };
-            let is_plain = request.spec.is_some() && request.blocks.is_none();
-            let node = if is_plain { self.choose(&request, &attempts) } else { None };
-            let Some(node) = node else {
-                singles.push(Member { position, request, attempts });
+                Err(error) => settled.push((position, Err(error))),
+            }
+        }
+        Step { settled, next: Next::Sort(members), ..Step::default() }
+    }
+
+    /// Sorts members by what is known now. What is refused by that is settled.
+    fn sort<'r, 'a>(&self, members: Vec<Member<'r, 'a>>, outcomes: &mut [Option<Outcome>]) -> Sorted<'r, 'a> {
+        let topology = self.cluster.topology().clone();
+        let mut by_lane = ByLane::default();
+        let (mut blocking, mut held) = (Vec::new(), Vec::new());
+        for mut member in members {
+            if let Err(error) = self.recall_member(&mut member) {
+                outcomes[member.position] = Some(Err(member.attempts.admit(error)));
                 continue;
-            };
-            let lane = std::ptr::from_ref(node.lane(attempts.slot())).addr();
-            if latest.0 != lane {
-                let part = *by_lane.entry(lane).or_insert_with(|| {
-                    parts.push(Part { node, members: Vec::new() });
-                    parts.len() - 1
-                });
-                latest = (lane, part);
             }
-            parts[latest.1].members.push(Member { position, request, attempts });
-        }
-        (parts, singles)
-    }
-
-    /// Sends a part, unit by unit; what got no value goes on by itself afterwards.
-    async fn exchange(&self, part: Part<'_, '_>) -> Vec<(usize, Outcome)> {
-        let Part { node, members } = part;
-        let mut settled = Vec::with_capacity(members.len());
-        let mut rest = members.into_iter();
-        let mut again = FuturesUnordered::new();
-        while rest.len() > 0 {
-            let count = unit_len(rest.as_slice());
-            let unit: Vec<_> = rest.by_ref().take(count).collect();
-            for (member, outcome) in submit_unit(&node, unit).await {
-                match Setback::or_value(outcome) {
-                    Ok(value) => settled.push((member.position, Ok(value))),
-                    Err(setback) => again.push(self.go_on(member, setback, node.clone())),
-                }
+            if member.request.blocks.is_some() {
+                blocking.push(member);
+                continue;
+            }
+            let chosen = if member.is_known { self.choose(&member.request, &member.attempts) } else { None };
+            match chosen {
+                Some(node) => by_lane.add(node, member),
+                None => held.push(member),
             }
         }
-        while let Some(outcome) = again.next().await {
-            settled.push(outcome);
+        let held = group_by_slot(held, &mut by_lane);
+        Sorted { parts: by_lane.into_parts(&topology), held, blocking }
+    }
+
+    /// Uses what is known by now.
+    fn recall_member(&self, member: &mut Member<'_, '_>) -> Result<(), Error> {
+        let Member { request, attempts, is_known, .. } = member;
+        if !*is_known {
+            *is_known = self.recall(request, attempts)?;
         }
-        settled
+        request.admit_again(self.cluster.is_single(), attempts.route)
     }
 
-    async fn go_on(&self, member: Member<'_, '_>, setback: Setback, node: Arc<Node>) -> (usize, Outcome) {
-        let Member { position, request, mut attempts } = member;
-        (position, Box::pin(self.resume(setback, node, request, &mut attempts)).await)
-    }
-
-    async fn run_single(&self, member: Member<'_, '_>) -> Vec<(usize, Outcome)> {
-        let Member { position, request, mut attempts } = member;
-        vec![(position, self.run_prepared(request, &mut attempts).await)]
-    }
-}
-
-/// How many members go into the next unit.
-fn unit_len(members: &[Member<'_, '_>]) -> usize {
-    let mut bytes = 0;
-    let fits = |member: &&Member<'_, '_>| {
-        let before = bytes;
-        bytes += member.request.command.size();
-        before < UNIT_BYTES
-    };
-    members.iter().take(UNIT_COMMANDS).take_while(fits).count()
-}
-
-/// Sends members as one unit; returns what came back for each.
-async fn submit_unit<'r, 'a>(
-    node: &Node,
-    mut unit: Vec<Member<'r, 'a>>,
-) -> impl Iterator<Item = (Member<'r, 'a>, Result<Received, Failure>)> {
-    let lane = lane_of(node, &unit);
-    let limits = limits_of(&mut unit);
-    let encode = |out: &mut BytesMut| unit.iter().for_each(|member| member.request.command.encode(out));
-    let outcome = match limits.submitted < limits.deadline {
-        true => lane.submit(limits, encode).await,
-        // Its turn comes too late: nobody waits for it any more.
-        false => Err(Failure::TimedOut { submitted: false }),
-    };
-    let (received, end) = match outcome {
-        Ok(Received::Replies(replies)) => (replies.received, replies.cut_short.map(UnitEnd::CutShort)),
-        Ok(_) => unreachable!("a unit was submitted"),
-        Err(failure) => (Vec::new(), Some(UnitEnd::NeverSent(failure))),
-    };
-    let answered = received.len();
-    let ends = if end.is_some() { ends_of(&unit) } else { Vec::new() };
-    let mut received = received.into_iter();
-    unit.into_iter().enumerate().map(move |(index, member)| {
-        let outcome = match (received.next(), &end) {
-            (Some(reply), _) => Ok(reply),
-            (None, Some(end)) => Err(end.failure_of(ends[index], index == answered)),
-            (None, None) => unreachable!("all replies came"),
+    /// Sends a part's next unit.
+    async fn send_unit<'r, 'a>(&self, part: Part<'r, 'a>) -> Step<'r, 'a> {
+        let Part { node, topology, mut members } = part;
+        if !Arc::ptr_eq(&topology, &self.cluster.topology()) {
+            // The slots may have other owners.
+            return Step { next: Next::Sort(members.collect()), ..Step::default() };
+        }
+        let count = unit_len(members.as_slice());
+        let unit: Vec<_> = members.by_ref().take(count).collect();
+        let mut step = Step { settled: Vec::with_capacity(count), ..Step::default() };
+        let mut unsent = Vec::new();
+        for (member, outcome) in submit_unit(&node, unit).await {
+            match Setback::or_value(outcome) {
+                Ok(value) => step.settled.push((member.position, Ok(value))),
+                Err(setback @ Setback::Failure(Failure::Unsent(_))) => unsent.push((member, setback)),
+                Err(setback) => step.setbacks.push((member, setback, node.clone())),
+            }
+        }
+        step.next = match (unsent.is_empty(), members.len()) {
+            (true, 0) => Next::Nothing,
+            (true, _) => Next::Send(Part { node, topology, members }),
+            (false, _) => Next::Pause { node, unsent, rest: members.collect() },
         };
-        (member, outcome)
-    })
+        step
+    }
+
+    /// Waits before members that were not sent are sent again, as each of them would by itself.
+    async fn pause<'r, 'a>(
+        &self,
+        node: Arc<Node>,
+        unsent: Vec<(Member<'r, 'a>, Setback)>,
+        rest: Vec<Member<'r, 'a>>,
+    ) -> Step<'r, 'a> {
+        let pauses = unsent.into_iter().map(|(mut member, setback)| {
+            let node = node.clone();
+            async move {
+                let followed = self.follow(setback, node, &member.request, &mut member.attempts).await;
+                (member, followed.map(drop))
+            }
+        });
+        let (mut members, mut settled) = (Vec::new(), Vec::new());
+        for (member, followed) in join_all(pauses).await {
+            match followed {
+                Ok(()) => members.push(member),
+                Err(error) => settled.push((member.position, Err(error))),
+            }
+        }
+        members.extend(rest);
+        Step { settled, next: Next::Sort(members), ..Step::default() }
+    }
+
+    /// Sees to it that all is known about the members of a slot, and that the first of them can be sent.
+    async fn make_ready<'r, 'a>(&self, members: Vec<Member<'r, 'a>>) -> Step<'r, 'a> {
+        let (mut ready, mut settled) = (Vec::with_capacity(members.len()), Vec::new());
+        for mut member in members {
+            match self.make_member_ready(&mut member, ready.is_empty()).await {
+                Ok(()) => ready.push(member),
+                Err(error) => settled.push((member.position, Err(member.attempts.admit(error)))),
+            }
+        }
+        Step { settled, next: Next::Sort(ready), ..Step::default() }
+    }
+
+    async fn make_member_ready(&self, member: &mut Member<'_, '_>, is_first: bool) -> Result<(), Error> {
+        let Member { request, attempts, is_known, .. } = member;
+        if !*is_known {
+            self.ask_about(request, attempts).await?;
+            *is_known = true;
+        }
+        if is_first {
+            self.resolve(request, attempts).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with a member by itself.
+    async fn go_on<'r, 'a>(
+        &self,
+        (member, setback, node): (Member<'r, 'a>, Setback, Arc<Node>),
+    ) -> Step<'r, 'a> {
+        let Member { position, request, mut attempts, .. } = member;
+        Step::of(position, self.resume(setback, node, request, &mut attempts).await)
+    }
+
+    async fn run_alone<'r, 'a>(&self, member: Member<'r, 'a>) -> Step<'r, 'a> {
+        let Member { position, request, mut attempts, .. } = member;
+        Step::of(position, self.run_prepared(request, &mut attempts).await)
+    }
 }
 
-/// Why members of a unit got no reply.
-enum UnitEnd {
-    NeverSent(Failure),
-    CutShort(CutShort),
+impl Step<'_, '_> {
+    fn of(position: usize, outcome: Outcome) -> Self {
+        Self { settled: vec![(position, outcome)], ..Self::default() }
+    }
 }
 
-impl UnitEnd {
-    fn failure_of(&self, end: u64, is_first: bool) -> Failure {
-        match self {
-            Self::NeverSent(failure) => failure.clone(),
-            Self::CutShort(cut_short) => cut_short.failure_of(end, is_first),
+impl<'r, 'a> Sorted<'r, 'a> {
+    /// The part, if that is all there is.
+    fn into_only_part(mut self) -> Result<Part<'r, 'a>, Self> {
+        match self.parts.pop() {
+            Some(part) if self.parts.is_empty() && self.held.is_empty() && self.blocking.is_empty() => {
+                Ok(part)
+            }
+            Some(part) => {
+                self.parts.push(part);
+                Err(self)
+            }
+            None => Err(self),
         }
     }
-}
-
-/// The lane that all members of a unit go to.
-fn lane_of<'n>(node: &'n Node, unit: &[Member<'_, '_>]) -> &'n Lane {
-    node.lane(unit.first().and_then(|member| member.attempts.slot()))
-}
-
-/// The limits of a unit: as wide as those of any member.
-fn limits_of(unit: &mut [Member<'_, '_>]) -> RequestLimits {
-    let count = unit.len() as u32;
-    let now = Instant::now();
-    let (mut deadline, mut patience, mut form) = (now, Duration::ZERO, Form::Decoded);
-    for Member { request, attempts, .. } in unit {
-        attempts.begin();
-        deadline = deadline.max(attempts.deadline());
-        patience = patience.max(request.patience);
-        form = request.form;
-    }
-    request_limits(now, deadline, patience, Unit::commands(count, form))
-}
-
-/// Where each member's last byte is in the unit.
-fn ends_of(unit: &[Member<'_, '_>]) -> Vec<u64> {
-    let mut encoded = BytesMut::new();
-    let mut end = 0;
-    let ends = unit.iter().map(|member| {
-        encoded.clear();
-        member.request.command.encode(&mut encoded);
-        end += encoded.len() as u64;
-        end
-    });
-    ends.collect()
 }

@@ -177,7 +177,9 @@ impl Router {
         attempts: &mut Attempts,
     ) -> Result<Received, Error> {
         loop {
-            request.admit_again(self.cluster.is_single()).map_err(|error| attempts.admit(error))?;
+            request
+                .admit_again(self.cluster.is_single(), attempts.route)
+                .map_err(|error| attempts.admit(error))?;
             let now = attempts.begin();
             if now >= attempts.deadline() {
                 return Err(attempts.admit(attempts.timed_out(false)));
@@ -201,7 +203,11 @@ impl Router {
 
     /// Uses what is already known about a command that the table lacks. False if a server must be asked.
     #[inline(never)]
-    fn recall(&self, request: &mut Request<'_, '_>, attempts: &mut Attempts) -> Result<bool, Error> {
+    pub(super) fn recall(
+        &self,
+        request: &mut Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<bool, Error> {
         let Some(says) = self.directory.known(request.command) else { return Ok(false) };
         if let Says::Described(learned) = says {
             self.learn(&learned, request, attempts)?;
@@ -225,7 +231,11 @@ impl Router {
 
     /// Asks a server about a command that the table lacks.
     #[cold]
-    async fn ask_about(&self, request: &mut Request<'_, '_>, attempts: &mut Attempts) -> Result<(), Error> {
+    pub(super) async fn ask_about(
+        &self,
+        request: &mut Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<(), Error> {
         // First the node that the command would go to: trouble at another node must not delay it.
         let mut first = self.choose(request, attempts).filter(|node| node.is_up());
         loop {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::attempts::Attempts;
 use super::judge::RetryTraits;
-use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Route, RouteRefusal, Spec};
+use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Reach, Route, RouteRefusal, Spec};
 use crate::config::FOREVER;
 use crate::error::{Error, RouteError};
 use crate::lane::Form;
@@ -20,6 +20,8 @@ pub(super) struct Request<'r, 'a> {
     pub(super) patience: Duration,
     /// In which form its reply is wanted.
     pub(super) form: Form,
+    /// What a server says that it reaches, where the table lacks it.
+    reach: Option<Reach>,
     /// Whether there was only one node when its route was decided.
     was_single: bool,
 }
@@ -34,7 +36,7 @@ impl<'r, 'a> Request<'r, 'a> {
         }
         let route = command.route(spec, is_single).map_err(|refusal| refused(command, spec, refusal))?;
         let (blocks, patience) = (blocking_time(command, spec), Duration::ZERO);
-        Ok((Self { command, spec, blocks, patience, form, was_single: is_single }, route))
+        Ok((Self { command, spec, blocks, patience, form, reach: None, was_single: is_single }, route))
     }
 
     /// A command of the table that does not block, when its route is decided.
@@ -45,14 +47,17 @@ impl<'r, 'a> Request<'r, 'a> {
         patience: Duration,
         was_single: bool,
     ) -> Self {
-        Self { command, spec: Some(spec), blocks: None, patience, form, was_single }
+        Self { command, spec: Some(spec), blocks: None, patience, form, reach: None, was_single }
     }
 
     /// Refuses a command that had only one node to go to, if there are several by now and nothing says to which it goes.
-    pub(super) fn admit_again(&mut self, is_single: bool) -> Result<(), Error> {
+    pub(super) fn admit_again(&mut self, is_single: bool, route: Route) -> Result<(), Error> {
         if std::mem::replace(&mut self.was_single, is_single) && !is_single {
-            let route = self.command.route(self.spec, is_single);
-            route.map_err(|refusal| refused(self.command, self.spec, refusal))?;
+            let admitted = match self.reach {
+                Some(reach) => self.command.admit(route, reach, is_single),
+                None => self.command.route(self.spec, is_single),
+            };
+            admitted.map_err(|refusal| refused(self.command, self.spec, refusal))?;
         }
         Ok(())
     }
@@ -67,6 +72,7 @@ impl<'r, 'a> Request<'r, 'a> {
         let learned = learned.of(self.command);
         let route = self.command.route_as(learned, attempts.route, is_single);
         attempts.route = route.map_err(|refusal| refused(self.command, None, refusal))?;
+        self.reach = Some(learned.reach);
         if learned.blocks {
             // Where it has its time-out is not known: the command's own deadline is all there is.
             self.blocks = Some(Duration::ZERO);
@@ -100,6 +106,7 @@ fn refused(command: &Command<'_>, spec: Option<&Spec>, refusal: RouteRefusal) ->
     let command = spec.map_or_else(|| command.name(), |spec| spec.name).to_owned();
     Error::Route(Box::new(match refusal {
         RouteRefusal::ConnectionState => RouteError::ConnectionState { command },
+        RouteRefusal::HttpRequest => RouteError::HttpRequest { command },
         RouteRefusal::SeveralNodes => RouteError::SeveralNodes { command },
         RouteRefusal::Administrative => RouteError::Administrative { command },
     }))
@@ -125,4 +132,33 @@ fn time_blocked(command: &Command<'_>, spec: &'static Spec) -> Option<Duration> 
         Some(BlockTime::Forever) => FOREVER,
         None => Duration::ZERO,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmd;
+    use tokio::time::Instant;
+
+    /// What a server had said about a command was forgotten when a single server became a cluster.
+    #[test]
+    fn what_concerns_many_nodes_is_refused_once_there_are_many() {
+        let node = truename_topology::Endpoint::new("a", 1);
+        let many = Learned::keyless(Reach { is_for_many: true, ..Reach::ONE });
+        for (command, learned, is_refused) in [
+            (cmd("DBSIZE"), None, true),
+            (cmd("DBSIZE").route_to(&node), None, false),
+            (cmd("NEW.COUNT"), Some(&many), true),
+            (cmd("NEW.COUNT").route_to(&node), Some(&many), false),
+            (cmd("NEW.COUNT"), None, false),
+        ] {
+            let (mut request, route) = Request::new(&command, Form::Decoded, true).expect("alone");
+            let mut attempts = Attempts::new(Instant::now(), FOREVER, route);
+            if let Some(learned) = learned {
+                request.learn(learned, true, &mut attempts).expect("alone");
+            }
+            request.admit_again(true, attempts.route).expect("still alone");
+            assert_eq!(request.admit_again(false, attempts.route).is_err(), is_refused, "{command:?}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use truename::resp::{Decoder, Frame, Limits, encode};
 use truename::topology::Slot;
 use truename::{Client, Command, Error, Protocol, Reply, cmd};
-use truename_lab::{Cut, CutPoint, Ending, Fault, LabProfile};
+use truename_lab::{Cut, CutPoint, Ending, Fault, Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -150,6 +150,75 @@ async fn a_node_that_is_gone_delays_no_other_part() {
     let mut batch = client.batch();
     batch.extend(keys.iter().map(|key| cmd("GET").arg(key)));
     assert_eq!(batch.all::<Vec<String>>().await.expect("all values"), keys);
+}
+
+/// What the table lacks went by itself, even when a server had described it before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_no_table_has_keeps_its_place() {
+    let builder = Lab::builder(LabProfile::Plain).replicas(0).server_arg("rename-command", "APPEND MYAPPEND");
+    let lab = builder.start().await.expect("the lab starts");
+    let client = connect(&lab).await;
+    let others = spread_keys("beside", 3000);
+    for round in 1..=2 {
+        let key = format!("text:{round}");
+        let mut batch = client.batch();
+        batch.extend(others.iter().map(|key| cmd("SET").arg(key).arg(round)));
+        batch.add(cmd("SET").arg(&key).arg("a"));
+        batch.add(cmd("MYAPPEND").arg(&key).arg("b"));
+        batch.add(cmd("SETRANGE").arg(&key).arg(2).arg("c"));
+        batch.add(cmd("MYAPPEND").arg(&key).arg("d"));
+        batch.add(cmd("GET").arg(&key));
+        let outcomes = batch.execute::<Reply>().await;
+        let value = outcomes.into_iter().next_back().expect("six").expect("a value");
+        assert_eq!(value.as_str(), Some("abcd"), "round {round}");
+    }
+}
+
+/// Commands that waited for a connection in vain went on one by one, in any order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_sent_is_sent_in_order_once_the_node_is_back() {
+    let lab = proxied_lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let (key, beside) = (key_of(0), key_of(1));
+    lab.proxy(0).set(Fault::Refuse);
+    lab.proxy(0).end_open(Ending::Reset);
+    while client.nodes().iter().all(|node| node.is_connected) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mut batch = client.batch().timeout(20 * SECOND);
+    batch.extend((0..2500).map(|n| cmd("RPUSH").arg(&key).arg(n)));
+    batch.add(cmd("SET").arg(&beside).arg("done"));
+    let lets_pass = async {
+        // The other node has executed its part: this one has been tried and was not there.
+        while client.execute::<Option<String>>(cmd("GET").arg(&beside)).await.expect("an answer").is_none() {}
+        lab.proxy(0).pass();
+    };
+    let (outcomes, ()) = tokio::join!(batch.execute::<Reply>(), lets_pass);
+    assert!(outcomes.iter().all(Result::is_ok));
+    let values: Vec<usize> = client.execute(cmd("LRANGE").arg(&key).args([0, -1])).await.expect("a list");
+    assert_eq!(values, (0..2500).collect::<Vec<_>>());
+}
+
+/// A command that was redirected waited until all later ones of its node were answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_on_by_itself_waits_for_no_later_unit() {
+    let lab = proxied_lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let slot = Slot::of_key(b"half").value();
+    let from = lab.primary_of_slot(slot).await.expect("an owner");
+    lab.begin_migration(slot, from, (from + 1) % 3).await.expect("begun");
+    // The first unit is answered; the next one is never.
+    lab.proxy(from).cut_open(Cut::new(CutPoint::AfterReplies(1000), Ending::Silence));
+    let late = (0..).map(|n| format!("late:{n}")).filter(|key| shard_of(key) == from).take(1500);
+    let mut batch = client.batch().timeout(4 * SECOND);
+    batch.add(cmd("SET").arg("{half}key").arg("there"));
+    batch.extend(late.map(|key| cmd("SET").arg(key).arg("x")));
+    let running = batch.execute::<Reply>();
+    let is_there = async { while executions(&lab, (from + 1) % 3, "asking").await == 0 {} };
+    tokio::select! {
+        outcomes = running => panic!("{} outcomes came first", outcomes.len()),
+        () = is_there => {}
+    }
 }
 
 /// A batch larger than everything that may be in flight.

@@ -71,6 +71,25 @@ async fn a_closed_client_says_so() {
     assert!(!error.may_have_executed());
 }
 
+/// Servers answer these with nothing, and end the connection, which others share.
+#[tokio::test]
+async fn what_servers_take_for_http_is_not_sent() {
+    let lab = one_node(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let connection = || client.execute::<u64>(cmd("CLIENT").arg("ID").route_to_any());
+    let before = connection().await.expect("its number");
+    for name in ["POST", "post", "Host:", "HOST:"] {
+        let error = client.execute::<truename::Reply>(cmd(name).arg("a")).await.expect_err("refused");
+        assert!(error.to_string().contains("for an HTTP request") && !error.may_have_executed(), "{error}");
+        let [outcome] = &client.batch().with(cmd(name)).execute::<truename::Reply>().await[..] else {
+            panic!()
+        };
+        assert!(outcome.is_err());
+    }
+    assert_eq!(connection().await.expect("its number"), before);
+    assert!(lab.command(0, &["POST", "a"]).await.is_err(), "servers still do so");
+}
+
 #[tokio::test]
 async fn a_server_that_is_full_is_quoted() {
     let lab = one_node(LabProfile::Plain).await;

@@ -12,6 +12,28 @@ use crate::{Lab, LabError, LabNode, Role};
 use super::start::{entry, open_proxies, targets};
 use super::wait::{Lack, everywhere};
 
+/// How long followers have to follow a new primary of themselves.
+const FOLLOW_WITHIN: Duration = Duration::from_secs(8);
+
+/// Tells followers whom to follow. One whose primary lost its slots may go on following it for ever (Redis 8.0.2, rarely).
+async fn order_to_follow<'n>(
+    followers: impl Iterator<Item = &'n LabNode>,
+    heir: &LabNode,
+) -> Result<(), LabError> {
+    for node in followers {
+        let mut connection = node.admin().connect(node.socket_addr()).await?;
+        let view = View::of(&mut connection).await?;
+        if view
+            .peer(&node.id)
+            .is_some_and(|own| !own.is_primary() && own.primary.as_deref() != Some(&*heir.id))
+        {
+            // Refused where it does not know the new primary as one yet; whoever waits for the followers says so.
+            connection.command(&["CLUSTER", "REPLICATE", &heir.id]).await?;
+        }
+    }
+    Ok(())
+}
+
 impl Lab {
     /// Replaces every server by a new one with a new node id, at a new address and port; returns how long it took.
     /// The seed stays, and so does every acknowledged write: the new servers join as replicas, take over by coordinated
@@ -130,14 +152,20 @@ impl Lab {
             let follows = |node: &LabNode, view: &View| {
                 node.shard != heir.shard || node.id == heir.id || view.is_replica_of(&node.id, &heir.id)
             };
-            self.agree(&wanted, &all, |views| {
+            let took_over = |views: &[View]| {
                 everywhere(views, &wanted, |view| view.is_primary(&heir.id))?;
                 match all.iter().zip(views).position(|(node, view)| !follows(node, view)) {
                     Some(at) => Err(Lack::new(at, format!("node {} follows another primary", all[at].index))),
                     None => Ok(()),
                 }
-            })
-            .await?;
+            };
+            if let Err(LabError::NotReached { .. }) =
+                self.agree_within(FOLLOW_WITHIN, &wanted, &all, took_over).await
+            {
+                let followers = all.iter().filter(|node| node.shard == heir.shard && node.id != heir.id);
+                order_to_follow(followers.copied(), heir).await?;
+            }
+            self.agree(&wanted, &all, took_over).await?;
         }
         Ok(())
     }

@@ -87,7 +87,18 @@ impl Lab {
         nodes: &[&LabNode],
         check: impl Fn(&[View]) -> Result<(), Lack>,
     ) -> Result<(), LabError> {
-        let (started, within) = (Instant::now(), PATIENCE + HEALING_TIMEOUTS * self.config.node_timeout);
+        self.agree_within(PATIENCE + HEALING_TIMEOUTS * self.config.node_timeout, wanted, nodes, check).await
+    }
+
+    /// [`agree`](Self::agree) with a patience of its own.
+    pub(super) async fn agree_within(
+        &self,
+        within: Duration,
+        wanted: &str,
+        nodes: &[&LabNode],
+        check: impl Fn(&[View]) -> Result<(), Lack>,
+    ) -> Result<(), LabError> {
+        let started = Instant::now();
         let mut connections: Vec<Option<AdminConnection>> = nodes.iter().map(|_| None).collect();
         loop {
             let lack = match views(nodes, &mut connections).await {

@@ -90,6 +90,13 @@ impl Reach {
     }
 }
 
+/// Whether a server takes the command with this name for an HTTP request that a browser was made to send, and ends the
+/// connection (`securityWarningCommand` in `server.c`, Redis 3.2 to 8, Valkey).
+#[cold]
+pub(crate) fn is_http(name: &[u8]) -> bool {
+    [&b"POST"[..], b"Host:"].iter().any(|word| word.eq_ignore_ascii_case(name))
+}
+
 /// Why a command must not be sent as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RouteRefusal {
@@ -99,4 +106,6 @@ pub(crate) enum RouteRefusal {
     SeveralNodes,
     /// It acts on the one node that executes it.
     Administrative,
+    /// The server would take it for an HTTP request, and end the connection.
+    HttpRequest,
 }

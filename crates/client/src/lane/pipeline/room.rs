@@ -14,24 +14,46 @@ use tokio::time::Instant;
 
 use super::checks::time_out;
 use super::{Pipeline, Progress};
+use crate::lane::received::Unit;
 use crate::lane::waiter::{RequestLimits, Ticket, WaiterState};
 
 /// How long room is held for a future that does not come for it while others wait.
 pub(crate) const GRANT_TIME: Duration = Duration::from_millis(50);
 
+/// Room that is held for callers who were woken and have not encoded yet.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Granted {
+    pub(super) callers: usize,
+    /// The commands that they will encode: a caller's unit can be many.
+    commands: usize,
+}
+
+impl Granted {
+    fn add(&mut self, unit: Unit) {
+        self.callers += 1;
+        self.commands += unit.collected as usize;
+    }
+
+    pub(super) fn remove(&mut self, unit: Unit) {
+        self.callers -= 1;
+        self.commands -= unit.collected as usize;
+    }
+}
+
 impl Pipeline {
     #[inline]
     pub(super) fn has_room(&self) -> bool {
         // A value larger than the byte bound passes when nothing else is queued.
-        self.in_flight.commands() + self.granted < self.bounds.commands
-            && (self.out.is_empty() || self.out.len() + self.granted * self.latest_bytes < self.bounds.bytes)
+        self.in_flight.commands() + self.granted.commands < self.bounds.commands
+            && (self.out.is_empty()
+                || self.out.len() + self.granted.callers * self.latest_bytes < self.bounds.bytes)
     }
 
     #[cold]
     pub(super) fn park(&mut self, limits: RequestLimits, waker: &Waker) -> Ticket {
         let ticket = self.waiters.allocate(limits, WaiterState::Parked(waker.clone()), None);
         self.parked.push_back(ticket.index);
-        if self.granted > 0 {
+        if self.granted.callers > 0 {
             self.check_by(limits.submitted + GRANT_TIME);
         }
         ticket
@@ -46,7 +68,7 @@ impl Pipeline {
     ) {
         debug_assert!(matches!(self.waiters.of(ticket).state, WaiterState::Granted(_)));
         let waiting = WaiterState::Waiting(waker.clone());
-        self.granted -= 1;
+        self.granted.remove(self.waiters.of(ticket).limits.unit);
         let (start, end) = self.append(encode);
         let waiter = self.waiters.at(ticket.index);
         waiter.start = start;
@@ -67,7 +89,7 @@ impl Pipeline {
             if self.has_room() {
                 let waiter = self.waiters.of(ticket);
                 waiter.state = WaiterState::Granted(waiter.limits.submitted);
-                self.granted += 1;
+                self.granted.add(waiter.limits.unit);
                 return Poll::Ready(Progress::Encode);
             }
             self.waiters.of(ticket).state = WaiterState::Parked(waker.clone());
@@ -77,7 +99,8 @@ impl Pipeline {
         // Others who were granted room with it may have filled it.
         if self.out.len() >= self.bounds.bytes {
             waiter.state = WaiterState::Parked(waker.clone());
-            self.granted -= 1;
+            let unit = waiter.limits.unit;
+            self.granted.remove(unit);
             self.parked.push_front(ticket.index);
             return Poll::Pending;
         }
@@ -98,10 +121,10 @@ impl Pipeline {
         // granted room encode when they are polled. So what they will probably encode is counted here, or an empty
         // buffer would let everybody in at once. The first of them is let in whatever its size, or it might wait for
         // ever.
-        let granted_before = self.granted;
+        let granted_before = self.granted.callers;
         while self.has_room() {
-            let spoken_for = self.out.len() + (self.granted - granted_before) * self.latest_bytes;
-            if self.granted > granted_before && spoken_for >= self.bounds.bytes {
+            let spoken_for = self.out.len() + (self.granted.callers - granted_before) * self.latest_bytes;
+            if self.granted.callers > granted_before && spoken_for >= self.bounds.bytes {
                 break;
             }
             let Some(index) = self.parked.pop_front() else { break };
@@ -111,7 +134,8 @@ impl Pipeline {
             match std::mem::replace(&mut waiter.state, WaiterState::Granted(at)) {
                 WaiterState::Parked(waker) => {
                     wake.push(waker);
-                    self.granted += 1;
+                    let unit = waiter.limits.unit;
+                    self.granted.add(unit);
                 }
                 // Its caller left the line by dropping the ticket: its entry had stayed in the queue until now.
                 _ => {
@@ -121,7 +145,7 @@ impl Pipeline {
             }
         }
         // Somebody still waits after these grants: look after a while whether they were taken up.
-        if let (true, Some(&next)) = (self.granted > 0, self.parked.front()) {
+        if let (true, Some(&next)) = (self.granted.callers > 0, self.parked.front()) {
             let submitted = self.waiters.at(next).limits.submitted;
             self.check_by(self.lately(submitted) + GRANT_TIME);
         }
@@ -129,18 +153,18 @@ impl Pipeline {
 
     /// Takes room back from callers that do not use it while others wait, and invites all that wait.
     pub(super) fn pass_on_late_grants(&mut self, now: Instant, wake: &mut Vec<Waker>) {
-        if self.granted == 0 || self.parked.is_empty() {
+        if self.granted.callers == 0 || self.parked.is_empty() {
             return;
         }
-        let granted_before = self.granted;
+        let granted_before = self.granted.callers;
         for waiter in self.waiters.all() {
             if matches!(waiter.state, WaiterState::Granted(at) if at + GRANT_TIME <= now) {
                 waiter.state = WaiterState::Invited;
-                self.granted -= 1;
+                self.granted.remove(waiter.limits.unit);
                 self.invited += 1;
             }
         }
-        if self.granted == granted_before {
+        if self.granted.callers == granted_before {
             self.check_by(now + GRANT_TIME);
             return;
         }
@@ -186,6 +210,6 @@ impl Pipeline {
     pub(crate) fn is_wedged(&mut self) -> bool {
         let waits =
             self.parked.iter().any(|index| matches!(self.waiters.at(*index).state, WaiterState::Parked(_)));
-        waits && self.granted == 0 && self.out.is_empty() && self.has_room()
+        waits && self.granted.callers == 0 && self.out.is_empty() && self.has_room()
     }
 }

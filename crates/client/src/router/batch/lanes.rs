@@ -1,0 +1,83 @@
+//! Members by where they go: to one lane each, or to none before something is known about their slot.
+//!
+//! What must stay true: the members of one slot stay together, in the order of the batch.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use truename_topology::Slot;
+
+use super::member::Member;
+use crate::cluster::{Node, Topology};
+
+/// The members that go to one lane, by this topology.
+pub(super) struct Part<'r, 'a> {
+    pub(super) node: Arc<Node>,
+    pub(super) topology: Arc<Topology>,
+    pub(super) members: std::vec::IntoIter<Member<'r, 'a>>,
+}
+
+/// Members by the lane that they go to.
+#[derive(Default)]
+pub(super) struct ByLane<'r, 'a> {
+    parts: Vec<(Arc<Node>, Vec<Member<'r, 'a>>)>,
+    by_lane: HashMap<usize, usize>,
+    /// The lane and the part of the latest member: neighbours often go to the same one.
+    latest: (usize, usize),
+}
+
+impl<'r, 'a> ByLane<'r, 'a> {
+    pub(super) fn add(&mut self, node: Arc<Node>, member: Member<'r, 'a>) {
+        let lane = std::ptr::from_ref(node.lane(member.attempts.slot())).addr();
+        if self.latest.0 != lane {
+            let part = *self.by_lane.entry(lane).or_insert_with(|| {
+                self.parts.push((node, Vec::new()));
+                self.parts.len() - 1
+            });
+            self.latest = (lane, part);
+        }
+        self.parts[self.latest.1].1.push(member);
+    }
+
+    /// Takes the members of these slots out.
+    fn take(&mut self, is_taken: impl Fn(&Member<'r, 'a>) -> bool, into: &mut Vec<Member<'r, 'a>>) {
+        for (_, members) in &mut self.parts {
+            let (taken, left) = std::mem::take(members).into_iter().partition(&is_taken);
+            *members = left;
+            into.extend::<Vec<_>>(taken);
+        }
+    }
+
+    pub(super) fn into_parts(self, topology: &Arc<Topology>) -> Vec<Part<'r, 'a>> {
+        let parts = self.parts.into_iter().filter(|(_, members)| !members.is_empty());
+        parts
+            .map(|(node, members)| Part { node, topology: topology.clone(), members: members.into_iter() })
+            .collect()
+    }
+}
+
+/// Groups held members by their slots, with all others of these slots, in the order of the batch. One without a slot is alone.
+pub(super) fn group_by_slot<'r, 'a>(
+    mut held: Vec<Member<'r, 'a>>,
+    by_lane: &mut ByLane<'r, 'a>,
+) -> Vec<Vec<Member<'r, 'a>>> {
+    if held.is_empty() {
+        return Vec::new();
+    }
+    let slots: HashSet<Slot> = held.iter().filter_map(|member| member.attempts.slot()).collect();
+    by_lane.take(|member| member.attempts.slot().is_some_and(|slot| slots.contains(&slot)), &mut held);
+    held.sort_unstable_by_key(|member| member.position);
+    let mut groups: Vec<Vec<_>> = Vec::new();
+    let mut by_slot: HashMap<Slot, usize> = HashMap::new();
+    for member in held {
+        let group = match member.attempts.slot() {
+            Some(slot) => *by_slot.entry(slot).or_insert(groups.len()),
+            None => groups.len(),
+        };
+        match groups.get_mut(group) {
+            Some(members) => members.push(member),
+            None => groups.push(vec![member]),
+        }
+    }
+    groups
+}

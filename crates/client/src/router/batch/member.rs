@@ -1,0 +1,14 @@
+//! One command of a batch, on its way to its outcome.
+
+use crate::router::attempts::Attempts;
+use crate::router::request::Request;
+
+/// A command until its outcome is known.
+pub(super) struct Member<'r, 'a> {
+    /// Its place in the batch.
+    pub(super) position: usize,
+    pub(super) request: Request<'r, 'a>,
+    pub(super) attempts: Attempts,
+    /// All is known about it that a server could say.
+    pub(super) is_known: bool,
+}
