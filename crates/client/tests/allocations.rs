@@ -66,7 +66,7 @@ fn a_call_in_flight_is_small() {
         size_of_val(&call)
     });
     eprintln!("a call in flight: {size} bytes");
-    assert!(size <= 560, "{size} bytes");
+    assert!(size <= 400, "{size} bytes");
 }
 
 #[test]

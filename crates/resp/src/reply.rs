@@ -31,6 +31,8 @@ use crate::ErrorReply;
 /// assert_eq!(attributed.without_attributes(), count);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+// No field shares a word with the tag, so that a reply is moved word by word.
+#[repr(u64)]
 #[non_exhaustive]
 pub enum Reply {
     /// No value: `$-1`, `*-1` or `_`.

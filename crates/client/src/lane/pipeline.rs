@@ -182,9 +182,9 @@ impl Pipeline {
         }
         // Cloning runs the executor's code, which may panic: so it comes before the bytes, which must never lack a
         // waiter.
-        let waiting = WaiterState::Waiting(waker.clone());
+        let waker = waker.clone();
         let encoded = self.append(encode);
-        let ticket = self.waiters.allocate(limits, waiting, Some(encoded));
+        let ticket = self.waiters.await_reply(limits, waker, encoded);
         self.await_reply(ticket.index, limits);
         ticket
     }
@@ -218,16 +218,22 @@ impl Pipeline {
         self.check_by(limits.submitted + limits.patience.saturating_sub(self.lead));
     }
 
-    /// The outcome of a ticket, which is then spent; `None` when nothing is decided yet.
+    /// Whether it is known what became of a ticket.
     #[inline(always)]
-    pub(crate) fn redeem(&mut self, ticket: Ticket) -> Option<Result<Received, Failure>> {
+    pub(crate) fn is_settled(&mut self, ticket: Ticket) -> bool {
+        self.waiters.is_settled(ticket)
+    }
+
+    /// The outcome of a ticket that [`Self::is_settled`], which is then spent.
+    #[inline(always)]
+    pub(crate) fn redeem(&mut self, ticket: Ticket) -> Result<Received, Failure> {
         self.waiters.redeem(ticket)
     }
 
     /// Asks what became of a ticket; leaves the waker when nothing is decided yet.
     pub(crate) fn poll_reply(&mut self, ticket: Ticket, waker: &Waker) -> Poll<Progress> {
-        if let Some(outcome) = self.redeem(ticket) {
-            return Poll::Ready(Progress::Done(outcome));
+        if self.is_settled(ticket) {
+            return Poll::Ready(Progress::Done(self.redeem(ticket)));
         }
         match &mut self.waiters.of(ticket).state {
             WaiterState::Parked(current) | WaiterState::Waiting(current) => {

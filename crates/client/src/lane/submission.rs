@@ -55,9 +55,9 @@ impl<E: Fn(&mut BytesMut)> Future for Submission<'_, E> {
             this.shared.hand_over(state, this.limits.deadline);
             return Poll::Pending;
         };
-        if let Some(outcome) = state.pipeline.redeem(ticket) {
+        if state.pipeline.is_settled(ticket) {
             this.ticket = None;
-            return Poll::Ready(outcome);
+            return Poll::Ready(state.pipeline.redeem(ticket));
         }
         this.poll_undecided(state, ticket, cx)
     }

@@ -138,6 +138,22 @@ impl Waiters {
         state: WaiterState,
         encoded: Option<(u64, u64)>,
     ) -> Ticket {
+        let (waiter, ticket) = self.take_free(limits, encoded);
+        waiter.state.leave(state);
+        ticket
+    }
+
+    /// An entry for a command that was just encoded to these stream offsets, and whose caller waits for the reply.
+    #[inline(always)]
+    pub(super) fn await_reply(&mut self, limits: RequestLimits, waker: Waker, encoded: (u64, u64)) -> Ticket {
+        let (waiter, ticket) = self.take_free(limits, Some(encoded));
+        // Made where it is kept: a state is six words, of which a waker is two.
+        waiter.state.leave(WaiterState::Waiting(waker));
+        ticket
+    }
+
+    #[inline(always)]
+    fn take_free(&mut self, limits: RequestLimits, encoded: Option<(u64, u64)>) -> (&mut Waiter, Ticket) {
         let index = match self.free.pop() {
             Some(index) => index,
             None => self.grow(limits),
@@ -148,8 +164,8 @@ impl Waiters {
         waiter.held = true;
         waiter.in_flight = encoded.is_some();
         (waiter.start, waiter.end) = encoded.unwrap_or_default();
-        waiter.state.leave(state);
-        Ticket { index, generation: waiter.generation }
+        let ticket = Ticket { index, generation: waiter.generation };
+        (waiter, ticket)
     }
 
     #[cold]
@@ -168,11 +184,17 @@ impl Waiters {
         index
     }
 
-    /// Spends a ticket, in exchange for the outcome; `None` while the entry is not settled.
+    /// Whether a ticket can be spent.
     #[inline(always)]
-    pub(super) fn redeem(&mut self, ticket: Ticket) -> Option<Result<Received, Failure>> {
+    pub(super) fn is_settled(&mut self, ticket: Ticket) -> bool {
+        matches!(self.of(ticket).state, WaiterState::Done(_))
+    }
+
+    /// Spends a ticket whose entry is settled, in exchange for the outcome.
+    #[inline(always)]
+    pub(super) fn redeem(&mut self, ticket: Ticket) -> Result<Received, Failure> {
         let waiter = self.of(ticket);
-        let WaiterState::Done(outcome) = &mut waiter.state else { return None };
+        let WaiterState::Done(outcome) = &mut waiter.state else { unreachable!("it is not settled") };
         let outcome = mem::replace(outcome, Ok(Received::Reply(Reply::Nil)));
         waiter.held = false;
         if waiter.in_flight {
@@ -182,7 +204,7 @@ impl Waiters {
             waiter.generation = waiter.generation.wrapping_add(1);
             self.free.push(ticket.index);
         }
-        Some(outcome)
+        outcome
     }
 
     /// The ticket is given up.
