@@ -14,6 +14,7 @@
 //! rule of [`silence`]; [`rouse`] wakes callers whose lane's task is late with these checks.
 
 mod checks;
+mod granted;
 mod in_flight;
 mod room;
 mod rouse;
@@ -30,11 +31,11 @@ use super::failure::Failure;
 use super::received::Received;
 use super::waiter::{RequestLimits, Ticket, Waiter, WaiterState, Waiters};
 use bytes::BytesMut;
+use granted::Granted;
 use in_flight::InFlight;
 pub(crate) use in_flight::NextForm;
 #[cfg(test)]
 pub(crate) use room::GRANT_TIME;
-use room::Granted;
 pub(crate) use silence::{Concern, Habit};
 use tokio::time::Instant;
 

@@ -14,31 +14,10 @@ use tokio::time::Instant;
 
 use super::checks::time_out;
 use super::{Pipeline, Progress};
-use crate::lane::received::Unit;
 use crate::lane::waiter::{RequestLimits, Ticket, WaiterState};
 
 /// How long room is held for a future that does not come for it while others wait.
 pub(crate) const GRANT_TIME: Duration = Duration::from_millis(50);
-
-/// Room that is held for callers who were woken and have not encoded yet.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Granted {
-    pub(super) callers: usize,
-    /// The commands that they will encode: a caller's unit can be many.
-    commands: usize,
-}
-
-impl Granted {
-    fn add(&mut self, unit: Unit) {
-        self.callers += 1;
-        self.commands += unit.collected as usize;
-    }
-
-    pub(super) fn remove(&mut self, unit: Unit) {
-        self.callers -= 1;
-        self.commands -= unit.collected as usize;
-    }
-}
 
 impl Pipeline {
     #[inline]
