@@ -20,9 +20,9 @@ use crate::lane::{Form, Received};
 /// # Order
 /// Commands of one slot are executed in the order in which they were added, also when their node has to be connected to
 /// first. Unless one of them is redirected, refused, or lost with its connection: then it goes on by itself, and may be
-/// executed after later ones. So does one that waits on the server, and the first call of a command that this client does
-/// not know and whose key is not its first argument. Commands of different slots have no order, nor have reads that go to
-/// replicas.
+/// executed after later ones. What waits on the server has no order, before or after others of its slot; nor have reads
+/// that may go to replicas, and the first call of a command that this client does not know and whose key is not its first
+/// argument. Commands of different slots have no order.
 ///
 /// # Size
 /// A node's commands go out a thousand or 256 KiB at a time, one such unit after the other, so a large batch does not keep

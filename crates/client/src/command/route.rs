@@ -151,6 +151,9 @@ mod tests {
             (cmd("MULTI").route_to(&node), Err(ConnectionState), Err(ConnectionState)),
             (cmd("POST"), Err(HttpRequest), Err(HttpRequest)),
             (cmd("hOST:").arg("foo").route_to(&node), Err(HttpRequest), Err(HttpRequest)),
+            (cmd("post\0x"), Err(HttpRequest), Err(HttpRequest)),
+            (cmd("quit\0"), Err(HttpRequest), Err(HttpRequest)),
+            (cmd("POSTS"), Ok(AnyPrimary), Ok(AnyPrimary)),
             // Unknown ones.
             (cmd("JSON.SET").arg("foo").arg("$"), Ok(GuessedSlot(of("foo"))), Ok(GuessedSlot(of("foo")))),
             (cmd("NEW"), Ok(AnyPrimary), Ok(AnyPrimary)),

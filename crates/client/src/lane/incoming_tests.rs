@@ -265,3 +265,27 @@ async fn a_unit_gets_its_replies_in_order_and_in_its_form() {
         assert_eq!(shown.collect::<Vec<_>>(), expected);
     }
 }
+
+/// A unit of which the transport had taken a part was completed by as many replies as it has commands.
+#[tokio::test(start_paused = true)]
+async fn replies_to_commands_that_were_not_sent_end_the_connection() {
+    let (lane, mut peer) = Peer::new();
+    let now = Instant::now();
+    let limits = request_limits(now, now + 60 * SECOND, SECOND, Unit::commands(10_000, Form::Decoded));
+    // The stream takes 64 KiB: less than half of it.
+    let mut unit = Box::pin(lane.submit(limits, |out: &mut BytesMut| {
+        (0..10_000).for_each(|_| out.extend_from_slice(PING));
+    }));
+    assert!(poll(&mut unit).is_pending());
+    peer.turn();
+    let mut cause = None;
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+        peer.node.write_all(b"+stray\r\n").await.expect("there is room");
+        cause = cause.or(peer.turn_to_end());
+        if cause.is_some() {
+            break;
+        }
+    }
+    assert!(cause.expect("it ends").to_string().contains("an unsolicited reply"));
+}

@@ -6,7 +6,7 @@
 //! - Callers that wait for room get it as soon as there is some, and none waits for long while room is held for a future
 //!   that is not polled ([`room`]).
 //! - A reply completes the head of the FIFO and nothing else. A reply with an empty FIFO is a protocol error, and so is
-//!   one to a command of which the transport has taken nothing yet.
+//!   one to a command of which the transport has taken nothing yet; within a unit of several, as far as its bytes tell.
 //! - On close a waiter fails as [`Failure::Unsent`] exactly when the transport has not taken its last byte:
 //!   a server that holds an incomplete command cannot have run it.
 //!
@@ -319,6 +319,9 @@ impl Pipeline {
             return Err(Unsolicited);
         }
         if !waiter.limits.unit.is_last() {
+            if waiter.is_answered_as_far_as_sent(self.accepted) {
+                return Err(Unsolicited);
+            }
             let collected_before = waiter.limits.unit.collected;
             match waiter.collect(reply) {
                 Some(outcome) => reply = outcome,

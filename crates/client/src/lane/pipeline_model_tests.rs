@@ -18,9 +18,9 @@ use super::received::{Form, Received, Replies, Unit};
 use super::waiter::{RequestLimits, Ticket};
 
 /// Every command is this long, so that the model knows its bytes.
-const LEN: usize = 8;
+const LEN: usize = 12;
 
-const BOUNDS: PipelineBounds = PipelineBounds { commands: 12, bytes: 64 };
+const BOUNDS: PipelineBounds = PipelineBounds { commands: 12, bytes: 96 };
 /// Commands of a unit.
 const MOST: u32 = 4;
 
@@ -54,7 +54,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => any::<usize>().prop_map(Step::Poll),
         1 => any::<usize>().prop_map(Step::Abandon),
         3 => Just(Step::Take),
-        3 => (0usize..40).prop_map(Step::Accept),
+        3 => (0usize..60).prop_map(Step::Accept),
         5 => Just(Step::Reply),
         2 => (0u64..90).prop_map(Step::Advance),
         1 => Just(Step::Close),
@@ -95,7 +95,10 @@ impl Submitted {
     }
 
     fn encode(&self, out: &mut BytesMut) {
-        (0..self.commands).for_each(|_| out.extend_from_slice(&self.id.to_be_bytes()));
+        (0..self.commands).for_each(|_| {
+            out.extend_from_slice(&self.id.to_be_bytes());
+            out.extend_from_slice(&[0; LEN - 8]);
+        });
     }
 }
 

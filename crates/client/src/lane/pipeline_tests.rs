@@ -115,7 +115,9 @@ fn a_unit_takes_the_room_of_all_its_commands() {
     let mut pipeline = Pipeline::new(PipelineBounds { commands: 4, bytes: 1 << 20 }, HABIT);
     pipeline.open(start, &mut wake);
     let four = RequestLimits { unit: Unit::commands(4, Form::Decoded), ..limits(start) };
-    let unit = pipeline.submit(four, Waker::noop(), |out| out.extend_from_slice(b"four"));
+    let unit = pipeline.submit(four, Waker::noop(), |out| {
+        (0..4).for_each(|_| out.extend_from_slice(b"*1\r\n$4\r\nPING\r\n"));
+    });
     let waits = pipeline.submit(limits(start), Waker::noop(), |_| panic!("there is no room"));
     let mut out = BytesMut::new();
     pipeline.take_output(&mut out);

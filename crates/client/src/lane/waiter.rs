@@ -13,6 +13,9 @@ use truename_resp::Reply;
 use super::failure::Failure;
 use super::received::{CutShort, Received, Replies, Unit};
 
+/// `*1`, and a name of one byte.
+const SHORTEST_COMMAND: u64 = 11;
+
 /// What one command asks of the pipeline.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestLimits {
@@ -103,6 +106,13 @@ impl Waiter {
             replies.received.push(reply);
         }
         (unit.collected == 0).then(|| Received::Replies(self.replies.take().unwrap_or_default()))
+    }
+
+    /// Whether this many bytes of the stream can be no more commands than were answered.
+    #[cold]
+    pub(super) fn is_answered_as_far_as_sent(&self, accepted: u64) -> bool {
+        let answered = self.replies.as_ref().map_or(0, |replies| replies.received.len() as u64);
+        answered * SHORTEST_COMMAND >= accepted - self.start
     }
 
     /// The outcome when no more replies come. `accepted`: the bytes of the stream that the transport accepted.

@@ -2,10 +2,11 @@
 //!
 //! What must stay true:
 //! - Every command has exactly one outcome, in its place, judged as that of any other call.
-//! - The commands of one slot that go to one node are sent in the order of the batch, also those that are sent again
-//!   because they were not sent ([`Failure::Unsent`]). So at any time one future has all of them that are still to be sent.
-//!   Whatever else needs another attempt goes on by itself.
-//! - Trouble of one lane or slot delays no other: each has a future of its own.
+//! - The commands of one slot that go to its primary are sent in the order of the batch, also those that are sent again
+//!   because they were not sent ([`Failure::Unsent`]). So at any time one future has all of them that are still to be sent,
+//!   and they are sorted by one snapshot. Whatever else needs another attempt goes on by itself.
+//! - Trouble of one lane or slot delays no other: each has a future of its own, and none waits for a slot but its own.
+//! - No turn without progress: what was sorted is sent, waits, or fails by its deadline, before it is sorted again.
 
 mod lanes;
 mod member;
@@ -24,10 +25,13 @@ use self::member::Member;
 use self::unit::{submit_unit, unit_len};
 use super::judge::Setback;
 use super::state::Router;
-use crate::cluster::Node;
+use crate::cluster::{Node, Topology};
 use crate::command::Command;
 use crate::error::Error;
-use crate::lane::{Failure, Form, Received};
+use crate::lane::{CloseCause, Failure, Form, Received};
+
+/// How many members are looked at before other tasks get their turn.
+const LOOKED_AT_ONCE: usize = 4096;
 
 type Outcome = Result<Received, Error>;
 
@@ -37,8 +41,8 @@ struct Sorted<'r, 'a> {
     parts: Vec<Part<'r, 'a>>,
     /// Of one slot each: a server must be asked about one of them, or the slot has no owner.
     held: Vec<Vec<Member<'r, 'a>>>,
-    /// They wait on the server.
-    blocking: Vec<Member<'r, 'a>>,
+    /// They have no order: they wait on the server, or have no slot or none but replicas to go to, and no node now.
+    alone: Vec<Member<'r, 'a>>,
 }
 
 /// What a future of the batch brought about.
@@ -56,11 +60,14 @@ enum Next<'r, 'a> {
     Nothing,
     /// The next unit.
     Send(Part<'r, 'a>),
-    /// A pause for those that were not sent, which the others wait for as well.
-    Pause { node: Arc<Node>, unsent: Vec<(Member<'r, 'a>, Setback)>, rest: Vec<Member<'r, 'a>> },
+    /// A pause for those that were not sent, which the others of the part wait for as well.
+    Pause { unsent: Vec<Unsent<'r, 'a>>, part: Part<'r, 'a> },
     /// To be sorted by what is known now.
     Sort(Vec<Member<'r, 'a>>),
 }
+
+/// A member that was not sent, and why.
+type Unsent<'r, 'a> = (Member<'r, 'a>, Arc<CloseCause>);
 
 type Running<'f, 'r, 'a> = FuturesUnordered<BoxFuture<'f, Step<'r, 'a>>>;
 
@@ -75,17 +82,17 @@ impl Router {
         let mut outcomes: Vec<Option<Outcome>> = Vec::new();
         outcomes.resize_with(commands.len(), || None);
         let mut running = Running::new();
-        let mut step = self.begin(commands, timeout, form);
+        let mut step = self.begin(commands, timeout, form).await;
         loop {
             for (position, outcome) in step.settled {
                 outcomes[position] = Some(outcome);
             }
             running.extend(step.setbacks.into_iter().map(|setback| self.go_on(setback).boxed()));
             let next = match step.next {
-                Next::Sort(members) => self.sort(members, &mut outcomes),
+                Next::Sort(members) => self.sort(members, &mut outcomes).await,
                 Next::Send(part) => Sorted { parts: vec![part], ..Sorted::default() },
-                Next::Pause { node, unsent, rest } => {
-                    running.push(self.pause(node, unsent, rest).boxed());
+                Next::Pause { unsent, part } => {
+                    running.push(self.pause_part(unsent, part).boxed());
                     Sorted::default()
                 }
                 Next::Nothing => Sorted::default(),
@@ -97,10 +104,10 @@ impl Router {
                     continue;
                 }
                 Ok(part) => running.push(self.send_unit(part).boxed()),
-                Err(Sorted { parts, held, blocking }) => {
+                Err(Sorted { parts, held, alone }) => {
                     running.extend(parts.into_iter().map(|part| self.send_unit(part).boxed()));
                     running.extend(held.into_iter().map(|members| self.make_ready(members).boxed()));
-                    running.extend(blocking.into_iter().map(|member| self.run_alone(member).boxed()));
+                    running.extend(alone.into_iter().map(|member| self.run_alone(member).boxed()));
                 }
             }
             match running.next().await {
@@ -112,7 +119,7 @@ impl Router {
     }
 
     /// What is known about each command before anything is sent.
-    fn begin<'r, 'a>(
+    async fn begin<'r, 'a>(
         &self,
         commands: &'r [Command<'a>],
         timeout: Option<Duration>,
@@ -121,6 +128,7 @@ impl Router {
         let now = Instant::now();
         let (mut members, mut settled) = (Vec::with_capacity(commands.len()), Vec::new());
         for (position, command) in commands.iter().enumerate() {
+            let_others_run(position).await;
             match self.prepare(command, form, now, timeout) {
                 Ok((request, attempts)) => {
                     let is_known = request.spec.is_some();
@@ -132,28 +140,41 @@ impl Router {
         Step { settled, next: Next::Sort(members), ..Step::default() }
     }
 
-    /// Sorts members by what is known now. What is refused by that is settled.
-    fn sort<'r, 'a>(&self, members: Vec<Member<'r, 'a>>, outcomes: &mut [Option<Outcome>]) -> Sorted<'r, 'a> {
+    /// Sorts members by what is known now, and by one snapshot. What is refused by that is settled.
+    async fn sort<'r, 'a>(
+        &self,
+        members: Vec<Member<'r, 'a>>,
+        outcomes: &mut [Option<Outcome>],
+    ) -> Sorted<'r, 'a> {
         let topology = self.cluster.topology().clone();
         let mut by_lane = ByLane::default();
-        let (mut blocking, mut held) = (Vec::new(), Vec::new());
-        for mut member in members {
+        let (mut alone, mut held) = (Vec::new(), Vec::new());
+        for (count, mut member) in members.into_iter().enumerate() {
+            let_others_run(count).await;
             if let Err(error) = self.recall_member(&mut member) {
                 outcomes[member.position] = Some(Err(member.attempts.admit(error)));
                 continue;
             }
-            if member.request.blocks.is_some() {
-                blocking.push(member);
-                continue;
-            }
-            let chosen = if member.is_known { self.choose(&member.request, &member.attempts) } else { None };
-            match chosen {
+            let may_be_sent = member.is_known && member.request.blocks.is_none();
+            match if may_be_sent { self.choose_for(&member, &topology) } else { None } {
                 Some(node) => by_lane.add(node, member),
-                None => held.push(member),
+                None if member.request.blocks.is_none() && self.has_order(&member) => held.push(member),
+                None => alone.push(member),
             }
         }
-        let held = group_by_slot(held, &mut by_lane);
-        Sorted { parts: by_lane.into_parts(&topology), held, blocking }
+        let held = group_by_slot(held, &mut by_lane, |member| self.has_order(member));
+        Sorted { parts: by_lane.into_parts(&topology), held, alone }
+    }
+
+    fn choose_for(&self, member: &Member<'_, '_>, topology: &Topology) -> Option<Arc<Node>> {
+        let Member { request, attempts, .. } = member;
+        let is_read = || request.is_read();
+        self.choose_in(topology, attempts.route, request.command, is_read, !attempts.was_refused())
+    }
+
+    /// Whether it is to be executed in its place among others of its slot.
+    fn has_order(&self, member: &Member<'_, '_>) -> bool {
+        member.attempts.slot().is_some() && !self.may_go_to_replicas(&member.request)
     }
 
     /// Uses what is known by now.
@@ -166,54 +187,58 @@ impl Router {
     }
 
     /// Sends a part's next unit.
-    async fn send_unit<'r, 'a>(&self, part: Part<'r, 'a>) -> Step<'r, 'a> {
-        let Part { node, topology, mut members } = part;
-        if !Arc::ptr_eq(&topology, &self.cluster.topology()) {
-            // The slots may have other owners.
-            return Step { next: Next::Sort(members.collect()), ..Step::default() };
-        }
-        let count = unit_len(members.as_slice());
-        let unit: Vec<_> = members.by_ref().take(count).collect();
+    async fn send_unit<'r, 'a>(&self, mut part: Part<'r, 'a>) -> Step<'r, 'a> {
+        let count = unit_len(&part.members);
+        let unit: Vec<_> = part.members.drain(..count).collect();
+        part.sent += count;
         let mut step = Step { settled: Vec::with_capacity(count), ..Step::default() };
         let mut unsent = Vec::new();
-        for (member, outcome) in submit_unit(&node, unit).await {
+        for (member, outcome) in submit_unit(&part.node, unit).await {
             match Setback::or_value(outcome) {
                 Ok(value) => step.settled.push((member.position, Ok(value))),
-                Err(setback @ Setback::Failure(Failure::Unsent(_))) => unsent.push((member, setback)),
-                Err(setback) => step.setbacks.push((member, setback, node.clone())),
+                Err(Setback::Failure(Failure::Unsent(cause))) => unsent.push((member, cause)),
+                Err(setback) => step.setbacks.push((member, setback, part.node.clone())),
             }
         }
-        step.next = match (unsent.is_empty(), members.len()) {
-            (true, 0) => Next::Nothing,
-            (true, _) => Next::Send(Part { node, topology, members }),
-            (false, _) => Next::Pause { node, unsent, rest: members.collect() },
+        step.next = match (unsent.is_empty(), part.members.is_empty()) {
+            (true, true) => Next::Nothing,
+            (true, false) if !step.setbacks.is_empty() && self.is_worth_sorting(&part) => {
+                Next::Sort(part.members.into())
+            }
+            (true, false) => Next::Send(part),
+            (false, _) => Next::Pause { unsent, part },
         };
         step
     }
 
+    /// Whether the slots may have other owners by now, and enough was sent that sorting anew costs little beside that. What
+    /// is sent by an old snapshot is redirected.
+    fn is_worth_sorting(&self, part: &Part<'_, '_>) -> bool {
+        part.sent >= part.members.len() / 16 && !Arc::ptr_eq(&part.topology, &self.cluster.topology())
+    }
+
     /// Waits before members that were not sent are sent again, as each of them would by itself.
-    async fn pause<'r, 'a>(
-        &self,
-        node: Arc<Node>,
-        unsent: Vec<(Member<'r, 'a>, Setback)>,
-        rest: Vec<Member<'r, 'a>>,
-    ) -> Step<'r, 'a> {
-        let pauses = unsent.into_iter().map(|(mut member, setback)| {
-            let node = node.clone();
+    async fn pause_part<'r, 'a>(&self, unsent: Vec<Unsent<'r, 'a>>, mut part: Part<'r, 'a>) -> Step<'r, 'a> {
+        let pauses = unsent.into_iter().map(|(mut member, cause)| {
+            let node = part.node.clone();
             async move {
-                let followed = self.follow(setback, node, &member.request, &mut member.attempts).await;
-                (member, followed.map(drop))
+                let paused = self.pause(&cause, false, &node, &mut member.attempts).await;
+                (member, paused)
             }
         });
-        let (mut members, mut settled) = (Vec::new(), Vec::new());
-        for (member, followed) in join_all(pauses).await {
-            match followed {
-                Ok(()) => members.push(member),
-                Err(error) => settled.push((member.position, Err(error))),
+        let mut settled = Vec::new();
+        for (member, paused) in join_all(pauses).await.into_iter().rev() {
+            match paused {
+                Ok(()) => part.members.push_front(member),
+                Err(error) => settled.push((member.position, Err(member.attempts.admit(error)))),
             }
         }
-        members.extend(rest);
-        Step { settled, next: Next::Sort(members), ..Step::default() }
+        let next = match Arc::ptr_eq(&part.topology, &self.cluster.topology()) {
+            _ if part.members.is_empty() => Next::Nothing,
+            true => Next::Send(part),
+            false => Next::Sort(part.members.into()),
+        };
+        Step { settled, next, ..Step::default() }
     }
 
     /// Sees to it that all is known about the members of a slot, and that the first of them can be sent.
@@ -229,12 +254,16 @@ impl Router {
     }
 
     async fn make_member_ready(&self, member: &mut Member<'_, '_>, is_first: bool) -> Result<(), Error> {
+        self.recall_member(member)?;
         let Member { request, attempts, is_known, .. } = member;
+        if attempts.deadline() <= Instant::now() {
+            return Err(attempts.timed_out(false));
+        }
         if !*is_known {
             self.ask_about(request, attempts).await?;
             *is_known = true;
         }
-        if is_first {
+        if is_first && request.blocks.is_none() {
             self.resolve(request, attempts).await?;
         }
         Ok(())
@@ -255,6 +284,13 @@ impl Router {
     }
 }
 
+/// Lets other tasks of this thread run now and then, while a large batch is looked through.
+async fn let_others_run(count: usize) {
+    if count % LOOKED_AT_ONCE == LOOKED_AT_ONCE - 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
 impl Step<'_, '_> {
     fn of(position: usize, outcome: Outcome) -> Self {
         Self { settled: vec![(position, outcome)], ..Self::default() }
@@ -265,9 +301,7 @@ impl<'r, 'a> Sorted<'r, 'a> {
     /// The part, if that is all there is.
     fn into_only_part(mut self) -> Result<Part<'r, 'a>, Self> {
         match self.parts.pop() {
-            Some(part) if self.parts.is_empty() && self.held.is_empty() && self.blocking.is_empty() => {
-                Ok(part)
-            }
+            Some(part) if self.parts.is_empty() && self.held.is_empty() && self.alone.is_empty() => Ok(part),
             Some(part) => {
                 self.parts.push(part);
                 Err(self)

@@ -35,15 +35,32 @@ impl Router {
         is_read: impl FnOnce() -> bool,
         replicas_serve: bool,
     ) -> Option<Arc<Node>> {
-        let topology = self.cluster.topology();
+        self.choose_in(&self.cluster.topology(), route, command, is_read, replicas_serve)
+    }
+
+    /// [`Self::choose_by`], from this snapshot.
+    #[inline(always)]
+    pub(super) fn choose_in(
+        &self,
+        topology: &Topology,
+        route: Route,
+        command: &Command<'_>,
+        is_read: impl FnOnce() -> bool,
+        replicas_serve: bool,
+    ) -> Option<Arc<Node>> {
         match route {
             Route::Slot(slot) | Route::GuessedSlot(slot) => match self.cluster.read_from {
                 ReadFrom::Primary => topology.primary(slot).cloned(),
-                _ => self.reader_of(&topology, slot, is_read(), replicas_serve).cloned(),
+                _ => self.reader_of(topology, slot, is_read(), replicas_serve).cloned(),
             },
             Route::NamedNode => topology.node_at(command.named_node()?).cloned(),
-            Route::AnyPrimary => any_primary(&topology),
+            Route::AnyPrimary => any_primary(topology),
         }
+    }
+
+    /// Whether replicas may be asked, which have no order with the slot's primary.
+    pub(super) fn may_go_to_replicas(&self, request: &Request<'_, '_>) -> bool {
+        self.cluster.read_from != ReadFrom::Primary && request.is_read()
     }
 
     /// Chooses the node, and waits while the slot has no owner.

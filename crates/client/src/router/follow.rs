@@ -88,12 +88,7 @@ impl Router {
             }
             Verdict::Doubt { error, hint } => self.pursue(error, &hint, node, request, attempts).await,
             Verdict::Resend { cause, is_lost } => {
-                observe::resent("unanswered");
-                attempts.note_closed(node, &cause, is_lost);
-                if !matches!(*cause, CloseCause::Recalled) {
-                    self.cluster.hints.refresh();
-                }
-                attempts.pause_before_resend(&cause).await?;
+                self.pause(&cause, is_lost, node, attempts).await?;
                 self.resolve(request, attempts).await
             }
             Verdict::Interrupted(cause) => Err(attempts.interrupted(&cause, node)),
@@ -102,6 +97,22 @@ impl Router {
                 Err(attempts.timed_out(submitted))
             }
         }
+    }
+
+    /// Waits before what a connection's end left without an answer is sent again.
+    pub(super) async fn pause(
+        &self,
+        cause: &Arc<CloseCause>,
+        is_lost: bool,
+        node: &Node,
+        attempts: &mut Attempts,
+    ) -> Result<(), Error> {
+        observe::resent("unanswered");
+        attempts.note_closed(node, cause, is_lost);
+        if !matches!(**cause, CloseCause::Recalled) {
+            self.cluster.hints.refresh();
+        }
+        attempts.pause_before_resend(cause).await
     }
 
     /// Refused for now: another node may be right a moment later, or the same one.

@@ -78,7 +78,7 @@ async fn what_servers_take_for_http_is_not_sent() {
     let client = connect(&lab).await;
     let connection = || client.execute::<u64>(cmd("CLIENT").arg("ID").route_to_any());
     let before = connection().await.expect("its number");
-    for name in ["POST", "post", "Host:", "HOST:"] {
+    for name in ["POST", "post", "Host:", "HOST:", "POST\0", "host:\0x", "quit\0"] {
         let error = client.execute::<truename::Reply>(cmd(name).arg("a")).await.expect_err("refused");
         assert!(error.to_string().contains("for an HTTP request") && !error.may_have_executed(), "{error}");
         let [outcome] = &client.batch().with(cmd(name)).execute::<truename::Reply>().await[..] else {

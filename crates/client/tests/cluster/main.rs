@@ -7,6 +7,7 @@
 //! | `command_keys` | our idea of a command's keys is the server's |
 //! | `connections` | how connections are used, kept and given up |
 //! | `profiles` | every profile of the lab, fully verified, with next to no option |
+//! | `promises_batches` | batches in trouble: what one command has to wait for |
 //! | `promises_blocking` | commands that wait on the server: their connections, and a slot that is lost meanwhile |
 //! | `promises_clusters` | which cluster is meant, when addresses lead to several |
 //! | `promises_dialling` | which attempts wait for which, how many run at a time, what an error says about them |
@@ -37,6 +38,7 @@ mod batches;
 mod command_keys;
 mod connections;
 mod profiles;
+mod promises_batches;
 mod promises_blocking;
 mod promises_clusters;
 mod promises_dialling;

@@ -91,10 +91,12 @@ impl Reach {
 }
 
 /// Whether a server takes the command with this name for an HTTP request that a browser was made to send, and ends the
-/// connection (`securityWarningCommand` in `server.c`, Redis 3.2 to 8, Valkey).
+/// connection (`securityWarningCommand` in `server.c`, Redis 3.2 to 8, Valkey). It compares as C does: up to a zero byte. So
+/// Redis 7.0 does with `QUIT`, whose true name the table has.
 #[cold]
 pub(crate) fn is_http(name: &[u8]) -> bool {
-    [&b"POST"[..], b"Host:"].iter().any(|word| word.eq_ignore_ascii_case(name))
+    let compared = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    [&b"POST"[..], b"Host:", b"QUIT"].iter().any(|word| word.eq_ignore_ascii_case(compared))
 }
 
 /// Why a command must not be sent as it is.

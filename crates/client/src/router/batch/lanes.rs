@@ -2,7 +2,7 @@
 //!
 //! What must stay true: the members of one slot stay together, in the order of the batch.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use truename_topology::Slot;
@@ -14,7 +14,9 @@ use crate::cluster::{Node, Topology};
 pub(super) struct Part<'r, 'a> {
     pub(super) node: Arc<Node>,
     pub(super) topology: Arc<Topology>,
-    pub(super) members: std::vec::IntoIter<Member<'r, 'a>>,
+    pub(super) members: VecDeque<Member<'r, 'a>>,
+    /// How many were sent since they were sorted.
+    pub(super) sent: usize,
 }
 
 /// Members by the lane that they go to.
@@ -51,29 +53,34 @@ impl<'r, 'a> ByLane<'r, 'a> {
     pub(super) fn into_parts(self, topology: &Arc<Topology>) -> Vec<Part<'r, 'a>> {
         let parts = self.parts.into_iter().filter(|(_, members)| !members.is_empty());
         parts
-            .map(|(node, members)| Part { node, topology: topology.clone(), members: members.into_iter() })
+            .map(|(node, members)| Part {
+                node,
+                topology: topology.clone(),
+                members: members.into(),
+                sent: 0,
+            })
             .collect()
     }
 }
 
-/// Groups held members by their slots, with all others of these slots, in the order of the batch. One without a slot is alone.
+/// Groups held members by their slots, with all others of these slots that have an order, in the order of the batch.
 pub(super) fn group_by_slot<'r, 'a>(
     mut held: Vec<Member<'r, 'a>>,
     by_lane: &mut ByLane<'r, 'a>,
+    has_order: impl Fn(&Member<'r, 'a>) -> bool,
 ) -> Vec<Vec<Member<'r, 'a>>> {
     if held.is_empty() {
         return Vec::new();
     }
     let slots: HashSet<Slot> = held.iter().filter_map(|member| member.attempts.slot()).collect();
-    by_lane.take(|member| member.attempts.slot().is_some_and(|slot| slots.contains(&slot)), &mut held);
+    let is_of_them =
+        |member: &Member<'_, '_>| member.attempts.slot().is_some_and(|slot| slots.contains(&slot));
+    by_lane.take(|member| is_of_them(member) && has_order(member), &mut held);
     held.sort_unstable_by_key(|member| member.position);
     let mut groups: Vec<Vec<_>> = Vec::new();
-    let mut by_slot: HashMap<Slot, usize> = HashMap::new();
+    let mut by_slot: HashMap<Option<Slot>, usize> = HashMap::new();
     for member in held {
-        let group = match member.attempts.slot() {
-            Some(slot) => *by_slot.entry(slot).or_insert(groups.len()),
-            None => groups.len(),
-        };
+        let group = *by_slot.entry(member.attempts.slot()).or_insert(groups.len());
         match groups.get_mut(group) {
             Some(members) => members.push(member),
             None => groups.push(vec![member]),

@@ -1,5 +1,6 @@
 //! Members that are sent as one unit, with one lock, and what came back for each.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -15,7 +16,7 @@ const UNIT_COMMANDS: usize = 1000;
 const UNIT_BYTES: usize = 256 * 1024;
 
 /// How many members go into the next unit.
-pub(super) fn unit_len(members: &[Member<'_, '_>]) -> usize {
+pub(super) fn unit_len(members: &VecDeque<Member<'_, '_>>) -> usize {
     let mut bytes = 0;
     let fits = |member: &&Member<'_, '_>| {
         let before = bytes;

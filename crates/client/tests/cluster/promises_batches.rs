@@ -1,0 +1,149 @@
+//! Batches in trouble: what one command has to wait for, no other waits for, and no batch outlasts its deadline.
+
+use std::time::Duration;
+
+use crate::support::info::all_executions;
+use crate::support::{config, connect, eventually, lab, shard_of, shard_of_slot, tell};
+use tokio::time::Instant;
+use truename::topology::Slot;
+use truename::{Client, ReadFrom, Reply, cmd};
+use truename_lab::{Lab, LabProfile};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A read that no replica could serve held the writes of its slot, or kept the batch turning in circles for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_without_a_replica_holds_no_write_and_ends_in_time() {
+    let lab = Lab::builder(LabProfile::Plain).replicas(0).start().await.expect("the lab starts");
+    let reads_replicas = config(&lab).read_from(ReadFrom::Replica).command_timeout(SECOND / 2);
+    let client = Client::connect(&reads_replicas).await.expect("connected");
+    let (set, get) = (|| cmd("SET").arg("k").arg(1), || cmd("GET").arg("k"));
+    for (commands, the_read) in [([set(), get()], 1), ([get(), set()], 0)] {
+        let mut batch = client.batch();
+        batch.extend(commands);
+        let running = tokio::spawn(async move { batch.execute::<Reply>().await });
+        let outcomes = tokio::time::timeout(5 * SECOND, running).await.expect("in time").expect("no panic");
+        assert!(outcomes[the_read].is_err(), "{outcomes:?}");
+        assert!(outcomes[1 - the_read].is_ok(), "{outcomes:?}");
+    }
+}
+
+/// The first batch of a client whose replicas are still being connected to kept its only thread from connecting.
+#[test]
+fn the_first_batch_of_a_client_may_read_from_replicas() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let outcomes = runtime.block_on(async {
+            let lab = Lab::builder(LabProfile::Plain).shards(1).replicas(1).start().await.expect("the lab");
+            let client =
+                Client::connect(&config(&lab).read_from(ReadFrom::Replica)).await.expect("connected");
+            let batch = client.batch().with(cmd("SET").arg("k").arg(1)).with(cmd("GET").arg("k"));
+            batch.execute::<Reply>().await
+        });
+        let _ = done.send(outcomes);
+    });
+    let outcomes = is_done.recv_timeout(60 * SECOND).expect("it ends");
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+}
+
+/// Every command of an unknown name asked the servers, one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_are_asked_once_about_a_name() {
+    let builder = Lab::builder(LabProfile::Plain).replicas(0).server_arg("rename-command", "APPEND MYAPPEND");
+    let lab = builder.start().await.expect("the lab starts");
+    let client = connect(&lab).await;
+    let before = all_executions(&lab, "command|info").await;
+    let mut batch = client.batch();
+    batch.extend((0..500).map(|_| cmd("MYAPPEND").arg("k").arg("x")));
+    batch.extend((0..500).map(|n| cmd("MYAPPEND").arg(format!("k{n}")).arg("x")));
+    batch.all::<Vec<i64>>().await.expect("all lengths");
+    // Slots that are looked at at the same time may ask at the same time; those who do share a question.
+    let asked = all_executions(&lab, "command|info").await - before;
+    assert!(asked <= 3, "{asked}");
+}
+
+/// A slot without an owner, or a node that has left, kept all other commands of the old node from their new one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_nowhere_to_go_keeps_nobody_else() {
+    for is_unowned in [true, false] {
+        let lab = Lab::builder(LabProfile::Plain).replicas(0).node_timeout(30 * SECOND);
+        let lab = lab.start().await.expect("the lab starts");
+        for node in 0..3 {
+            tell(&lab, node, &["CONFIG", "SET", "cluster-require-full-coverage", "no"]).await;
+        }
+        let client = connect(&lab).await;
+        let mut of_the_first = (0..).map(|n| format!("key:{n}")).filter(|key| shard_of(key) == 0);
+        let lonely = of_the_first.next().expect("a key");
+        let lonely_slot = Slot::of_key(lonely.as_bytes()).value();
+        let keys: Vec<String> =
+            of_the_first.filter(|key| Slot::of_key(key.as_bytes()).value() != lonely_slot).take(50).collect();
+        let is_old = |status: &&truename::NodeStatus| {
+            status.id.as_ref().is_some_and(|id| id.as_str() == lab.nodes()[0].id)
+        };
+        let old = client.nodes().iter().find(is_old).expect("it is known").node.clone();
+        lab.node(0).kill();
+        eventually("it is seen to be down", 5 * SECOND, || async {
+            client.nodes().iter().any(|status| !status.is_connected)
+        })
+        .await;
+        let mut batch = client.batch().timeout(10 * SECOND);
+        batch.add(match is_unowned {
+            true => cmd("SET").arg(&lonely).arg(1),
+            false => cmd("DBSIZE").route_to(&old),
+        });
+        batch.extend(keys.iter().map(|key| cmd("SET").arg(key).arg(1)));
+        let hands_over = async {
+            let owned = (0..16384).filter(|slot| shard_of_slot(usize::from(*slot)) == 0);
+            let owned: Vec<String> = owned.map(|slot: u16| slot.to_string()).collect();
+            let lonely = lonely_slot.to_string();
+            let taken_over = owned.iter().map(String::as_str).filter(|slot| !is_unowned || *slot != lonely);
+            for node in [1, 2] {
+                let del = ["CLUSTER", "DELSLOTS"].into_iter().chain(owned.iter().map(String::as_str));
+                tell(&lab, node, &del.collect::<Vec<_>>()).await;
+            }
+            let add = ["CLUSTER", "ADDSLOTS"].into_iter().chain(taken_over);
+            tell(&lab, 1, &add.collect::<Vec<_>>()).await;
+            for node in [1, 2] {
+                tell(&lab, node, &["CLUSTER", "FORGET", &lab.nodes()[0].id]).await;
+            }
+        };
+        let (outcomes, ()) = tokio::join!(batch.execute::<Reply>(), hands_over);
+        assert!(outcomes[0].is_err(), "{:?}", outcomes[0]);
+        for outcome in &outcomes[1..] {
+            assert!(outcome.is_ok(), "unowned: {is_unowned}: {outcome:?}");
+        }
+    }
+}
+
+/// While slots moved elsewhere, a large batch was sorted anew all the time, and nothing was sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topology_in_motion_holds_no_batch_up() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let stable: Vec<String> =
+        (0..300_000).map(|n| format!("stable:{n}")).filter(|key| shard_of(key) == 2).collect();
+    let moving: Vec<String> =
+        (0..).map(|n| format!("moving:{n}")).filter(|key| shard_of(key) == 0).take(64).collect();
+    let moves = async {
+        for to in [1, 0].into_iter().cycle() {
+            for key in &moving {
+                let slot = Slot::of_key(key.as_bytes()).value().to_string();
+                for node in 0..3 {
+                    tell(&lab, node, &["CLUSTER", "SETSLOT", &slot, "NODE", &lab.nodes()[to].id]).await;
+                }
+                let _ = client.execute::<Option<String>>(cmd("GET").arg(key)).await;
+            }
+        }
+    };
+    let mut batch = client.batch().timeout(20 * SECOND);
+    batch.extend(stable.iter().map(|key| cmd("SET").arg(key).arg(1)));
+    let started = Instant::now();
+    let outcomes = tokio::select! {
+        outcomes = batch.execute::<Reply>() => outcomes,
+        () = moves => unreachable!("it goes on for ever"),
+        () = tokio::time::sleep(30 * SECOND) => panic!("longer than its time"),
+    };
+    let succeeded = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert_eq!(succeeded, stable.len(), "after {:?}", started.elapsed());
+}
