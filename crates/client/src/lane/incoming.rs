@@ -41,7 +41,14 @@ impl Incoming {
     /// Goes on where a handshake stopped.
     pub(super) fn new(mut decoder: Decoder, bytes: BytesMut, limits: Limits) -> Self {
         decoder.set_limits(limits);
-        Self { buffer: Inbound::new(bytes), decoder, framer: Framer::new(limits), limits, begun_by: None }
+        let has_begun = !decoder.is_idle() || !bytes.is_empty();
+        Self {
+            buffer: Inbound::new(bytes),
+            decoder,
+            framer: Framer::new(limits),
+            limits,
+            begun_by: has_begun.then_some(Form::Decoded),
+        }
     }
 
     /// Makes room for the next read.

@@ -54,6 +54,11 @@ struct Peer {
 
 impl Peer {
     fn new() -> (Lane, Self) {
+        Self::after(Decoder::default(), BytesMut::new())
+    }
+
+    /// A handshake is over and has left this behind.
+    fn after(decoder: Decoder, read: BytesMut) -> (Lane, Self) {
         let (client, node) = duplex(1 << 16);
         let (lane, shared) = Lane::new(PipelineBounds { commands: 100, bytes: 1 << 20 }, HABIT);
         shared.enter_open(Instant::now());
@@ -61,7 +66,7 @@ impl Peer {
             DriverOptions { keepalive: 10 * SECOND, habit: HABIT, bears: true, limits: Limits::default() };
         let meter = Arc::new(NodeMeter::new(&Endpoint::new("scripted", 1)));
         let log = Log::default();
-        let driver = Driver::new(client, shared, Decoder::default(), BytesMut::new(), options, meter)
+        let driver = Driver::new(client, shared, decoder, read, options, meter)
             .pushing_to(Arc::new(LogTo(log.clone())));
         (lane, Self { log, driver, node })
     }
@@ -200,6 +205,27 @@ async fn a_push_that_is_cut_is_ended_by_the_reader_that_began_it() {
             }
             assert_eq!(*peer.log.lock().expect("not poisoned"), ["push invalidate"]);
         }
+    }
+}
+
+/// Half of a push came with the handshake; a caller who wanted its reply as it comes got the rest of it.
+#[tokio::test(start_paused = true)]
+async fn a_push_that_began_in_the_handshake_is_ended_by_the_decoder() {
+    let push = b">2\r\n+invalidate\r\n:7\r\n";
+    for cut in 1..push.len() {
+        tokio::task::yield_now().await;
+        let (mut decoder, mut read) = (Decoder::default(), BytesMut::from(&push[..cut]));
+        assert_eq!(decoder.decode(&mut read).expect("no error"), None);
+        let (lane, mut peer) = Peer::after(decoder, read);
+        let now = Instant::now();
+        let limits = request_limits(now, now + 60 * SECOND, SECOND, Unit::command(Form::Raw));
+        let mut call = Box::pin(lane.submit(limits, |out: &mut BytesMut| out.extend_from_slice(PING)));
+        assert!(poll(&mut call).is_pending());
+        peer.turn();
+        peer.say(&[&push[cut..], b"+1\r\n"].concat(), 100).await;
+        let Poll::Ready(Ok(Received::Raw(frame))) = poll(&mut call) else { panic!("a reply is missing") };
+        assert_eq!(frame.as_bytes(), b"+1\r\n", "{cut}");
+        assert_eq!(*peer.log.lock().expect("not poisoned"), ["push invalidate"]);
     }
 }
 

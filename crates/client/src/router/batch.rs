@@ -163,7 +163,8 @@ impl Router {
             }
         }
         let held = group_by_slot(held, &mut by_lane, |member| self.has_order(member));
-        Sorted { parts: by_lane.into_parts(&topology), held, alone }
+        let parts = by_lane.into_parts(&topology, |member| self.has_order(member));
+        Sorted { parts, held, alone }
     }
 
     fn choose_for(&self, member: &Member<'_, '_>, topology: &Topology) -> Option<Arc<Node>> {
@@ -202,7 +203,7 @@ impl Router {
         }
         step.next = match (unsent.is_empty(), part.members.is_empty()) {
             (true, true) => Next::Nothing,
-            (true, false) if !step.setbacks.is_empty() && self.is_worth_sorting(&part) => {
+            (true, false) if self.is_worth_sorting(&part, step.setbacks.len(), count) => {
                 Next::Sort(part.members.into())
             }
             (true, false) => Next::Send(part),
@@ -211,14 +212,16 @@ impl Router {
         step
     }
 
-    /// Whether the slots may have other owners by now, and enough was sent that sorting anew costs little beside that. What
-    /// is sent by an old snapshot is redirected.
-    fn is_worth_sorting(&self, part: &Part<'_, '_>) -> bool {
-        part.sent >= part.members.len() / 16 && !Arc::ptr_eq(&part.topology, &self.cluster.topology())
+    /// Whether the slots have other owners by now, as setbacks of the latest unit suggest. Sorting costs as much as there is
+    /// left: so either enough was sent that it costs little beside that, or nothing of the unit had a value.
+    fn is_worth_sorting(&self, part: &Part<'_, '_>, setbacks: usize, of: usize) -> bool {
+        let is_cheap = part.sent >= part.members.len() / 16;
+        setbacks > 0 && (is_cheap || setbacks == of) && !part.is_by(&self.cluster.topology())
     }
 
     /// Waits before members that were not sent are sent again, as each of them would by itself.
     async fn pause_part<'r, 'a>(&self, unsent: Vec<Unsent<'r, 'a>>, mut part: Part<'r, 'a>) -> Step<'r, 'a> {
+        let permanent = unsent.last().map(|(_, cause)| cause.clone()).filter(|cause| !cause.is_transient());
         let pauses = unsent.into_iter().map(|(mut member, cause)| {
             let node = part.node.clone();
             async move {
@@ -226,14 +229,25 @@ impl Router {
                 (member, paused)
             }
         });
-        let mut settled = Vec::new();
+        let (mut settled, mut is_over) = (Vec::new(), part.has_order);
         for (member, paused) in join_all(pauses).await.into_iter().rev() {
             match paused {
-                Ok(()) => part.members.push_front(member),
+                Ok(()) => {
+                    is_over = false;
+                    part.members.push_front(member);
+                }
                 Err(error) => settled.push((member.position, Err(member.attempts.admit(error)))),
             }
         }
-        let next = match Arc::ptr_eq(&part.topology, &self.cluster.topology()) {
+        let stays = part.is_by(&self.cluster.topology()) && (part.has_order || part.node.is_up());
+        if let (Some(cause), true, true) = (permanent, is_over, stays) {
+            // Trying would be in vain for the others, too.
+            for mut member in part.members.drain(..) {
+                member.attempts.note_closed(&part.node, &cause, false);
+                settled.push((member.position, Err(member.attempts.admit(member.attempts.timed_out(false)))));
+            }
+        }
+        let next = match stays {
             _ if part.members.is_empty() => Next::Nothing,
             true => Next::Send(part),
             false => Next::Sort(part.members.into()),
@@ -241,11 +255,21 @@ impl Router {
         Step { settled, next, ..Step::default() }
     }
 
-    /// Sees to it that all is known about the members of a slot, and that the first of them can be sent.
+    /// Does what members of a slot wait for: has servers asked about those that are not known, or else waits for an owner.
     async fn make_ready<'r, 'a>(&self, members: Vec<Member<'r, 'a>>) -> Step<'r, 'a> {
+        // What is learned may say that the slot is another one.
+        let must_ask = members.iter().any(|member| !member.is_known);
         let (mut ready, mut settled) = (Vec::with_capacity(members.len()), Vec::new());
-        for mut member in members {
-            match self.make_member_ready(&mut member, ready.is_empty()).await {
+        for (count, mut member) in members.into_iter().enumerate() {
+            let_others_run(count).await;
+            let made = match must_ask {
+                true => self.make_known(&mut member).await,
+                false if ready.is_empty() => {
+                    self.resolve(&member.request, &mut member.attempts).await.map(drop)
+                }
+                false => Ok(()),
+            };
+            match made {
                 Ok(()) => ready.push(member),
                 Err(error) => settled.push((member.position, Err(member.attempts.admit(error)))),
             }
@@ -253,18 +277,12 @@ impl Router {
         Step { settled, next: Next::Sort(ready), ..Step::default() }
     }
 
-    async fn make_member_ready(&self, member: &mut Member<'_, '_>, is_first: bool) -> Result<(), Error> {
+    async fn make_known(&self, member: &mut Member<'_, '_>) -> Result<(), Error> {
         self.recall_member(member)?;
         let Member { request, attempts, is_known, .. } = member;
-        if attempts.deadline() <= Instant::now() {
-            return Err(attempts.timed_out(false));
-        }
         if !*is_known {
             self.ask_about(request, attempts).await?;
             *is_known = true;
-        }
-        if is_first && request.blocks.is_none() {
-            self.resolve(request, attempts).await?;
         }
         Ok(())
     }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::support::info::all_executions;
+use crate::support::info::{all_executions, executions};
 use crate::support::{config, connect, eventually, lab, shard_of, shard_of_slot, tell};
 use tokio::time::Instant;
 use truename::topology::Slot;
 use truename::{Client, ReadFrom, Reply, cmd};
-use truename_lab::{Lab, LabProfile};
+use truename_lab::{Lab, LabProfile, Role};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -146,4 +146,31 @@ async fn a_topology_in_motion_holds_no_batch_up() {
     };
     let succeeded = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(succeeded, stable.len(), "after {:?}", started.elapsed());
+}
+
+/// What was still to be read from a replica that went away waited for it until the deadline.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_goes_away_is_read_around() {
+    let lab =
+        Lab::builder(LabProfile::Plain).node_timeout(30 * SECOND).start().await.expect("the lab starts");
+    let reads_replicas = config(&lab).read_from(ReadFrom::PreferReplica);
+    let client = Client::connect(&reads_replicas).await.expect("connected");
+    eventually("the replicas are connected", 10 * SECOND, || async {
+        client.nodes().iter().all(|status| status.is_connected)
+    })
+    .await;
+    let of_the_first = (0..).map(|n| format!("key:{n}")).filter(|key| shard_of(key) == 0);
+    let keys: Vec<String> = of_the_first.take(60_000).collect();
+    let is_the_replica =
+        |node: &usize| lab.nodes()[*node].role == Role::Replica && lab.nodes()[*node].shard == 0;
+    let replica = (0..lab.nodes().len()).find(is_the_replica).expect("it has one");
+    let mut batch = client.batch();
+    batch.extend(keys.iter().map(|key| cmd("GET").arg(key)));
+    let goes_away = async {
+        while executions(&lab, replica, "get").await < 2000 {}
+        lab.node(replica).kill();
+    };
+    let (outcomes, ()) = tokio::join!(batch.execute::<Option<String>>(), goes_away);
+    let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+    assert_eq!(failed, 0, "{:?}", outcomes.iter().find(|outcome| outcome.is_err()));
 }

@@ -3,7 +3,7 @@
 //! What must stay true: the members of one slot stay together, in the order of the batch.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use truename_topology::Slot;
 
@@ -13,10 +13,20 @@ use crate::cluster::{Node, Topology};
 /// The members that go to one lane, by this topology.
 pub(super) struct Part<'r, 'a> {
     pub(super) node: Arc<Node>,
-    pub(super) topology: Arc<Topology>,
+    /// Not kept alive: it keeps connections.
+    pub(super) topology: Weak<Topology>,
     pub(super) members: VecDeque<Member<'r, 'a>>,
     /// How many were sent since they were sorted.
     pub(super) sent: usize,
+    /// Whether all members have their place in the order of a slot, which one node serves.
+    pub(super) has_order: bool,
+}
+
+impl Part<'_, '_> {
+    /// Whether this is the snapshot that it was sorted by.
+    pub(super) fn is_by(&self, topology: &Arc<Topology>) -> bool {
+        Weak::as_ptr(&self.topology) == Arc::as_ptr(topology)
+    }
 }
 
 /// Members by the lane that they go to.
@@ -50,14 +60,16 @@ impl<'r, 'a> ByLane<'r, 'a> {
         }
     }
 
-    pub(super) fn into_parts(self, topology: &Arc<Topology>) -> Vec<Part<'r, 'a>> {
+    pub(super) fn into_parts(
+        self,
+        topology: &Arc<Topology>,
+        has_order: impl Fn(&Member<'r, 'a>) -> bool,
+    ) -> Vec<Part<'r, 'a>> {
         let parts = self.parts.into_iter().filter(|(_, members)| !members.is_empty());
         parts
-            .map(|(node, members)| Part {
-                node,
-                topology: topology.clone(),
-                members: members.into(),
-                sent: 0,
+            .map(|(node, members)| {
+                let (topology, has_order) = (Arc::downgrade(topology), members.iter().all(&has_order));
+                Part { node, topology, members: members.into(), sent: 0, has_order }
             })
             .collect()
     }

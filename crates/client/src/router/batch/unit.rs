@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::member::Member;
 use crate::cluster::Node;
-use crate::lane::{CutShort, Failure, Form, Lane, Received, RequestLimits, Unit, request_limits};
+use crate::lane::{CutShort, Failure, Form, Lane, LanePhase, Received, RequestLimits, Unit, request_limits};
 
 /// The most commands of one unit, so that others on its lane are not kept waiting for long.
 const UNIT_COMMANDS: usize = 1000;
@@ -32,12 +32,19 @@ pub(super) async fn submit_unit<'r, 'a>(
     mut unit: Vec<Member<'r, 'a>>,
 ) -> impl Iterator<Item = (Member<'r, 'a>, Result<Received, Failure>)> {
     let lane = lane_of(node, &unit);
-    let limits = limits_of(&mut unit);
-    let encode = |out: &mut BytesMut| unit.iter().for_each(|member| member.request.command.encode(out));
-    let outcome = match limits.submitted < limits.deadline {
-        true => lane.submit(limits, encode).await,
+    let limits = limits_of(&unit);
+    let outcome = if limits.submitted < limits.deadline {
+        for member in &mut unit {
+            member.attempts.begin();
+        }
+        let encode = |out: &mut BytesMut| unit.iter().for_each(|member| member.request.command.encode(out));
+        lane.submit(limits, encode).await
+    } else {
         // Its turn comes too late: nobody waits for it any more.
-        false => Err(Failure::TimedOut { submitted: false }),
+        Err(match lane.phase() {
+            LanePhase::Down(cause) => Failure::Unsent(cause),
+            _ => Failure::TimedOut { submitted: false },
+        })
     };
     let (received, end) = match outcome {
         Ok(Received::Replies(replies)) => (replies.received, replies.cut_short.map(UnitEnd::CutShort)),
@@ -78,12 +85,11 @@ fn lane_of<'n>(node: &'n Node, unit: &[Member<'_, '_>]) -> &'n Lane {
 }
 
 /// The limits of a unit: as wide as those of any member.
-fn limits_of(unit: &mut [Member<'_, '_>]) -> RequestLimits {
+fn limits_of(unit: &[Member<'_, '_>]) -> RequestLimits {
     let count = unit.len() as u32;
     let now = Instant::now();
     let (mut deadline, mut patience, mut form) = (now, Duration::ZERO, Form::Decoded);
     for Member { request, attempts, .. } in unit {
-        attempts.begin();
         deadline = deadline.max(attempts.deadline());
         patience = patience.max(request.patience);
         form = request.form;
