@@ -33,7 +33,7 @@ impl Keyspace {
         let value = Bytes::from((0..length).map(|_| fastrand::alphanumeric() as u8).collect::<Vec<_>>());
         let mut keys = Vec::new();
         for text in names(workload) {
-            client.execute::<()>(cmd("SET").arg(text.as_str()).arg(&value)).await?;
+            client.run(cmd("SET").arg(text.as_str()).arg(&value)).await?;
             keys.push(Key::new(text, &map, target)?);
         }
         client.close();

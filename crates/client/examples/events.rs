@@ -14,7 +14,7 @@ async fn main() -> Result<(), truename::Error> {
     tokio::spawn(async move {
         for n in 0u64.. {
             let key = format!("example:{}", n % 100);
-            if let Err(error) = worker.execute::<()>(cmd("SET").arg(&key).arg(n)).await {
+            if let Err(error) = worker.run(cmd("SET").arg(&key).arg(n)).await {
                 println!("SET failed, may have been executed: {}; {error}", error.may_have_executed());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

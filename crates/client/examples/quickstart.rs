@@ -10,7 +10,7 @@ use truename::{Client, cmd};
 async fn main() -> Result<(), truename::Error> {
     let client = Client::connect(&support::config()?).await?;
 
-    client.execute::<()>(cmd("SET").arg("city").arg("Oslo").arg("EX").arg(60)).await?;
+    client.run(cmd("SET").arg("city").arg("Oslo").arg("EX").arg(60)).await?;
     let city: Option<String> = client.execute(cmd("GET").arg("city")).await?;
     println!("city = {city:?}");
 

@@ -22,12 +22,12 @@ const SHARE_FROM: usize = 256;
 /// | type | accepts |
 /// |---|---|
 /// | [`Reply`] | everything, as it came: a view into the connection's read buffer |
-/// | `()` | everything, ignored |
+/// | `()` | any reply but nil, ignored |
 /// | `String`, `Box<str>`, `Arc<str>` | text; UTF-8 is required |
 /// | `Vec<u8>`, [`Bytes`] | text |
 /// | integers of 8 to 64 bits | an integer, or text that is one |
 /// | `f64`, `f32` | a double, an integer, or text that is a number; as `f32` it is rounded |
-/// | `bool` | a boolean, 0 or 1, or `OK` |
+/// | `bool` | a boolean, 0 or 1, or `OK`; nil is false |
 /// | `Option<T>` | nil, or what `T` accepts |
 /// | `Vec<T>` | an array or a set, or a map, whose entries are arrays of two |
 /// | `HashSet<T>`, `BTreeSet<T>` | an array or a set |
@@ -123,8 +123,13 @@ impl FromReply for Reply {
 }
 
 impl FromReply for () {
-    fn from_reply(_: Reply) -> Result<Self, TypeError> {
-        Ok(())
+    /// Any reply but nil, by which servers say that they did nothing: the `SET` with `NX` of a lock that somebody has.
+    fn from_reply(reply: Reply) -> Result<Self, TypeError> {
+        match reply.is_nil() {
+            false => Ok(()),
+            true => Err(TypeError::new("a reply", "nil")
+                .with_detail("the server did not do it; bool is false for nil, and Option<()> is None")),
+        }
     }
 }
 
@@ -212,9 +217,11 @@ macro_rules! floats {
 floats!(f32, f64);
 
 impl FromReply for bool {
+    /// `true` for `OK` and 1, `false` for 0 and nil, by which servers say that they did nothing.
     fn from_reply(reply: Reply) -> Result<Self, TypeError> {
         match reply.bare() {
             Reply::Boolean(value) => Ok(*value),
+            Reply::Nil => Ok(false),
             Reply::Integer(0) => Ok(false),
             Reply::Integer(1) => Ok(true),
             other => match other.as_bytes() {
@@ -266,6 +273,17 @@ mod tests {
 
     #[test]
     fn what_they_refuse() {
+        // A lock that somebody else has: `bool` failed only when the race was lost, and `()` never did.
+        assert_eq!(bool::from_reply(Reply::Nil), Ok(false));
+        assert_eq!(
+            (<()>::from_reply(Reply::Integer(0)), Option::<()>::from_reply(Reply::Nil)),
+            (Ok(()), Ok(None))
+        );
+        let unit = <()>::from_reply(Reply::Nil).expect_err("nothing was done").to_string();
+        assert_eq!(
+            unit,
+            "expected a reply, got nil: the server did not do it; bool is false for nil, and Option<()> is None"
+        );
         let nil = String::from_reply(Reply::Nil).expect_err("there is no value").to_string();
         assert!(nil.ends_with("; an Option accepts nil, too"), "{nil}");
         assert!(String::from_reply(Reply::Bulk(Bytes::from_static(b"\xff"))).is_err());

@@ -5,7 +5,7 @@
 //!
 //! # async fn example() -> Result<(), truename::Error> {
 //! let client = Client::open("rediss://:password@my-redis.example.net:10000").await?;
-//! client.execute::<()>(cmd("SET").arg("city").arg("Oslo")).await?;
+//! client.run(cmd("SET").arg("city").arg("Oslo")).await?;
 //! let city: String = client.execute(cmd("GET").arg("city")).await?;
 //! # Ok(())
 //! # }

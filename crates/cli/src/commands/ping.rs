@@ -57,7 +57,7 @@ async fn ask_all(client: &Client) -> Vec<Answer> {
             let started = Instant::now();
             // To this node and no other: another one's answer would be shown as its own.
             let command = cmd("PING").route_to(&node);
-            let pong = client.execute::<()>(command).await;
+            let pong = client.run(command).await;
             let took = started.elapsed();
             let outcome = match pong {
                 Ok(()) => Ok(Alive { took, is_permitted: true }),

@@ -135,7 +135,7 @@ impl Client {
     /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
     /// use truename::cmd;
     ///
-    /// client.execute::<()>(cmd("SET").arg("city").arg("Oslo")).await?;
+    /// client.run(cmd("SET").arg("city").arg("Oslo")).await?;
     /// let city: Option<String> = client.execute(cmd("GET").arg("city")).await?;
     /// assert_eq!(city.as_deref(), Some("Oslo"));
     /// # Ok(())
@@ -153,6 +153,36 @@ impl Client {
     #[inline(always)]
     pub fn execute<T: FromReply>(&self, command: Command<'_>) -> impl Future<Output = Result<T, Error>> {
         self.handle.router.execute(command)
+    }
+
+    /// Runs one command whose value does not matter, such as a write.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use truename::cmd;
+    ///
+    /// client.run(cmd("SET").arg("city").arg("Oslo")).await?;
+    ///
+    /// // In a task of its own.
+    /// let saving = client.clone();
+    /// let saved = tokio::spawn(async move { saving.run(cmd("INCR").arg("visits")).await });
+    /// saved.await??;
+    ///
+    /// // What may be refused with nil has a value that matters.
+    /// let is_mine: bool = client.execute(cmd("SET").arg("lock").arg("me").arg("NX")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute); [`Error::Type`] for nil, by which servers say that they did nothing.
+    ///
+    /// # Cancel safety
+    /// As [`execute`](Self::execute).
+    #[inline(always)]
+    pub fn run(&self, command: Command<'_>) -> impl Future<Output = Result<(), Error>> {
+        self.execute(command)
     }
 
     /// Runs one command and hands back its reply as it came, not decoded: for a proxy or a binding to another language, which
@@ -293,7 +323,7 @@ impl Client {
     /// use truename::{Error, cmd};
     ///
     /// client.close();
-    /// let late = client.execute::<()>(cmd("PING")).await;
+    /// let late = client.run(cmd("PING")).await;
     /// assert!(matches!(late, Err(Error::Closed)));
     /// # }
     /// ```

@@ -159,6 +159,7 @@ proptest! {
     fn what_a_peer_says_is_harmless(text in hostile()) {
         let reply = ErrorReply::new(text.clone());
         let mut shown: Vec<String> = errors(&text).iter().map(|error| format!("{error}")).collect();
+        shown.extend(errors(&text).iter().flat_map(|error| [format!("{error:?}"), format!("{error:#?}")]));
         let summaries = failures(&text).into_iter().map(|failure| failure.summary());
         for line in summaries.chain(remedies(&text).iter().map(Remedy::to_string)) {
             prop_assert!(!line.contains('\n'), "{line:?}");

@@ -91,7 +91,7 @@ pub use route::RouteError;
 /// }
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// The configuration cannot work.
@@ -249,8 +249,37 @@ impl fmt::Display for Error {
     }
 }
 
+/// The text of the error, as `main` prints an error that it returns; with `{:#?}` its structure.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        let (name, payload): (_, &dyn fmt::Debug) = match self {
+            Self::Config(error) => ("Config", error),
+            Self::Connect(error) => ("Connect", error),
+            Self::Route(error) => ("Route", error),
+            Self::Server(error) => ("Server", error),
+            Self::Protocol(error) => ("Protocol", error),
+            Self::Interrupted(error) => ("Interrupted", error),
+            Self::Timeout(error) => ("Timeout", error),
+            Self::Type(error) => ("Type", error),
+            Self::Closed => return f.write_str("Closed"),
+        };
+        f.debug_tuple(name).field(payload).finish()
+    }
+}
+
 /// Without a source: see the [module](self).
 impl std::error::Error for Error {}
+
+macro_rules! errors {
+    ($($payload:ty),*) => {$(
+        /// Without a source: its text holds all that is known.
+        impl std::error::Error for $payload {}
+    )*};
+}
+errors!(ConfigError, RouteError, ServerError, ProtocolError, InterruptedError, TimeoutError, NodeFailure);
 
 impl From<TypeError> for Error {
     fn from(error: TypeError) -> Self {
@@ -267,6 +296,21 @@ mod tests {
     #[test]
     fn an_error_is_small() {
         assert!(size_of::<Error>() <= 24, "{}", size_of::<Error>());
+    }
+
+    /// `main` printed 700 characters of structs where the text has cause and remedy.
+    #[test]
+    fn what_main_prints_is_the_text() {
+        let error = Error::config_with_remedy("no seed is given", "add one with Config::seed");
+        assert_eq!(format!("{error:?}"), error.to_string());
+        assert!(
+            format!("{error:#?}").starts_with("Config(\n    ConfigError {\n        what: \"no seed"),
+            "{error:#?}"
+        );
+        assert_eq!(
+            (format!("{:?}", Error::Closed), format!("{:#?}", Error::Closed)),
+            ("the client is closed".into(), "Closed".into())
+        );
     }
 
     #[test]

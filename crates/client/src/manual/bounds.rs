@@ -47,7 +47,7 @@
 //!         }
 //!     }
 //!     let client = client.clone();
-//!     calls.spawn(async move { client.execute::<()>(cmd("SET").arg(key).arg(value)).await });
+//!     calls.spawn(async move { client.run(cmd("SET").arg(key).arg(value)).await });
 //! }
 //! for outcome in calls.join_all().await {
 //!     outcome?;

@@ -36,7 +36,7 @@
 //! # async fn example(client: truename::Client) -> Result<(), Box<dyn std::error::Error>> {
 //! use truename::cmd;
 //!
-//! let saved = tokio::spawn(async move { client.execute::<()>(cmd("SET").arg("city").arg("Oslo")).await });
+//! let saved = tokio::spawn(async move { client.run(cmd("SET").arg("city").arg("Oslo")).await });
 //! // To drop the handle is not to drop the call.
 //! saved.await??;
 //! # Ok(())

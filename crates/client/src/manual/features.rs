@@ -38,7 +38,7 @@
 //! recorder.install().map_err(|_| "there is another recorder")?;
 //!
 //! let client = Client::open("rediss://:password@redis.example.net").await?;
-//! client.execute::<()>(cmd("PING")).await?;
+//! client.run(cmd("PING")).await?;
 //! for (key, _, _, value) in snapshotter.snapshot().into_vec() {
 //!     println!("{} {value:?}", key.key());
 //! }

@@ -51,8 +51,8 @@
 //! )?;
 //!
 //! // Whoever finds the user in the list finds the hash as well: the first call has succeeded.
-//! client.execute::<()>(cmd("HSET").arg("user:42").arg("name").arg("Ada")).await?;
-//! client.execute::<()>(cmd("RPUSH").arg("users").arg("user:42")).await?;
+//! client.run(cmd("HSET").arg("user:42").arg("name").arg("Ada")).await?;
+//! client.run(cmd("RPUSH").arg("users").arg("user:42")).await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -71,7 +71,7 @@
 //! /// Stores an order under an id of its own, so that it can be looked for.
 //! async fn store(client: &Client, id: &str, order: &str) -> Result<(), Error> {
 //!     let put = || cmd("HSET").arg("orders").arg(id).arg(order);
-//!     match client.execute::<()>(put()).await {
+//!     match client.run(put()).await {
 //!         // Certainly not stored, and worth another call, perhaps after a while.
 //!         Err(error) if error.is_retryable() => client.execute(put()).await,
 //!         // It may be there.

@@ -101,7 +101,7 @@
 //! let mut calls = JoinSet::new();
 //! for n in 0..100 {
 //!     let client = client.clone();
-//!     calls.spawn(async move { client.execute::<()>(cmd("SET").arg(format!("key:{n}")).arg(n)).await });
+//!     calls.spawn(async move { client.run(cmd("SET").arg(format!("key:{n}")).arg(n)).await });
 //! }
 //! // Everything that was begun is finished before the client is closed.
 //! for outcome in calls.join_all().await {
