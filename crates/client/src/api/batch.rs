@@ -22,7 +22,8 @@ use crate::lane::{Form, Received};
 /// first. Unless one of them is redirected, refused, or lost with its connection: then it goes on by itself, and may be
 /// executed after later ones. What waits on the server has no order, before or after others of its slot; nor have reads
 /// that may go to replicas, and the first call of a command that this client does not know and whose key is not its first
-/// argument. Commands of different slots have no order.
+/// argument. Commands of different slots have no order. With [`ordered`](Self::ordered), a slot's commands have an order without
+/// exception.
 ///
 /// # Size
 /// A node's commands go out a thousand or 256 KiB at a time, one such unit after the other, so a large batch does not keep
@@ -52,6 +53,7 @@ pub struct Batch<'a> {
     client: Client,
     commands: Vec<Command<'a>>,
     timeout: Option<Duration>,
+    is_ordered: bool,
 }
 
 /// Arguments may be secrets.
@@ -71,7 +73,7 @@ impl<'a> Extend<Command<'a>> for Batch<'a> {
 impl Client {
     /// Starts a batch: many commands in one go, whatever their slots. See its [example](Batch#examples).
     pub fn batch<'a>(&self) -> Batch<'a> {
-        Batch { client: self.clone(), commands: Vec::new(), timeout: None }
+        Batch { client: self.clone(), commands: Vec::new(), timeout: None, is_ordered: false }
     }
 }
 
@@ -106,6 +108,31 @@ impl<'a> Batch<'a> {
         self
     }
 
+    /// Keeps the order of each slot's commands whatever happens to single ones: each is sent once those before it in its slot
+    /// have their outcomes, so a redirect or a refusal holds up what comes after it, in its slot alone. A slot's commands then
+    /// take a round trip each; those of different slots still go out together.
+    ///
+    /// A command that fails keeps none from being sent. One that waits on the server, such as `BLPOP`, has its place, too.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client) {
+    /// use truename::cmd;
+    ///
+    /// let mut batch = client.batch().ordered();
+    /// for step in ["paid", "packed", "sent"] {
+    ///     // The stream and the hash may be on their way to another node: one of them there already, the other not yet.
+    ///     batch.add(cmd("XADD").arg("{order:7}:log").arg("*").arg("step").arg(step));
+    ///     batch.add(cmd("HSET").arg("{order:7}").arg("step").arg(step));
+    /// }
+    /// let outcomes = batch.execute::<truename::Reply>().await;
+    /// # }
+    /// ```
+    pub fn ordered(mut self) -> Self {
+        self.is_ordered = true;
+        self
+    }
+
     /// How many commands it has.
     ///
     /// # Examples
@@ -137,7 +164,7 @@ impl<'a> Batch<'a> {
     /// # Cancel safety
     /// As [`Client::execute`]: commands that were sent are executed.
     pub async fn execute<T: FromReply>(self) -> Vec<Result<T, Error>> {
-        let outcomes = self.client.router().batch(&self.commands, self.timeout, Form::Decoded).await;
+        let outcomes = self.outcomes().await;
         let typed = outcomes.into_iter().map(|outcome| Ok(T::from_reply(outcome?.into_reply())?));
         typed.collect()
     }
@@ -150,11 +177,19 @@ impl<'a> Batch<'a> {
     /// # Cancel safety
     /// As [`execute`](Self::execute).
     pub async fn all<T: FromReply>(self) -> Result<T, Error> {
-        let outcomes = self.client.router().batch(&self.commands, self.timeout, Form::Decoded).await;
+        let outcomes = self.outcomes().await;
         let replies: Vec<Reply> = outcomes
             .into_iter()
             .map(|outcome| outcome.map(Received::into_reply))
             .collect::<Result<_, _>>()?;
         Ok(T::from_reply(Reply::Array(replies))?)
+    }
+
+    async fn outcomes(&self) -> Vec<Result<Received, Error>> {
+        let router = self.client.router();
+        match self.is_ordered {
+            false => router.batch(&self.commands, self.timeout, Form::Decoded).await,
+            true => router.batch_in_order(&self.commands, self.timeout, Form::Decoded).await,
+        }
     }
 }

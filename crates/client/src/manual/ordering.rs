@@ -37,7 +37,7 @@
 //! There is no pipeline to fill: calls that are polled together are written together. Replies are awaited separately, and
 //! one error is the error of one call. For many commands at once, a [batch](crate::Batch) costs less than as many calls. Each
 //! has an outcome of its own, too, and the [order](crate::Batch#order) of one slot's commands holds even while they wait for
-//! room or for their node.
+//! room or for their node; in an [ordered](crate::Batch::ordered) one it holds without exception.
 //!
 //! ```no_run
 //! # async fn example(client: truename::Client) -> Result<(), truename::Error> {

@@ -8,6 +8,7 @@
 //! - Trouble of one lane or slot delays no other: each has a future of its own, and none waits for a slot but its own.
 //! - No turn without progress: what was sorted is sent, waits, or fails by its deadline, before it is sorted again.
 
+mod in_order;
 mod lanes;
 mod member;
 mod unit;

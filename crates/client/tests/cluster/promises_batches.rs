@@ -174,3 +174,64 @@ async fn a_replica_that_goes_away_is_read_around() {
     let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
     assert_eq!(failed, 0, "{:?}", outcomes.iter().find(|outcome| outcome.is_err()));
 }
+
+/// A command that is redirected to a node that is busy, and one of its slot that the other node could execute at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ordered_batch_holds_a_slot_back_and_no_other() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let slot = Slot::of_key(b"moving").value();
+    let from = lab.primary_of_slot(slot).await.expect("an owner");
+    let to = (from + 1) % 3;
+    let here = "{moving}here";
+    client.run(cmd("XADD").arg(here).arg("*").arg("f").arg("v")).await.expect("added");
+    lab.begin_migration(slot, from, to).await.expect("begun");
+    for is_ordered in [false, true] {
+        // Only the second of them is at the node that is asked first.
+        let (there, beside) = (format!("{{moving}}there:{is_ordered}"), format!("beside:{is_ordered}"));
+        tell(&lab, to, &["CLIENT", "PAUSE", "700", "WRITE"]).await;
+        let add = |key: &str| cmd("XADD").arg(key.to_owned()).arg("*").arg("f").arg("v");
+        let beside_at =
+            (0..).map(|n| format!("{beside}:{n}")).find(|key| shard_of(key) == from).expect("a key");
+        let batch = client.batch().with(add(&there)).with(add(here)).with(add(&beside_at));
+        let batch = if is_ordered { batch.ordered() } else { batch };
+        let ids: Vec<String> = batch.all().await.expect("all ids");
+        let at: Vec<u64> = ids
+            .iter()
+            .map(|id| id.split('-').next().and_then(|ms| ms.parse().ok()).expect("a time"))
+            .collect();
+        assert_eq!(at[0] <= at[1], is_ordered, "{at:?}");
+        assert!(at[2] < at[0], "another slot waits for nobody: {at:?}");
+    }
+}
+
+/// The same slots, the same deadline, the same outcomes as without an order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ordered_batch_has_every_outcome_in_its_place() {
+    let builder = Lab::builder(LabProfile::Azure).replicas(0).server_arg("rename-command", "APPEND MYAPPEND");
+    let lab = builder.start().await.expect("the lab starts");
+    let client = connect(&lab).await;
+    assert!(client.batch().ordered().execute::<Reply>().await.is_empty());
+    let mut batch = client.batch().ordered();
+    for n in 0..300 {
+        batch.add(cmd("SET").arg(format!("k{n}")).arg("a"));
+        batch.add(cmd("MYAPPEND").arg(format!("k{n}")).arg("b"));
+        batch.add(if n % 100 == 7 { cmd("MULTI") } else { cmd("INCR").arg(format!("k{n}")) });
+        batch.add(cmd("GET").arg(format!("k{n}")));
+    }
+    let outcomes = batch.execute::<Reply>().await;
+    for (n, of_one) in outcomes.chunks(4).enumerate() {
+        let [Ok(set), Ok(length), Err(refused), Ok(value)] = of_one else { panic!("{n}: {of_one:?}") };
+        assert_eq!((set.as_str(), length.as_integer(), value.as_str()), (Some("OK"), Some(2), Some("ab")));
+        assert_eq!(refused.may_have_executed(), n % 100 != 7, "{refused}");
+    }
+    tell(&lab, 0, &["CLIENT", "PAUSE", "2000", "ALL"]).await;
+    let mut batch = client.batch().ordered().timeout(SECOND / 4);
+    batch.extend((0..300).map(|n| cmd("SET").arg(format!("k{}", n % 30)).arg("late")));
+    let started = Instant::now();
+    let outcomes = batch.execute::<()>().await;
+    assert!(started.elapsed() < SECOND * 3 / 2 && outcomes.len() == 300, "{:?}", started.elapsed());
+    for (n, outcome) in outcomes.iter().enumerate() {
+        assert_eq!(outcome.is_ok(), shard_of(&format!("k{}", n % 30)) != 0, "{n}: {outcome:?}");
+    }
+}
