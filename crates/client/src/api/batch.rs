@@ -165,7 +165,10 @@ impl<'a> Batch<'a> {
     /// As [`Client::execute`]: commands that were sent are executed.
     pub async fn execute<T: FromReply>(self) -> Vec<Result<T, Error>> {
         let outcomes = self.outcomes().await;
-        let typed = outcomes.into_iter().map(|outcome| Ok(T::from_reply(outcome?.into_reply())?));
+        let typed = outcomes.into_iter().zip(&self.commands).map(|(outcome, command)| {
+            let value = T::from_reply(outcome?.into_reply()).map_err(Error::from);
+            value.map_err(|error| error.in_reply_to(command.name(), None, None))
+        });
         typed.collect()
     }
 

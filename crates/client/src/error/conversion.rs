@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use truename_resp::Untrusted;
+use truename_topology::{Endpoint, Slot};
+
 use super::text::shown;
 
 /// A reply that is not of the type that was asked for.
@@ -37,12 +40,22 @@ pub struct TypeError {
     pub got: &'static str,
     /// More about it, such as the text that is not a number.
     pub detail: Option<String>,
+    /// Whose reply it is: where a call makes the error, not yet where a value is converted.
+    place: Option<Box<Place>>,
+}
+
+/// Whose reply was not of the type that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    command: String,
+    node: Option<Endpoint>,
+    slot: Option<Slot>,
 }
 
 impl TypeError {
     /// A reply of type `got` where `wanted` was asked for. See the [example](TypeError#examples).
     pub fn new(wanted: &'static str, got: &'static str) -> Self {
-        Self { wanted, got, detail: None }
+        Self { wanted, got, detail: None, place: None }
     }
 
     /// Adds what exactly is wrong. See the [example](TypeError#examples).
@@ -51,11 +64,49 @@ impl TypeError {
         self.detail = Some(detail.into());
         self
     }
+
+    /// The name of the command whose reply it is; `None` before a call returns the error.
+    ///
+    /// ```no_run
+    /// # async fn example(client: truename::Client) {
+    /// use truename::{Error, cmd};
+    ///
+    /// if let Err(Error::Type(error)) = client.execute::<u8>(cmd("STRLEN").arg("greeting")).await {
+    ///     println!("{:?} of slot {:?} at {:?}: {error}", error.command(), error.slot(), error.node());
+    /// }
+    /// # }
+    /// ```
+    pub fn command(&self) -> Option<&str> {
+        self.place.as_ref().map(|place| place.command.as_str())
+    }
+
+    /// The node that sent the reply, as the cluster announced it, where one attempt was enough. See the
+    /// [example](Self::command).
+    pub fn node(&self) -> Option<&Endpoint> {
+        self.place.as_ref()?.node.as_ref()
+    }
+
+    /// The slot that decided where the command went. See the [example](Self::command).
+    pub fn slot(&self) -> Option<Slot> {
+        self.place.as_ref()?.slot
+    }
+
+    /// Notes whose reply it is.
+    pub(crate) fn in_reply_to(&mut self, command: &str, node: Option<Endpoint>, slot: Option<Slot>) {
+        self.place = Some(Box::new(Place { command: command.to_owned(), node, slot }));
+    }
 }
 
 impl fmt::Display for TypeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "expected {}, got {}", self.wanted, self.got)?;
+        if let Some(place) = &self.place {
+            f.write_str(", in the reply")?;
+            if let Some(node) = &place.node {
+                write!(f, " of {node}")?;
+            }
+            write!(f, " to {}", Untrusted(&place.command))?;
+        }
         if let Some(detail) = &self.detail {
             write!(f, ": {}", shown(detail))?;
         } else if self.got == "nil" {
@@ -66,3 +117,24 @@ impl fmt::Display for TypeError {
 }
 
 impl std::error::Error for TypeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// "expected an integer, got nil" did not say of which of a hundred calls.
+    #[test]
+    fn the_text_says_whose_reply_it_is() {
+        let mut error = TypeError::new("an integer", "nil");
+        assert_eq!(error.to_string(), "expected an integer, got nil; an Option accepts nil, too");
+        error.in_reply_to("GET", Some(Endpoint::new("a", 1)), Some(Slot::of_key(b"k")));
+        let text = "expected an integer, got nil, in the reply of a:1 to GET; an Option accepts nil, too";
+        assert_eq!(error.to_string(), text);
+        let mut error = TypeError::new("an integer (u8)", "integer").with_detail("300");
+        error.in_reply_to("STRLEN\u{1b}", None, None);
+        assert_eq!(
+            error.to_string(),
+            "expected an integer (u8), got integer, in the reply to STRLEN\\u{1b}: 300"
+        );
+    }
+}

@@ -150,7 +150,8 @@ impl Error {
             Self::Interrupted(error) => Some(&error.node),
             Self::Timeout(error) => error.node.as_ref(),
             Self::Route(error) => error.node(),
-            Self::Config(_) | Self::Type(_) | Self::Closed => None,
+            Self::Type(error) => error.node(),
+            Self::Config(_) | Self::Closed => None,
         }
     }
 
@@ -161,6 +162,7 @@ impl Error {
             Self::Server(error) => error.slot,
             Self::Interrupted(error) => error.slot,
             Self::Timeout(error) => error.slot,
+            Self::Type(error) => error.slot(),
             _ => None,
         }
     }
@@ -224,6 +226,17 @@ impl Error {
 
     pub(crate) fn connect(failures: Vec<NodeFailure>, elapsed: Duration) -> Self {
         Self::Connect(Box::new(ConnectError::new(failures, elapsed)))
+    }
+}
+
+impl Error {
+    /// Notes whose reply was not of the type that was asked for.
+    #[cold]
+    pub(crate) fn in_reply_to(mut self, command: &str, node: Option<&Endpoint>, slot: Option<Slot>) -> Self {
+        if let Self::Type(error) = &mut self {
+            error.in_reply_to(command, node.cloned(), slot);
+        }
+        self
     }
 }
 

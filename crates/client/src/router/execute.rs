@@ -61,17 +61,25 @@ impl Router {
         async move {
             let started = Instant::now();
             let Some(first) = self.first(&command) else {
-                return convert(Box::pin(self.run_unusual(&command, form, started)).await?);
+                let received = Box::pin(self.run_unusual(&command, form, started)).await?;
+                return convert(received).map_err(|error| error.in_reply_to(command.name(), None, None));
             };
             let (timeout, patience) = self.times(command.own_timeout(), None);
             let limits = request_limits(started, started + timeout, patience, Unit::command(form));
             let outcome = submit(first.node.lane(first.route.slot()), &command, false, limits).await;
             // Decided before anything is awaited, so that the outcome is not kept in the call.
             let setback = match Setback::or_value(outcome) {
-                Ok(received) => return convert(received),
+                Ok(received) => {
+                    return convert(received).map_err(|error| {
+                        let (node, slot) = (first.node.endpoint(), first.route.slot());
+                        error.in_reply_to(command.name(), Some(node), slot)
+                    });
+                }
                 Err(setback) => setback,
             };
-            convert(Box::pin(self.run_on(setback, first, &command, form, started)).await?)
+            let slot = first.route.slot();
+            let received = Box::pin(self.run_on(setback, first, &command, form, started)).await?;
+            convert(received).map_err(|error| error.in_reply_to(command.name(), None, slot))
         }
     }
 

@@ -162,3 +162,19 @@ async fn keys_of_several_slots_are_refused_before_anything_is_executed() {
     assert!(error.may_have_executed(), "{error}");
     assert_eq!(client.execute::<i64>(cmd("GET").arg("a")).await.expect("a value"), 1);
 }
+
+/// A type that does not fit was reported without the command, its slot, or the node that sent the reply.
+#[tokio::test]
+async fn an_error_of_type_says_whose_reply_it_is() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let key = key_of(1);
+    client.run(cmd("SET").arg(&key).arg("text")).await.expect("OK");
+    let error = client.execute::<i64>(cmd("GET").arg(&key)).await.expect_err("no integer");
+    let node = error.node().expect("it is known").to_string();
+    assert!(error.to_string().ends_with(&format!(", in the reply of {node} to GET")), "{error}");
+    assert!(error.slot().is_some() && error.may_have_executed());
+    let outcomes = client.batch().with(cmd("GET").arg(&key)).execute::<i64>().await;
+    let error = outcomes.into_iter().next().expect("one").expect_err("no integer");
+    assert!(error.to_string().ends_with(", in the reply to GET"), "{error}");
+}

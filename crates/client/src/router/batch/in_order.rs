@@ -53,7 +53,7 @@ impl Router {
         let mut lines: Vec<Vec<_>> = Vec::new();
         let mut by_slot: HashMap<Slot, usize> = HashMap::new();
         for mut member in members {
-            // What a server says of a command decides whose slot it is.
+            // Which slot it is may follow from a server's description.
             if let Err(error) = self.make_known(&mut member).await {
                 outcomes[member.position] = Some(Err(member.attempts.admit(error)));
                 continue;
