@@ -129,7 +129,9 @@ impl Router {
         let now = Instant::now();
         let (mut members, mut settled) = (Vec::with_capacity(commands.len()), Vec::new());
         for (position, command) in commands.iter().enumerate() {
-            let_others_run(position).await;
+            if is_others_turn(position) {
+                tokio::task::yield_now().await;
+            }
             match self.prepare(command, form, now, timeout) {
                 Ok((request, attempts)) => {
                     let is_known = request.spec.is_some();
@@ -151,7 +153,9 @@ impl Router {
         let mut by_lane = ByLane::default();
         let (mut alone, mut held) = (Vec::new(), Vec::new());
         for (count, mut member) in members.into_iter().enumerate() {
-            let_others_run(count).await;
+            if is_others_turn(count) {
+                tokio::task::yield_now().await;
+            }
             if let Err(error) = self.recall_member(&mut member) {
                 outcomes[member.position] = Some(Err(member.attempts.admit(error)));
                 continue;
@@ -262,7 +266,9 @@ impl Router {
         let must_ask = members.iter().any(|member| !member.is_known);
         let (mut ready, mut settled) = (Vec::with_capacity(members.len()), Vec::new());
         for (count, mut member) in members.into_iter().enumerate() {
-            let_others_run(count).await;
+            if is_others_turn(count) {
+                tokio::task::yield_now().await;
+            }
             let made = match must_ask {
                 true => self.make_known(&mut member).await,
                 false if ready.is_empty() => {
@@ -303,11 +309,10 @@ impl Router {
     }
 }
 
-/// Lets other tasks of this thread run now and then, while a large batch is looked through.
-async fn let_others_run(count: usize) {
-    if count % LOOKED_AT_ONCE == LOOKED_AT_ONCE - 1 {
-        tokio::task::yield_now().await;
-    }
+/// Whether other tasks of this thread are to run before the next member is looked at.
+#[inline]
+fn is_others_turn(count: usize) -> bool {
+    count % LOOKED_AT_ONCE == LOOKED_AT_ONCE - 1
 }
 
 impl Step<'_, '_> {
