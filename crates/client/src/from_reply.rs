@@ -23,13 +23,15 @@ const SHARE_FROM: usize = 256;
 /// |---|---|
 /// | [`Reply`] | everything, as it came: a view into the connection's read buffer |
 /// | `()` | any reply but nil, ignored |
-/// | `String`, `Box<str>`, `Arc<str>` | text; UTF-8 is required |
+/// | `String`, `Box<str>`, `Arc<str>` | text, for which UTF-8 is required, or an integer |
 /// | `Vec<u8>`, [`Bytes`] | text |
 /// | integers of 8 to 64 bits | an integer, or text that is one |
 /// | `f64`, `f32` | a double, an integer, or text that is a number; as `f32` it is rounded |
 /// | `bool` | a boolean, 0 or 1, or `OK`; nil is false |
 /// | `Option<T>` | nil, or what `T` accepts |
 /// | `Vec<T>` | an array or a set, or a map, whose entries are arrays of two |
+/// | `VecDeque<T>` | what `Vec<T>` accepts |
+/// | `[T; N]` | an array or a set of that length |
 /// | `HashSet<T>`, `BTreeSet<T>` | an array or a set |
 /// | `HashMap<K, V>`, `BTreeMap<K, V>`, `Vec<(K, V)>` | a map, an array of pairs, or an array of keys and values in turn |
 /// | tuples of up to twelve | an array of that length |
@@ -39,7 +41,7 @@ const SHARE_FROM: usize = 256;
 /// and it does not matter.
 ///
 /// Not: `&str` and whatever else borrows, because nothing would own the text; `char` and integers of 128 bits, because servers
-/// send none; `[T; N]`, because a tuple or a `Vec` does the same.
+/// send none.
 ///
 /// A `Reply` that is kept keeps its read buffer (64 KiB or more) in memory. [`Bytes`] of less than 256 bytes are
 /// copied for that reason; larger ones share the buffer.
@@ -144,6 +146,9 @@ impl FromReply for Bytes {
 
 impl FromReply for String {
     fn from_reply(reply: Reply) -> Result<Self, TypeError> {
+        if let Some(integer) = reply.as_integer() {
+            return Ok(integer.to_string());
+        }
         let bytes = text("text", &reply)?;
         std::str::from_utf8(bytes)
             .map(str::to_owned)
@@ -252,6 +257,7 @@ mod tests {
     #[test]
     fn what_every_type_accepts() {
         assert_eq!(String::from_reply(bulk("a")), Ok("a".to_owned()));
+        assert_eq!(String::from_reply(Reply::Integer(-7)), Ok("-7".to_owned()));
         assert_eq!(i64::from_reply(bulk("-7")), Ok(-7));
         assert_eq!(u16::from_reply(Reply::Integer(65535)), Ok(65535));
         assert_eq!((u8::from_reply(bulk("7")), i8::from_reply(Reply::Integer(-7))), (Ok(7), Ok(-7)));

@@ -1,6 +1,6 @@
 //! Lists, sets, maps and tuples from replies.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, Hash};
 
 use truename_resp::Reply;
@@ -12,6 +12,22 @@ use crate::error::TypeError;
 impl<T: FromReply> FromReply for Vec<T> {
     fn from_reply(reply: Reply) -> Result<Self, TypeError> {
         T::list_from_reply(reply)
+    }
+}
+
+impl<T: FromReply> FromReply for VecDeque<T> {
+    fn from_reply(reply: Reply) -> Result<Self, TypeError> {
+        Vec::from_reply(reply).map(Self::from)
+    }
+}
+
+impl<T: FromReply, const N: usize> FromReply for [T; N] {
+    fn from_reply(reply: Reply) -> Result<Self, TypeError> {
+        let list = Vec::from_reply(reply)?;
+        Self::try_from(list).map_err(|list| {
+            TypeError::new("an array", "another one")
+                .with_detail(format!("length {} instead of {N}", list.len()))
+        })
     }
 }
 
@@ -196,5 +212,14 @@ mod tests {
         assert_eq!(twelve, Ok((7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, "7".to_owned())));
         let short = Twelve::from_reply(Reply::Array(vec![bulk("7"); 11])).expect_err("one is missing");
         assert!(short.to_string().ends_with("got array: it has 11 elements"), "{short}");
+    }
+
+    #[test]
+    fn lists_of_other_shapes() {
+        let two = || Reply::Array(vec![bulk("1"), Reply::Integer(2)]);
+        assert_eq!(VecDeque::<u16>::from_reply(two()), Ok(VecDeque::from([1, 2])));
+        assert_eq!(<[String; 2]>::from_reply(two()), Ok(["1".to_owned(), "2".to_owned()]));
+        let error = <[u16; 3]>::from_reply(Reply::Array(vec![bulk("1")])).expect_err("too short").to_string();
+        assert_eq!(error, "expected an array, got another one: length 1 instead of 3");
     }
 }
