@@ -189,10 +189,6 @@ impl<'a> Batch<'a> {
     }
 
     async fn outcomes(&self) -> Vec<Result<Received, Error>> {
-        let router = self.client.router();
-        match self.is_ordered {
-            false => router.batch(&self.commands, self.timeout, Form::Decoded).await,
-            true => router.batch_in_order(&self.commands, self.timeout, Form::Decoded).await,
-        }
+        self.client.router().batch(&self.commands, self.timeout, Form::Decoded, self.is_ordered).await
     }
 }

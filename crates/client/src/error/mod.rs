@@ -227,9 +227,7 @@ impl Error {
     pub(crate) fn connect(failures: Vec<NodeFailure>, elapsed: Duration) -> Self {
         Self::Connect(Box::new(ConnectError::new(failures, elapsed)))
     }
-}
 
-impl Error {
     /// Notes whose reply was not of the type that was asked for.
     #[cold]
     pub(crate) fn in_reply_to(mut self, command: &str, node: Option<&Endpoint>, slot: Option<Slot>) -> Self {

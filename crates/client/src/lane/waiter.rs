@@ -234,7 +234,6 @@ impl Waiters {
         let waiter = self.at(index);
         debug_assert!(!waiter.held && !waiter.in_flight);
         waiter.state = WaiterState::Free;
-        waiter.replies = None;
         waiter.generation = waiter.generation.wrapping_add(1);
         self.free.push(index);
     }

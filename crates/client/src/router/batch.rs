@@ -5,10 +5,10 @@
 //! - The commands of one slot that go to its primary are sent in the order of the batch, also those that are sent again
 //!   because they were not sent ([`Failure::Unsent`]). So at any time one future has all of them that are still to be sent,
 //!   and they are sorted by one snapshot. Whatever else needs another attempt goes on by itself.
+//! - With an order, a command is sent once all that come before it in its slot have their outcomes.
 //! - Trouble of one lane or slot delays no other: each has a future of its own, and none waits for a slot but its own.
 //! - No turn without progress: what was sorted is sent, waits, or fails by its deadline, before it is sorted again.
 
-mod in_order;
 mod lanes;
 mod member;
 mod unit;
@@ -21,20 +21,18 @@ use futures_util::future::{BoxFuture, FutureExt, join_all};
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use self::lanes::{ByLane, Part, group_by_slot};
-use self::member::Member;
+use self::lanes::{ByLane, Part, by_slot, take_slots};
+use self::member::{Member, Outcome};
 use self::unit::{submit_unit, unit_len};
 use super::judge::Setback;
 use super::state::Router;
 use crate::cluster::{Node, Topology};
 use crate::command::Command;
 use crate::error::Error;
-use crate::lane::{CloseCause, Failure, Form, Received};
+use crate::lane::{CloseCause, Failure, Form};
 
 /// How many members are looked at before other tasks get their turn.
 const LOOKED_AT_ONCE: usize = 4096;
-
-type Outcome = Result<Received, Error>;
 
 /// Members by what comes next for them.
 #[derive(Default)]
@@ -73,17 +71,23 @@ type Unsent<'r, 'a> = (Member<'r, 'a>, Arc<CloseCause>);
 type Running<'f, 'r, 'a> = FuturesUnordered<BoxFuture<'f, Step<'r, 'a>>>;
 
 impl Router {
-    /// Runs commands to their final outcomes, which come in the commands' order. `timeout` replaces the commands' own.
+    /// Runs commands to their final outcomes, which come in the commands' order. `timeout` replaces the commands' own;
+    /// `is_ordered`: those of one slot are run one after the other.
     pub(crate) async fn batch(
         &self,
         commands: &[Command<'_>],
         timeout: Option<Duration>,
         form: Form,
+        is_ordered: bool,
     ) -> Vec<Outcome> {
         let mut outcomes: Vec<Option<Outcome>> = Vec::new();
         outcomes.resize_with(commands.len(), || None);
         let mut running = Running::new();
         let mut step = self.begin(commands, timeout, form).await;
+        if let (true, Next::Sort(members)) = (is_ordered, &mut step.next) {
+            let lines = self.line_up(std::mem::take(members), &mut step.settled).await;
+            running.extend(lines.into_iter().map(|line| self.run_in_turn(line).boxed()));
+        }
         loop {
             for (position, outcome) in step.settled {
                 outcomes[position] = Some(outcome);
@@ -108,7 +112,7 @@ impl Router {
                 Err(Sorted { parts, held, alone }) => {
                     running.extend(parts.into_iter().map(|part| self.send_unit(part).boxed()));
                     running.extend(held.into_iter().map(|members| self.make_ready(members).boxed()));
-                    running.extend(alone.into_iter().map(|member| self.run_alone(member).boxed()));
+                    running.extend(alone.into_iter().map(|member| self.run_in_turn(vec![member]).boxed()));
                 }
             }
             match running.next().await {
@@ -157,7 +161,8 @@ impl Router {
                 tokio::task::yield_now().await;
             }
             if let Err(error) = self.recall_member(&mut member) {
-                outcomes[member.position] = Some(Err(member.attempts.admit(error)));
+                let (position, outcome) = member.failed(error);
+                outcomes[position] = Some(outcome);
                 continue;
             }
             let may_be_sent = member.is_known && member.request.blocks.is_none();
@@ -167,7 +172,7 @@ impl Router {
                 None => alone.push(member),
             }
         }
-        let held = group_by_slot(held, &mut by_lane, |member| self.has_order(member));
+        let held = take_slots(held, &mut by_lane, |member| self.has_order(member));
         let parts = by_lane.into_parts(&topology, |member| self.has_order(member));
         Sorted { parts, held, alone }
     }
@@ -241,7 +246,7 @@ impl Router {
                     is_over = false;
                     part.members.push_front(member);
                 }
-                Err(error) => settled.push((member.position, Err(member.attempts.admit(error)))),
+                Err(error) => settled.push(member.failed(error)),
             }
         }
         let stays = part.is_by(&self.cluster.topology()) && (part.has_order || part.node.is_up());
@@ -249,7 +254,7 @@ impl Router {
             // Trying would be in vain for the others, too.
             for mut member in part.members.drain(..) {
                 member.attempts.note_closed(&part.node, &cause, false);
-                settled.push((member.position, Err(member.attempts.admit(member.attempts.timed_out(false)))));
+                settled.push(member.failed(member.attempts.timed_out(false)));
             }
         }
         let next = match stays {
@@ -278,7 +283,7 @@ impl Router {
             };
             match made {
                 Ok(()) => ready.push(member),
-                Err(error) => settled.push((member.position, Err(member.attempts.admit(error)))),
+                Err(error) => settled.push(member.failed(error)),
             }
         }
         Step { settled, next: Next::Sort(ready), ..Step::default() }
@@ -300,12 +305,33 @@ impl Router {
         (member, setback, node): (Member<'r, 'a>, Setback, Arc<Node>),
     ) -> Step<'r, 'a> {
         let Member { position, request, mut attempts, .. } = member;
-        Step::of(position, self.resume(setback, node, request, &mut attempts).await)
+        let outcome = self.resume(setback, node, request, &mut attempts).await;
+        Step { settled: vec![(position, outcome)], ..Step::default() }
     }
 
-    async fn run_alone<'r, 'a>(&self, member: Member<'r, 'a>) -> Step<'r, 'a> {
-        let Member { position, request, mut attempts, .. } = member;
-        Step::of(position, self.run_prepared(request, &mut attempts).await)
+    /// One line for each slot. Which slot it is may follow from a server's description.
+    async fn line_up<'r, 'a>(
+        &self,
+        members: Vec<Member<'r, 'a>>,
+        settled: &mut Vec<(usize, Outcome)>,
+    ) -> Vec<Vec<Member<'r, 'a>>> {
+        let mut known = Vec::with_capacity(members.len());
+        for mut member in members {
+            match self.make_known(&mut member).await {
+                Ok(()) => known.push(member),
+                Err(error) => settled.push(member.failed(error)),
+            }
+        }
+        by_slot(known)
+    }
+
+    /// Runs members by themselves, one after the other.
+    async fn run_in_turn<'r, 'a>(&self, members: Vec<Member<'r, 'a>>) -> Step<'r, 'a> {
+        let mut settled = Vec::with_capacity(members.len());
+        for Member { position, request, mut attempts, .. } in members {
+            settled.push((position, self.run_prepared(request, &mut attempts).await));
+        }
+        Step { settled, ..Step::default() }
     }
 }
 
@@ -313,12 +339,6 @@ impl Router {
 #[inline]
 fn is_others_turn(count: usize) -> bool {
     count % LOOKED_AT_ONCE == LOOKED_AT_ONCE - 1
-}
-
-impl Step<'_, '_> {
-    fn of(position: usize, outcome: Outcome) -> Self {
-        Self { settled: vec![(position, outcome)], ..Self::default() }
-    }
 }
 
 impl<'r, 'a> Sorted<'r, 'a> {

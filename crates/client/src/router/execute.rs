@@ -148,20 +148,7 @@ impl Router {
         if request.spec.is_none() && !self.recall(&mut request, attempts)? {
             self.ask_about(&mut request, attempts).await?;
         }
-        self.start(self.choose(&request, attempts), request, attempts).await
-    }
-
-    /// Begins with an attempt at the chosen node, once there is one.
-    async fn start(
-        &self,
-        chosen: Option<Arc<Node>>,
-        mut request: Request<'_, '_>,
-        attempts: &mut Attempts,
-    ) -> Result<Received, Error> {
-        let destination = match chosen {
-            Some(node) => Destination { node, asking: false },
-            None => self.resolve(&request, attempts).await?,
-        };
+        let destination = self.resolve(&request, attempts).await?;
         self.finish(destination, &mut request, attempts).await
     }
 

@@ -76,7 +76,7 @@ impl<'r, 'a> ByLane<'r, 'a> {
 }
 
 /// Groups held members by their slots, with all others of these slots that have an order, in the order of the batch.
-pub(super) fn group_by_slot<'r, 'a>(
+pub(super) fn take_slots<'r, 'a>(
     mut held: Vec<Member<'r, 'a>>,
     by_lane: &mut ByLane<'r, 'a>,
     has_order: impl Fn(&Member<'r, 'a>) -> bool,
@@ -89,10 +89,18 @@ pub(super) fn group_by_slot<'r, 'a>(
         |member: &Member<'_, '_>| member.attempts.slot().is_some_and(|slot| slots.contains(&slot));
     by_lane.take(|member| is_of_them(member) && has_order(member), &mut held);
     held.sort_unstable_by_key(|member| member.position);
+    by_slot(held)
+}
+
+/// Groups members by their slots, each group in the order given. One without a slot is alone.
+pub(super) fn by_slot<'r, 'a>(members: Vec<Member<'r, 'a>>) -> Vec<Vec<Member<'r, 'a>>> {
     let mut groups: Vec<Vec<_>> = Vec::new();
-    let mut by_slot: HashMap<Option<Slot>, usize> = HashMap::new();
-    for member in held {
-        let group = *by_slot.entry(member.attempts.slot()).or_insert(groups.len());
+    let mut indices: HashMap<Slot, usize> = HashMap::new();
+    for member in members {
+        let group = match member.attempts.slot() {
+            Some(slot) => *indices.entry(slot).or_insert(groups.len()),
+            None => groups.len(),
+        };
         match groups.get_mut(group) {
             Some(members) => members.push(member),
             None => groups.push(vec![member]),
