@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::support::info::executions;
-use crate::support::{config, connect, key_of, lab, one_node, proxied_lab, shard_of, spread_keys, tell};
+use crate::support::{
+    config, connect, key_of, keys_of, lab, one_node, proxied_lab, renamed_lab, shard_of, spread_keys, tell,
+};
 use bytes::{Bytes, BytesMut};
 use truename::resp::{Decoder, Frame, Limits, encode};
 use truename::topology::Slot;
 use truename::{Client, Command, Error, Protocol, Reply, cmd};
-use truename_lab::{Cut, CutPoint, Ending, Fault, Lab, LabProfile};
+use truename_lab::{Cut, CutPoint, Ending, Fault, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -155,8 +157,7 @@ async fn a_node_that_is_gone_delays_no_other_part() {
 /// What the table lacks went by itself, even when a server had described it before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_no_table_has_keeps_its_place() {
-    let builder = Lab::builder(LabProfile::Plain).replicas(0).server_arg("rename-command", "APPEND MYAPPEND");
-    let lab = builder.start().await.expect("the lab starts");
+    let lab = renamed_lab(LabProfile::Plain, "APPEND MYAPPEND").await;
     let client = connect(&lab).await;
     let others = spread_keys("beside", 3000);
     for round in 1..=2 {
@@ -209,7 +210,7 @@ async fn what_goes_on_by_itself_waits_for_no_later_unit() {
     lab.begin_migration(slot, from, (from + 1) % 3).await.expect("begun");
     // The first unit is answered; the next one is never.
     lab.proxy(from).cut_open(Cut::new(CutPoint::AfterReplies(1000), Ending::Silence));
-    let late = (0..).map(|n| format!("late:{n}")).filter(|key| shard_of(key) == from).take(1500);
+    let late = keys_of(from, "late").take(1500);
     let mut batch = client.batch().timeout(4 * SECOND);
     batch.add(cmd("SET").arg("{half}key").arg("there"));
     batch.extend(late.map(|key| cmd("SET").arg(key).arg("x")));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::info::{all_executions, executions};
-use crate::support::{config, connect, eventually, lab, shard_of, shard_of_slot, tell};
+use crate::support::{config, connect, eventually, keys_of, lab, renamed_lab, shard_of, shard_of_slot, tell};
 use tokio::time::Instant;
 use truename::topology::Slot;
 use truename::{Client, ReadFrom, Reply, cmd};
@@ -50,8 +50,7 @@ fn the_first_batch_of_a_client_may_read_from_replicas() {
 /// Every command of an unknown name asked the servers, one after the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_are_asked_once_about_a_name() {
-    let builder = Lab::builder(LabProfile::Plain).replicas(0).server_arg("rename-command", "APPEND MYAPPEND");
-    let lab = builder.start().await.expect("the lab starts");
+    let lab = renamed_lab(LabProfile::Plain, "APPEND MYAPPEND").await;
     let client = connect(&lab).await;
     let before = all_executions(&lab, "command|info").await;
     let mut batch = client.batch();
@@ -73,7 +72,7 @@ async fn who_has_nowhere_to_go_keeps_nobody_else() {
             tell(&lab, node, &["CONFIG", "SET", "cluster-require-full-coverage", "no"]).await;
         }
         let client = connect(&lab).await;
-        let mut of_the_first = (0..).map(|n| format!("key:{n}")).filter(|key| shard_of(key) == 0);
+        let mut of_the_first = keys_of(0, "key");
         let lonely = of_the_first.next().expect("a key");
         let lonely_slot = Slot::of_key(lonely.as_bytes()).value();
         let keys: Vec<String> =
@@ -123,8 +122,7 @@ async fn a_topology_in_motion_holds_no_batch_up() {
     let client = connect(&lab).await;
     let stable: Vec<String> =
         (0..300_000).map(|n| format!("stable:{n}")).filter(|key| shard_of(key) == 2).collect();
-    let moving: Vec<String> =
-        (0..).map(|n| format!("moving:{n}")).filter(|key| shard_of(key) == 0).take(64).collect();
+    let moving: Vec<String> = keys_of(0, "moving").take(64).collect();
     let moves = async {
         for to in [1, 0].into_iter().cycle() {
             for key in &moving {
@@ -159,8 +157,7 @@ async fn a_replica_that_goes_away_is_read_around() {
         client.nodes().iter().all(|status| status.is_connected)
     })
     .await;
-    let of_the_first = (0..).map(|n| format!("key:{n}")).filter(|key| shard_of(key) == 0);
-    let keys: Vec<String> = of_the_first.take(60_000).collect();
+    let keys: Vec<String> = keys_of(0, "key").take(60_000).collect();
     let is_the_replica =
         |node: &usize| lab.nodes()[*node].role == Role::Replica && lab.nodes()[*node].shard == 0;
     let replica = (0..lab.nodes().len()).find(is_the_replica).expect("it has one");
@@ -191,8 +188,7 @@ async fn an_ordered_batch_holds_a_slot_back_and_no_other() {
         let (there, beside) = (format!("{{moving}}there:{is_ordered}"), format!("beside:{is_ordered}"));
         tell(&lab, to, &["CLIENT", "PAUSE", "700", "WRITE"]).await;
         let add = |key: &str| cmd("XADD").arg(key.to_owned()).arg("*").arg("f").arg("v");
-        let beside_at =
-            (0..).map(|n| format!("{beside}:{n}")).find(|key| shard_of(key) == from).expect("a key");
+        let beside_at = keys_of(from, &beside).next().expect("a key");
         let batch = client.batch().with(add(&there)).with(add(here)).with(add(&beside_at));
         let batch = if is_ordered { batch.ordered() } else { batch };
         let ids: Vec<String> = batch.all().await.expect("all ids");
@@ -208,8 +204,7 @@ async fn an_ordered_batch_holds_a_slot_back_and_no_other() {
 /// The same slots, the same deadline, the same outcomes as without an order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ordered_batch_has_every_outcome_in_its_place() {
-    let builder = Lab::builder(LabProfile::Azure).replicas(0).server_arg("rename-command", "APPEND MYAPPEND");
-    let lab = builder.start().await.expect("the lab starts");
+    let lab = renamed_lab(LabProfile::Azure, "APPEND MYAPPEND").await;
     let client = connect(&lab).await;
     assert!(client.batch().ordered().execute::<Reply>().await.is_empty());
     let mut batch = client.batch().ordered();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::recorder::Recorder;
 use crate::support::scripted::{Scripted, node, slots};
-use crate::support::{config, connect, eventually, key_of, lab, proxied_lab, shard_of, tell};
+use crate::support::{config, connect, eventually, key_of, lab, proxied_lab, renamed_lab, shard_of, tell};
 use tokio::time::Instant;
 use truename::topology::Slot;
 use truename::{Client, Config, Error, Event, Notice, Reply, cmd};
@@ -95,17 +95,11 @@ async fn a_script_follows_its_slot_all_the_same() {
     }
 }
 
-/// An `EVAL` under another name, for which no table has a row.
-async fn renamed_lab() -> Lab {
-    let lab = Lab::builder(LabProfile::Plain).replicas(0).server_arg("rename-command", "EVAL MYEVAL");
-    lab.start().await.expect("the lab starts")
-}
-
 /// Unknown commands counted as refused when their answer began with the right word: one call was
 /// executed 42 to 46 times, and the error said "not sent".
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_unknown_command_answers_is_its_result() {
-    let (lab, evil) = (renamed_lab().await, Recorder::listen().await);
+    let (lab, evil) = (renamed_lab(LabProfile::Plain, "EVAL MYEVAL").await, Recorder::listen().await);
     let key = key_of(0);
     let may_ask = connect(&lab).await;
     for node in 0..3 {
@@ -139,7 +133,7 @@ async fn what_an_unknown_command_answers_is_its_result() {
 /// A guessed slot is wrong, and the server's redirect says which it is: the map then says whose that is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guessed_slot_gives_way_to_the_servers() {
-    let lab = renamed_lab().await;
+    let lab = renamed_lab(LabProfile::Plain, "EVAL MYEVAL").await;
     for may_ask in [true, false] {
         let client = connect(&lab).await;
         if !may_ask {
@@ -161,7 +155,7 @@ async fn a_guessed_slot_gives_way_to_the_servers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_after_a_doubtful_redirect_does_not_deny_the_first_attempt() {
     const SAY: &str = "return redis.error_reply(ARGV[1])";
-    let lab = renamed_lab().await;
+    let lab = renamed_lab(LabProfile::Plain, "EVAL MYEVAL").await;
     for node in 0..3 {
         tell(&lab, node, &["ACL", "SETUSER", "default", "-command"]).await;
     }

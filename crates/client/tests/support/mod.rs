@@ -58,7 +58,18 @@ pub(crate) fn shard_of_slot(slot: usize) -> usize {
 
 /// A key that a shard of three serves at its start.
 pub(crate) fn key_of(shard: usize) -> String {
-    (0u64..).map(|n| format!("key:{n}")).find(|key| shard_of(key) == shard).expect("some key")
+    keys_of(shard, "key").next().expect("some key")
+}
+
+/// The keys `prefix:0`, `prefix:1` and so on that a shard of three serves at its start.
+pub(crate) fn keys_of(shard: usize, prefix: &str) -> impl Iterator<Item = String> {
+    (0u64..).map(move |n| format!("{prefix}:{n}")).filter(move |key| shard_of(key) == shard)
+}
+
+/// Three primaries that know a command by another name, for which no table has a row: `"EVAL MYEVAL"`.
+pub(crate) async fn renamed_lab(profile: LabProfile, names: &str) -> Lab {
+    let lab = Lab::builder(profile).replicas(0).server_arg("rename-command", names);
+    lab.start().await.expect("the lab starts")
 }
 
 /// What a user of the lab has to type: seed, CA and password, the resolver entries that stand in for DNS, and for
