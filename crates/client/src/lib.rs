@@ -51,7 +51,7 @@ mod runtime;
 mod tls;
 
 // The public interface is:
-pub use api::{Batch, Client, NodeStatus};
+pub use api::{Batch, Client, NodeStatus, scan};
 pub use certificate::{Certificate, UtcMinute};
 pub use command::{Command, ToArg, cmd};
 pub use config::settings::Settings;

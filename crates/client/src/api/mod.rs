@@ -1,7 +1,8 @@
-//! What applications call: the client, batches of commands, and what the client reports about its nodes.
+//! What applications call: the client, batches of commands, scans, and what the client reports about its nodes.
 
 mod batch;
 mod client;
+pub mod scan;
 
 pub use batch::Batch;
 pub use client::{Client, NodeStatus};

@@ -28,6 +28,7 @@
 //! | `recovery` | killed, frozen and replaced nodes under load |
 //! | `redirects` | `MOVED` and `ASK` of slots on their way |
 //! | `regressions` | one test for each defect that was found elsewhere |
+//! | `scans` | scans of the whole cluster and of single keys |
 //! | `support` | what they share, with each other and with the programs beside this directory |
 //!
 //! What must stay true: tests of different modules run at the same time, so none may measure or change what they have in
@@ -59,5 +60,6 @@ mod read_from;
 mod recovery;
 mod redirects;
 mod regressions;
+mod scans;
 #[path = "../support/mod.rs"]
 mod support;
