@@ -153,6 +153,11 @@ impl Keys {
 
     /// Starts what the plan wants started.
     fn step(&mut self) -> bool {
+        if self.client.router().cluster().is_closed() {
+            let missing = self.plan.abandon(MissingCause::Failed(Error::Closed));
+            self.errors.extend(missing.map(|missing| ScanError::Missing(Box::new(missing))));
+            return true;
+        }
         let map = self.client.topology();
         let owners = match &mut self.owners {
             Some((of, owners)) if Arc::ptr_eq(of, &map) => owners,

@@ -154,6 +154,18 @@ impl Plan {
         }
     }
 
+    /// Gives up all that is left.
+    pub(super) fn abandon(&mut self, cause: MissingCause) -> Option<MissingSlots> {
+        let Snapshot { todo, parked } = self.snapshot();
+        self.parked = parked;
+        self.passes.clear();
+        let before = std::mem::replace(&mut self.missing, todo);
+        self.parked.iter().for_each(|parked| self.missing.add(&parked.targets));
+        self.todo = SlotSet::empty();
+        let slots = self.missing.without(&before).ranges();
+        (!slots.is_empty()).then_some(MissingSlots { slots, node: None, cause })
+    }
+
     /// Whether there is nothing left to do.
     pub(super) fn is_over(&self) -> bool {
         self.passes.is_empty() && self.todo.is_empty()

@@ -289,7 +289,13 @@ fn some_answers_are_final_and_some_slots_have_no_node() {
         causes[0].contains("the client is closed") && causes[1].contains("does not say which process"),
         "{causes:?}"
     );
-    let step = plan.step(&cluster.owners(), PATIENCE);
+    let mut step = Step::default();
+    for now in (0..).map(seconds) {
+        if !step.missing.is_empty() {
+            break;
+        }
+        step = plan.step(&cluster.owners(), now);
+    }
     assert!(
         step.missing[0].to_string().contains("16001-16383 are missing: no node serves them"),
         "{:?}",
@@ -320,4 +326,22 @@ fn a_node_that_restarts_for_ever_does_not_keep_a_scan_for_ever() {
     }
     assert_eq!(passes, MOST_RESTARTS);
     assert!(matches!(missing[..], [MissingSlots { cause: MissingCause::Restarting, .. }]), "{missing:?}");
+}
+
+#[test]
+fn a_scan_of_a_client_that_was_closed_is_given_up_as_a_whole() {
+    let (mut plan, cluster) = (plan(), Cluster::new());
+    let step = plan.step(&cluster.owners(), seconds(0));
+    pass(&mut plan, &cluster, &step.ask[1], seconds(0));
+    let a = step.ask[0].0;
+    plan.asked(a, Ok(cluster.says("a")), seconds(0));
+    plan.read(a);
+    plan.arrived(a, 5);
+    plan.delivered(a, 5);
+    let missing = plan.abandon(MissingCause::Failed(Error::Closed)).expect("A is missing");
+    assert_eq!(missing.slots, cluster.a.ranges());
+    assert!(plan.abandon(MissingCause::Failed(Error::Closed)).is_none(), "it is said once");
+    assert!(plan.is_over() && !plan.is_complete());
+    let snapshot = plan.snapshot();
+    assert!(matches!(&snapshot.parked[..], [parked] if parked.position == Position::At(5)), "{snapshot:?}");
 }
