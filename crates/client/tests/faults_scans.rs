@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use measure::in_company;
+use support::info::executions;
 use support::{config, eventually, shard_of_slot, tell};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -157,6 +158,14 @@ async fn f8_a_scan_returns_every_key_while_slots_move() {
     moving.await.expect("all moved");
     churn.stop().await;
     history.check(&stayed, "slots moved");
+    // Where the servers can do it, slots that moved were scanned one by one.
+    let mut one_by_one = 0;
+    for node in 0..3 {
+        one_by_one += executions(&lab, node, "clusterscan").await;
+    }
+    let known = tell(&lab, 0, &["COMMAND", "INFO", "CLUSTERSCAN"]).await;
+    let is_known = known.as_array().is_some_and(|known| known.first().is_some_and(|known| !known.is_nil()));
+    assert_eq!(one_by_one > 0, is_known, "{one_by_one}");
 
     // And once more, with everything where it is now.
     let mut history = History::default();

@@ -28,6 +28,10 @@
 //! One case is not noticed: a move that is begun and taken back within one pass while other slots leave or reach the same
 //! node, so that the keys that moved are put down to those.
 //!
+//! Where slots have to be scanned again and the server has `CLUSTERSCAN` (Valkey 9.1), few of them are scanned one by one. That
+//! command alone would not do: it does not see a key that moves ahead of it while its slot is between two nodes. Nor
+//! is it the quickest way through all keys, since it takes two calls for each of 16,384 slots.
+//!
 //! A key that was written, acknowledged and then lost in a failover was not there throughout, whatever the caller thinks.
 //!
 //! # Inventory

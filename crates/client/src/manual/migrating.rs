@@ -38,6 +38,7 @@
 //! | | `unresponsive` | `pingInterval` | [`Config::stall_timeout`], [`Config::keepalive`] |
 //! | `read_from_replicas` | `replicas()` | `useReplicas` | [`Config::read_from`] |
 //! | `route_command` | `with_cluster_node` | | [`Command::route_to`], [`Command::route_by_key`], [`Command::route_to_any`] |
+//! | `iter_async` for one node | `scan_cluster` | `scanIterator` for one node | [`Client::scan`], [`Client::hscan`] and its like |
 //! | `node_address_map` | | `nodeAddressMap` | [`Config::node_address_map`], [`Config::dial_rule`]; often neither is needed |
 //! | `certs` | `TlsConnector` | `tls`, `ca`, `cert`, `key` | [`Tls::ca_file`], [`Tls::client_certificate_files`] |
 //! | | `TlsHostMapping` | `servername` | often not needed; [`Config::verify_as`], [`Config::identity`] |
@@ -55,12 +56,14 @@
 //! | atomic pipelines, `MULTI`, `WATCH`, `Transaction` | a script: all of it is executed at once |
 //! | `Script` | `EVALSHA` and `EVAL` as commands; a `NOSCRIPT` proves that nothing was executed |
 //! | pub/sub | |
-//! | commands over several slots or nodes (`MGET`, `DBSIZE`, `SCAN` of a whole cluster) | a call for each key, or for each of [`Client::nodes`] with [`Command::route_to`] |
+//! | commands over several slots or nodes (`MGET`, `DBSIZE`) | a call for each key, or for each of [`Client::nodes`] with [`Command::route_to`] |
 //! | client-side caching, Sentinel, a synchronous API | |
 //!
 //! [`Client::connect`]: crate::Client::connect
 //! [`Client::execute`]: crate::Client::execute
+//! [`Client::hscan`]: crate::Client::hscan
 //! [`Client::nodes`]: crate::Client::nodes
+//! [`Client::scan`]: crate::Client::scan
 //! [`Client`]: crate::Client
 //! [`Command::route_by_key`]: crate::Command::route_by_key
 //! [`Command::route_to_any`]: crate::Command::route_to_any

@@ -22,7 +22,7 @@
 //!   ([`RouteError::ConnectionState`]).
 //!
 //! The first two are sent once the call says where to: [`Command::route_to`], [`Command::route_by_key`],
-//! [`Command::route_to_any`]. A single server gets them without. About a command that neither Redis nor Valkey has, a
+//! [`Command::route_to_any`]. [`Client::scan`](crate::Client::scan) scans all nodes. A single server gets them without. About a command that neither Redis nor Valkey has, a
 //! module's for example, the client asks a server; see [`Command`].
 //!
 //! # What a server may answer

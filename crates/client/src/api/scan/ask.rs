@@ -1,16 +1,17 @@
 //! Asking nodes: for a page of keys, and for what they say about themselves.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::future::{join, join_all, join3};
 use truename_resp::Reply;
 use truename_topology::{Endpoint, Role};
 
-use std::time::Duration;
-
 use super::error::MissingCause;
-use super::witness::{Claims, Process, Witness, keys_moved};
+use super::plan::{Came, Request};
+use super::witness::{Claims, Process, Witness, keys_moved, scans_slots};
 use crate::api::client::Client;
-use crate::command::cmd;
+use crate::command::{Command, cmd};
 use crate::error::Error;
 
 /// How many other primaries are asked whether a node was replaced.
@@ -26,46 +27,68 @@ pub(super) struct Wanted {
     pub(super) count: Option<u32>,
 }
 
-/// A page of keys, and the cursor of the next one.
-pub(super) type Page = (u64, Vec<Reply>);
+/// A page of keys, and where the next one begins.
+pub(super) type Page = (Came, Vec<Reply>);
 
 /// Asks a node for a page.
 pub(super) async fn page(
     client: &Client,
     node: &Endpoint,
-    cursor: u64,
+    request: Request,
     wanted: &Wanted,
 ) -> Result<Page, Error> {
-    let mut scan = cmd("SCAN").arg(cursor);
-    if let Some(pattern) = &wanted.pattern {
-        scan = scan.arg("MATCH").arg(pattern.clone());
+    match request {
+        Request::All(cursor) => {
+            let scan = wanted.by(cmd("SCAN").arg(cursor));
+            let (next, keys) = client.execute(scan.route_to(node)).await?;
+            Ok((Came::All(next), keys))
+        }
+        Request::Slot(slot, cursor) => {
+            let scan = wanted.by(cmd("CLUSTERSCAN").arg(cursor.as_deref().unwrap_or("0")));
+            let scan = scan.arg("SLOT").arg(slot.value());
+            let (next, keys): (String, _) = client.execute(scan.route_to(node)).await?;
+            Ok((Came::Slot(slot, Some(next).filter(|next| next != "0")), keys))
+        }
     }
-    if let Some(count) = wanted.count {
-        scan = scan.arg("COUNT").arg(count);
+}
+
+impl Wanted {
+    /// Adds what is wanted to a command.
+    fn by<'a>(&'a self, mut scan: Command<'a>) -> Command<'a> {
+        if let Some(pattern) = &self.pattern {
+            scan = scan.arg("MATCH").arg(&pattern[..]);
+        }
+        if let Some(count) = self.count {
+            scan = scan.arg("COUNT").arg(count);
+        }
+        if let Some(kind) = &self.kind {
+            scan = scan.arg("TYPE").arg(kind.as_str());
+        }
+        scan
     }
-    if let Some(kind) = &wanted.kind {
-        scan = scan.arg("TYPE").arg(kind.as_str());
-    }
-    client.execute(scan.route_to(node)).await
 }
 
 /// Asks a node which process it is.
 pub(super) async fn process(client: &Client, node: &Endpoint) -> Result<Option<Process>, Error> {
-    let info: String = client.execute(cmd("INFO").arg("server").route_to(node)).await?;
-    Ok(Process::parse(&info))
+    Ok(Process::parse(&server(client, node).await?))
+}
+
+async fn server(client: &Client, node: &Endpoint) -> Result<String, Error> {
+    client.execute(cmd("INFO").arg("server").route_to(node)).await
 }
 
 /// Asks a node who it is and what it has.
 pub(super) async fn witness(client: &Client, node: &Endpoint) -> Result<Witness, MissingCause> {
     if client.is_single_node() {
-        let process = process(client, node).await.map_err(MissingCause::Failed)?;
-        let process = process.ok_or(MissingCause::Silent)?;
-        return Ok(Witness { process, moved: None, claims: Claims::alone() });
+        let info = server(client, node).await.map_err(MissingCause::Failed)?;
+        let process = Process::parse(&info).ok_or(MissingCause::Silent)?;
+        return Ok(Witness { process, scans_slots: false, moved: None, claims: Claims::alone() });
     }
     let stats = client.execute::<String>(cmd("INFO").arg("commandstats").route_to(node));
     let nodes = client.execute::<String>(cmd("CLUSTER").arg("NODES").route_to(node));
-    let (process, stats, nodes) = join3(process(client, node), stats, nodes).await;
-    let process = process.map_err(MissingCause::Failed)?.ok_or(MissingCause::Silent)?;
+    let (info, stats, nodes) = join3(server(client, node), stats, nodes).await;
+    let info = info.map_err(MissingCause::Failed)?;
+    let process = Process::parse(&info).ok_or(MissingCause::Silent)?;
     let moved = match stats {
         Ok(stats) => Some(keys_moved(&stats)),
         // It is a second look at what `CLUSTER NODES` says.
@@ -74,7 +97,7 @@ pub(super) async fn witness(client: &Client, node: &Endpoint) -> Result<Witness,
     };
     let nodes = nodes.map_err(MissingCause::Failed)?;
     let claims = Claims::parse(&nodes).ok_or(MissingCause::Silent)?;
-    Ok(Witness { process, moved, claims })
+    Ok(Witness { process, scans_slots: scans_slots(&info), moved, claims })
 }
 
 /// Asks a node who it is and what it has, and some others who has what.

@@ -241,7 +241,7 @@ mod tests {
     fn parked(run: u8, position: Position, targets: SlotSet) -> Parked {
         let memo = Memo {
             process: Process([run; 20]),
-            moved: (run % 2 == 0).then_some(300),
+            moved: run.is_multiple_of(2).then_some(300),
             epoch: 1 << 40,
             slots: 7,
         };

@@ -22,7 +22,7 @@ use truename_topology::{Slot, SlotMap};
 use super::ask::{Page, Wanted, page, witness, witness_and_others};
 use super::cursor::ScanCursor;
 use super::error::{MissingCause, ScanError};
-use super::plan::{Next, Owners, PassId, Plan};
+use super::plan::{Came, Next, Owners, PassId, Plan, Request};
 use super::witness::{Claims, Witness};
 use crate::api::client::Client;
 use crate::clock;
@@ -55,14 +55,16 @@ pub struct Keys {
 /// A page that is being handed out.
 struct Unread {
     id: PassId,
-    next: u64,
+    came: Came,
+    is_last: bool,
     keys: IntoIter<Bytes>,
 }
 
 /// What has ended.
 enum Done {
     Asked(PassId, Result<Witness, MissingCause>),
-    Page(PassId, Result<Page, Error>),
+    /// And whether a single slot was asked for.
+    Page(PassId, bool, Result<Page, Error>),
     Ended(PassId, Result<(Witness, Vec<Claims>), MissingCause>),
     Awake(Instant),
 }
@@ -190,14 +192,18 @@ impl Keys {
                 let next = self.plan.asked(id, said, now);
                 self.go_on(id, next);
             }
-            Done::Page(id, Ok((next, keys))) => {
-                let Some(targets) = self.plan.arrived(id, next) else { return };
+            Done::Page(id, _, Ok((came, keys))) => {
+                let Some((targets, is_last)) = self.plan.arrived(id, &came) else { return };
                 let keys = keys.into_iter().filter_map(key);
                 let keys: Vec<_> = keys.filter(|key| targets.contains(Slot::of_key(key))).collect();
-                self.pages.push_back(Unread { id, next, keys: keys.into_iter() });
+                self.pages.push_back(Unread { id, came, is_last, keys: keys.into_iter() });
                 self.go_on(id, Next::Read);
             }
-            Done::Page(id, Err(error)) => {
+            // By its version the server should have it; `ERR` is how one says that it does not, after all.
+            Done::Page(id, true, Err(Error::Server(answer))) if answer.reply.code() == "ERR" => {
+                self.plan.refused_slot(id, now);
+            }
+            Done::Page(id, _, Err(error)) => {
                 let cause = MissingCause::Failed(error);
                 self.note(Some(&cause));
                 self.plan.failed(id, cause, now);
@@ -230,10 +236,11 @@ impl Keys {
         match next {
             Next::Nothing => {}
             Next::Read => {
-                let Some((node, cursor)) = self.plan.read(id) else { return };
+                let Some((node, request)) = self.plan.read(id) else { return };
                 let (client, wanted) = (self.client.clone(), self.wanted.clone());
                 self.work.push(Box::pin(async move {
-                    Done::Page(id, page(&client, &node, cursor, &wanted).await)
+                    let is_slot = matches!(request, Request::Slot(..));
+                    Done::Page(id, is_slot, page(&client, &node, request, &wanted).await)
                 }));
             }
             Next::End => {
@@ -264,9 +271,8 @@ impl Stream for Keys {
                 if let Some(key) = page.keys.next() {
                     return Poll::Ready(Some(Ok(key)));
                 }
-                let (id, next) = (page.id, page.next);
+                let (id, next) = (page.id, this.plan.delivered(page.id, &page.came, page.is_last));
                 this.pages.pop_front();
-                let next = this.plan.delivered(id, next);
                 this.go_on(id, next);
                 this.pump(cx);
                 continue;

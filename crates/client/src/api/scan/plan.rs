@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use truename_topology::{Endpoint, NodeIx, SlotMap};
+use truename_topology::{Endpoint, NodeIx, Slot, SlotMap};
 
 use super::error::{MissingCause, MissingSlots};
 use super::slots::SlotSet;
@@ -22,6 +22,10 @@ const MOST_RESTARTS: u32 = 16;
 const LEAST_TRIES: u32 = 5;
 /// The first and the longest pause before a slot is tried again.
 const REST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// Up to which part of a node's slots, and up to how many, they are scanned one by one where the server can do that: each
+/// costs two calls at least.
+const FEW: (usize, usize) = (16, 1024);
 
 /// A number for each pass.
 pub(super) type PassId = u32;
@@ -45,6 +49,24 @@ impl Owners {
         let nodes = nodes.map(|(shard, slots)| (endpoint(shard.primary()), slots)).collect();
         Self { nodes, unowned }
     }
+}
+
+/// A page to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Request {
+    /// Of all keys of the node, from this cursor on (`SCAN`).
+    All(u64),
+    /// Of this slot's keys (`CLUSTERSCAN`), from its beginning or from a cursor of the server's own form on.
+    Slot(Slot, Option<String>),
+}
+
+/// What came with a page: where the next one begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Came {
+    /// `SCAN`'s cursor, 0 at the end.
+    All(u64),
+    /// `CLUSTERSCAN`'s cursor; `None` at the end of the slot.
+    Slot(Slot, Option<String>),
 }
 
 /// How far a node's keys were handed out.
@@ -80,8 +102,8 @@ struct Pass {
     targets: SlotSet,
     /// What the node said before its first key was read.
     begun: Option<(Memo, Position)>,
-    /// The cursor of the next page to be asked for.
-    next: Option<u64>,
+    /// The next page to be asked for.
+    next: Option<Request>,
     is_busy: bool,
     unread: usize,
 }
@@ -135,6 +157,8 @@ pub(super) struct Plan {
     parallelism: usize,
     patience: Duration,
     last_id: PassId,
+    /// A server refused to scan single slots.
+    all_at_once: bool,
 }
 
 impl Plan {
@@ -151,6 +175,7 @@ impl Plan {
             parallelism,
             patience,
             last_id: 0,
+            all_at_once: false,
         }
     }
 
@@ -276,13 +301,16 @@ impl Plan {
         }
         self.restarted(&lost);
         let pass = &mut self.passes[place];
-        if pass.targets.is_empty() {
+        let Some(first) = pass.targets.first() else {
             self.passes.remove(place);
             return Next::Nothing;
-        }
+        };
         match position {
             Position::At(cursor) => {
-                pass.next = Some(cursor);
+                let count = pass.targets.len();
+                let is_few = count <= FEW.1 && count * FEW.0 <= witness.settled().len();
+                let one_by_one = cursor == 0 && is_few && witness.scans_slots && !self.all_at_once;
+                pass.next = Some(if one_by_one { Request::Slot(first, None) } else { Request::All(cursor) });
                 Next::Read
             }
             Position::End => {
@@ -292,8 +320,8 @@ impl Plan {
         }
     }
 
-    /// The cursor of a page to ask for, if it is time for one.
-    pub(super) fn read(&mut self, id: PassId) -> Option<(Endpoint, u64)> {
+    /// The page to ask for, if it is time for one.
+    pub(super) fn read(&mut self, id: PassId) -> Option<(Endpoint, Request)> {
         let pass = self.passes.iter_mut().find(|pass| pass.id == id)?;
         if pass.is_busy || pass.unread >= AHEAD {
             return None;
@@ -303,29 +331,40 @@ impl Plan {
         Some((pass.node.clone(), next))
     }
 
-    /// A page came. Of these slots its keys are wanted.
-    pub(super) fn arrived(&mut self, id: PassId, next: u64) -> Option<&SlotSet> {
+    /// A page came. Of these slots its keys are wanted; and whether it is the last one.
+    pub(super) fn arrived(&mut self, id: PassId, came: &Came) -> Option<(&SlotSet, bool)> {
         let pass = self.passes.iter_mut().find(|pass| pass.id == id)?;
         pass.is_busy = false;
         pass.unread += 1;
-        pass.next = (next != 0).then_some(next);
         let targets = &pass.targets;
+        pass.next = match came {
+            Came::All(0) => None,
+            Came::All(cursor) => Some(Request::All(*cursor)),
+            Came::Slot(slot, Some(cursor)) => Some(Request::Slot(*slot, Some(cursor.clone()))),
+            Came::Slot(slot, None) => targets.after(*slot).map(|slot| Request::Slot(slot, None)),
+        };
+        let is_last = pass.next.is_none();
         for trouble in self.troubles.iter_mut().filter(|trouble| trouble.since.is_some()) {
             if !trouble.slots.common(targets).is_empty() {
                 (trouble.since, trouble.is_late) = (None, false);
             }
         }
-        Some(targets)
+        Some((targets, is_last))
     }
 
-    /// All keys of a page were handed out; `next` came with it.
-    pub(super) fn delivered(&mut self, id: PassId, next: u64) -> Next {
+    /// All keys of a page were handed out, with which this had come.
+    pub(super) fn delivered(&mut self, id: PassId, came: &Came, is_last: bool) -> Next {
         let Some(pass) = self.passes.iter_mut().find(|pass| pass.id == id) else { return Next::Nothing };
         pass.unread -= 1;
         if let Some((_, position)) = &mut pass.begun {
-            *position = if next == 0 { Position::End } else { Position::At(next) };
+            *position = match came {
+                _ if is_last => Position::End,
+                Came::All(cursor) => Position::At(*cursor),
+                // So few slots are begun anew.
+                Came::Slot(..) => Position::At(0),
+            };
         }
-        if next == 0 {
+        if is_last {
             pass.is_busy = true;
             return Next::End;
         }
@@ -371,6 +410,12 @@ impl Plan {
         if let Some(place) = self.passes.iter().position(|pass| pass.id == id) {
             self.fail(place, cause, now);
         }
+    }
+
+    /// A node refused to scan a single slot.
+    pub(super) fn refused_slot(&mut self, id: PassId, now: Duration) {
+        self.all_at_once = true;
+        self.failed(id, MissingCause::Moving, now);
     }
 
     fn fail(&mut self, place: usize, cause: MissingCause, now: Duration) {

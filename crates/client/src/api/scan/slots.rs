@@ -36,6 +36,21 @@ impl SlotSet {
         self.0.iter().all(|word| *word == 0)
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The lowest one.
+    pub(super) fn first(&self) -> Option<Slot> {
+        Slot::all().find(|slot| self.contains(*slot))
+    }
+
+    /// The next one.
+    pub(super) fn after(&self, slot: Slot) -> Option<Slot> {
+        Slot::all().skip(slot.index() + 1).find(|slot| self.contains(*slot))
+    }
+
     /// Adds all slots of another set.
     pub(super) fn add(&mut self, other: &Self) {
         self.0.iter_mut().zip(other.0.iter()).for_each(|(word, other)| *word |= other);
@@ -104,6 +119,10 @@ pub(super) fn slots(first: u16, last: u16) -> SlotSet {
 mod tests {
     use super::*;
 
+    fn slot(number: u16) -> Slot {
+        Slot::new(number).expect("a slot")
+    }
+
     #[test]
     fn sets_add_take_away_and_intersect() {
         let mut set = slots(0, 99);
@@ -115,6 +134,11 @@ mod tests {
             both
         });
         assert_eq!(set.without(&slots(0, 97)), slots(98, 99));
+        assert_eq!((set.len(), set.first(), set.after(slot(9))), (90, Some(slot(0)), Some(slot(20))));
+        assert_eq!(
+            (SlotSet::empty().first(), set.after(slot(99)), SlotSet::all().len()),
+            (None, None, Slot::COUNT)
+        );
         assert!(SlotSet::all().without(&slots(0, 16_383)).is_empty());
         assert_eq!(SlotSet::all().ranges(), [SlotRange::ALL]);
         assert!(SlotSet::empty().ranges().is_empty());

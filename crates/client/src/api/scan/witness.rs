@@ -27,6 +27,13 @@ impl Process {
     }
 }
 
+/// Whether the server has `CLUSTERSCAN`, which scans one slot (Valkey 9.1), by `INFO server`.
+pub(super) fn scans_slots(info: &str) -> bool {
+    let version = field(info, "valkey_version:").unwrap_or_default();
+    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (9, 1)
+}
+
 /// How many commands of the process moved keys from or to other nodes, by `INFO commandstats`.
 pub(super) fn keys_moved(info: &str) -> u64 {
     let calls = |line| field(info, line)?.strip_prefix("calls=")?.split(',').next()?.parse::<u64>().ok();
@@ -122,6 +129,8 @@ fn range(word: &str) -> Option<SlotRange> {
 #[derive(Debug, Clone)]
 pub(super) struct Witness {
     pub(super) process: Process,
+    /// Whether it can scan a single slot.
+    pub(super) scans_slots: bool,
     /// `None` where the node does not say.
     pub(super) moved: Option<u64>,
     pub(super) claims: Claims,
@@ -227,6 +236,15 @@ mod tests {
         for bad in ["", "run_id:\r\n", "run_id:00\r\n", "run_id:zz112233445566778899aabbccddeeff00112233"] {
             assert_eq!(Process::parse(bad), None, "{bad}");
         }
+        for (info, has) in [
+            ("valkey_version:9.1.2\r\n", true),
+            ("valkey_version:10.0.0\r\n", true),
+            ("valkey_version:9.0.9\r\n", false),
+            ("redis_version:9.9.9\r\n", false),
+            ("valkey_version:unstable\r\n", false),
+        ] {
+            assert_eq!(scans_slots(info), has, "{info}");
+        }
         let stats = "cmdstat_get:calls=9,usec=1\r\ncmdstat_migrate:calls=3,usec=4\r\ncmdstat_restore-asking:calls=4,u=1";
         assert_eq!((keys_moved(stats), keys_moved("# Commandstats\r\n")), (7, 0));
     }
@@ -237,7 +255,7 @@ mod tests {
         let primaries =
             vec![primary("me", epoch, own, false), primary("other", 1, slots(10_000, 16_383), false)];
         let claims = Claims { myself: "me".to_owned(), primaries, open };
-        Witness { process: Process([run; 20]), moved, claims }
+        Witness { process: Process([run; 20]), scans_slots: false, moved, claims }
     }
 
     fn said_of(id: &str, epoch: u64, slots: SlotSet) -> Claims {

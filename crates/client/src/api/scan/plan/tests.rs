@@ -10,6 +10,7 @@ struct Cluster {
     a: SlotSet,
     b: SlotSet,
     open: SlotSet,
+    scans_slots: bool,
     runs: (u8, u8),
     epoch: u64,
 }
@@ -17,7 +18,7 @@ struct Cluster {
 impl Cluster {
     fn new() -> Self {
         let (a, b) = (slots(0, 8191), slots(8192, 16_383));
-        Self { a, b, open: SlotSet::empty(), runs: (1, 2), epoch: 1 }
+        Self { a, b, open: SlotSet::empty(), scans_slots: false, runs: (1, 2), epoch: 1 }
     }
 
     fn owners(&self) -> Owners {
@@ -36,7 +37,7 @@ impl Cluster {
         };
         let primaries = vec![primary("a", &self.a), primary("b", &self.b)];
         let claims = Claims { myself: name.to_owned(), primaries, open: self.open.clone() };
-        Witness { process: Process([run; 20]), moved: Some(0), claims }
+        Witness { process: Process([run; 20]), scans_slots: self.scans_slots, moved: Some(0), claims }
     }
 }
 
@@ -52,12 +53,17 @@ fn plan() -> Plan {
     Plan::new(None, 16, PATIENCE)
 }
 
+/// All keys of a page of `SCAN` were handed out.
+fn handed_out(plan: &mut Plan, id: PassId, next: u64) -> Next {
+    plan.delivered(id, &Came::All(next), next == 0)
+}
+
 /// Reads a whole pass of one page and ends it.
 fn pass(plan: &mut Plan, cluster: &Cluster, (id, node): &(PassId, Endpoint), now: Duration) {
     if plan.asked(*id, Ok(cluster.says(node.host())), now) == Next::Read {
-        assert_eq!(plan.read(*id), Some((node.clone(), 0)));
-        assert!(plan.arrived(*id, 0).is_some());
-        assert_eq!(plan.delivered(*id, 0), Next::End);
+        assert_eq!(plan.read(*id), Some((node.clone(), Request::All(0))));
+        assert!(plan.arrived(*id, &Came::All(0)).is_some());
+        assert_eq!(handed_out(plan, *id, 0), Next::End);
         plan.ended(*id, Ok((cluster.says(node.host()), vec![])), now);
     }
 }
@@ -95,13 +101,13 @@ fn a_reader_that_takes_nothing_stops_the_requests() {
     let (id, _) = plan.step(&cluster.owners(), seconds(0)).ask[0];
     assert_eq!(plan.asked(id, Ok(cluster.says("a")), seconds(0)), Next::Read);
     for cursor in 0..AHEAD as u64 {
-        assert_eq!(plan.read(id), Some((node("a"), cursor)));
+        assert_eq!(plan.read(id), Some((node("a"), Request::All(cursor))));
         assert_eq!(plan.read(id), None, "one at a time");
-        plan.arrived(id, cursor + 1);
+        plan.arrived(id, &Came::All(cursor + 1));
     }
     assert_eq!(plan.read(id), None, "two pages are unread");
-    assert_eq!(plan.delivered(id, 1), Next::Read);
-    assert_eq!(plan.read(id), Some((node("a"), 2)));
+    assert_eq!(handed_out(&mut plan, id, 1), Next::Read);
+    assert_eq!(plan.read(id), Some((node("a"), Request::All(2))));
 }
 
 #[test]
@@ -114,10 +120,10 @@ fn slots_that_moved_are_scanned_again_at_their_new_owner() {
     pass(&mut plan, &cluster, &step.ask[1], seconds(0));
     assert_eq!(plan.asked(a, Ok(cluster.says("a")), seconds(0)), Next::Read);
     plan.read(a);
-    plan.arrived(a, 0);
+    plan.arrived(a, &Came::All(0));
     cluster.a = slots(0, 8091);
     cluster.b = slots(8092, 16_383);
-    assert_eq!(plan.delivered(a, 0), Next::End);
+    assert_eq!(handed_out(&mut plan, a, 0), Next::End);
     plan.ended(a, Ok((cluster.says("a"), vec![])), seconds(1));
     assert!(!plan.is_over());
     // The client does not know yet: A says that it does not have them.
@@ -131,8 +137,8 @@ fn slots_that_moved_are_scanned_again_at_their_new_owner() {
     assert_ne!(again, b);
     assert_eq!(plan.asked(again, Ok(cluster.says("b")), seconds(4)), Next::Read);
     plan.read(again);
-    assert_eq!(plan.arrived(again, 0), Some(&slots(8092, 8191)), "and nothing else of B");
-    plan.delivered(again, 0);
+    assert_eq!(plan.arrived(again, &Came::All(0)), Some((&slots(8092, 8191), true)), "and nothing else of B");
+    handed_out(&mut plan, again, 0);
     plan.ended(again, Ok((cluster.says("b"), vec![])), seconds(4));
     assert!(plan.is_complete());
 }
@@ -172,12 +178,12 @@ fn a_restart_starts_that_node_anew() {
     pass(&mut plan, &cluster, &step.ask[1], seconds(0));
     plan.asked(a, Ok(cluster.says("a")), seconds(0));
     plan.read(a);
-    plan.arrived(a, 5);
-    assert_eq!(plan.delivered(a, 5), Next::Read);
+    plan.arrived(a, &Came::All(5));
+    assert_eq!(handed_out(&mut plan, a, 5), Next::Read);
     plan.read(a);
     cluster.runs.0 = 9;
-    plan.arrived(a, 0);
-    assert_eq!(plan.delivered(a, 0), Next::End);
+    plan.arrived(a, &Came::All(0));
+    assert_eq!(handed_out(&mut plan, a, 0), Next::End);
     plan.ended(a, Ok((cluster.says("a"), vec![])), seconds(0));
     let step = plan.step(&cluster.owners(), seconds(1));
     assert_eq!(hosts(&step), ["a"]);
@@ -195,10 +201,10 @@ fn a_scan_goes_on_where_it_was_if_the_process_is_still_there() {
             pass(&mut plan, &cluster, &step.ask[1], seconds(0));
             plan.asked(a, Ok(cluster.says("a")), seconds(0));
             plan.read(a);
-            plan.arrived(a, 5);
+            plan.arrived(a, &Came::All(5));
             plan.read(a);
-            plan.arrived(a, 6);
-            plan.delivered(a, 5);
+            plan.arrived(a, &Came::All(6));
+            handed_out(&mut plan, a, 5);
             // The page that was not handed out is asked for again.
             if through_a_cursor {
                 let snapshot = plan.snapshot();
@@ -210,7 +216,7 @@ fn a_scan_goes_on_where_it_was_if_the_process_is_still_there() {
                     MissingCause::Failed(Error::Route(Box::new(crate::error::RouteError::NoNodes))),
                     seconds(0),
                 );
-                assert_eq!(plan.delivered(a, 6), Next::Nothing, "a page of a pass that is over");
+                assert_eq!(handed_out(&mut plan, a, 6), Next::Nothing, "a page of a pass that is over");
                 assert_eq!(plan.snapshot().parked.len(), 1);
             }
             cluster.runs.0 += u8::from(!same_process);
@@ -218,9 +224,9 @@ fn a_scan_goes_on_where_it_was_if_the_process_is_still_there() {
             assert_eq!(hosts(&step), ["a"]);
             let a = step.ask[0].0;
             assert_eq!(plan.asked(a, Ok(cluster.says("a")), seconds(1)), Next::Read);
-            assert_eq!(plan.read(a), Some((node("a"), if same_process { 5 } else { 0 })));
-            plan.arrived(a, 0);
-            plan.delivered(a, 0);
+            assert_eq!(plan.read(a), Some((node("a"), Request::All(if same_process { 5 } else { 0 }))));
+            plan.arrived(a, &Came::All(0));
+            handed_out(&mut plan, a, 0);
             plan.ended(a, Ok((cluster.says("a"), vec![])), seconds(1));
             assert!(plan.is_complete());
             assert_eq!(plan.snapshot(), Snapshot { parked: vec![], todo: SlotSet::empty() });
@@ -236,8 +242,8 @@ fn a_move_between_two_halves_of_a_scan_is_noticed() {
     let a = step.ask[0].0;
     plan.asked(a, Ok(cluster.says("a")), seconds(0));
     plan.read(a);
-    plan.arrived(a, 0);
-    assert_eq!(plan.delivered(a, 0), Next::End);
+    plan.arrived(a, &Came::All(0));
+    assert_eq!(handed_out(&mut plan, a, 0), Next::End);
     // Slots went away and came back before the end was judged.
     cluster.epoch = 2;
     let mut plan = Plan::new(Some(plan.snapshot()), 16, PATIENCE);
@@ -314,8 +320,8 @@ fn a_node_that_restarts_for_ever_does_not_keep_a_scan_for_ever() {
         for ask in &step.ask {
             plan.asked(ask.0, Ok(cluster.says(ask.1.host())), now);
             plan.read(ask.0);
-            plan.arrived(ask.0, 0);
-            plan.delivered(ask.0, 0);
+            plan.arrived(ask.0, &Came::All(0));
+            handed_out(&mut plan, ask.0, 0);
             if ask.1.host() == "a" {
                 cluster.runs.0 += 1;
                 passes += 1;
@@ -336,12 +342,62 @@ fn a_scan_of_a_client_that_was_closed_is_given_up_as_a_whole() {
     let a = step.ask[0].0;
     plan.asked(a, Ok(cluster.says("a")), seconds(0));
     plan.read(a);
-    plan.arrived(a, 5);
-    plan.delivered(a, 5);
+    plan.arrived(a, &Came::All(5));
+    handed_out(&mut plan, a, 5);
     let missing = plan.abandon(MissingCause::Failed(Error::Closed)).expect("A is missing");
     assert_eq!(missing.slots, cluster.a.ranges());
     assert!(plan.abandon(MissingCause::Failed(Error::Closed)).is_none(), "it is said once");
     assert!(plan.is_over() && !plan.is_complete());
     let snapshot = plan.snapshot();
     assert!(matches!(&snapshot.parked[..], [parked] if parked.position == Position::At(5)), "{snapshot:?}");
+}
+
+#[test]
+fn where_the_server_can_few_slots_are_scanned_one_by_one() {
+    for scans_slots in [true, false] {
+        let mut cluster = Cluster::new();
+        cluster.scans_slots = scans_slots;
+        let mut todo = slots(5, 6);
+        todo.add(&slots(9, 9));
+        let mut plan = Plan::new(Some(Snapshot { parked: vec![], todo }), 16, PATIENCE);
+        let (a, _) = plan.step(&cluster.owners(), seconds(0)).ask[0];
+        assert_eq!(plan.asked(a, Ok(cluster.says("a")), seconds(0)), Next::Read);
+        if !scans_slots {
+            assert_eq!(plan.read(a), Some((node("a"), Request::All(0))));
+            continue;
+        }
+        let slot = |number| Slot::new(number).expect("a slot");
+        let cursor = || Some("fp-{a}-1".to_owned());
+        let pages = [
+            (5, None, cursor()),
+            (5, cursor(), None),
+            (6, None, None),
+            (9, None, cursor()),
+            (9, cursor(), None),
+        ];
+        for (at, (number, from, to)) in pages.into_iter().enumerate() {
+            assert_eq!(plan.read(a), Some((node("a"), Request::Slot(slot(number), from))), "{at}");
+            let came = Came::Slot(slot(number), to);
+            let is_last = plan.arrived(a, &came).expect("the pass").1;
+            assert_eq!(is_last, at == 4);
+            assert_eq!(plan.delivered(a, &came, is_last), if is_last { Next::End } else { Next::Read });
+            assert_eq!(plan.snapshot().parked.len(), usize::from(is_last), "so few are begun anew");
+        }
+        plan.ended(a, Ok((cluster.says("a"), vec![])), seconds(0));
+        assert!(plan.is_complete());
+    }
+}
+
+#[test]
+fn a_server_that_refuses_to_scan_single_slots_is_scanned_as_a_whole() {
+    let mut cluster = Cluster::new();
+    cluster.scans_slots = true;
+    let mut plan = Plan::new(Some(Snapshot { parked: vec![], todo: slots(5, 5) }), 16, PATIENCE);
+    let (a, _) = plan.step(&cluster.owners(), seconds(0)).ask[0];
+    plan.asked(a, Ok(cluster.says("a")), seconds(0));
+    assert!(matches!(plan.read(a), Some((_, Request::Slot(..)))));
+    plan.refused_slot(a, seconds(0));
+    let step = plan.step(&cluster.owners(), seconds(1));
+    pass(&mut plan, &cluster, &step.ask[0], seconds(1));
+    assert!(plan.is_complete());
 }
