@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Full(Bench),
     /// What becomes of calls while nodes are killed, frozen, promoted, resharded and replaced.
     Recovery(Recovery),
+    /// A scan of the whole cluster beside raw SCAN loops: time and memory.
+    Scan(Scan),
     /// One client runs one cell for a given number of operations, for a profiler to look at.
     Profile(Profile),
 }
@@ -61,6 +63,22 @@ pub(crate) struct Recovery {
     pub(crate) clients: Vec<Kind>,
     /// How often each client meets each fault.
     #[arg(long, default_value_t = 1)]
+    pub(crate) rounds: usize,
+    /// Where results are appended as JSON lines.
+    #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_RESULTS)]
+    pub(crate) results: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// How many keys there are.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) keys: usize,
+    /// How many keys a server looks at for a page.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) count: u32,
+    /// How often each of them scans.
+    #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,
     /// Where results are appended as JSON lines.
     #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_RESULTS)]

@@ -124,6 +124,7 @@ impl From<&Error> for Exit {
                 _ => CauseKind::BadTopology.into(),
             },
             Error::Server(_) => Self::Problem,
+            Error::Partial(_) if error.may_have_executed() && !error.is_retryable() => Self::Interrupted,
             Error::Partial(partial) => of_several(partial.failed().map(|(_, error)| error)),
             Error::Protocol(_) | Error::Interrupted(_) | Error::Timeout(_) if error.may_have_executed() => {
                 Self::Interrupted

@@ -124,7 +124,8 @@ impl<'a> Batch<'a> {
     ///
     /// A command that fails keeps none from being sent. One that waits on the server, such as `BLPOP`, has its place, too. An
     /// outcome may be that nobody knows: such a command may still be executed, after later ones. Reads that may go to replicas
-    /// may see a state before the writes that come first; [`Command::route_to`] and [`Command::route_to_any`] name no slot. About
+    /// may see a state before the writes that come first; [`Command::route_to`] and [`Command::route_to_any`] name no slot, and what is for
+    /// [several nodes](crate::manual::several_nodes), such as `DEL` of several slots, waits for none. About
     /// commands that it does not know, the client asks at most a second; then the first argument is taken for the key.
     ///
     /// # Examples

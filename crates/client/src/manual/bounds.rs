@@ -68,6 +68,7 @@
 //!   and nesting does not multiply it. A reply beyond the limits is an [`Error::Protocol`] of its own call, and ends the
 //!   connection: reads of others are sent again, their writes are reported.
 //! - A topology has 2,000 nodes at most. Larger ones are refused as a whole.
+//! - A [scan](crate::scan) keeps two pages of each node at most, of about [`Scan::count`](crate::scan::Scan::count) keys.
 //! - Events wait in a ring of [`EVENT_CAPACITY`]; a slow receiver is told how many it missed.
 //!
 //! # Connections that are being made

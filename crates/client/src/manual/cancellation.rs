@@ -55,6 +55,7 @@
 //! | [`Client::connect`], [`Client::open`] | nothing is left behind |
 //! | [`Client::replace_tls`] after its first poll | the new options may apply or not; call it again |
 //! | [`Events::next`](crate::Events::next) | no event is lost |
+//! | [`Keys::next`](crate::scan::Keys::next), [`Elements::next`](crate::scan::Elements::next) | no key and no element is lost |
 //! | [`probe::examine`](crate::probe::examine) | its connections end |
 //! | the last clone of a [`Client`] | its connections and tasks end; [`Client::close`] does that while clones remain |
 //!

@@ -53,6 +53,17 @@ impl Router {
         self.run(command, Form::Raw, |received, _| Ok(received.into_raw()))
     }
 
+    /// Runs a script by its digest; as a whole, on the same node, where that does not have it. Both have the time of one.
+    pub(crate) async fn run_script<'r, 'a>(
+        &self,
+        by_digest: &'r Command<'a>,
+        whole: &'r Command<'a>,
+    ) -> Result<Reply, Error> {
+        let (request, mut attempts) = self.prepare(by_digest, Form::Decoded, Instant::now(), None)?;
+        let received = self.run_prepared(request.or_whole(whole), &mut attempts).await?;
+        Ok(received.into_reply())
+    }
+
     /// Dropping the future at any point leaves a command that was submitted to be executed; its reply is discarded.
     ///
     /// Inlined up to the caller, so that the command is moved into the call once and not at every step on the way.
@@ -204,9 +215,10 @@ impl Router {
                 let limits = request_limits(now, attempts.deadline(), request.patience, unit);
                 submit(lane, request.command, destination.asking, limits).await
             };
-            let node = destination.node;
+            let Destination { node, asking } = destination;
             match Setback::or_value(outcome) {
                 Ok(received) => return Ok(received),
+                Err(setback) if request.goes_on_whole(&setback) => destination = Destination { node, asking },
                 Err(setback) => destination = self.follow(setback, node, request, attempts).await?,
             }
         }

@@ -30,6 +30,7 @@
 //! | `recovery` | killed, frozen and replaced nodes under load |
 //! | `redirects` | `MOVED` and `ASK` of slots on their way |
 //! | `regressions` | one test for each defect that was found elsewhere |
+//! | `scans` | scans of the whole cluster and of single keys |
 //! | `scripts` | scripts by digest, and as a whole where a server does not have them |
 //! | `support` | what they share, with each other and with the programs beside this directory |
 //!
@@ -64,6 +65,7 @@ mod read_from;
 mod recovery;
 mod redirects;
 mod regressions;
+mod scans;
 mod scripts;
 #[path = "../support/mod.rs"]
 mod support;
