@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{join, join_all, join3};
-use truename_topology::{Endpoint, Role};
+use truename_topology::{Endpoint, Role, Slot};
 
 use super::error::MissingCause;
 use super::page::Page;
@@ -42,12 +42,19 @@ pub(super) async fn page(
             Ok((Came::All(next), page))
         }
         Request::Slot(slot, cursor) => {
-            let scan = wanted.by(cmd("CLUSTERSCAN").arg(cursor.as_deref().unwrap_or("0")));
+            let scan = wanted.by(cmd("CLUSTERSCAN").arg(cursor.unwrap_or_else(|| first_cursor(slot))));
             let scan = scan.arg("SLOT").arg(slot.value());
             let (next, page) = Page::read(client.execute_raw(scan.route_to(node)).await?)?;
             Ok((Came::Slot(slot, Some(next).filter(|next| next != "0")), page))
         }
     }
+}
+
+/// A cursor at the beginning of a slot. `0` would be one, too, but servers send the client to the slot that `0` has as a key
+/// (Valkey 9.1.2).
+fn first_cursor(slot: Slot) -> String {
+    let tag = (0u32..).map(|number| number.to_string()).find(|tag| Slot::of_key(tag.as_bytes()) == slot);
+    format!("0-{{{}}}-0", tag.unwrap_or_default())
 }
 
 impl Wanted {

@@ -204,10 +204,8 @@ impl Keys {
                 // The server works on the next page while this one is handed out.
                 self.go_on(id, Next::Read);
             }
-            // By its version the server should have it; `ERR` is how one says that it does not, after all.
-            Done::Page(id, true, Err(Error::Server(answer))) if answer.reply.code() == "ERR" => {
-                self.plan.refused_slot(id, now);
-            }
+            // By its version the server should have it. Whatever it has against that, there is `SCAN`.
+            Done::Page(id, true, Err(Error::Server(_))) => self.plan.refused_slot(id, now),
             Done::Page(id, _, Err(error)) => {
                 let cause = MissingCause::Failed(error);
                 self.note(Some(&cause));
