@@ -49,11 +49,6 @@ impl Entries {
         Spread::of(pairs).map_or_else(|| "-".to_owned(), |spread| spread.to_string())
     }
 
-    /// Whether there is any number of a client of another language.
-    pub(super) fn has_a_peer(&self) -> bool {
-        self.0.iter().any(|entry| entry.contestant.language().is_some() && entry.outcome.is_ok())
-    }
-
     /// The rows that should be there and have no number in any round.
     pub(super) fn without_a_number(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
@@ -80,7 +75,7 @@ pub(super) fn print_head(machine: &Machine) {
 }
 
 /// One row per client.
-pub(super) fn print_cell(cell: Cell, contestants: &[Contestant], entries: &Entries) {
+pub(super) fn print_cell(cell: Cell, contestants: &[Contestant], missing: &[Missing], entries: &Entries) {
     println!("\n### {cell}\n");
     println!(
         "| client | version | µs | over truename ct | over truename mt | k/s | p50 µs | p99 µs | failed |"
@@ -92,6 +87,7 @@ pub(super) fn print_cell(cell: Cell, contestants: &[Contestant], entries: &Entri
             println!("| | {failure} |");
         }
     }
+    print_missing(missing);
 }
 
 fn row(cell: Cell, contestant: Contestant, entries: &Entries) -> String {
@@ -131,18 +127,22 @@ fn failures(cell: Cell, contestant: Contestant, entries: &Entries) -> Vec<String
     texts
 }
 
-/// The clients whose toolchain is not here.
-pub(super) fn print_missing(missing: &[(Contestant, String)]) {
-    if !missing.is_empty() {
-        println!("\n### missing\n\n| client | why |\n|---|---|");
-    }
+/// A client whose toolchain is not installed, and what of it.
+pub(super) type Missing = (Contestant, String);
+
+fn print_missing(missing: &[Missing]) {
     for (contestant, reason) in missing {
-        println!("| {contestant} | {reason} |");
+        println!("| {contestant} | missing: {reason} |");
     }
 }
 
 /// Processor time per command, a column for each cell.
-pub(super) fn print_summary(cells: &[Cell], contestants: &[Contestant], entries: &Entries) {
+pub(super) fn print_summary(
+    cells: &[Cell],
+    contestants: &[Contestant],
+    missing: &[Missing],
+    entries: &Entries,
+) {
     println!("\n### µs of processor time per command\n");
     let names: Vec<_> = cells.iter().map(Cell::to_string).collect();
     println!("| client | {} |", names.join(" | "));
@@ -155,6 +155,7 @@ pub(super) fn print_summary(cells: &[Cell], contestants: &[Contestant], entries:
         let columns: Vec<_> = cells.iter().map(column).collect();
         println!("| {contestant} | {} |", columns.join(" | "));
     }
+    print_missing(missing);
 }
 
 #[cfg(test)]
@@ -203,7 +204,5 @@ mod tests {
         let (cell, entries) = (cell::all()[0], entries());
         assert_eq!(entries.without_a_number(), ["lettuce in get64 tcp c=1"]);
         assert_eq!(failures(cell, Contestant::Lettuce, &entries), ["it broke"]);
-        assert!(entries.has_a_peer());
-        assert!(!Entries(vec![entry(Contestant::TruenameCt, 0, Some(1.0))]).has_a_peer());
     }
 }
