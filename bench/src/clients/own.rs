@@ -1,4 +1,5 @@
-//! truename as a program like the others: the same arguments, the same line, a process of its own.
+//! truename as a program like the others: the same arguments, the same line, a process of its own. It is connected to all
+//! nodes before its warm-up begins.
 
 use std::fs;
 use std::io;

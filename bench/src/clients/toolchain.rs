@@ -23,13 +23,11 @@ pub(super) enum Program {
 
 /// Builds the program of a language. What the tools print goes to standard error.
 pub(super) fn build(language: Language) -> Program {
-    attempt(language).unwrap_or_else(Program::Failed)
+    attempt(Command::new(SCRIPT).arg(language.to_string())).unwrap_or_else(Program::Failed)
 }
 
-fn attempt(language: Language) -> Result<Program, Failure> {
-    let mut command = Command::new(SCRIPT);
-    command.arg(language.to_string()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn()?;
+fn attempt(script: &mut Command) -> Result<Program, Failure> {
+    let mut child = script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     // Shown as it comes, and kept for the reason at its end.
     let mut errors = String::new();
     if let Some(mut pipe) = child.stderr.take() {
@@ -53,4 +51,36 @@ fn attempt(language: Language) -> Result<Program, Failure> {
             Program::Failed(Failure::new(format!("the program was not built ({}): {reason}", output.status)))
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(script: &str) -> Program {
+        attempt(Command::new("sh").args(["-c", script])).unwrap()
+    }
+
+    #[test]
+    fn a_program_is_started_by_what_the_script_prints() {
+        let program = outcome("echo noise >&2; printf '%s\\n' java -cp 'a b:c'");
+        assert!(
+            matches!(&program, Program::Built(command) if command == &["java", "-cp", "a b:c"]),
+            "{program:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_installed_and_what_does_not_build_are_two_things() {
+        let program = outcome("echo one >&2; echo 'clients: there is no go on PATH' >&2; exit 3");
+        assert!(
+            matches!(&program, Program::Missing(reason) if reason == "there is no go on PATH"),
+            "{program:?}"
+        );
+        let program = outcome("echo 'clients: a syntax error' >&2; exit 1");
+        assert!(
+            matches!(&program, Program::Failed(failure) if failure.to_string().contains("a syntax error")),
+            "{program:?}"
+        );
+    }
 }

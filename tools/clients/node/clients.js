@@ -72,7 +72,7 @@ async function nodeRedis({ host, port, ca }) {
 /**
  * glide refuses calls beyond 1,000 under way unless told otherwise, and gives up on each after 250 ms; both limits are
  * raised, so that 1,024 callers fit. One client is shared by all, as its documentation says:
- * https://glide.valkey.io/concepts/client-features/multiplexed-connection/
+ * https://valkey.io/valkey-glide-docs/concepts/architecture/multiplexing
  */
 async function glide({ host, port, ca, callers }) {
   const client = await GlideClusterClient.createClient({

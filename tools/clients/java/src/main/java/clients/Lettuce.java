@@ -19,8 +19,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 
 /**
- * Lettuce's asynchronous commands on one connection that everybody shares, which is what it is made for:
- * https://redis.github.io/lettuce/user-guide/async-api/ . Epoll and OpenSSL come from native libraries, see pom.xml.
+ * Lettuce's asynchronous commands (https://redis.github.io/lettuce/user-guide/async-api) on one connection that all
+ * callers share, as it is meant to be used. Epoll and OpenSSL come from native libraries; pom.xml has them.
  */
 final class Lettuce implements Reader {
     private final StatefulRedisClusterConnection<byte[], byte[]> connection;
@@ -42,7 +42,7 @@ final class Lettuce implements Reader {
         commands = connection.async();
         if (options.workload().equals("pipeline100")) {
             // Commands of a pipeline are written when all are there:
-            // https://redis.github.io/lettuce/advanced-usage/#pipelining-and-command-flushing
+            // https://redis.github.io/lettuce/advanced-usage/pipelining
             // Every node has a connection before that: what waits for one would miss the flush.
             for (byte[] key : Keys.single()) {
                 connection.sync().get(key);
