@@ -116,6 +116,10 @@ impl From<&Error> for Exit {
                 | RouteError::SeveralNodes { .. }
                 | RouteError::Administrative { .. }
                 | RouteError::NoSuchNode { .. }
+                | RouteError::NotOneReply { .. }
+                | RouteError::CrossSlot { .. }
+                | RouteError::NotQueued { .. }
+                | RouteError::NoKey
                 | RouteError::EmptyCommand => Self::Usage,
                 RouteError::NoExclusiveConnection { .. } => CauseKind::TimedOut.into(),
                 RouteError::NoReplica { refusal: Some(_), .. } => CauseKind::ServerRefused.into(),

@@ -189,6 +189,10 @@ impl<'a> Batch<'a> {
     }
 
     async fn outcomes(&self) -> Vec<Result<Received, Error>> {
+        let _under_way = match self.client.router().begin_call(self.timeout).await {
+            Ok(under_way) => under_way,
+            Err(error) => return self.commands.iter().map(|_| Err(error.clone())).collect(),
+        };
         self.client.router().batch(&self.commands, self.timeout, Form::Decoded, self.is_ordered).await
     }
 }

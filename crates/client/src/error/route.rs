@@ -34,6 +34,7 @@ pub enum RouteError {
         redirects: u32,
     },
     /// The command changes the state of its connection, and this connection is shared.
+    /// [`Client::dedicated`](crate::Client::dedicated) gives one that is not.
     ConnectionState {
         /// The command's name.
         command: String,
@@ -47,6 +48,33 @@ pub enum RouteError {
     SeveralNodes {
         /// The command's name.
         command: String,
+    },
+    /// The command is not answered by one reply, but by messages, by none, or by a stream, even on a connection of its own.
+    NotOneReply {
+        /// The command's name.
+        command: String,
+    },
+    /// What has to be executed by one node, as one, has keys of several slots.
+    CrossSlot {
+        /// The slot of each key, in the order of the keys.
+        slots: Vec<Slot>,
+    },
+    /// Nothing says to which node a transaction goes: it has no keys.
+    NoKey,
+    /// The command writes, and what a transaction writes is queued ([`Transaction::queue`](crate::Transaction::queue)).
+    NotQueued {
+        /// The command's name.
+        command: String,
+    },
+    /// The transaction that this was meant for has ended, and with it its `WATCH`.
+    TransactionEnded,
+    /// A connection that the caller has for itself ended before this command was sent on it. It is not made again: what its
+    /// user had on it is gone with it.
+    ConnectionEnded {
+        /// The node.
+        node: Endpoint,
+        /// Why it ended.
+        cause: String,
     },
     /// The command has no name.
     EmptyCommand,
@@ -83,7 +111,7 @@ impl RouteError {
 
     pub(super) fn node(&self) -> Option<&Endpoint> {
         match self {
-            Self::NoExclusiveConnection { node, .. } => Some(node),
+            Self::NoExclusiveConnection { node, .. } | Self::ConnectionEnded { node, .. } => Some(node),
             _ => None,
         }
     }
@@ -143,6 +171,19 @@ impl RouteError {
                  shared: this client cannot run it",
                 Untrusted(command)
             ),
+            Self::NotOneReply { command } => {
+                format!("{} is not answered by one reply: this client cannot run it", Untrusted(command))
+            }
+            Self::NoKey => "a transaction needs a key, which says to which node it goes".to_owned(),
+            Self::NotQueued { command } => format!(
+                "{} writes, and would be executed apart from the transaction: it has to be queued",
+                Untrusted(command)
+            ),
+            Self::TransactionEnded => "the transaction has ended, and so has its WATCH".to_owned(),
+            Self::CrossSlot { slots } => format!("the keys are in different slots: {}", listed(slots)),
+            Self::ConnectionEnded { node, cause } => {
+                format!("the connection to {node} had ended before the command was sent: {}", shown(cause))
+            }
             Self::HttpRequest { command } => format!(
                 "servers take {} for an HTTP request and end its connection, and connections are shared: this client \
                  cannot run it",
@@ -162,6 +203,16 @@ impl RouteError {
             ),
         }
     }
+}
+
+/// The slots of keys in their order; of many, the first ones.
+fn listed(slots: &[Slot]) -> String {
+    const MOST: usize = 8;
+    let mut text: Vec<String> = slots.iter().take(MOST).map(Slot::to_string).collect();
+    if slots.len() > MOST {
+        text.push(format!("and {} more keys", slots.len() - MOST));
+    }
+    text.join(", ")
 }
 
 impl Tell for RouteError {
@@ -216,6 +267,25 @@ mod tests {
                 "READONLY was refused: NOPERM no\\u{1b}; let the primary serve reads where no replica can, with",
             ),
             (RouteError::ConnectionState { command: command() }, None, "this client cannot run it"),
+            (RouteError::NoKey, None, "a transaction needs a key"),
+            (
+                RouteError::NotQueued { command: "SET".to_owned() },
+                None,
+                "SET writes, and would be executed apart",
+            ),
+            (RouteError::TransactionEnded, None, "has ended"),
+            (RouteError::NotOneReply { command: command() }, None, "not answered by one reply"),
+            (
+                RouteError::CrossSlot { slots: vec![Slot::of_key(b"a"), Slot::of_key(b"b")] },
+                None,
+                "different slots: 15495, 3300",
+            ),
+            (RouteError::CrossSlot { slots: vec![Slot::of_key(b"a"); 10] }, None, "15495, and 2 more keys"),
+            (
+                RouteError::ConnectionEnded { node: node(), cause: "it was \u{1b}closed".to_owned() },
+                None,
+                "to 10.0.0.4:8501 had ended before the command was sent: it was \\u{1b}closed",
+            ),
             (
                 RouteError::HttpRequest { command: "post".to_owned() },
                 None,

@@ -64,7 +64,7 @@ pub(crate) use handle::{Lane, LanePhase};
 pub(crate) use pipeline::{Habit, PipelineBounds};
 pub(crate) use push::LogPushes;
 pub(crate) use received::{CutShort, Form, Received, Unit};
-pub(crate) use submission::request_limits;
+pub(crate) use submission::{Detached, Submission, request_limits};
 pub(crate) use task::{BACKOFF as RECONNECT, STABLE_AFTER};
 pub(crate) use task::{LaneContext, LaneObserver, LaneOptions, spawn_connection, spawn_lane};
 pub(crate) use waiter::RequestLimits;

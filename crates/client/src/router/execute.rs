@@ -87,7 +87,11 @@ impl Router {
     #[inline(always)]
     fn first(&self, command: &Command<'_>) -> Option<First> {
         let spec = command.spec()?;
-        let was_single = self.cluster.is_single();
+        let mode = self.cluster.mode();
+        if mode.is_ending() {
+            return None;
+        }
+        let was_single = mode.is_single();
         let route = command.route(Some(spec), was_single).ok()?;
         if blocking_time(command, Some(spec)).is_some() {
             return None;
@@ -103,6 +107,7 @@ impl Router {
         form: Form,
         started: Instant,
     ) -> Result<Received, Error> {
+        let _under_way = self.begin_call(command.own_timeout()).await?;
         let (request, mut attempts) = self.prepare(command, form, started, None)?;
         self.run_prepared(request, &mut attempts).await
     }
@@ -116,6 +121,7 @@ impl Router {
         form: Form,
         started: Instant,
     ) -> Result<Received, Error> {
+        let _under_way = self.cluster.go_on();
         let (timeout, patience) = self.times(command.own_timeout(), None);
         let request = Request::known(command, first.spec, form, patience, first.was_single);
         let mut attempts = Attempts::new(started, timeout, first.route);
@@ -251,7 +257,7 @@ impl Router {
     /// How long a command may take, and how long the server may be silent meanwhile. `own`: the time that was set for this
     /// one; `blocks`: how long the server may hold its reply back.
     #[inline]
-    fn times(&self, own: Option<Duration>, blocks: Option<Duration>) -> (Duration, Duration) {
+    pub(super) fn times(&self, own: Option<Duration>, blocks: Option<Duration>) -> (Duration, Duration) {
         let timing = &self.cluster.timing;
         let blocks = blocks.unwrap_or_default();
         // The server counts from later on, and takes its time to notice that the time is over.

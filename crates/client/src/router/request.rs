@@ -113,7 +113,7 @@ fn refused(command: &Command<'_>, spec: Option<&Spec>, refusal: RouteRefusal) ->
 }
 
 #[cold]
-fn nameless() -> Error {
+pub(super) fn nameless() -> Error {
     Error::Route(Box::new(RouteError::EmptyCommand))
 }
 

@@ -6,6 +6,8 @@
 //! | `batches` | batches and raw replies: every outcome in its place |
 //! | `command_keys` | our idea of a command's keys is the server's |
 //! | `connections` | how connections are used, kept and given up |
+//! | `dedicated` | connections for one caller |
+//! | `lazy` | a client that connects when it is first used |
 //! | `profiles` | every profile of the lab, fully verified, with next to no option |
 //! | `promises_batches` | batches in trouble: what one command has to wait for |
 //! | `promises_blocking` | commands that wait on the server: their connections, and a slot that is lost meanwhile |
@@ -14,6 +16,7 @@
 //! | `promises_enterprise` | Redis Enterprise's fewer commands are enough |
 //! | `promises_hosted` | a client with a thread of its own, at work |
 //! | `promises_identity` | what counts as the announced node |
+//! | `promises_orphans` | what was popped for a caller that is gone; ending in good order |
 //! | `promises_panics` | a panic of the user's code is a failed attempt |
 //! | `promises_plaintext` | TLS unless the user says otherwise, and who is sent no credentials without it |
 //! | `promises_redirects` | which errors are redirects, and where they lead |
@@ -29,6 +32,7 @@
 //! | `redirects` | `MOVED` and `ASK` of slots on their way |
 //! | `regressions` | one test for each defect that was found elsewhere |
 //! | `support` | what they share, with each other and with the programs beside this directory |
+//! | `transactions` | all or nothing, and again after a race |
 //!
 //! What must stay true: tests of different modules run at the same time, so none may measure or change what they have in
 //! common: processor time, memory, descriptors, environment, panic hook, recorders of metrics or traces. A test that does
@@ -37,6 +41,8 @@
 mod batches;
 mod command_keys;
 mod connections;
+mod dedicated;
+mod lazy;
 mod profiles;
 mod promises_batches;
 mod promises_blocking;
@@ -45,6 +51,7 @@ mod promises_dialling;
 mod promises_enterprise;
 mod promises_hosted;
 mod promises_identity;
+mod promises_orphans;
 mod promises_panics;
 mod promises_plaintext;
 mod promises_redirects;
@@ -61,3 +68,4 @@ mod redirects;
 mod regressions;
 #[path = "../support/mod.rs"]
 mod support;
+mod transactions;
