@@ -52,7 +52,7 @@
 //! | what | what to do meanwhile |
 //! |---|---|
 //! | `pipe()`, `pipeline()` | poll several calls at a time: those of one node are written together, and [those of one slot keep their order](super::ordering) |
-//! | atomic pipelines, `MULTI`, `WATCH`, `Transaction` | a script: all of it is executed at once |
+//! | atomic pipelines | [`Client::transaction`](crate::Client::transaction) with commands that are only queued |
 //! | `Script` | `EVALSHA` and `EVAL` as commands; a `NOSCRIPT` proves that nothing was executed |
 //! | pub/sub | |
 //! | commands over several slots or nodes (`MGET`, `DBSIZE`, `SCAN` of a whole cluster) | a call for each key, or for each of [`Client::nodes`] with [`Command::route_to`] |
