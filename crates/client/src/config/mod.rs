@@ -3,7 +3,8 @@
 //! - [`Config`] is the builder, with its bounds in `bounds`; [`url`] is its text form; [`settings::Settings`] reads it.
 //! - [`Credentials`], [`Resolve`] (`resolver`), [`NodeAddressMap`] (`address_map`) and [`ReadFrom`] are its parts;
 //!   `identity` says who must answer, `plaintext` where a plaintext client may log in, `timing` what the durations are,
-//!   `durations` how they are set, `orphan` who takes replies that nobody waits for, `validate` which configurations cannot work.
+//!   `durations` how they are set, `orphan` and `on_orphan` who takes replies that nobody waits for, `validate` which
+//!   configurations cannot work.
 //!
 //! Whatever is set here holds for all nodes, seeds and discovered ones alike: there is no second place to put
 //! the password or the TLS options.
@@ -13,6 +14,7 @@ mod bounds;
 mod credentials;
 mod durations;
 mod identity;
+mod on_orphan;
 mod orphan;
 pub(crate) mod plaintext;
 mod read_from;

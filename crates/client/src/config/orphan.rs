@@ -6,11 +6,11 @@ use std::sync::Arc;
 use truename_resp::Reply;
 use truename_topology::{Endpoint, Slot};
 
-use super::Config;
 use crate::error::Error;
 use crate::panics;
 
-/// What became of a command that took something from a key for a caller that is gone. See [`Config::on_orphan`].
+/// What became of a command that took something from a key for a caller that is gone. See
+/// [`Config::on_orphan`](crate::Config::on_orphan).
 #[non_exhaustive]
 pub struct Orphan {
     /// The command's name: `BLPOP`.
@@ -46,56 +46,14 @@ impl fmt::Debug for OnOrphan {
 }
 
 impl OnOrphan {
+    pub(super) fn new(take: impl Fn(Orphan) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(take))
+    }
+
     /// Hands one over. The user's code may panic.
     pub(crate) fn take(&self, orphan: Orphan) {
         if let Err(panicked) = panics::catch("the function of Config::on_orphan", || (self.0)(orphan)) {
             tracing::warn!(%panicked);
         }
-    }
-}
-
-impl Config {
-    /// Takes what a command such as `BLPOP` popped for a call that had ended by then: its future was dropped, or its deadline
-    /// had passed.
-    ///
-    /// When such a call ends early, the client ends its wait on the server and reads what comes back
-    /// ([more](crate::manual::cancellation#commands-that-wait-on-the-server)). Nearly always that says that nothing was
-    /// popped. Otherwise this function gets the reply, in a task of the client's runtime: it must not block. Without a function such
-    /// replies are lost; [`Event::Orphaned`](crate::Event::Orphaned) and a counter tell how often that happens.
-    ///
-    /// # Examples
-    /// ```no_run
-    /// # async fn example() -> Result<(), truename::Error> {
-    /// use truename::{Client, Config, cmd};
-    ///
-    /// let (orphans, mut returned) = tokio::sync::mpsc::unbounded_channel();
-    /// let config = Config::new().seed("redis.example.net", 6379).on_orphan(move |orphan| {
-    ///     let _ = orphans.send(orphan);
-    /// });
-    /// let client = Client::connect(&config).await?;
-    /// tokio::spawn(async move {
-    ///     while let Some(orphan) = returned.recv().await {
-    ///         match orphan.reply {
-    ///             // Whoever waits next gets it.
-    ///             Ok(reply) => {
-    ///                 let popped = reply.as_array().and_then(|popped| popped.first()?.as_str().zip(popped.get(1)));
-    ///                 if let Some((queue, item)) = popped {
-    ///                     let push = cmd("RPUSH").arg(queue).arg(item.as_bytes().unwrap_or_default());
-    ///                     if let Err(error) = client.run(push).await {
-    ///                         eprintln!("{}: {error}", orphan.command);
-    ///                     }
-    ///                 }
-    ///             }
-    ///             Err(error) => eprintln!("{} at {}: {error}", orphan.command, orphan.node),
-    ///         }
-    ///     }
-    /// });
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn on_orphan(mut self, take: impl Fn(Orphan) + Send + Sync + 'static) -> Self {
-        self.on_orphan = Some(OnOrphan(Arc::new(take)));
-        self
     }
 }
