@@ -118,6 +118,9 @@ impl From<&Error> for Exit {
                 | RouteError::CrossSlot { .. }
                 | RouteError::NamedInTransaction { .. }
                 | RouteError::NoSuchNode { .. }
+                | RouteError::NotOneReply { .. }
+                | RouteError::NotQueued { .. }
+                | RouteError::NoKey
                 | RouteError::EmptyCommand => Self::Usage,
                 RouteError::NoExclusiveConnection { .. } => CauseKind::TimedOut.into(),
                 RouteError::NoReplica { refusal: Some(_), .. } => CauseKind::ServerRefused.into(),

@@ -237,6 +237,10 @@ impl<'a> Batch<'a> {
 
     async fn outcomes(&self) -> Vec<Result<Reply, Error>> {
         let Self { client, commands, timeout, kind } = self;
+        let _under_way = match client.router().begin_call(*timeout).await {
+            Ok(under_way) => under_way,
+            Err(error) => return vec![Err(error); commands.len()],
+        };
         if *kind == Kind::Atomic {
             let outcomes = client.router().atomic(commands, *timeout).await;
             return outcomes.unwrap_or_else(|error| vec![Err(error); commands.len()]);

@@ -1,6 +1,6 @@
 //! One command on many nodes, with the reply of each.
 
-use truename_topology::{Endpoint, Role};
+use truename_topology::{AnnouncedNode, Endpoint, Role};
 
 use super::client::Client;
 use crate::command::Command;
@@ -41,9 +41,7 @@ impl Client {
         &self,
         command: Command<'_>,
     ) -> Result<Vec<(Endpoint, Result<T, Error>)>, Error> {
-        let topology = self.topology();
-        let primaries = topology.nodes().iter().filter(|node| node.role == Role::Primary);
-        self.on(primaries.map(|node| node.endpoint.clone()).collect(), &command).await
+        self.on(|node| node.role == Role::Primary, &command).await
     }
 
     /// Runs a command on every node, replicas too. Otherwise as [`on_primaries`](Self::on_primaries).
@@ -72,19 +70,18 @@ impl Client {
         &self,
         command: Command<'_>,
     ) -> Result<Vec<(Endpoint, Result<T, Error>)>, Error> {
-        let topology = self.topology();
-        self.on(topology.nodes().iter().map(|node| node.endpoint.clone()).collect(), &command).await
+        self.on(|_| true, &command).await
     }
 
     async fn on<T: FromReply>(
         &self,
-        nodes: Vec<Endpoint>,
+        is_meant: impl Fn(&AnnouncedNode) -> bool,
         command: &Command<'_>,
     ) -> Result<Vec<(Endpoint, Result<T, Error>)>, Error> {
-        let cluster = self.router().cluster();
-        if cluster.is_closed() {
-            return Err(Error::Closed);
-        }
+        let _under_way = self.router().begin_call(command.own_timeout()).await?;
+        let topology = self.topology();
+        let meant = topology.nodes().iter().filter(|node| is_meant(node));
+        let nodes: Vec<Endpoint> = meant.map(|node| node.endpoint.clone()).collect();
         if nodes.is_empty() {
             return Err(Error::Route(Box::new(RouteError::NoNodes)));
         }

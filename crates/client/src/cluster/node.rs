@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use truename_resp::{Reply, encode};
 use truename_topology::{AnnouncedNode, Endpoint, Slot};
 
+use super::count::{Count, Counted};
 use super::discover::Source;
 use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, ExclusiveRefusal};
 use super::hint::HintQueue;
@@ -43,6 +44,7 @@ pub(crate) struct Node {
     /// When the connections were last replaced because the node asked for it.
     renewed: Mutex<Option<Instant>>,
     context: NodeContext,
+    _counted: Counted,
 }
 
 /// What it takes to make nodes.
@@ -56,6 +58,8 @@ pub(crate) struct NodeFactory {
     pub(crate) lanes: usize,
     pub(crate) options: LaneOptions,
     pub(crate) max_exclusive: usize,
+    /// The nodes that there are, in a topology or not.
+    pub(crate) nodes: Count,
 }
 
 impl NodeFactory {
@@ -77,7 +81,8 @@ impl NodeFactory {
         let lanes = (0..self.lanes).map(|_| context.spawn()).collect();
         let idle_time = self.options.driver.keepalive * IDLE_KEEPALIVES;
         let exclusive = ExclusivePool::new(self.max_exclusive, idle_time, self.runtime.clone());
-        Arc::new(Node { target, lanes, exclusive, renewed: Mutex::default(), context })
+        let (renewed, _counted) = (Mutex::default(), self.nodes.one());
+        Arc::new(Node { target, lanes, exclusive, renewed, context, _counted })
     }
 }
 
@@ -150,6 +155,7 @@ impl Node {
             exclusive: self.exclusive.clone(),
             renewed: Mutex::default(),
             context: self.context.clone(),
+            _counted: self.context.factory.nodes.one(),
         })
     }
 
@@ -241,6 +247,11 @@ impl Node {
     /// Whether the first lane's attempt to connect is under way.
     pub(crate) fn is_connecting(&self) -> bool {
         matches!(self.lanes[0].phase(), LanePhase::Idle | LanePhase::Connecting)
+    }
+
+    /// Whether nobody waits for anything on the lanes.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.lanes.iter().all(Lane::is_idle)
     }
 
     /// Whether a lane is connected.

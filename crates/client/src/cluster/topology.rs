@@ -142,6 +142,11 @@ impl Topology {
         &self.nodes
     }
 
+    /// These, and those that an `ASK` named.
+    pub(crate) fn all_nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.iter().chain(self.asked.values().map(|(node, _)| node))
+    }
+
     /// The node at a raw announced address, as redirects name it.
     pub(crate) fn node_at(&self, endpoint: &Endpoint) -> Option<&Arc<Node>> {
         match self.map.node_at(endpoint) {

@@ -54,7 +54,6 @@
 //!
 //! | what | what to do meanwhile |
 //! |---|---|
-//! | `WATCH`, `Transaction` that reads before it writes | a script: all of it is executed at once |
 //! | pub/sub | |
 //! | client-side caching, Sentinel, a synchronous API | |
 //!

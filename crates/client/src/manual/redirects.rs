@@ -20,7 +20,7 @@
 //!   ([`RouteError::SeveralNodes`]);
 //! - what acts on the node that executes it, such as `CONFIG` and `SHUTDOWN` ([`RouteError::Administrative`]);
 //! - what changes the state of its connection, such as `MULTI`, `SUBSCRIBE` and `SELECT`, since connections are shared
-//!   ([`RouteError::ConnectionState`]).
+//!   ([`RouteError::ConnectionState`]); [`Client::dedicated`](crate::Client::dedicated) gives one that is not.
 //!
 //! The first two are sent once the call says where to: [`Command::route_to`], [`Command::route_by_key`],
 //! [`Command::route_to_any`]. [`Client::scan`](crate::Client::scan) scans all nodes. A single server gets them without. About a command that neither Redis nor Valkey has, a

@@ -16,6 +16,7 @@ use truename_resp::{ErrorReply, Reply};
 use truename_topology::Slot;
 
 use super::attempts::Attempts;
+use super::exec::{Exec, judge_exec};
 use super::judge::{Setback, Verdict, judge};
 use super::request::Request;
 use super::state::Router;
@@ -222,30 +223,17 @@ fn values(
     commands: usize,
     length: impl Fn() -> u64,
 ) -> Result<Vec<Reply>, Stop> {
-    let (mut replies, end) = sorted(outcome, length)?;
-    if let Some(error) = replies.first().and_then(Reply::as_error) {
-        return Err(Stop::NoTransaction(error.clone()));
-    }
-    if let Some(failure) = end {
-        return Err(Stop::Setback(Setback::Failure(failure)));
-    }
-    let Some(exec) = replies.pop() else { return Err(unexpected("nothing")) };
-    let queued = replies.get(1..).unwrap_or_default();
-    if exec.as_error().is_some()
-        && let Some(refused) = queued.iter().find_map(Reply::as_error)
-    {
-        return Err(Stop::Setback(Setback::Error(refused.clone())));
-    }
-    if let Some(error) = exec.as_error() {
-        return Err(Stop::Setback(Setback::Error(error.clone())));
-    }
-    if queued.iter().any(|reply| reply.as_bytes() != Some(b"QUEUED")) {
-        return Err(unexpected("a reply before EXEC"));
-    }
-    let kind = exec.kind();
-    match exec.without_attributes() {
-        Reply::Array(values) if values.len() == commands => Ok(values),
-        _ => Err(unexpected(kind)),
+    let (replies, failure) = sorted(outcome, length)?;
+    match judge_exec(replies, failure) {
+        Exec::Done(values) if values.len() == commands => Ok(values),
+        Exec::Done(_) => Err(unexpected("another number of them")),
+        // Nothing is watched on a connection that is shared.
+        Exec::Raced => Err(unexpected("nil")),
+        Exec::Strange => Err(unexpected("no array")),
+        Exec::Refused(error) => Err(Stop::Setback(Setback::Error(error))),
+        Exec::Loose(error) => Err(Stop::NoTransaction(error)),
+        Exec::Unsent(cause) => Err(Stop::Setback(Setback::Failure(Failure::Unsent(cause)))),
+        Exec::Unknown(failure) => Err(Stop::Setback(Setback::Failure(failure))),
     }
 }
 
@@ -307,8 +295,6 @@ mod tests {
             (&["OK", "QUEUED", "QUEUED", "-EXECABORT x"], "none executed: EXECABORT"),
             (&["-NOPERM x", "OK", "OK", "-ERR EXEC without MULTI"], "no transaction: NOPERM"),
             // Not what any server says; whatever it means, it may have been executed.
-            (&["OK", "OK", "QUEUED", "[2]"], "broken: true"),
-            (&["OK", "-ERR x", "QUEUED", "[2]"], "broken: true"),
             (&["OK", "QUEUED", "QUEUED", "nil"], "broken: true"),
             (&["OK", "QUEUED", "QUEUED", "OK"], "broken: true"),
         ] {

@@ -59,6 +59,7 @@ impl Router {
         by_digest: &'r Command<'a>,
         whole: &'r Command<'a>,
     ) -> Result<Reply, Error> {
+        let _under_way = self.begin_call(by_digest.own_timeout()).await?;
         let (request, mut attempts) = self.prepare(by_digest, Form::Decoded, Instant::now(), None)?;
         let received = self.run_prepared(request.or_whole(whole), &mut attempts).await?;
         Ok(received.into_reply())
@@ -108,7 +109,11 @@ impl Router {
     #[inline(always)]
     fn first(&self, command: &Command<'_>) -> Option<First> {
         let spec = command.spec()?;
-        let was_single = self.cluster.is_single();
+        let mode = self.cluster.mode();
+        if mode.is_ending() {
+            return None;
+        }
+        let was_single = mode.is_single();
         let route = command.route(Some(spec), was_single).ok()?;
         if blocking_time(command, Some(spec)).is_some() {
             return None;
@@ -124,6 +129,7 @@ impl Router {
         form: Form,
         started: Instant,
     ) -> Result<Received, Error> {
+        let _under_way = self.begin_call(command.own_timeout()).await?;
         // One reply of several is a value: there are no bytes of it that came.
         if form == Form::Decoded
             && let Some(fan) = self.fan(command)
@@ -143,6 +149,7 @@ impl Router {
         form: Form,
         started: Instant,
     ) -> Result<Received, Error> {
+        let _under_way = self.cluster.go_on();
         let (timeout, patience) = self.times(command.own_timeout(), None);
         let request = Request::known(command, first.spec, form, patience, first.was_single);
         let mut attempts = Attempts::new(started, timeout, first.route);

@@ -154,7 +154,7 @@ fn first_of_each_slot(command: &Command<'_>, spec: &Spec) -> Vec<(Bytes, Slot)> 
 }
 
 #[cold]
-fn nameless() -> Error {
+pub(super) fn nameless() -> Error {
     Error::Route(Box::new(RouteError::EmptyCommand))
 }
 
