@@ -190,6 +190,20 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// Sends the command to the node of this slot, whatever its arguments are.
+    ///
+    /// ```
+    /// use truename::{cmd, topology::Slot};
+    ///
+    /// let slot = Slot::new(42).expect("there are more");
+    /// let keys = cmd("CLUSTER").arg("COUNTKEYSINSLOT").arg(42).route_by_slot(slot);
+    /// ```
+    #[must_use]
+    pub fn route_by_slot(mut self, slot: Slot) -> Self {
+        self.route = RouteBy::Slot(slot);
+        self
+    }
+
     /// Sends the command to any primary, whatever its arguments are.
     ///
     /// ```

@@ -1,0 +1,22 @@
+//! What redis-rs offers, over this client, against real clusters. `cargo test -p truename-redis --test cluster scans::` runs
+//! one module.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | `errors` | what becomes of errors, alone and in pipelines |
+//! | `families` | redis-rs's commands, family by family, over RESP2 and RESP3 with TLS |
+//! | `nodes` | commands for several nodes, and routing by hand |
+//! | `options` | what a builder refuses, and that what it accepts has an effect |
+//! | `pipelines` | plain pipelines over any slots |
+//! | `scans` | scans of the whole cluster by redis-rs's iterators |
+//! | `scripts` | scripts that servers have and have not |
+//! | `support` | what they share |
+
+mod errors;
+mod families;
+mod nodes;
+mod options;
+mod pipelines;
+mod scans;
+mod scripts;
+mod support;
