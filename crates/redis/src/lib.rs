@@ -63,7 +63,7 @@
     feature = "v0_32",
     expect(
         clippy::duplicate_mod,
-        reason = "`glue` is compiled for each version of redis-rs, against the types of that version"
+        reason = "`v1` is compiled for each version of redis-rs, against the types of that version"
     )
 )]
 
@@ -75,16 +75,16 @@ mod versions;
 
 // The public interface is:
 pub use ::redis;
-pub use v1::glue::client::ClusterClient;
-pub use v1::glue::error::{may_have_executed, native_error, to_redis_error};
+pub use v1::client::ClusterClient;
+pub use v1::error::{may_have_executed, native_error, to_redis_error};
 
 /// Clients, as `redis::cluster` has them.
 pub mod cluster {
-    pub use crate::v1::glue::builder::ClusterClientBuilder;
-    pub use crate::v1::glue::client::{ClusterClient, ClusterConfig};
+    pub use crate::v1::builder::ClusterClientBuilder;
+    pub use crate::v1::client::{ClusterClient, ClusterConfig};
 }
 
 /// Connections, as `redis::cluster_async` has them.
 pub mod cluster_async {
-    pub use crate::v1::glue::connection::ClusterConnection;
+    pub use crate::v1::connection::ClusterConnection;
 }

@@ -92,7 +92,7 @@ const CRATES: [Crate; 9] = [
     },
     Crate {
         directory: "crates/redis",
-        layers: &["engine", "versions", "glue", "v1", "v0_32", "lib"],
+        layers: &["engine", "versions", "v1", "v0_32", "lib"],
         files: 19,
         edges: 30,
     },
