@@ -115,6 +115,7 @@ impl From<&Error> for Exit {
                 | RouteError::HttpRequest { .. }
                 | RouteError::SeveralNodes { .. }
                 | RouteError::Administrative { .. }
+                | RouteError::CrossSlot { .. }
                 | RouteError::NoSuchNode { .. }
                 | RouteError::EmptyCommand => Self::Usage,
                 RouteError::NoExclusiveConnection { .. } => CauseKind::TimedOut.into(),
@@ -122,6 +123,7 @@ impl From<&Error> for Exit {
                 _ => CauseKind::BadTopology.into(),
             },
             Error::Server(_) => Self::Problem,
+            Error::Partial(partial) => of_several(partial.failed().map(|(_, error)| error)),
             Error::Protocol(_) | Error::Interrupted(_) | Error::Timeout(_) if error.may_have_executed() => {
                 Self::Interrupted
             }

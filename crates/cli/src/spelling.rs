@@ -35,7 +35,8 @@ pub(crate) fn as_options(setting: &Setting, f: &mut fmt::Formatter<'_>) -> fmt::
         Setting::StallTimeout => f.write_str("`stall_timeout=` in a URL"),
         Setting::MaxExclusiveConnections => f.write_str("`max_exclusive=` in a URL"),
         Setting::ReplyLimits => f.write_str("a program of your own, as those of this tool are fixed"),
-        Setting::NodeChoice => f.write_str("--node-of KEY or --any-node"),
+        Setting::NodeChoice => f.write_str("--node ADDR, --node-of KEY or --any-node"),
+        Setting::AllNodes => f.write_str("--all-primaries or --all-nodes"),
         Setting::NodeList => f.write_str("`truename doctor`"),
         Setting::PreferReplica => f.write_str("`read_from=prefer-replica` in a URL"),
     }
@@ -76,6 +77,7 @@ mod tests {
             Setting::MaxExclusiveConnections,
             Setting::ReplyLimits,
             Setting::NodeChoice,
+            Setting::AllNodes,
             Setting::NodeList,
             Setting::PreferReplica,
         ]
@@ -137,7 +139,11 @@ mod tests {
             ),
             (Remedy::Database, "--database"),
             (Remedy::MoreTime, "--connect-timeout"),
-            (Remedy::ChooseNode, "say which one with --node-of KEY or --any-node"),
+            (Remedy::ChooseNode, "say which one with --node ADDR, --node-of KEY or --any-node"),
+            (
+                Remedy::AllOrOne,
+                "run it on all with --all-primaries or --all-nodes, or say which one with --node",
+            ),
             (Remedy::NameNode, "as `truename doctor` shows it"),
             (Remedy::MoreExclusive, "raise `max_exclusive=` in a URL"),
             (Remedy::MorePatience, "a longer --timeout or `stall_timeout=` in a URL"),

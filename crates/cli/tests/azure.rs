@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use support::{AUTHORITY, VARIABLE, on, options, run, truename, words};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use truename_lab::{Lab, LabProfile};
+use truename_lab::{Lab, LabProfile, Role};
 
 const SOON: Duration = Duration::from_secs(8);
 
@@ -47,7 +47,7 @@ async fn ping(lab: &Lab) {
 }
 
 async fn exec(lab: &Lab) {
-    let rows: [(&str, &[&str], u8, &str, &str); 11] = [
+    let rows: [(&str, &[&str], u8, &str, &str); 13] = [
         ("", &["SET", "city", "Oslo"], 0, "OK\n", ""),
         ("", &["GET", "city"], 0, "Oslo\n", ""),
         ("--no-raw", &["GET", "city"], 0, "\"Oslo\"\n", ""),
@@ -59,18 +59,21 @@ async fn exec(lab: &Lab) {
         ("", &["MULTI"], 2, "", "MULTI changes the state of its connection"),
         (
             "",
-            &["DBSIZE"],
+            &["FLUSHALL"],
             2,
             "",
-            "DBSIZE concerns every node of a cluster, but a call goes to one; say which one with --node-of KEY or --any-node",
+            "FLUSHALL concerns every node of a cluster, but a call goes to one; run it on all with --all-primaries or --all-nodes",
         ),
-        ("--node-of=city", &["DBSIZE"], 0, "2\n", ""),
+        ("", &["DBSIZE"], 0, "2\n", ""),
+        ("", &["MGET", "city", "none", "{none}2"], 0, "Oslo\n\n\n", ""),
+        ("", &["RENAME", "city", "town"], 2, "", "\"city\" of slot 11479, \"town\" of slot"),
     ];
     for (option, words, code, stdout, stderr) in rows {
         let run = on(lab, "exec", option, &[&["--"], words].concat()).await.ends_with(code);
         assert_eq!(run.stdout, stdout, "{words:?}");
         assert!(run.stderr.contains(stderr), "{words:?}: {}", run.stderr);
     }
+    on_many(lab).await;
     let document = on(lab, "exec", "--json", &["--", "GET", "city"]).await.ends_with(0).json();
     assert_eq!((document["reply"].as_str(), document["exit_code"].as_u64()), (Some("Oslo"), Some(0)));
     let document = on(lab, "exec", "--json", &["--", "INCR", "city"]).await.ends_with(1).json();
@@ -78,6 +81,24 @@ async fn exec(lab: &Lab) {
         (document["error"]["kind"].as_str(), document["error"]["code"].as_str()),
         (Some("server"), Some("ERR"))
     );
+}
+
+async fn on_many(lab: &Lab) {
+    let run = on(lab, "exec", "--all-primaries", &["--", "ECHO", "here"]).await.ends_with(0);
+    for node in lab.nodes().iter().filter(|node| node.role == Role::Primary) {
+        let (host, port) = node.announced();
+        assert!(run.stdout.contains(&format!("# {host}:{port}\nhere\n")), "{}", run.stdout);
+    }
+    let document = on(lab, "exec", "--json", &["--all-nodes", "--", "GET", "city"]).await.ends_with(1).json();
+    let nodes = document["nodes"].as_array().unwrap();
+    let answered = nodes.iter().filter(|node| node["reply"] == "Oslo").count();
+    let moved = nodes.iter().filter(|node| node["error"]["code"] == "MOVED").count();
+    assert_eq!((nodes.len(), answered, moved), (6, 1, 5), "{document}");
+    let (host, port) = lab.nodes()[0].announced();
+    let node = format!("--node={host}:{port}");
+    let run = on(lab, "exec", &node, &["--", "CONFIG", "GET", "port"]).await.ends_with(0);
+    assert!(run.stdout.starts_with("port\n"), "{}", run.stdout);
+    on(lab, "exec", "--node=10.1.1.1", &["--", "PING"]).await.ends_with(2);
 }
 
 async fn doctor_for_people(lab: &Lab) {

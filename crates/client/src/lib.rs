@@ -23,6 +23,7 @@
 //! - [redirects and the topology](manual::redirects)
 //! - [retries, and what an error says about execution](manual::retries)
 //! - [identity: TLS behind NAT, private endpoints, tunnels, in Docker and Kubernetes](manual::identity)
+//! - [keys of several slots, and commands for all nodes](manual::several_nodes)
 //! - [the order of commands](manual::ordering)
 //! - [dropped futures](manual::cancellation)
 //! - [runtimes, and how a program ends](manual::runtimes)

@@ -15,6 +15,7 @@ pub(crate) mod value;
 use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use truename::topology::Endpoint;
 
 use crate::exit;
 use connect::ConnectArgs;
@@ -94,7 +95,9 @@ const EXEC_EXAMPLES: &str = "Examples:
   truename exec cache.example.net:10000 --password-env REDIS_PASSWORD -- GET city
   truename exec localhost:6379 --plain --json -- HGETALL user:1
   truename exec localhost:6379 --plain --any-node -- INFO server
-  truename exec localhost:6379 --plain --node-of user:1 -- DBSIZE";
+  truename exec localhost:6379 --plain --node 10.0.0.4:8501 -- CLIENT LIST
+  truename exec localhost:6379 --plain --all-primaries -- MEMORY STATS
+  truename exec localhost:6379 --plain -- DBSIZE";
 
 const DOCTOR_EXAMPLES: &str = "Examples:
   truename doctor my-redis.westus3.redis.azure.net --password-env REDIS_PASSWORD
@@ -125,11 +128,20 @@ pub(crate) struct ExecArgs {
     #[arg(long)]
     pub(crate) no_raw: bool,
     /// Send it to the node that serves this key, for commands that need a node to be chosen
-    #[arg(long, value_name = "KEY", conflicts_with = "any_node")]
+    #[arg(long, value_name = "KEY", group = "route")]
     pub(crate) node_of: Option<OsString>,
     /// Send it to any primary, for commands that need a node to be chosen
-    #[arg(long)]
+    #[arg(long, group = "route")]
     pub(crate) any_node: bool,
+    /// Send it to this node, by its address as `doctor` shows it, and to no other
+    #[arg(long, value_name = "ADDR", group = "route", value_parser = value::endpoint)]
+    pub(crate) node: Option<Endpoint>,
+    /// Send it to every primary, and print each one's reply
+    #[arg(long, group = "route")]
+    pub(crate) all_primaries: bool,
+    /// Send it to every node, replicas too, and print each one's reply
+    #[arg(long, group = "route")]
+    pub(crate) all_nodes: bool,
     /// The command and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

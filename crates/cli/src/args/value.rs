@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use truename::TlsVersion;
-use truename::topology::{DialRule, IdentityName, IdentityPolicy, Pin, Profile, Trust, Typed};
+use truename::topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Pin, Profile, Trust, Typed};
 
 /// One `--resolve`: the address of a host name, for one port or for all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,11 @@ pub(crate) fn resolve(text: &str) -> Result<ResolveEntry, String> {
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok()
+}
+
+/// Reads the address of a node, as a cluster announces it.
+pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
+    Endpoint::from_str(text).map_err(|error| error.to_string())
 }
 
 /// Reads a dial rule.

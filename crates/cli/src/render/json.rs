@@ -41,6 +41,7 @@ pub(crate) fn error_kind(error: &Error) -> &'static str {
         Error::Interrupted(_) => "interrupted",
         Error::Timeout(_) => "timeout",
         Error::Type(_) => "type",
+        Error::Partial(_) => "partial",
         Error::Closed => "closed",
         _ => "other",
     }

@@ -130,6 +130,8 @@ impl Client {
 
     /// Runs one command and decodes its reply; [`FromReply`] says which types accept which replies.
     ///
+    /// Keys of several slots, and commands that concern all nodes, have a [chapter](crate::manual::several_nodes) of the manual.
+    ///
     /// # Examples
     /// ```no_run
     /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod client;
+mod on_nodes;
 
 pub use batch::Batch;
 pub use client::{Client, NodeStatus};

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use smallvec::SmallVec;
 use truename_resp::encode;
 
-use super::arg::Arg;
+use super::arg::{Arg, ToArg};
 use super::encoded::{MalformedCommand, Span, spans};
 
 /// How many arguments a command holds without allocating.
@@ -88,6 +88,17 @@ impl<'a> Args<'a> {
         match self {
             Self::Listed(listed) => encode::put_command(out, listed.iter().map(Arg::as_bytes)),
             Self::Encoded(encoded) => out.extend_from_slice(encoded.frame.as_bytes()),
+        }
+    }
+
+    /// The same, borrowed from these.
+    pub(super) fn borrowed(&self) -> Args<'_> {
+        match self {
+            Self::Listed(listed) => Args::Listed(listed.iter().map(|arg| arg.as_bytes().to_arg()).collect()),
+            Self::Encoded(encoded) => {
+                let frame = encoded.frame.as_bytes().to_arg();
+                Args::Encoded(Box::new(Encoded { frame, spans: encoded.spans.clone() }))
+            }
         }
     }
 

@@ -10,6 +10,7 @@
 // Unless it came encoded, a command is encoded straight into the buffer of the lane that it is sent on, and again when it
 // is sent again: no encoded copy is kept.
 
+mod aggregate;
 mod arg;
 mod args;
 mod encoded;
@@ -17,6 +18,7 @@ mod keys;
 mod learned;
 mod route;
 mod spec;
+mod split;
 mod table;
 
 use std::fmt;
@@ -36,8 +38,9 @@ use route::RouteBy;
 pub use spec::blocking::BlockTime;
 pub use spec::index::lookup;
 use spec::index::lookup_by;
-pub(crate) use spec::routing::{Reach, RouteRefusal};
+pub(crate) use spec::routing::{RANDOM_KEY, Reach, RouteRefusal};
 pub use spec::{Affinity, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
+pub(crate) use split::{Part, in_order_of_keys, split};
 
 /// A command with its arguments.
 ///
@@ -195,8 +198,8 @@ impl<'a> Command<'a> {
     /// ```
     /// use truename::{cmd, topology::Slot};
     ///
-    /// let slot = Slot::new(42).expect("there are more");
-    /// let keys = cmd("CLUSTER").arg("COUNTKEYSINSLOT").arg(42).route_by_slot(slot);
+    /// // How many keys the primary has that serves this slot.
+    /// let size = Slot::new(42).map(|slot| cmd("DBSIZE").route_by_slot(slot));
     /// ```
     #[must_use]
     pub fn route_by_slot(mut self, slot: Slot) -> Self {
@@ -256,6 +259,16 @@ impl<'a> Command<'a> {
             timeout: self.timeout,
             repeatable: self.repeatable,
             route: self.route,
+        }
+    }
+
+    /// The same, borrowed from this one.
+    pub(crate) fn borrowed(&self) -> Command<'_> {
+        Command {
+            args: self.args.borrowed(),
+            timeout: self.timeout,
+            repeatable: self.repeatable,
+            route: self.route.clone(),
         }
     }
 

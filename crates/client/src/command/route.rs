@@ -1,11 +1,11 @@
 //! Where a command goes: the pure decision, by what the caller says, by the command's keys, or by a server's description.
 //!
 //! What must stay true: what the caller says counts for more than any key; a command that concerns several nodes, or acts
-//! on the one that gets it, goes to none unless the caller or a key says to which.
+//! on the one that gets it, goes to none unless the caller or a key says to which; nor does one with keys of several slots.
 
 use truename_topology::{Endpoint, Slot};
 
-use super::keys::{Arguments, own_slot};
+use super::keys::{Arguments, keys, own_slot};
 use super::learned::Learned;
 use super::spec::Spec;
 use super::spec::index::lookup;
@@ -73,10 +73,25 @@ impl RouteBy {
             (said, _) => said.as_said(),
         };
         match spec {
-            Some(spec) if spec.is_unusual() => self.admit(route, spec.reach(), is_single),
+            Some(spec) if spec.is_unusual() => self.look_twice(args, spec, route, is_single),
             None if args.at(0).is_some_and(is_http) => Err(RouteRefusal::HttpRequest),
             _ => Ok(route),
         }
+    }
+
+    /// The same, for a command that may be refused.
+    fn look_twice<A: Arguments + ?Sized>(
+        &self,
+        args: &A,
+        spec: &Spec,
+        route: Route,
+        is_single: bool,
+    ) -> Result<Route, RouteRefusal> {
+        let looks_at_keys = *self == Self::Spec && !is_single && spec.may_have_many_keys();
+        if looks_at_keys && !are_in_one_slot(spec, args, route.slot()) {
+            return Err(RouteRefusal::SeveralSlots);
+        }
+        self.admit(route, spec.reach(), is_single)
     }
 
     /// Where it goes if the caller says so.
@@ -110,6 +125,16 @@ impl RouteBy {
     }
 }
 
+/// Whether all keys are of the first one's slot.
+fn are_in_one_slot<A: Arguments + ?Sized>(spec: &Spec, args: &A, first: Option<Slot>) -> bool {
+    let (mut count, mut is_one) = (0, true);
+    keys(spec, args, &mut |index| {
+        count += 1;
+        is_one &= count == 1 || args.at(index).map(Slot::of_key) == first;
+    });
+    is_one
+}
+
 /// An unknown command is taken to have its key where most commands have it: first, or after its subcommand.
 #[cold]
 fn guess<A: Arguments + ?Sized>(args: &A) -> Route {
@@ -130,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_command_goes_where_the_caller_says_or_its_keys_are() {
-        use RouteRefusal::{Administrative, ConnectionState, HttpRequest, SeveralNodes};
+        use RouteRefusal::{Administrative, ConnectionState, HttpRequest, SeveralNodes, SeveralSlots};
         let node = Endpoint::new("a", 1);
         // The route in a cluster, and where there is only one node.
         let rows = [
@@ -142,6 +167,20 @@ mod tests {
             ),
             (cmd("GET").arg("foo").route_to_any(), Ok(AnyPrimary), Ok(AnyPrimary)),
             (cmd("GET").arg("foo").route_to(&node), Ok(NamedNode), Ok(NamedNode)),
+            (cmd("MGET").args(["foo", "{foo}1"]), Ok(Route::Slot(of("foo"))), Ok(Route::Slot(of("foo")))),
+            (cmd("MGET").args(["foo", "bar"]), Err(SeveralSlots), Ok(Route::Slot(of("foo")))),
+            (cmd("RENAME").args(["foo", "bar"]), Err(SeveralSlots), Ok(Route::Slot(of("foo")))),
+            (
+                cmd("EVAL").args(["return 1", "2", "foo", "bar"]),
+                Err(SeveralSlots),
+                Ok(Route::Slot(of("foo"))),
+            ),
+            (
+                cmd("MGET").args(["foo", "bar"]).route_by_key("foo"),
+                Ok(Route::Slot(of("foo"))),
+                Ok(Route::Slot(of("foo"))),
+            ),
+            (cmd("MGET").args(["foo", "bar"]).route_to(&node), Ok(NamedNode), Ok(NamedNode)),
             (cmd("PING"), Ok(AnyPrimary), Ok(AnyPrimary)),
             (cmd("DBSIZE"), Err(SeveralNodes), Ok(AnyPrimary)),
             (cmd("DBSIZE").route_to_any(), Ok(AnyPrimary), Ok(AnyPrimary)),

@@ -104,6 +104,8 @@ impl Flags {
     pub const ANY_WILL_DO: Self = Self(1 << 8);
     /// One of those that the router looks at twice.
     const UNUSUAL: Self = Self(1 << 9);
+    /// It goes to many nodes although it does not only read.
+    const FANNED: Self = Self(1 << 10);
 
     /// The set as bits, for the generated table. See the [example](Flags#examples).
     pub const fn bits(self) -> u16 {

@@ -19,7 +19,7 @@ fn next(error: &Error) -> Option<Error> {
     Some(match error {
         Error::Config(_) => Error::connect(failures(), Duration::ZERO),
         Error::Connect(_) => {
-            Error::Route(Box::new(RouteError::SeveralNodes { command: "DBSIZE".to_owned() }))
+            Error::Route(Box::new(RouteError::SeveralNodes { command: "FLUSHALL".to_owned() }))
         }
         Error::Route(_) => Error::Server(Box::new(ServerError {
             reply: ErrorReply::new("ERR no"),
@@ -48,7 +48,16 @@ fn next(error: &Error) -> Option<Error> {
             remedy: Some(Remedy::MoreTime),
         })),
         Error::Timeout(_) => Error::from(TypeError::new("a number", "nil")),
-        Error::Type(_) => Error::Closed,
+        Error::Type(_) => {
+            let failed = PartOutcome::new(
+                Some(node()),
+                None,
+                Vec::new(),
+                Err(Error::connect(failures(), Duration::ZERO)),
+            );
+            Error::partial("DBSIZE", vec![failed], true)
+        }
+        Error::Partial(_) => Error::Closed,
         Error::Closed => return None,
     })
 }
@@ -113,8 +122,8 @@ fn an_error_without_advice_keeps_that_of_the_one_before() {
         let lost = InterruptedError::new(Endpoint::new("node", 1), None, "no reply came".to_owned(), 2);
         lost.with_remedy(Some(Remedy::MorePatience))
     };
-    let several = || RouteError::SeveralNodes { command: "DBSIZE".to_owned() };
-    for (later, advice) in [(RouteError::NoNodes, Remedy::MorePatience), (several(), Remedy::ChooseNode)] {
+    let several = || RouteError::SeveralNodes { command: "FLUSHALL".to_owned() };
+    for (later, advice) in [(RouteError::NoNodes, Remedy::MorePatience), (several(), Remedy::AllOrOne)] {
         let both = Error::Interrupted(Box::new(lost().followed_by(Error::Route(Box::new(later)).in_brief())));
         assert_eq!(both.remedy(), Some(&advice), "{both}");
         assert_eq!(both.to_string().matches(&advice.to_string()).count(), 1, "{both}");

@@ -10,9 +10,11 @@
 //! | `Interrupted` | the connection, at the wrong moment | unknown |
 //! | `Timeout` | time ran out | unknown if its reply was still to come |
 //! | `Type` | the reply is not of the type that was asked for | yes |
+//! | `Partial` | some of the nodes that a command went to | partly; each part says |
 //! | `Closed` | the client was closed | no |
 //!
-//! [`Error::may_have_executed`] is the column on the right. No variant carries a secret or a command's arguments.
+//! [`Error::may_have_executed`] is the column on the right. No variant carries a secret or a command's arguments, except for keys
+//! where an error is about them: [`PartialError`] and [`RouteError::CrossSlot`].
 //! `Display` escapes what peers said ([`Untrusted`]); fields hold it as it came.
 //!
 //! An error has no source: its text holds everything that is known, causes included, and a chain would repeat it.
@@ -24,7 +26,7 @@
 // | `cause`, `traits`, `kind`, `phase` | what can go wrong with one node, and what is known about each; how far an attempt got |
 // | `remedy` | what would fix it, as data, and the sentence that says so |
 // | `case`, `advice` | a failed attempt, and from it to its remedy |
-// | `connect`, `config`, `route`, `command`, `conversion` | the variants: no connection, no usable configuration, no node for a command, no good answer, none of the wanted type |
+// | `connect`, `config`, `route`, `command`, `conversion`, `partial` | the variants: no connection, no usable configuration, no node for a command, no good answer, none of the wanted type, not from all nodes |
 // | `execution` | whether a command was executed |
 // | `text` | how the words of others are shown |
 
@@ -41,6 +43,7 @@ mod execution;
 #[cfg(test)]
 mod hostile_tests;
 mod kind;
+mod partial;
 mod phase;
 mod remedy;
 #[cfg(test)]
@@ -64,6 +67,7 @@ pub use connect::{ConnectError, NodeFailure};
 pub use conversion::TypeError;
 pub use execution::Execution;
 pub use kind::CauseKind;
+pub use partial::{PartOutcome, PartialError};
 pub use phase::Phase;
 pub use remedy::{Check, Remedy, Setting, Spelling};
 use remedy::{Tell, Told, as_calls};
@@ -110,6 +114,8 @@ pub enum Error {
     Timeout(Box<TimeoutError>),
     /// The reply cannot be turned into the type that was asked for.
     Type(Box<TypeError>),
+    /// The command went to several nodes, and not all gave a value.
+    Partial(Box<PartialError>),
     /// The client was closed.
     Closed,
 }
@@ -126,6 +132,7 @@ impl Error {
             Self::Server(error) => error.execution.may_have_happened(),
             Self::Protocol(_) | Self::Interrupted(_) | Self::Type(_) => true,
             Self::Timeout(error) => error.execution.may_have_happened(),
+            Self::Partial(error) => error.may_have_executed(),
         }
     }
 
@@ -138,6 +145,7 @@ impl Error {
             Self::Server(error) => error.execution.is_retryable(),
             Self::Protocol(_) | Self::Interrupted(_) => false,
             Self::Timeout(error) => error.execution.is_retryable(),
+            Self::Partial(error) => error.is_retryable(),
         }
     }
 
@@ -151,6 +159,9 @@ impl Error {
             Self::Timeout(error) => error.node.as_ref(),
             Self::Route(error) => error.node(),
             Self::Type(error) => error.node(),
+            Self::Partial(error) => {
+                error.first().and_then(|(part, error)| part.node.as_ref().or(error.node()))
+            }
             Self::Config(_) | Self::Closed => None,
         }
     }
@@ -163,6 +174,7 @@ impl Error {
             Self::Interrupted(error) => error.slot,
             Self::Timeout(error) => error.slot,
             Self::Type(error) => error.slot(),
+            Self::Partial(error) => error.first().and_then(|(part, error)| part.slot.or(error.slot())),
             _ => None,
         }
     }
@@ -173,6 +185,7 @@ impl Error {
             Self::Server(error) => error.attempts,
             Self::Interrupted(error) => error.attempts,
             Self::Timeout(error) => error.attempts,
+            Self::Partial(error) => error.first().map_or(0, |(_, error)| error.attempts()),
             _ => 0,
         }
     }
@@ -193,6 +206,7 @@ impl Error {
             Self::Timeout(error) => error.remedy.as_ref(),
             Self::Protocol(error) => error.remedy.as_ref(),
             Self::Route(error) => error.remedy(),
+            Self::Partial(error) => error.remedy(),
             Self::Server(_) | Self::Type(_) | Self::Closed => None,
         }
     }
@@ -210,6 +224,11 @@ impl Error {
                 error.decisive().map_or_else(|| error.to_string(), |decisive| decisive.summary())
             }
             Self::Timeout(error) => TimeoutError { remedy: None, ..TimeoutError::clone(error) }.to_string(),
+            Self::Interrupted(error) => InterruptedError::clone(error).with_remedy(None).to_string(),
+            Self::Protocol(error) => {
+                ProtocolError { remedy: None, ..ProtocolError::clone(error) }.to_string()
+            }
+            Self::Partial(error) => error.what(),
             Self::Route(error) => error.what(),
             other => other.to_string(),
         };
@@ -222,6 +241,10 @@ impl Error {
 
     pub(crate) fn config_with_remedy(what: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         Self::Config(Box::new(ConfigError { what: what.into(), remedy: Some(remedy.into()) }))
+    }
+
+    pub(crate) fn partial(command: &str, parts: Vec<PartOutcome>, only_reads: bool) -> Self {
+        Self::Partial(Box::new(PartialError::new(command, parts, only_reads)))
     }
 
     pub(crate) fn connect(failures: Vec<NodeFailure>, elapsed: Duration) -> Self {
@@ -249,6 +272,7 @@ impl Tell for Error {
             Self::Protocol(error) => error.tell(f, spelling),
             Self::Server(error) => write!(f, "{error}"),
             Self::Type(error) => write!(f, "{error}"),
+            Self::Partial(error) => error.tell(f, spelling),
             Self::Closed => f.write_str("the client is closed"),
         }
     }
@@ -275,6 +299,7 @@ impl fmt::Debug for Error {
             Self::Interrupted(error) => ("Interrupted", error),
             Self::Timeout(error) => ("Timeout", error),
             Self::Type(error) => ("Type", error),
+            Self::Partial(error) => ("Partial", error),
             Self::Closed => return f.write_str("Closed"),
         };
         f.debug_tuple(name).field(payload).finish()
@@ -290,7 +315,16 @@ macro_rules! errors {
         impl std::error::Error for $payload {}
     )*};
 }
-errors!(ConfigError, RouteError, ServerError, ProtocolError, InterruptedError, TimeoutError, NodeFailure);
+errors!(
+    ConfigError,
+    RouteError,
+    ServerError,
+    ProtocolError,
+    InterruptedError,
+    TimeoutError,
+    PartialError,
+    NodeFailure
+);
 
 impl From<TypeError> for Error {
     fn from(error: TypeError) -> Self {

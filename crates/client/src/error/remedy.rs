@@ -187,6 +187,10 @@ pub enum Remedy {
     Database,
     /// Say which node a command is for.
     ChooseNode,
+    /// Run a command on all nodes, or say which one it is for.
+    AllOrOne,
+    /// Give keys that are used together one hash tag.
+    HashTag,
     /// Name a node of the topology.
     NameNode,
     /// Let the primary serve reads where no replica can.
@@ -262,6 +266,8 @@ impl Remedy {
             Self::Allow { command } => proving::allow(command),
             Self::Database => dialling::database(spelling),
             Self::ChooseNode => calling::choose_node(spelling),
+            Self::AllOrOne => calling::all_or_one(spelling),
+            Self::HashTag => calling::hash_tag(),
             Self::NameNode => calling::name_node(spelling),
             Self::PrimaryToo => calling::primary_too(spelling),
             Self::MoreExclusive => calling::more_exclusive(spelling),

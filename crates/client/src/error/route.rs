@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use truename_resp::Untrusted;
 use truename_topology::{Endpoint, Slot};
 
+use super::partial::shown_key;
 use super::remedy::{Remedy, Spelling, Tell, as_calls, tell_remedy};
 use super::text::shown;
 
@@ -47,6 +49,13 @@ pub enum RouteError {
     SeveralNodes {
         /// The command's name.
         command: String,
+    },
+    /// The command's keys are in several slots, which no server takes, and it is not one that is split by slot.
+    CrossSlot {
+        /// The command's name.
+        command: String,
+        /// The first key of each slot, with the slot.
+        keys: Vec<(Bytes, Slot)>,
     },
     /// The command has no name.
     EmptyCommand,
@@ -104,15 +113,17 @@ impl RouteError {
     /// # async fn example(client: truename::Client) {
     /// use truename::{Error, cmd};
     ///
-    /// if let Err(Error::Route(error)) = client.execute::<i64>(cmd("DBSIZE")).await {
-    ///     // Say which node is meant, with `Command::route_to` for example.
+    /// if let Err(Error::Route(error)) = client.run(cmd("FLUSHALL")).await {
+    ///     // Say that all nodes are meant, with `Client::on_primaries`.
     ///     println!("{error} ({:?})", error.remedy());
     /// }
     /// # }
     /// ```
     pub fn remedy(&self) -> Option<&Remedy> {
         match self {
-            Self::SeveralNodes { .. } | Self::Administrative { .. } => Some(&Remedy::ChooseNode),
+            Self::SeveralNodes { .. } => Some(&Remedy::AllOrOne),
+            Self::Administrative { .. } => Some(&Remedy::ChooseNode),
+            Self::CrossSlot { .. } => Some(&Remedy::HashTag),
             Self::NoSuchNode { .. } => Some(&Remedy::NameNode),
             Self::NoExclusiveConnection { .. } => Some(&Remedy::MoreExclusive),
             Self::NoReplica { .. } => Some(&Remedy::PrimaryToo),
@@ -156,6 +167,11 @@ impl RouteError {
                 Untrusted(command)
             ),
             Self::NoSuchNode { node } => format!("the topology has no node {node}"),
+            Self::CrossSlot { command, keys } => {
+                let of_slots = keys.iter().map(|(key, slot)| format!("{} of slot {slot}", shown_key(key)));
+                let of_slots = of_slots.collect::<Vec<_>>().join(", ");
+                format!("{} has keys of several slots, and was not sent: {of_slots}", Untrusted(command))
+            }
             Self::EmptyCommand => "the command has no name".to_owned(),
             Self::NoExclusiveConnection { node, limit } => format!(
                 "the command needs a connection of its own, and all {limit} allowed to {node} are in use"
@@ -185,12 +201,12 @@ mod tests {
     #[test]
     fn what_would_help_is_data() {
         let node = || Endpoint::new("10.0.0.4", 8501);
-        let command = || "DBSIZE".to_owned();
+        let command = || "FLUSHALL".to_owned();
         for (error, remedy, part) in [
             (
                 RouteError::SeveralNodes { command: command() },
-                Some(&Remedy::ChooseNode),
-                "; say which one with Command::route_to,",
+                Some(&Remedy::AllOrOne),
+                "; run it on all with Client::on_primaries or Client::on_all_nodes, or say which one with",
             ),
             (
                 RouteError::Administrative { command: command() },
@@ -214,6 +230,14 @@ mod tests {
                 },
                 Some(&Remedy::PrimaryToo),
                 "READONLY was refused: NOPERM no\\u{1b}; let the primary serve reads where no replica can, with",
+            ),
+            (
+                RouteError::CrossSlot {
+                    command: "SINTER".to_owned(),
+                    keys: ["a", "b\n"].map(|key| (key.into(), Slot::of_key(key.as_bytes()))).to_vec(),
+                },
+                Some(&Remedy::HashTag),
+                "\"a\" of slot 15495, \"b\\n\" of slot",
             ),
             (RouteError::ConnectionState { command: command() }, None, "this client cannot run it"),
             (

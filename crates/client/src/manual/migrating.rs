@@ -55,7 +55,6 @@
 //! | atomic pipelines, `MULTI`, `WATCH`, `Transaction` | a script: all of it is executed at once |
 //! | `Script` | `EVALSHA` and `EVAL` as commands; a `NOSCRIPT` proves that nothing was executed |
 //! | pub/sub | |
-//! | commands over several slots or nodes (`MGET`, `DBSIZE`, `SCAN` of a whole cluster) | a call for each key, or for each of [`Client::nodes`] with [`Command::route_to`] |
 //! | client-side caching, Sentinel, a synchronous API | |
 //!
 //! [`Client::connect`]: crate::Client::connect

@@ -3,6 +3,7 @@
 //! | chapter | what it answers |
 //! |---|---|
 //! | [`redirects`] | Where does a command go? What happens on `MOVED`, `ASK` or `TRYAGAIN`, and when is the topology asked for? |
+//! | [`several_nodes`] | What if keys are in several slots, or a command concerns all nodes? What if one of them fails? |
 //! | [`retries`] | What is sent again? What does [`may_have_executed`](crate::Error::may_have_executed) mean? |
 //! | [`identity`] | Which name must a node prove, behind NAT, private endpoints, tunnels, in Docker and Kubernetes? |
 //! | [`ordering`] | In which order are commands executed? |
@@ -36,3 +37,4 @@ pub mod ordering;
 pub mod redirects;
 pub mod retries;
 pub mod runtimes;
+pub mod several_nodes;

@@ -16,7 +16,8 @@
 //! A command without a key goes to a primary that is drawn at random. Three kinds of commands are refused with an
 //! [`Error::Route`] before anything is sent:
 //!
-//! - what concerns every node, such as `FLUSHALL`, `DBSIZE` and `SCAN` ([`RouteError::SeveralNodes`]);
+//! - what concerns every node and is not [one reply of all](super::several_nodes), such as `FLUSHALL`, `INFO` and `SCAN`
+//!   ([`RouteError::SeveralNodes`]);
 //! - what acts on the node that executes it, such as `CONFIG` and `SHUTDOWN` ([`RouteError::Administrative`]);
 //! - what changes the state of its connection, such as `MULTI`, `SUBSCRIBE` and `SELECT`, since connections are shared
 //!   ([`RouteError::ConnectionState`]).

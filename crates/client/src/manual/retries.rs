@@ -12,7 +12,7 @@
 //! | a server refused it for now ([which answers](super::redirects#what-a-server-may-answer)) | yes, until the deadline |
 //! | it was sent, and the connection ended before the reply | if it changes nothing; a write only if you said so |
 //! | it was sent, and the deadline passed | no |
-//! | a server refused it for good: its keys are of several slots (`CROSSSLOT`) | no |
+//! | a server refused it for good, such as `EVALSHA` of a script that it does not have | no |
 //! | the server answered with another error | no |
 //!
 //! # Commands that change nothing
@@ -53,6 +53,7 @@
 //! | [`Timeout`](crate::Error::Timeout) | unless it was not sent, or refused | if not sent, or refused |
 //! | [`Interrupted`](crate::Error::Interrupted), [`Protocol`](crate::Error::Protocol) | yes | no |
 //! | [`Type`](crate::Error::Type) | yes: there is a reply, of another type | no |
+//! | [`Partial`](crate::Error::Partial) | if a part may have been | if no part had an effect, and each that failed is retryable |
 //!
 //! Only the servers' own words for "not here" and "not now" count as a refusal, and `CROSSSLOT`, since servers look at the
 //! slots of all keys before they execute anything. `WRONGTYPE` and the like do not, so

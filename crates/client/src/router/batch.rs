@@ -24,12 +24,13 @@ use tokio::time::Instant;
 use self::lanes::{ByLane, Part, by_slot, take_slots};
 use self::member::{Member, Outcome};
 use self::unit::{submit_unit, unit_len};
+use super::fan::Fan;
 use super::judge::Setback;
 use super::state::Router;
 use crate::cluster::{Node, Topology};
 use crate::command::Command;
 use crate::error::Error;
-use crate::lane::{CloseCause, Failure, Form};
+use crate::lane::{CloseCause, Failure, Form, Received};
 
 /// How many members are looked at before other tasks get their turn.
 const LOOKED_AT_ONCE: usize = 4096;
@@ -82,8 +83,8 @@ impl Router {
     ) -> Vec<Outcome> {
         let mut outcomes: Vec<Option<Outcome>> = Vec::new();
         outcomes.resize_with(commands.len(), || None);
-        let mut running = Running::new();
-        let mut step = self.begin(commands, timeout, form).await;
+        let (mut step, fans) = self.begin(commands, timeout, form).await;
+        let mut running: Running<'_, '_, '_> = fans.into_iter().collect();
         if let (true, Next::Sort(members)) = (is_ordered, &mut step.next) {
             let lines = self.line_up(std::mem::take(members), &mut step.settled).await;
             running.extend(lines.into_iter().map(|line| self.run_in_turn(line).boxed()));
@@ -123,15 +124,16 @@ impl Router {
         outcomes.into_iter().map(|outcome| outcome.unwrap_or(Err(Error::Closed))).collect()
     }
 
-    /// What is known about each command before anything is sent.
-    async fn begin<'r, 'a>(
-        &self,
+    /// What is known about each command before anything is sent. Those that go to several nodes are batches of their own.
+    async fn begin<'f, 'r: 'f, 'a: 'f>(
+        &'f self,
         commands: &'r [Command<'a>],
         timeout: Option<Duration>,
         form: Form,
-    ) -> Step<'r, 'a> {
+    ) -> (Step<'r, 'a>, Vec<BoxFuture<'f, Step<'r, 'a>>>) {
         let now = Instant::now();
-        let (mut members, mut settled) = (Vec::with_capacity(commands.len()), Vec::new());
+        let (mut members, mut settled, mut fans) =
+            (Vec::with_capacity(commands.len()), Vec::new(), Vec::new());
         for (position, command) in commands.iter().enumerate() {
             if is_others_turn(position) {
                 tokio::task::yield_now().await;
@@ -141,10 +143,29 @@ impl Router {
                     let is_known = request.spec.is_some();
                     members.push(Member { position, request, attempts, is_known });
                 }
-                Err(error) => settled.push((position, Err(error))),
+                Err(error) => match self.fan(command).filter(|_| form == Form::Decoded) {
+                    Some(fan) => fans.push(self.fan_out(position, fan, command, now, timeout)),
+                    None => settled.push((position, Err(error))),
+                },
             }
         }
-        Step { settled, next: Next::Sort(members), ..Step::default() }
+        (Step { settled, next: Next::Sort(members), ..Step::default() }, fans)
+    }
+
+    /// Boxed here: what it runs is a batch, too.
+    fn fan_out<'f, 'r: 'f, 'a: 'f>(
+        &'f self,
+        position: usize,
+        fan: Fan<'r>,
+        command: &'r Command<'a>,
+        started: Instant,
+        timeout: Option<Duration>,
+    ) -> BoxFuture<'f, Step<'r, 'a>> {
+        let outcome = async move {
+            let outcome = self.run_fan(fan, command, started, timeout).await.map(Received::Reply);
+            Step { settled: vec![(position, outcome)], ..Step::default() }
+        };
+        outcome.boxed()
     }
 
     /// Sorts members by what is known now, and by one snapshot. What is refused by that is settled.

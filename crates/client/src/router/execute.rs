@@ -96,13 +96,19 @@ impl Router {
         Some(First { node, spec, route, was_single })
     }
 
-    /// Runs a command that has no [`First`], or is refused.
+    /// Runs a command that has no [`First`], goes to several nodes, or is refused.
     async fn run_unusual(
         &self,
         command: &Command<'_>,
         form: Form,
         started: Instant,
     ) -> Result<Received, Error> {
+        // One reply of several is a value: there are no bytes of it that came.
+        if form == Form::Decoded
+            && let Some(fan) = self.fan(command)
+        {
+            return self.run_fan(fan, command, started, None).await.map(Received::Reply);
+        }
         let (request, mut attempts) = self.prepare(command, form, started, None)?;
         self.run_prepared(request, &mut attempts).await
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`execute`] | the loop, which decides nothing |
 //! | [`batch`] | many commands at once, in one unit for each lane |
+//! | [`fan`] | a command that goes to several nodes, as a batch, and one reply of theirs |
 //! | [`request`] | a command with what is known about it |
 //! | [`destination`] | where an attempt goes |
 //! | [`submit`] | an attempt |
@@ -27,6 +28,7 @@ mod blocking;
 mod destination;
 mod directory;
 mod execute;
+mod fan;
 mod follow;
 mod judge;
 mod read_from;

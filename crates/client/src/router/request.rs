@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use truename_topology::Slot;
+
 use super::attempts::Attempts;
 use super::judge::RetryTraits;
-use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Reach, Route, RouteRefusal, Spec};
+use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Reach, Route, RouteRefusal, Spec, keys};
 use crate::config::FOREVER;
 use crate::error::{Error, RouteError};
 use crate::lane::Form;
+
+/// Of how many slots an error tells.
+const TOLD_SLOTS: usize = 8;
 
 /// A command with what the client knows about it.
 #[derive(Clone, Copy)]
@@ -103,13 +109,28 @@ impl<'r, 'a> Request<'r, 'a> {
 
 #[cold]
 fn refused(command: &Command<'_>, spec: Option<&Spec>, refusal: RouteRefusal) -> Error {
+    let keys = spec.map_or_else(Vec::new, |spec| first_of_each_slot(command, spec));
     let command = spec.map_or_else(|| command.name(), |spec| spec.name).to_owned();
     Error::Route(Box::new(match refusal {
+        RouteRefusal::SeveralSlots => RouteError::CrossSlot { command, keys },
         RouteRefusal::ConnectionState => RouteError::ConnectionState { command },
         RouteRefusal::HttpRequest => RouteError::HttpRequest { command },
         RouteRefusal::SeveralNodes => RouteError::SeveralNodes { command },
         RouteRefusal::Administrative => RouteError::Administrative { command },
     }))
+}
+
+/// The keys of a command that are in several slots: the first one of each slot.
+fn first_of_each_slot(command: &Command<'_>, spec: &Spec) -> Vec<(Bytes, Slot)> {
+    let mut found: Vec<(Bytes, Slot)> = Vec::new();
+    keys(spec, command, &mut |index| {
+        let Some(key) = command.at(index) else { return };
+        let slot = Slot::of_key(key);
+        if found.len() < TOLD_SLOTS && found.iter().all(|(_, known)| *known != slot) {
+            found.push((Bytes::copy_from_slice(key), slot));
+        }
+    });
+    found
 }
 
 #[cold]

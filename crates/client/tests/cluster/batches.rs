@@ -53,8 +53,8 @@ async fn one_commands_error_is_its_own() {
         .with(cmd("SET").arg(&key).arg("text"))
         .with(cmd("INCR").arg(&key))
         .with(cmd("MULTI"))
-        .with(cmd("DBSIZE"))
-        .with(cmd("MGET").arg(key_of(0)).arg(key_of(2)))
+        .with(cmd("FLUSHALL"))
+        .with(cmd("RENAME").arg(key_of(0)).arg(key_of(2)))
         .with(cmd("EVAL").arg("return redis.error_reply('MOVED 1 evil:1')").arg(1).arg(&key))
         .with(cmd("BLPOP").arg(format!("{{{key}}}list")).arg(0.05))
         .with(cmd("NOSUCHCOMMAND").arg(&key))
@@ -70,7 +70,7 @@ async fn one_commands_error_is_its_own() {
             Err(other) => panic!("{other}"),
         })
         .collect();
-    let expected = ["OK", "ERR", "not routed", "not routed", "CROSSSLOT", "MOVED", "nil", "ERR", "text"];
+    let expected = ["OK", "ERR", "not routed", "not routed", "not routed", "MOVED", "nil", "ERR", "text"];
     assert_eq!(said, expected);
 }
 

@@ -88,7 +88,7 @@ async fn commands_that_concern_all_nodes_are_not_sent_to_any_one() {
     for key in spread_keys("many", 6) {
         client.execute::<()>(cmd("SET").arg(&key).arg(1)).await.expect("OK");
     }
-    for command in [cmd("FLUSHALL"), cmd("DBSIZE"), cmd("KEYS").arg("*"), cmd("SCAN").arg(0)] {
+    for command in [cmd("FLUSHALL"), cmd("INFO"), cmd("SCRIPT").arg("FLUSH"), cmd("SCAN").arg(0)] {
         let error = client.execute::<truename::Reply>(command).await.expect_err("refused");
         assert!(
             matches!(&error, Error::Route(error) if matches!(**error, RouteError::SeveralNodes { .. })),
@@ -154,7 +154,11 @@ async fn a_replica_that_refuses_is_passed_over() {
 async fn keys_of_several_slots_are_refused_before_anything_is_executed() {
     let lab = lab(LabProfile::Plain).await;
     let client = connect(&lab).await;
-    let error = client.execute::<()>(cmd("MSET").args(["a", "1", "b", "2"])).await.expect_err("two slots");
+    let pair = cmd("MSETNX").args(["a", "1", "b", "2"]);
+    let error = client.run(pair.clone()).await.expect_err("two slots");
+    assert!(error.to_string().contains("keys of several slots") && !error.may_have_executed(), "{error}");
+    // The server says so as well, to who sends it all the same.
+    let error = client.run(pair.route_by_key("a")).await.expect_err("two slots");
     assert!(error.to_string().contains("CROSSSLOT") && !error.may_have_executed(), "{error}");
     // A script may say so after it has written.
     let script = "redis.call('SET', KEYS[1], 1) return redis.error_reply('CROSSSLOT of my own')";

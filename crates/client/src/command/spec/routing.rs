@@ -1,13 +1,22 @@
-//! Where commands go whose keys servers do not describe, and which commands cannot be sent without a second look.
+//! Where commands go whose keys servers do not describe, which go to many nodes, and which cannot be sent without a second
+//! look.
 
 use super::row::row_of;
-use super::{Affinity, Flags, KeyRule, RequestPolicy, Spec};
+use super::{Affinity, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
+use crate::command::keys::Arguments;
 
 /// Their argument is a slot, and only its owner knows the answer. The server does not say that it is not the owner.
 const BY_SLOT: &[&str] = &["CLUSTER COUNTKEYSINSLOT", "CLUSTER GETKEYSINSLOT"];
 
 /// They act on the node that executes them, and on what it holds at that time; servers do not flag them as administrative.
 const OF_ITS_NODE: &[&str] = &["TRIMSLOTS"];
+
+/// They go to many nodes by themselves, as what only reads does: executed twice, or by nodes that had it, they leave what they
+/// leave once. `RANDOMKEY` has no policy that others have.
+const FANNED: &[&str] = &["SCRIPT LOAD", "FUNCTION LOAD", RANDOM_KEY];
+
+/// The one command of [`FANNED`] whose replies become one in a way of its own.
+pub(crate) const RANDOM_KEY: &str = "RANDOMKEY";
 
 /// Corrects the keys and a flag, then marks the commands that [`Spec::is_unusual`].
 pub(super) const fn mark(table: &mut [Spec]) {
@@ -28,11 +37,17 @@ pub(super) const fn mark(table: &mut [Spec]) {
     // Servers say that it concerns all shards, but it works equally well on any node.
     let row = row_of(table, "PING");
     table[row].flags = table[row].flags.with(Flags::ANY_WILL_DO);
+    i = 0;
+    while i < FANNED.len() {
+        let row = row_of(table, FANNED[i]);
+        table[row].flags = table[row].flags.with(Flags::FANNED);
+        i += 1;
+    }
     let mut row = 0;
     while row < table.len() {
         let spec = &mut table[row];
         let Reach { is_shared, is_for_many, is_administrative } = spec.reach();
-        if !is_shared || is_for_many || is_administrative {
+        if !is_shared || is_for_many || is_administrative || spec.may_have_many_keys() {
             spec.flags = spec.flags.with(Flags::UNUSUAL);
         }
         row += 1;
@@ -44,6 +59,23 @@ impl Spec {
     #[inline]
     pub(crate) fn is_unusual(&self) -> bool {
         self.flags.contains(Flags::UNUSUAL)
+    }
+
+    /// Whether it may have keys of several slots, which no server takes. `DEBUG` looks at no slot.
+    pub(crate) const fn may_have_many_keys(&self) -> bool {
+        match self.keys {
+            KeyRule::None | KeyRule::First | KeyRule::SlotNumber { .. } | KeyRule::Debug => false,
+            KeyRule::Range { first, last, .. } => first as i8 != last,
+            _ => true,
+        }
+    }
+
+    /// Whether it goes to many nodes although the caller says nothing: it reads, or may be repeated, and the replies become
+    /// one. What destroys or configures goes to many only if the caller says so.
+    pub(crate) fn fans_out<A: Arguments + ?Sized>(&self, args: &A) -> bool {
+        let is_for_all = matches!(self.request, RequestPolicy::AllNodes | RequestPolicy::AllShards);
+        let becomes_one = self.response != ResponsePolicy::Special;
+        is_for_all && (self.flags.contains(Flags::FANNED) || (becomes_one && self.changes_nothing(args)))
     }
 
     pub(crate) const fn reach(&self) -> Reach {
@@ -106,6 +138,8 @@ pub(crate) enum RouteRefusal {
     ConnectionState,
     /// It concerns several nodes.
     SeveralNodes,
+    /// Its keys are in several slots.
+    SeveralSlots,
     /// It acts on the one node that executes it.
     Administrative,
     /// The server would take it for an HTTP request, and end the connection.

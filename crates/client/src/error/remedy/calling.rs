@@ -7,6 +7,17 @@ pub(super) fn choose_node(spelling: Spelling) -> String {
     format!("say which one with {}", spelled(Setting::NodeChoice, spelling))
 }
 
+/// A command that concerns all nodes.
+pub(super) fn all_or_one(spelling: Spelling) -> String {
+    let (all, one) = (spelled(Setting::AllNodes, spelling), spelled(Setting::NodeChoice, spelling));
+    format!("run it on all with {all}, or say which one with {one}")
+}
+
+/// Keys of several slots.
+pub(super) fn hash_tag() -> String {
+    "keys with the same text in braces, such as {user:7}:cart and {user:7}:orders, are in one slot".to_owned()
+}
+
 /// A node that the topology does not have.
 pub(super) fn name_node(spelling: Spelling) -> String {
     format!("give its address as {} shows it", spelled(Setting::NodeList, spelling))

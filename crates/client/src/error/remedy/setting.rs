@@ -58,6 +58,8 @@ pub enum Setting {
     ReplyLimits,
     /// The node that a command is for, where it could be any.
     NodeChoice,
+    /// All nodes as those that a command goes to.
+    AllNodes,
     /// What shows the nodes of the topology.
     NodeList,
     /// Reads from replicas, and from the primary where no replica can serve them.
@@ -97,6 +99,7 @@ pub(in crate::error) fn as_calls(setting: &Setting, f: &mut fmt::Formatter<'_>) 
         Setting::NodeChoice => {
             f.write_str("Command::route_to, Command::route_by_key or Command::route_to_any")
         }
+        Setting::AllNodes => f.write_str("Client::on_primaries or Client::on_all_nodes"),
         Setting::NodeList => f.write_str("Client::nodes"),
         Setting::PreferReplica => f.write_str("Config::read_from(ReadFrom::PreferReplica)"),
     }

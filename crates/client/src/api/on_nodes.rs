@@ -1,0 +1,90 @@
+//! One command on many nodes, with the reply of each.
+
+use truename_topology::{Endpoint, Role};
+
+use super::client::Client;
+use crate::command::Command;
+use crate::error::Error;
+use crate::from_reply::FromReply;
+use crate::lane::Form;
+
+impl Client {
+    /// Runs a command on every primary; returns what became of it at each, by the node's address as announced.
+    ///
+    /// For what concerns all shards and is not one reply: `INFO`, `FLUSHALL`, `CONFIG RESETSTAT`, `MEMORY STATS`. What reads and
+    /// has a sum or a list for a result (`DBSIZE`, `KEYS`, `SCRIPT EXISTS`), as well as `SCRIPT LOAD` and `FUNCTION LOAD`, goes to
+    /// all nodes by itself, with [`execute`](Self::execute).
+    ///
+    /// The nodes are those of the topology when it is called; each gets the command itself ([`Command::route_to`]), so a node that
+    /// is replaced meanwhile is an error, not a call of its successor. Slots that no node serves do not show up.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
+    /// use truename::cmd;
+    ///
+    /// for (node, info) in client.on_primaries::<String>(cmd("INFO").arg("memory")).await {
+    ///     let used = info?.lines().find(|line| line.starts_with("used_memory_human:")).map(str::to_owned);
+    ///     println!("{node} {used:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Each outcome has its own, as from [`execute`](Self::execute).
+    ///
+    /// # Cancel safety
+    /// As [`execute`](Self::execute): what was sent is executed.
+    pub async fn on_primaries<T: FromReply>(
+        &self,
+        command: Command<'_>,
+    ) -> Vec<(Endpoint, Result<T, Error>)> {
+        let topology = self.topology();
+        let primaries = topology.nodes().iter().filter(|node| node.role == Role::Primary);
+        self.on(primaries.map(|node| node.endpoint.clone()).collect(), &command).await
+    }
+
+    /// Runs a command on every node, replicas too. Otherwise as [`on_primaries`](Self::on_primaries).
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client) {
+    /// use truename::cmd;
+    ///
+    /// for (node, outcome) in client.on_all_nodes::<()>(cmd("CONFIG").arg("SET").arg("slowlog-max-len").arg(256)).await {
+    ///     if let Err(error) = outcome {
+    ///         eprintln!("{node} is not configured: {error}");
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Each outcome has its own, as from [`execute`](Self::execute).
+    ///
+    /// # Cancel safety
+    /// As [`execute`](Self::execute): what was sent is executed.
+    pub async fn on_all_nodes<T: FromReply>(
+        &self,
+        command: Command<'_>,
+    ) -> Vec<(Endpoint, Result<T, Error>)> {
+        let topology = self.topology();
+        self.on(topology.nodes().iter().map(|node| node.endpoint.clone()).collect(), &command).await
+    }
+
+    async fn on<T: FromReply>(
+        &self,
+        nodes: Vec<Endpoint>,
+        command: &Command<'_>,
+    ) -> Vec<(Endpoint, Result<T, Error>)> {
+        let commands: Vec<_> = nodes.iter().map(|node| command.borrowed().route_to(node)).collect();
+        let outcomes = self.router().batch(&commands, None, Form::Decoded, false).await;
+        let outcomes = outcomes.into_iter().zip(nodes).map(|(outcome, node)| {
+            let value = outcome.and_then(|received| Ok(T::from_reply(received.into_reply())?));
+            let value = value.map_err(|error| error.in_reply_to(command.name(), Some(&node), None));
+            (node, value)
+        });
+        outcomes.collect()
+    }
+}

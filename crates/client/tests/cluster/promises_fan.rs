@@ -1,0 +1,183 @@
+//! One call, several nodes: keys of several slots, and commands that concern all nodes. What one of them did not do is said.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::support::info::{all_executions, executions};
+use crate::support::{config, connect, eventually, keys_of, lab, tell};
+use truename::error::RouteError;
+use truename::{Client, Error, Protocol, Reply, cmd};
+use truename_lab::{Lab, LabProfile};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn keys(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("key:{n}")).collect()
+}
+
+/// The same commands on the cluster, and on a server that has all slots for itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_to_several_nodes_returns_what_one_server_would() {
+    let lab = Lab::builder(LabProfile::Plain).replicas(1).start().await.expect("the lab starts");
+    let alone =
+        Lab::builder(LabProfile::Plain).shards(1).replicas(0).no_cluster().start().await.expect("alone");
+    for protocol in [Protocol::Resp2, Protocol::Auto] {
+        let ours = Client::connect(&config(&lab).protocol(protocol)).await.expect("connected");
+        let theirs = Client::connect(&config(&alone).protocol(protocol)).await.expect("connected");
+        let all = keys(100);
+        let pairs = || all.iter().flat_map(|key| [key.as_str(), "v"]);
+        let rows = [
+            cmd("MSET").args(pairs()),
+            cmd("MGET").args(all.iter()),
+            cmd("MGET").args(["key:1", "none", "key:2", "key:1"]),
+            cmd("EXISTS").args(all.iter()).arg("none").arg("key:1"),
+            cmd("TOUCH").args(["key:1", "key:2", "none"]),
+            cmd("DBSIZE"),
+            cmd("SCRIPT").arg("EXISTS").arg("0".repeat(40)).arg("1".repeat(40)),
+            cmd("SCRIPT").arg("LOAD").arg("return 7"),
+            cmd("SCRIPT").arg("EXISTS").arg("0".repeat(40)).arg("ac7e17f8cc83b9c4a8aa9b9a8a24a9bc1d2e3b4f"),
+            cmd("DEL").args(["key:1", "key:2", "none", "key:1"]),
+            cmd("UNLINK").args(["key:3", "key:4", "none"]),
+            cmd("DBSIZE"),
+            cmd("MGET").args(["key:1", "key:5"]),
+            cmd("DEL").args(all.iter()),
+            cmd("KEYS").arg("*"),
+            cmd("RANDOMKEY"),
+        ];
+        for command in rows {
+            let (here, there) = tokio::join!(
+                ours.execute::<Reply>(command.clone()),
+                theirs.execute::<Reply>(command.clone())
+            );
+            let there = there.expect("one server answers");
+            assert_eq!(here.unwrap_or_else(|error| panic!("{command:?}: {error}")), there, "{command:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_node_executes_its_part_once() {
+    let lab = Lab::builder(LabProfile::Azure).replicas(1).start().await.expect("the lab starts");
+    let client = connect(&lab).await;
+    let names = keys(60);
+    client.run(cmd("MSET").args(names.iter().flat_map(|key| [key.as_str(), "1"]))).await.expect("set");
+    let listed: BTreeSet<String> = client.execute(cmd("KEYS").arg("key:*")).await.expect("keys");
+    assert_eq!(listed, names.iter().cloned().collect());
+    let random: String = client.execute(cmd("RANDOMKEY")).await.expect("a key");
+    assert!(listed.contains(&random), "{random}");
+    let library = "#!lua name=mylib\nredis.register_function('f', function() return 7 end)";
+    let name: String = client.execute(cmd("FUNCTION").arg("LOAD").arg(library)).await.expect("loaded");
+    assert_eq!(name, "mylib");
+    for primary in 0..3 {
+        assert_eq!(executions(&lab, primary, "function|load").await, 1);
+    }
+    let digest: String = client.execute(cmd("SCRIPT").arg("LOAD").arg("return 7")).await.expect("loaded");
+    // Replicas too, and each of them once.
+    assert_eq!(all_executions(&lab, "script|load").await, 6);
+    for key in &names {
+        let seven: i64 =
+            client.execute(cmd("EVALSHA").arg(&digest).arg(1).arg(key)).await.expect("it is there");
+        assert_eq!(seven, 7);
+    }
+    // In a batch, beside others, and with the caller's own deadline.
+    let batch =
+        client.batch().with(cmd("GET").arg("key:1")).with(cmd("MGET").args(names.iter())).with(cmd("DBSIZE"));
+    let (one, many, count): (i64, Vec<i64>, i64) = batch.timeout(5 * SECOND).all().await.expect("all");
+    assert_eq!((one, many.len(), count), (1, 60, 60));
+    // What destroys or configures goes to all nodes only if somebody says so.
+    for command in
+        [cmd("FLUSHALL"), cmd("CONFIG").args(["SET", "maxmemory", "0"]), cmd("INFO"), cmd("SCAN").arg(0)]
+    {
+        let error = client.execute::<Reply>(command.clone()).await.expect_err("refused");
+        let is_refused =
+            matches!(&error, Error::Route(error) if matches!(**error, RouteError::SeveralNodes { .. }));
+        assert!(is_refused && error.to_string().contains("Client::on_primaries"), "{command:?}: {error}");
+    }
+    assert_eq!(client.on_all_nodes::<String>(cmd("INFO")).await.len(), 6);
+    for (node, outcome) in client.on_primaries::<()>(cmd("FLUSHALL")).await {
+        outcome.unwrap_or_else(|error| panic!("{node}: {error}"));
+    }
+    assert_eq!(client.execute::<i64>(cmd("DBSIZE")).await.expect("a number"), 0);
+}
+
+/// Keys of several slots that cannot be split are refused before anything is sent, and the error says which they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_of_several_slots_are_named_before_anything_is_sent() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    for command in [
+        cmd("RENAME").args(["foo", "bar"]),
+        cmd("SINTER").args(["foo", "bar"]),
+        cmd("MSETNX").args(["foo", "1", "bar", "2"]),
+    ] {
+        let error = client.execute::<Reply>(command).await.expect_err("refused");
+        assert!(error.to_string().contains("\"foo\" of slot 12182, \"bar\" of slot 5061"), "{error}");
+        assert!(
+            !error.may_have_executed() && !error.is_retryable() && error.remedy().is_some(),
+            "{error:#?}"
+        );
+    }
+    for name in ["rename", "sinter", "msetnx"] {
+        assert_eq!(all_executions(&lab, name).await, 0, "{name}");
+    }
+    // Who says where it goes, gets what the server says.
+    let said = client.execute::<Reply>(cmd("SINTER").args(["foo", "bar"]).route_by_key("foo")).await;
+    assert!(said.expect_err("refused").to_string().contains("CROSSSLOT"));
+}
+
+/// A dead shard: what the others said is kept, and who did not is named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_failed_is_reported_with_its_keys_and_its_node() {
+    let lab = Lab::builder(LabProfile::Plain).replicas(0).node_timeout(30 * SECOND);
+    let lab = lab.start().await.expect("the lab starts");
+    let client = Client::connect(&config(&lab).command_timeout(SECOND)).await.expect("connected");
+    let of_each: Vec<String> = (0..3).map(|shard| keys_of(shard, "key").next().expect("a key")).collect();
+    client.run(cmd("MSET").args(of_each.iter().flat_map(|key| [key.as_str(), "1"]))).await.expect("set");
+    lab.node(1).kill();
+    eventually("it is seen to be down", 5 * SECOND, || async {
+        client.nodes().iter().any(|status| !status.is_connected)
+    })
+    .await;
+    let error =
+        client.execute::<Vec<i64>>(cmd("MGET").args(of_each.iter())).await.expect_err("one is missing");
+    let (host, port) = lab.nodes()[1].announced();
+    let dead = format!("{host}:{port}");
+    let Error::Partial(partial) = &error else { panic!("{error}") };
+    assert_eq!((partial.parts.len(), partial.failed().count()), (3, 1), "{error}");
+    let (part, why) = partial.failed().next().expect("one");
+    assert_eq!(part.node.as_ref().map(ToString::to_string), Some(dead.clone()), "{why}");
+    assert_eq!(part.keys, [of_each[1].as_bytes()]);
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("MGET failed for 1 of 3 keys: \"{}\" at {dead}: ", of_each[1])),
+        "{text}"
+    );
+    assert!(error.is_retryable() && error.may_have_executed(), "a read may be repeated");
+    let values: Vec<_> =
+        partial.parts.iter().filter_map(|part| part.outcome.as_ref().ok()).cloned().collect();
+    assert_eq!(
+        values,
+        [Reply::Array(vec![Reply::Bulk("1".into())]), Reply::Array(vec![Reply::Bulk("1".into())])]
+    );
+
+    let error = client.execute::<i64>(cmd("DEL").args(of_each.iter())).await.expect_err("one is missing");
+    assert!(error.may_have_executed() && !error.is_retryable(), "{error}");
+    let error = client.execute::<i64>(cmd("DBSIZE")).await.expect_err("one is missing");
+    assert!(error.to_string().starts_with("DBSIZE failed on 1 of 3 nodes: "), "{error}");
+
+    // A slot that nobody serves: what the others have is not all there is.
+    for node in [0, 2] {
+        tell(&lab, node, &["CONFIG", "SET", "cluster-require-full-coverage", "no"]).await;
+    }
+    let key_of_0 = &of_each[0];
+    let slot = truename::topology::Slot::of_key(key_of_0.as_bytes()).value().to_string();
+    for node in [0, 2] {
+        tell(&lab, node, &["CLUSTER", "DELSLOTS", &slot]).await;
+    }
+    eventually("the slot has no owner", 10 * SECOND, || async {
+        client.topology().primary(truename::topology::Slot::of_key(key_of_0.as_bytes())).is_none()
+    })
+    .await;
+    let error = client.execute::<i64>(cmd("DBSIZE")).await.expect_err("a slot is missing");
+    assert!(error.to_string().contains(&format!("no node serves slot {slot}")), "{error}");
+}
