@@ -25,7 +25,7 @@ use crate::allocations;
 use crate::cell::Runtime;
 use crate::failure::Failure;
 use crate::latency::Percentiles;
-use crate::subjects::{Fred, Kind, Raw, RedisRs, Rustis, Subject, Truename};
+use crate::subjects::{Fred, Kind, Raw, RedisRs, Rustis, Subject, Truename, TruenameRedis};
 use crate::usage;
 
 /// How long connecting may take, and calls that were under way when the window ended.
@@ -80,6 +80,7 @@ impl Plan {
         let outcome = runtime.block_on(async {
             match client {
                 Kind::Truename => self.measure::<Truename>().await,
+                Kind::TruenameRedis => self.measure::<TruenameRedis>().await,
                 Kind::Redis => self.measure::<RedisRs>().await,
                 Kind::Fred => self.measure::<Fred>().await,
                 Kind::Rustis => self.measure::<Rustis>().await,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use truename::command::Arguments;
-use truename::topology::{Endpoint, Role};
 use truename::{Client, Command, Error, Reply};
 
 use super::failure::Failure;
@@ -74,19 +73,11 @@ impl Engine {
 
     /// Runs a command on several nodes; returns what each answered.
     pub(crate) async fn on_nodes(&self, to: To, command: &Command<'_>) -> Result<Parts, Failure> {
-        let nodes = self.nodes(to);
-        if nodes.is_empty() {
-            return Err(Failure::Misused("the topology has no nodes"));
-        }
-        let mut batch = self.client.batch();
-        batch.extend(nodes.iter().map(|node| command.clone().route_to(node)));
-        let outcomes = batch.execute().await;
-        Ok(nodes.into_iter().zip(outcomes).collect())
-    }
-
-    fn nodes(&self, to: To) -> Vec<Endpoint> {
-        let nodes = self.client.nodes().into_iter();
-        nodes.filter(|node| to == To::AllNodes || node.role == Role::Primary).map(|node| node.node).collect()
+        let parts = match to {
+            To::Primaries => self.client.on_primaries(command.clone()).await,
+            To::AllNodes => self.client.on_all_nodes(command.clone()).await,
+        };
+        if parts.is_empty() { Err(Failure::Misused("the topology has no nodes")) } else { Ok(parts) }
     }
 
     /// `SCRIPT LOAD`, everywhere where scripts may be run. One that a node lacks, since it could not be reached, is sent to

@@ -126,7 +126,7 @@ impl Place {
     }
 }
 
-/// The nodes that serve slots; if none does, all that could: a single server has no slots.
+/// The nodes that serve slots. A server that is no cluster serves all.
 fn primaries(map: &SlotMap) -> Vec<Endpoint> {
     let owners = map.owners().into_iter().map(|shard| &map.nodes()[shard.primary().index()]);
     owners.map(|node| node.endpoint.clone()).collect()

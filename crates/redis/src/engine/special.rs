@@ -43,8 +43,10 @@ pub(crate) fn special<A: Arguments + ?Sized>(args: &A) -> Option<Special> {
             Some(Special::Refused(SUBSCRIBE))
         }
         b"MULTI" | b"EXEC" | b"DISCARD" => Some(Special::Refused(TRANSACTION)),
-        b"DBSIZE" | b"DEBUG" | b"FLUSHALL" | b"FLUSHDB" | b"INFO" | b"KEYS" | b"RANDOMKEY" | b"LASTSAVE"
-        | b"FT._LIST" => Spread::of(name, b"").map(Special::Spread).or(Some(Special::AnyPrimary)),
+        b"DEBUG" | b"FLUSHALL" | b"FLUSHDB" | b"INFO" | b"FT._LIST" => {
+            Spread::of(name, b"").map(Special::Spread)
+        }
+        b"LASTSAVE" => Some(Special::AnyPrimary),
         b"ACL" | b"CLUSTER" | b"COMMAND" | b"CONFIG" | b"FUNCTION" | b"LATENCY" | b"MEMORY" | b"MODULE"
         | b"PUBSUB" | b"SCRIPT" | b"SLOWLOG" => of_container(name, args.at(1)?),
         _ => None,
@@ -114,7 +116,9 @@ mod tests {
         assert_eq!(is(&["config", "get", "maxmemory"]), Some(Special::AnyPrimary));
         assert!(matches!(is(&["config", "set", "a", "b"]), Some(Special::Spread(_))));
         assert!(matches!(is(&["SCRIPT", "FLUSH"]), Some(Special::Spread(_))));
-        assert!(matches!(is(&["dbsize"]), Some(Special::Spread(_))));
+        assert!(matches!(is(&["flushall"]), Some(Special::Spread(_))));
+        // The client adds it up by itself.
+        assert_eq!(is(&["DBSIZE"]), None);
         assert!(matches!(is(&["INFO", "server"]), Some(Special::Spread(_))));
         assert!(matches!(is(&["SSUBSCRIBE", "c"]), Some(Special::Refused(_))));
         // What acts on one node that nobody named is left to the client, which refuses it.

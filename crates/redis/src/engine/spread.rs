@@ -1,4 +1,5 @@
-//! Commands that concern several nodes: where redis-rs sends them, and how it makes one reply of theirs.
+//! Commands that concern several nodes, and that the client sends to several only when it is told to: where redis-rs sends them,
+//! and how it makes one reply of theirs. What reads and adds up, such as `DBSIZE`, is not among them: the client does it.
 //!
 //! What must stay true: nothing is passed off as complete. If a node's part is missing, the call fails; and if other nodes may
 //! have executed theirs, the failure says so.
@@ -53,18 +54,13 @@ pub(crate) enum Join {
 impl Spread {
     /// What redis-rs does with the command of this name, in upper case; `None` if it goes to one node.
     pub(super) fn of(name: &[u8], subcommand: &[u8]) -> Option<Self> {
-        use Join::{AllSucceeded, And, AnyValue, Counts, Elements, OneSucceeded, PerNode, Sum};
+        use Join::{AllSucceeded, Counts, Elements, OneSucceeded, PerNode, Sum};
         use To::{AllNodes, Primaries};
         const READ: bool = true;
         let (to, join, is_read) = match (name, subcommand) {
-            (b"DBSIZE", _) => (Primaries, Sum, READ),
-            (b"KEYS" | b"FT._LIST", _) => (Primaries, Elements, READ),
-            (b"RANDOMKEY", _) => (Primaries, AnyValue, READ),
+            (b"FT._LIST", _) => (Primaries, Elements, READ),
             (b"INFO", _) => (Primaries, PerNode, READ),
             (b"MEMORY", b"DOCTOR" | b"MALLOC-STATS" | b"STATS") => (Primaries, PerNode, READ),
-            (b"SCRIPT", b"EXISTS") => (Primaries, And, READ),
-            (b"SLOWLOG", b"GET") => (AllNodes, Elements, READ),
-            (b"SLOWLOG", b"LEN") => (AllNodes, Sum, READ),
             (b"PUBSUB", b"NUMPAT") => (AllNodes, Sum, READ),
             (b"PUBSUB", b"CHANNELS" | b"SHARDCHANNELS") => (AllNodes, Elements, READ),
             (b"PUBSUB", b"NUMSUB" | b"SHARDNUMSUB") => (AllNodes, Counts, READ),
@@ -76,7 +72,7 @@ impl Spread {
             (b"FLUSHALL" | b"FLUSHDB", _) => (Primaries, AllSucceeded, false),
             (b"DEBUG", _) => (Primaries, PerNode, false),
             (b"MEMORY", b"PURGE") => (Primaries, AllSucceeded, false),
-            (b"FUNCTION", b"DELETE" | b"FLUSH" | b"LOAD" | b"RESTORE") => (Primaries, AllSucceeded, false),
+            (b"FUNCTION", b"DELETE" | b"FLUSH" | b"RESTORE") => (Primaries, AllSucceeded, false),
             (b"FUNCTION" | b"SCRIPT", b"KILL") => (AllNodes, OneSucceeded, false),
             (b"SCRIPT", b"FLUSH") => (AllNodes, AllSucceeded, false),
             (b"ACL", b"DELUSER" | b"SAVE" | b"SETUSER") => (AllNodes, AllSucceeded, false),

@@ -19,6 +19,7 @@ use crate::engine::Failure;
 /// | the server answered with an error | the same error |
 /// | nobody knows whether it was executed | code `MAYBEEXECUTED`, an extension that nobody retries |
 /// | it was certainly not executed | an I/O error, from which [`native_error`] gets ours: `TimedOut`; `HostUnreachable` where there is no connection; `Unsupported` where it would fail again |
+/// | some of several nodes failed, and it only reads | an I/O error, `HostUnreachable` |
 /// | the configuration cannot work | `InvalidClientConfig` |
 /// | the client was closed | an I/O error, `NotConnected` |
 ///
@@ -40,6 +41,8 @@ pub fn to_redis_error(error: Error) -> RedisError {
         Error::Config(unusable) => {
             return (ErrorKind::InvalidClientConfig, "unusable configuration", unusable.to_string()).into();
         }
+        // Only reads can be.
+        Error::Partial(_) if error.is_retryable() => io::ErrorKind::HostUnreachable,
         error if error.may_have_executed() => return maybe_executed(error),
         Error::Timeout(_) => io::ErrorKind::TimedOut,
         Error::Closed => io::ErrorKind::NotConnected,

@@ -23,6 +23,20 @@ async fn several_nodes_give_one_reply() {
         names.iter().for_each(|key| _ = pipeline.set(key, 1).ignore());
         let () = pipeline.query_async(&mut c).await.expect("written");
         assert_eq!(cmd("DBSIZE").query_async::<i64>(&mut c).await, Ok(60));
+        let ones: Vec<i64> = c.mget(&names).await.expect("of several slots");
+        assert_eq!(ones, [1; 60]);
+        let pairs: Vec<_> = names.iter().map(|key| (key, 2)).collect();
+        let () = c.mset(&pairs).await.expect("of several slots");
+        assert_eq!(c.exists::<_, i64>(&names).await, Ok(60));
+        let (twos, gone): (Vec<i64>, i64) = redis::pipe()
+            .mget(&names)
+            .del("no such key")
+            .query_async(&mut c)
+            .await
+            .expect("in a pipeline, too");
+        assert_eq!((twos, gone), (vec![2; 60], 0));
+        let refused = c.rename::<_, _, ()>(&names[0], &names[1]).await.expect_err("keys of two slots");
+        assert!(refused.is_io_error() && !truename_redis::may_have_executed(&refused), "{refused}");
         let mut found: Vec<String> = c.keys("nodes:*").await.expect("all keys");
         found.sort();
         names.sort();
