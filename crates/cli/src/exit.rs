@@ -116,6 +116,7 @@ impl From<&Error> for Exit {
                 | RouteError::SeveralNodes { .. }
                 | RouteError::Administrative { .. }
                 | RouteError::CrossSlot { .. }
+                | RouteError::NamedInTransaction { .. }
                 | RouteError::NoSuchNode { .. }
                 | RouteError::EmptyCommand => Self::Usage,
                 RouteError::NoExclusiveConnection { .. } => CauseKind::TimedOut.into(),

@@ -31,14 +31,14 @@ const SHARE_FROM: usize = 256;
 /// | `Option<T>` | nil, or what `T` accepts |
 /// | `Vec<T>` | an array or a set, or a map, whose entries are arrays of two |
 /// | `VecDeque<T>` | what `Vec<T>` accepts |
-/// | `[T; N]` | an array or a set of that length |
+/// | `[T; N]` | what `Vec<T>` accepts, of that length |
 /// | `HashSet<T>`, `BTreeSet<T>` | an array or a set |
 /// | `HashMap<K, V>`, `BTreeMap<K, V>`, `Vec<(K, V)>` | a map, an array of pairs, or an array of keys and values in turn |
 /// | tuples of up to twelve | an array of that length |
 ///
 /// These types accept the form of RESP2 and that of RESP3 alike. What RESP3 sends as a map (`HGETALL`, `XREAD`) or as an array
 /// of pairs (`ZRANGE` with `WITHSCORES`), RESP2 sends as keys and values in turn or as pairs: ask for a map or for `Vec<(K, V)>`,
-/// and it does not matter.
+/// and it does not matter. Scores are an exception: RESP2 sends them as text, RESP3 as doubles, so ask for `f64`.
 ///
 /// Not: `&str` and whatever else borrows, because nothing would own the text; `char` and integers of 128 bits, because servers
 /// send none.
@@ -116,6 +116,24 @@ pub trait FromReply: Sized {
     fn list_from_reply(reply: Reply) -> Result<Vec<Self>, TypeError> {
         list("an array", reply)?.into_iter().map(Self::from_reply).collect()
     }
+
+    /// Converts the replies to several commands: [`Batch::all`](crate::Batch::all) calls it. Unless a type says otherwise, they
+    /// are converted as an array; `()` looks at each of them.
+    ///
+    /// ```
+    /// use truename::{FromReply, Reply};
+    ///
+    /// let replies = || vec![Reply::Integer(1), Reply::Nil];
+    /// assert_eq!(<(i64, Option<i64>)>::all_from_replies(replies()), Ok((1, None)));
+    /// // One of the commands may have done nothing.
+    /// assert!(<()>::all_from_replies(replies()).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// [`TypeError`] as [`from_reply`](Self::from_reply).
+    fn all_from_replies(replies: Vec<Reply>) -> Result<Self, TypeError> {
+        Self::from_reply(Reply::Array(replies))
+    }
 }
 
 impl FromReply for Reply {
@@ -125,13 +143,18 @@ impl FromReply for Reply {
 }
 
 impl FromReply for () {
-    /// Any reply but nil, by which servers say that they did nothing: the `SET` with `NX` of a lock that somebody has.
+    /// Any reply but nil, which may say that nothing was done: the `SET` with `NX` of a lock that somebody has.
     fn from_reply(reply: Reply) -> Result<Self, TypeError> {
         match reply.is_nil() {
             false => Ok(()),
-            true => Err(TypeError::new("a reply", "nil")
-                .with_detail("the server did not do it; bool is false for nil, and Option<()> is None")),
+            true => Err(TypeError::new("a reply", "nil").with_detail(
+                "the server may not have done it; bool is false for nil, and Option<()> is None",
+            )),
         }
+    }
+
+    fn all_from_replies(replies: Vec<Reply>) -> Result<Self, TypeError> {
+        replies.into_iter().try_for_each(Self::from_reply)
     }
 }
 

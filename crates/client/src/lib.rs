@@ -52,7 +52,7 @@ mod runtime;
 mod tls;
 
 // The public interface is:
-pub use api::{Batch, Client, NodeStatus};
+pub use api::{Batch, Client, NodeStatus, Script, ScriptCall};
 pub use certificate::{Certificate, UtcMinute};
 pub use command::{Command, ToArg, cmd};
 pub use config::settings::Settings;

@@ -15,19 +15,20 @@ use crate::lane::{Form, Received};
 ///
 /// They are sorted by node, and each node gets its commands in one go: one lock, one write. Each has an outcome of its own,
 /// by the same rules as [`Client::execute`]: a redirect is followed, a refusal waited out, a lost connection reported or the
-/// command sent again. Nothing is atomic, and commands of others may be executed in between.
+/// command sent again. Nothing is atomic, and commands of others may be executed in between, unless it is
+/// [`atomic`](Self::atomic).
 ///
 /// # Order
 /// Commands of one slot are executed in the order in which they were added, also when their node has to be connected to
 /// first. Unless one of them is redirected, refused, or lost with its connection: then it goes on by itself, and may be
 /// executed after later ones. What waits on the server has no order, before or after others of its slot; nor have reads
 /// that may go to replicas, and the first call of a command that this client does not know and whose key is not its first
-/// argument. Commands of different slots have no order. With [`ordered`](Self::ordered), a slot's commands have an order without
-/// exception.
+/// argument. Commands of different slots, without a key, or for [several nodes](crate::manual::several_nodes) have no order. With
+/// [`ordered`](Self::ordered), redirects and refusals do not change the order of a slot's commands.
 ///
 /// # Size
-/// A node's commands go out a thousand or 256 KiB at a time, one such unit after the other, so a large batch does not keep
-/// other callers waiting; what was sent counts against [`Config::max_in_flight`](crate::Config::max_in_flight), which one
+/// A node's commands go out a thousand or 256 KiB at a time, one such unit after the other (those of an atomic batch all at once),
+/// so a large batch does not keep other callers waiting; what was sent counts against [`Config::max_in_flight`](crate::Config::max_in_flight), which one
 /// unit may pass. An empty batch sends nothing.
 ///
 /// # Examples
@@ -53,7 +54,15 @@ pub struct Batch<'a> {
     client: Client,
     commands: Vec<Command<'a>>,
     timeout: Option<Duration>,
-    is_ordered: bool,
+    kind: Kind,
+}
+
+/// What holds between the commands of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Free,
+    Ordered,
+    Atomic,
 }
 
 /// Arguments may be secrets.
@@ -73,7 +82,7 @@ impl<'a> Extend<Command<'a>> for Batch<'a> {
 impl Client {
     /// Starts a batch: many commands in one go, whatever their slots. See its [example](Batch#examples).
     pub fn batch<'a>(&self) -> Batch<'a> {
-        Batch { client: self.clone(), commands: Vec::new(), timeout: None, is_ordered: false }
+        Batch { client: self.clone(), commands: Vec::new(), timeout: None, kind: Kind::Free }
     }
 }
 
@@ -110,9 +119,13 @@ impl<'a> Batch<'a> {
 
     /// Keeps the order of each slot's commands whatever happens to single ones: each is sent once those before it in its slot
     /// have their outcomes, so a redirect or a refusal holds up what comes after it, in its slot alone. A slot's commands then
-    /// take a round trip each; those of different slots still go out together.
+    /// take a round trip each; those of different slots still go out together. Each command's time begins with its turn, unless
+    /// the batch has a [`timeout`](Self::timeout).
     ///
-    /// A command that fails keeps none from being sent. One that waits on the server, such as `BLPOP`, has its place, too.
+    /// A command that fails keeps none from being sent. One that waits on the server, such as `BLPOP`, has its place, too. An
+    /// outcome may be that nobody knows: such a command may still be executed, after later ones. Reads that may go to replicas
+    /// may see a state before the writes that come first; [`Command::route_to`] and [`Command::route_to_any`] name no slot. About
+    /// commands that it does not know, the client asks at most a second; then the first argument is taken for the key.
     ///
     /// # Examples
     /// ```no_run
@@ -129,7 +142,40 @@ impl<'a> Batch<'a> {
     /// # }
     /// ```
     pub fn ordered(mut self) -> Self {
-        self.is_ordered = true;
+        self.kind = Kind::Ordered;
+        self
+    }
+
+    /// Makes it a transaction: `MULTI`, the commands, `EXEC`. All commands must be of one slot. They are executed together,
+    /// with nothing of others in between, or not at all; a command that fails while they are executed undoes nothing, which is
+    /// how servers do it.
+    ///
+    /// It is sent as one piece on the shared connection of its slot, and again as a whole where none of it was executed: after a
+    /// redirect or a refusal of any command, `ASKING` included. The first transaction on a node costs one more round trip, which
+    /// makes sure that the user may run `MULTI`: without it, the commands would be executed one by one.
+    ///
+    /// For values that are read before they are written, a script does it in one step.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
+    /// use truename::cmd;
+    ///
+    /// let batch = client.batch().atomic();
+    /// let batch = batch.with(cmd("DECRBY").arg("{bank}:ada").arg(5)).with(cmd("INCRBY").arg("{bank}:grace").arg(5));
+    /// let (ada, grace): (i64, i64) = batch.all().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Where all of it fails, each outcome is the same error: keys of several slots
+    /// ([`RouteError::CrossSlot`](crate::error::RouteError::CrossSlot), nothing is sent), a command that the server does not queue
+    /// (nothing is executed, and [`Error::may_have_executed`] says so), a connection that was lost between `EXEC` and its reply
+    /// ([`Error::Interrupted`]: nobody knows, and it is not sent again unless all commands only read). A command that fails while
+    /// the transaction is executed has an outcome of its own.
+    pub fn atomic(mut self) -> Self {
+        self.kind = Kind::Atomic;
         self
     }
 
@@ -166,8 +212,11 @@ impl<'a> Batch<'a> {
     pub async fn execute<T: FromReply>(self) -> Vec<Result<T, Error>> {
         let outcomes = self.outcomes().await;
         let typed = outcomes.into_iter().zip(&self.commands).map(|(outcome, command)| {
-            let value = T::from_reply(outcome?.into_reply()).map_err(Error::from);
-            value.map_err(|error| error.in_reply_to(command.name(), None, None))
+            let value = T::from_reply(outcome?).map_err(Error::from);
+            value.map_err(|error| {
+                let slot = command.spec().and_then(|spec| command.own_slot(spec));
+                error.in_reply_to(command.name(), None, slot)
+            })
         });
         typed.collect()
     }
@@ -175,20 +224,23 @@ impl<'a> Batch<'a> {
     /// Runs the commands; returns all their values as one, such as a tuple or a `Vec`. See the [example](Batch#examples).
     ///
     /// # Errors
-    /// The first error, in the commands' order; the other commands may have been executed all the same.
+    /// The first error, in the commands' order; the other commands may have been executed all the same. [`Error::Type`] where the
+    /// replies do not become `T`; as `()`, all of them must be no nil.
     ///
     /// # Cancel safety
     /// As [`execute`](Self::execute).
     pub async fn all<T: FromReply>(self) -> Result<T, Error> {
-        let outcomes = self.outcomes().await;
-        let replies: Vec<Reply> = outcomes
-            .into_iter()
-            .map(|outcome| outcome.map(Received::into_reply))
-            .collect::<Result<_, _>>()?;
-        Ok(T::from_reply(Reply::Array(replies))?)
+        let replies: Vec<Reply> = self.outcomes().await.into_iter().collect::<Result<_, _>>()?;
+        Ok(T::all_from_replies(replies)?)
     }
 
-    async fn outcomes(&self) -> Vec<Result<Received, Error>> {
-        self.client.router().batch(&self.commands, self.timeout, Form::Decoded, self.is_ordered).await
+    async fn outcomes(&self) -> Vec<Result<Reply, Error>> {
+        let Self { client, commands, timeout, kind } = self;
+        if *kind == Kind::Atomic {
+            let outcomes = client.router().atomic(commands, *timeout).await;
+            return outcomes.unwrap_or_else(|error| vec![Err(error); commands.len()]);
+        }
+        let outcomes = client.router().batch(commands, *timeout, Form::Decoded, *kind == Kind::Ordered).await;
+        outcomes.into_iter().map(|outcome| outcome.map(Received::into_reply)).collect()
     }
 }

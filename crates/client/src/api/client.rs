@@ -178,13 +178,14 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// As [`execute`](Self::execute); [`Error::Type`] for nil, by which servers say that they did nothing.
+    /// As [`execute`](Self::execute); [`Error::Type`] for nil, which may say that nothing was done: a `SET` with `NX`. (One with
+    /// `GET` says that there was nothing before.) Scripts, functions and commands that this client does not know may return nil.
     ///
     /// # Cancel safety
     /// As [`execute`](Self::execute).
     #[inline(always)]
     pub fn run(&self, command: Command<'_>) -> impl Future<Output = Result<(), Error>> {
-        self.execute(command)
+        self.handle.router.run_only(command)
     }
 
     /// Runs one command and hands back its reply as it came, not decoded: for a proxy or a binding to another language, which

@@ -3,6 +3,8 @@
 mod batch;
 mod client;
 mod on_nodes;
+mod script;
 
 pub use batch::Batch;
 pub use client::{Client, NodeStatus};
+pub use script::{Script, ScriptCall};

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -41,6 +42,7 @@ pub(crate) struct Node {
     exclusive: Arc<ExclusivePool>,
     /// When the connections were last replaced because the node asked for it.
     renewed: Mutex<Option<Instant>>,
+    takes_transactions: AtomicBool,
     context: NodeContext,
 }
 
@@ -75,7 +77,8 @@ impl NodeFactory {
         let lanes = (0..self.lanes).map(|_| context.spawn()).collect();
         let idle_time = self.options.driver.keepalive * IDLE_KEEPALIVES;
         let exclusive = ExclusivePool::new(self.max_exclusive, idle_time, self.runtime.clone());
-        Arc::new(Node { target, lanes, exclusive, renewed: Mutex::default(), context })
+        let (renewed, takes_transactions) = (Mutex::default(), AtomicBool::new(false));
+        Arc::new(Node { target, lanes, exclusive, renewed, takes_transactions, context })
     }
 }
 
@@ -144,8 +147,18 @@ impl Node {
             lanes: self.lanes.clone(),
             exclusive: self.exclusive.clone(),
             renewed: Mutex::default(),
+            takes_transactions: AtomicBool::new(false),
             context: self.context.clone(),
         })
+    }
+
+    /// Whether the node has taken `MULTI` before.
+    pub(crate) fn takes_transactions(&self) -> bool {
+        self.takes_transactions.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_transactions(&self) {
+        self.takes_transactions.store(true, Ordering::Relaxed);
     }
 
     /// The lane of a slot: always the same one, so that commands of a key keep their order.

@@ -77,7 +77,7 @@ impl Repr<'_> {
 impl<'a> Arg<'a> {
     /// With the frequent forms apart: four at once would be a jump through a table at every look.
     #[inline]
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Borrowed(bytes) => bytes,
             Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],

@@ -38,7 +38,7 @@ pub struct TypeError {
     pub wanted: &'static str,
     /// What the server sent.
     pub got: &'static str,
-    /// More about it, such as the text that is not a number.
+    /// More about it, such as the number that is too large.
     pub detail: Option<String>,
     /// Whose reply it is: where a call makes the error, not yet where a value is converted.
     place: Option<Box<Place>>,
@@ -65,7 +65,8 @@ impl TypeError {
         self
     }
 
-    /// The name of the command whose reply it is; `None` before a call returns the error.
+    /// The name of the command whose reply it is; `None` before a call returns the error, and where the replies to several
+    /// commands become one value.
     ///
     /// ```no_run
     /// # async fn example(client: truename::Client) {
@@ -80,13 +81,13 @@ impl TypeError {
         self.place.as_ref().map(|place| place.command.as_str())
     }
 
-    /// The node that sent the reply, as the cluster announced it, where one attempt was enough. See the
+    /// The node that sent the reply, as the cluster announced it, where it was the first attempt of a single command. See the
     /// [example](Self::command).
     pub fn node(&self) -> Option<&Endpoint> {
         self.place.as_ref()?.node.as_ref()
     }
 
-    /// The slot that decided where the command went. See the [example](Self::command).
+    /// The slot that decided where the command went, where its arguments say it. See the [example](Self::command).
     pub fn slot(&self) -> Option<Slot> {
         self.place.as_ref()?.slot
     }

@@ -57,6 +57,11 @@ pub enum RouteError {
         /// The first key of each slot, with the slot.
         keys: Vec<(Bytes, Slot)>,
     },
+    /// The command is part of a transaction and names a node, but a transaction goes where its keys are.
+    NamedInTransaction {
+        /// The command's name.
+        command: String,
+    },
     /// The command has no name.
     EmptyCommand,
     /// The command acts on the node that executes it, and the call does not say which one is meant.
@@ -172,6 +177,10 @@ impl RouteError {
                 let of_slots = of_slots.collect::<Vec<_>>().join(", ");
                 format!("{} has keys of several slots, and was not sent: {of_slots}", Untrusted(command))
             }
+            Self::NamedInTransaction { command } => format!(
+                "{} names a node, but is part of a transaction, which goes where its keys are",
+                Untrusted(command)
+            ),
             Self::EmptyCommand => "the command has no name".to_owned(),
             Self::NoExclusiveConnection { node, limit } => format!(
                 "the command needs a connection of its own, and all {limit} allowed to {node} are in use"

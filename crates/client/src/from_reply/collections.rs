@@ -23,9 +23,10 @@ impl<T: FromReply> FromReply for VecDeque<T> {
 
 impl<T: FromReply, const N: usize> FromReply for [T; N] {
     fn from_reply(reply: Reply) -> Result<Self, TypeError> {
+        let kind = reply.kind();
         let list = Vec::from_reply(reply)?;
         Self::try_from(list).map_err(|list| {
-            TypeError::new("an array", "another one")
+            TypeError::new("an array of another length", kind)
                 .with_detail(format!("length {} instead of {N}", list.len()))
         })
     }

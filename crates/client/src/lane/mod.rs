@@ -63,6 +63,8 @@ pub(crate) use failure::Failure;
 pub(crate) use handle::{Lane, LanePhase};
 pub(crate) use pipeline::{Habit, PipelineBounds};
 pub(crate) use push::LogPushes;
+#[cfg(test)]
+pub(crate) use received::Replies;
 pub(crate) use received::{CutShort, Form, Received, Unit};
 pub(crate) use submission::request_limits;
 pub(crate) use task::{BACKOFF as RECONNECT, STABLE_AFTER};

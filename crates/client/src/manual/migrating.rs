@@ -36,6 +36,8 @@
 //! | `connection_timeout` | `connection_timeout` | `connectTimeout` | [`Config::node_connect_timeout`] for one attempt, [`Config::connect_timeout`] for all of [`Client::connect`] |
 //! | `retries`, `min_retry_wait`, `max_retry_wait` | `max_command_attempts`, `ReconnectPolicy` | `maxCommandRedirections` | nothing to set: what is safe to repeat is repeated until the call's deadline ([more](super::retries)) |
 //! | | `unresponsive` | `pingInterval` | [`Config::stall_timeout`], [`Config::keepalive`] |
+//! | `pipe()`, `ClusterPipeline` | `pipeline` | `multi` | [`Client::batch`], of any slots, with an outcome for each command; [`Batch::atomic`] for `MULTI` |
+//! | `Script` | `Script`, `Function` | `defineScript` | [`Script`]; `FCALL` as a command |
 //! | `read_from_replicas` | `replicas()` | `useReplicas` | [`Config::read_from`] |
 //! | `route_command` | `with_cluster_node` | | [`Command::route_to`], [`Command::route_by_key`], [`Command::route_to_any`] |
 //! | `node_address_map` | | `nodeAddressMap` | [`Config::node_address_map`], [`Config::dial_rule`]; often neither is needed |
@@ -51,12 +53,12 @@
 //!
 //! | what | what to do meanwhile |
 //! |---|---|
-//! | `pipe()`, `pipeline()` | poll several calls at a time: those of one node are written together, and [those of one slot keep their order](super::ordering) |
-//! | atomic pipelines, `MULTI`, `WATCH`, `Transaction` | a script: all of it is executed at once |
-//! | `Script` | `EVALSHA` and `EVAL` as commands; a `NOSCRIPT` proves that nothing was executed |
+//! | `WATCH`, `Transaction` that reads before it writes | a script: all of it is executed at once |
 //! | pub/sub | |
 //! | client-side caching, Sentinel, a synchronous API | |
 //!
+//! [`Batch::atomic`]: crate::Batch::atomic
+//! [`Client::batch`]: crate::Client::batch
 //! [`Client::connect`]: crate::Client::connect
 //! [`Client::execute`]: crate::Client::execute
 //! [`Client::nodes`]: crate::Client::nodes
@@ -88,3 +90,4 @@
 //! [`Tls::client_certificate_files`]: crate::Tls::client_certificate_files
 //! [`Tls::danger_accept_invalid_certificates`]: crate::Tls::danger_accept_invalid_certificates
 //! [`ToArg`]: crate::ToArg
+//! [`Script`]: crate::Script

@@ -23,8 +23,8 @@
 //! No order is promised between commands of different slots, nor between commands without a key, unless one call succeeds
 //! before the other is made. With [`Config::lanes_per_node`] above 1, two slots of one node may be on different connections.
 //!
-//! Nothing is atomic across calls: commands of others come in between. `MULTI` is refused, since connections are shared; a
-//! script (`EVAL`) is executed in one piece.
+//! Nothing is atomic across calls: commands of others come in between. `MULTI` is refused, since connections are shared; an
+//! [atomic batch](crate::Batch::atomic) is a transaction, and a script (`EVAL`) is executed in one piece.
 //!
 //! # Tasks and clones
 //!
@@ -37,7 +37,7 @@
 //! There is no pipeline to fill: calls that are polled together are written together. Replies are awaited separately, and
 //! one error is the error of one call. For many commands at once, a [batch](crate::Batch) costs less than as many calls. Each
 //! has an outcome of its own, too, and the [order](crate::Batch#order) of one slot's commands holds even while they wait for
-//! room or for their node; in an [ordered](crate::Batch::ordered) one it holds without exception.
+//! room or for their node; in an [ordered](crate::Batch::ordered) one it also holds when some are redirected or refused.
 //!
 //! ```no_run
 //! # async fn example(client: truename::Client) -> Result<(), truename::Error> {

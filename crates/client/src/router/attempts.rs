@@ -122,10 +122,15 @@ impl Attempts {
         self.started + self.timeout
     }
 
-    /// Notes the start of an attempt and returns its time: the first one starts with the command.
+    /// Notes the start of an attempt and returns its time. A command of a batch may have waited for its turn.
     pub(super) fn begin(&mut self) -> Instant {
         self.count += 1;
-        if self.count == 1 { self.started } else { Instant::now() }
+        Instant::now()
+    }
+
+    /// Its time begins now: it had to wait for its turn.
+    pub(super) fn begin_turn(&mut self) {
+        self.started = Instant::now();
     }
 
     /// A node refused the command, or sent it elsewhere.

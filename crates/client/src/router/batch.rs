@@ -13,6 +13,7 @@ mod lanes;
 mod member;
 mod unit;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use self::unit::{submit_unit, unit_len};
 use super::fan::Fan;
 use super::judge::Setback;
 use super::state::Router;
+use crate::clock;
 use crate::cluster::{Node, Topology};
 use crate::command::Command;
 use crate::error::Error;
@@ -34,6 +36,9 @@ use crate::lane::{CloseCause, Failure, Form, Received};
 
 /// How many members are looked at before other tasks get their turn.
 const LOOKED_AT_ONCE: usize = 4096;
+
+/// How long an ordered batch waits for what servers say about commands that nobody knows.
+const ASK_WITHIN: Duration = Duration::from_secs(1);
 
 /// Members by what comes next for them.
 #[derive(Default)]
@@ -81,13 +86,16 @@ impl Router {
         form: Form,
         is_ordered: bool,
     ) -> Vec<Outcome> {
+        // With a deadline for all, those that wait for their turn have what is left of it.
+        let has_turn_of_its_own = timeout.is_none();
         let mut outcomes: Vec<Option<Outcome>> = Vec::new();
         outcomes.resize_with(commands.len(), || None);
         let (mut step, fans) = self.begin(commands, timeout, form).await;
         let mut running: Running<'_, '_, '_> = fans.into_iter().collect();
         if let (true, Next::Sort(members)) = (is_ordered, &mut step.next) {
-            let lines = self.line_up(std::mem::take(members), &mut step.settled).await;
-            running.extend(lines.into_iter().map(|line| self.run_in_turn(line).boxed()));
+            let (lines, rest) = self.line_up(std::mem::take(members), &mut step.settled).await;
+            running.extend(lines.into_iter().map(|line| self.run_in_turn(line, has_turn_of_its_own).boxed()));
+            *members = rest;
         }
         loop {
             for (position, outcome) in step.settled {
@@ -113,7 +121,8 @@ impl Router {
                 Err(Sorted { parts, held, alone }) => {
                     running.extend(parts.into_iter().map(|part| self.send_unit(part).boxed()));
                     running.extend(held.into_iter().map(|members| self.make_ready(members).boxed()));
-                    running.extend(alone.into_iter().map(|member| self.run_in_turn(vec![member]).boxed()));
+                    let alone = alone.into_iter().map(|member| vec![member]);
+                    running.extend(alone.map(|member| self.run_in_turn(member, false).boxed()));
                 }
             }
             match running.next().await {
@@ -330,26 +339,41 @@ impl Router {
         Step { settled: vec![(position, outcome)], ..Step::default() }
     }
 
-    /// One line for each slot. Which slot it is may follow from a server's description.
+    /// One line for each slot, and what has none and needs no line. Which slot it is may follow from a server's description:
+    /// all names that nobody knows are asked about at once, and for so long; then a guess must do.
     async fn line_up<'r, 'a>(
         &self,
-        members: Vec<Member<'r, 'a>>,
+        mut members: Vec<Member<'r, 'a>>,
         settled: &mut Vec<(usize, Outcome)>,
-    ) -> Vec<Vec<Member<'r, 'a>>> {
-        let mut known = Vec::with_capacity(members.len());
-        for mut member in members {
-            match self.make_known(&mut member).await {
-                Ok(()) => known.push(member),
-                Err(error) => settled.push(member.failed(error)),
-            }
+    ) -> (Vec<Vec<Member<'r, 'a>>>, Vec<Member<'r, 'a>>) {
+        let until = Instant::now() + ASK_WITHIN;
+        let unknown = members.iter_mut().filter(|member| !member.is_known);
+        let asks = unknown.map(|member| async move {
+            let made = clock::timeout_at(until, self.make_known(member)).await;
+            made.and_then(Result::err).map(|error| member.failed(error))
+        });
+        let refused: Vec<_> = join_all(asks).await.into_iter().flatten().collect();
+        if !refused.is_empty() {
+            let positions: HashSet<usize> = refused.iter().map(|(position, _)| *position).collect();
+            members.retain(|member| !positions.contains(&member.position));
+            settled.extend(refused);
         }
-        by_slot(known)
+        let needs_line = |member: &Member<'_, '_>| member.attempts.slot().is_some() || !member.is_known;
+        let (in_line, rest) = members.into_iter().partition(needs_line);
+        (by_slot(in_line), rest)
     }
 
-    /// Runs members by themselves, one after the other.
-    async fn run_in_turn<'r, 'a>(&self, members: Vec<Member<'r, 'a>>) -> Step<'r, 'a> {
+    /// Runs members by themselves, one after the other. `has_turn_of_its_own`: the time of each begins with its turn.
+    async fn run_in_turn<'r, 'a>(
+        &self,
+        members: Vec<Member<'r, 'a>>,
+        has_turn_of_its_own: bool,
+    ) -> Step<'r, 'a> {
         let mut settled = Vec::with_capacity(members.len());
         for Member { position, request, mut attempts, .. } in members {
+            if has_turn_of_its_own {
+                attempts.begin_turn();
+            }
             settled.push((position, self.run_prepared(request, &mut attempts).await));
         }
         Step { settled, ..Step::default() }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use truename_resp::RawFrame;
+use truename_resp::{RawFrame, Reply};
 
 use super::attempts::Attempts;
 use super::destination::{Destination, any_primary};
 use super::directory::Says;
 use super::judge::Setback;
-use super::request::{Request, blocking_time};
+use super::request::{Request, blocking_time, is_compound};
 use super::state::Router;
 use super::submit::submit;
 use crate::cluster::Node;
@@ -35,13 +35,22 @@ impl Router {
         &self,
         command: Command<'_>,
     ) -> impl Future<Output = Result<T, Error>> {
-        self.run(command, Form::Decoded, |received| Ok(T::from_reply(received.into_reply())?))
+        self.run(command, Form::Decoded, |received, _| Ok(T::from_reply(received.into_reply())?))
+    }
+
+    /// Runs one command whose value does not matter; nil is an error where it may say that nothing was done.
+    #[inline(always)]
+    pub(crate) fn run_only(&self, command: Command<'_>) -> impl Future<Output = Result<(), Error>> {
+        self.run(command, Form::Decoded, |received, command| match received.into_reply() {
+            Reply::Nil if is_compound(command.spec()) => Ok(()),
+            reply => Ok(<()>::from_reply(reply)?),
+        })
     }
 
     /// Runs one command to its final outcome, a reply as it came.
     #[inline(always)]
     pub(crate) fn execute_raw(&self, command: Command<'_>) -> impl Future<Output = Result<RawFrame, Error>> {
-        self.run(command, Form::Raw, |received| Ok(received.into_raw()))
+        self.run(command, Form::Raw, |received, _| Ok(received.into_raw()))
     }
 
     /// Dropping the future at any point leaves a command that was submitted to be executed; its reply is discarded.
@@ -56,13 +65,14 @@ impl Router {
         &self,
         command: Command<'_>,
         form: Form,
-        convert: impl FnOnce(Received) -> Result<T, Error>,
+        convert: impl FnOnce(Received, &Command<'_>) -> Result<T, Error>,
     ) -> impl Future<Output = Result<T, Error>> {
         async move {
             let started = Instant::now();
             let Some(first) = self.first(&command) else {
                 let received = Box::pin(self.run_unusual(&command, form, started)).await?;
-                return convert(received).map_err(|error| error.in_reply_to(command.name(), None, None));
+                return convert(received, &command)
+                    .map_err(|error| error.in_reply_to(command.name(), None, None));
             };
             let (timeout, patience) = self.times(command.own_timeout(), None);
             let limits = request_limits(started, started + timeout, patience, Unit::command(form));
@@ -70,7 +80,7 @@ impl Router {
             // Decided before anything is awaited, so that the outcome is not kept in the call.
             let setback = match Setback::or_value(outcome) {
                 Ok(received) => {
-                    return convert(received).map_err(|error| {
+                    return convert(received, &command).map_err(|error| {
                         let (node, slot) = (first.node.endpoint(), first.route.slot());
                         error.in_reply_to(command.name(), Some(node), slot)
                     });
@@ -79,7 +89,7 @@ impl Router {
             };
             let slot = first.route.slot();
             let received = Box::pin(self.run_on(setback, first, &command, form, started)).await?;
-            convert(received).map_err(|error| error.in_reply_to(command.name(), None, slot))
+            convert(received, &command).map_err(|error| error.in_reply_to(command.name(), None, slot))
         }
     }
 
@@ -257,7 +267,7 @@ impl Router {
     /// How long a command may take, and how long the server may be silent meanwhile. `own`: the time that was set for this
     /// one; `blocks`: how long the server may hold its reply back.
     #[inline]
-    fn times(&self, own: Option<Duration>, blocks: Option<Duration>) -> (Duration, Duration) {
+    pub(super) fn times(&self, own: Option<Duration>, blocks: Option<Duration>) -> (Duration, Duration) {
         let timing = &self.cluster.timing;
         let blocks = blocks.unwrap_or_default();
         // The server counts from later on, and takes its time to notice that the time is over.

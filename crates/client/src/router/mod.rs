@@ -3,6 +3,7 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`execute`] | the loop, which decides nothing |
+//! | [`atomic`] | commands as one transaction |
 //! | [`batch`] | many commands at once, in one unit for each lane |
 //! | [`fan`] | a command that goes to several nodes, as a batch, and one reply of theirs |
 //! | [`request`] | a command with what is known about it |
@@ -22,6 +23,7 @@
 //! again only if it changes nothing or the user allowed it; `ASKING` and its command are one unit on one lane; no reply of a
 //! compound command leads to a node that only the reply names.
 
+mod atomic;
 mod attempts;
 mod batch;
 mod blocking;

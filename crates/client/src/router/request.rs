@@ -92,13 +92,14 @@ impl<'r, 'a> Request<'r, 'a> {
 
     #[cold]
     pub(super) fn traits(&self, repeats_writes: bool, attempts: &Attempts) -> RetryTraits {
-        let compound = self.spec.is_none_or(|spec| spec.flags.contains(Flags::COMPOUND));
+        let compound = is_compound(self.spec);
         RetryTraits {
             repeat: self.command.repeat(self.spec, repeats_writes),
             compound,
             names_script: self.spec.is_some_and(|spec| matches!(spec.name, "EVALSHA" | "EVALSHA_RO")),
             // A caller may send a command to a node that does not have its keys; a server's redirect is about the keys.
-            slot: self.spec.map_or(attempts.slot(), |spec| self.command.own_slot(spec)),
+            // Those of a transaction have none but the route's.
+            slot: self.spec.and_then(|spec| self.command.own_slot(spec)).or(attempts.slot()),
             slot_is_guessed: attempts.route.is_guess(),
             is_for_one_node: attempts.route == Route::NamedNode,
             was_bystander: attempts.was_bystander(),
@@ -136,6 +137,11 @@ fn first_of_each_slot(command: &Command<'_>, spec: &Spec) -> Vec<(Bytes, Slot)> 
 #[cold]
 fn nameless() -> Error {
     Error::Route(Box::new(RouteError::EmptyCommand))
+}
+
+/// Whether it runs code from elsewhere, as far as is known.
+pub(super) fn is_compound(spec: Option<&Spec>) -> bool {
+    spec.is_none_or(|spec| spec.flags.contains(Flags::COMPOUND))
 }
 
 /// How long the server may hold the reply back; `None` for commands that it answers at once.

@@ -7,6 +7,7 @@
 //! | `command_keys` | our idea of a command's keys is the server's |
 //! | `connections` | how connections are used, kept and given up |
 //! | `profiles` | every profile of the lab, fully verified, with next to no option |
+//! | `promises_atomic` | atomic batches: all of it or nothing |
 //! | `promises_batches` | batches in trouble: what one command has to wait for |
 //! | `promises_blocking` | commands that wait on the server: their connections, and a slot that is lost meanwhile |
 //! | `promises_clusters` | which cluster is meant, when addresses lead to several |
@@ -29,6 +30,7 @@
 //! | `recovery` | killed, frozen and replaced nodes under load |
 //! | `redirects` | `MOVED` and `ASK` of slots on their way |
 //! | `regressions` | one test for each defect that was found elsewhere |
+//! | `scripts` | scripts by digest, and as a whole where a server does not have them |
 //! | `support` | what they share, with each other and with the programs beside this directory |
 //!
 //! What must stay true: tests of different modules run at the same time, so none may measure or change what they have in
@@ -39,6 +41,7 @@ mod batches;
 mod command_keys;
 mod connections;
 mod profiles;
+mod promises_atomic;
 mod promises_batches;
 mod promises_blocking;
 mod promises_clusters;
@@ -61,5 +64,6 @@ mod read_from;
 mod recovery;
 mod redirects;
 mod regressions;
+mod scripts;
 #[path = "../support/mod.rs"]
 mod support;

@@ -230,3 +230,66 @@ async fn an_ordered_batch_has_every_outcome_in_its_place() {
         assert_eq!(outcome.is_ok(), shard_of(&format!("k{}", n % 30)) != 0, "{n}: {outcome:?}");
     }
 }
+
+/// Members whose turn came after the deadline were sent all the same, and executed when nobody waited any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_for_its_turn_too_long_is_not_sent() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let key = keys_of(0, "turn").next().expect("a key");
+    client.run(cmd("SET").arg(&key).arg(0)).await.expect("OK");
+    tell(&lab, 0, &["CLIENT", "PAUSE", "1000", "ALL"]).await;
+    let mut batch = client.batch().ordered().timeout(SECOND / 4);
+    batch.extend((0..500).map(|_| cmd("INCR").arg(&key)));
+    let outcomes = batch.execute::<i64>().await;
+    let (first, late) = outcomes.split_first().expect("500");
+    assert!(first.as_ref().is_err_and(truename::Error::may_have_executed), "{first:?}");
+    for outcome in late {
+        let error = outcome.as_ref().expect_err("late");
+        assert!(!error.may_have_executed(), "{error}");
+    }
+    // The pause ends before this answers.
+    let value: i64 = client.execute(cmd("GET").arg(&key)).await.expect("a value");
+    assert!(value <= 1, "{value}");
+}
+
+/// What followed a long wait had no time left, and was taken for so old that its connection was ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_has_its_own_time_from_its_turn_on() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = Client::connect(&config(&lab).command_timeout(SECOND / 2)).await.expect("connected");
+    let (list, key) = ("{k}list", "{k}set");
+    let mut batch = client.batch().ordered();
+    batch.add(cmd("BLPOP").arg(list).arg(1)).add(cmd("SET").arg(key).arg(1));
+    batch.add(cmd("BLPOP").arg(list).arg(1)).add(cmd("GET").arg(key)).add(cmd("PING"));
+    let outcomes = batch.execute::<Reply>().await;
+    let said: Vec<_> = outcomes.iter().map(|outcome| outcome.as_ref().map(Reply::as_str)).collect();
+    assert!(
+        matches!(said[..], [Ok(None), Ok(Some("OK")), Ok(None), Ok(Some("1")), Ok(Some("PONG"))]),
+        "{said:?}"
+    );
+    // A lock that somebody has was taken for one's own.
+    let lock = || cmd("SET").arg("lock").arg("me").arg("NX");
+    client.batch().with(lock()).all::<()>().await.expect("it was free");
+    assert!(client.batch().with(lock()).all::<()>().await.is_err());
+    // A script's nil says nothing about whether it ran.
+    client.run(cmd("EVAL").arg("redis.call('SET', KEYS[1], 1)").arg(1).arg("lock")).await.expect("it ran");
+    let error = client.run(lock()).await.expect_err("somebody has it").to_string();
+    assert!(error.contains("may not have done it"), "{error}");
+}
+
+/// A shard that does not answer kept all others of an ordered batch from being sent, if one name was not known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_name_keeps_an_ordered_batch_for_a_moment_only() {
+    let lab = renamed_lab(LabProfile::Plain, "APPEND MYAPPEND").await;
+    let client = connect(&lab).await;
+    for node in 0..3 {
+        tell(&lab, node, &["ACL", "SETUSER", "default", "-command|info"]).await;
+        tell(&lab, node, &["CLIENT", "PAUSE", "300", "ALL"]).await;
+    }
+    let mut batch = client.batch().ordered();
+    batch.add(cmd("MYAPPEND").arg("k0").arg("x"));
+    batch.extend((0..100).map(|n| cmd("SET").arg(format!("other{n}")).arg(1)));
+    let outcomes = batch.timeout(4 * SECOND).execute::<Reply>().await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+}

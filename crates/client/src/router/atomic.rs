@@ -1,0 +1,292 @@
+//! Commands as one transaction: `MULTI`, the commands and `EXEC`, as one unit on the lane of their slot.
+//!
+//! A lane is shared, and a unit is contiguous in its stream: nobody else's command gets between `MULTI` and `EXEC`.
+//!
+//! What must stay true:
+//! - Nothing is sent unless all commands are of one slot, and each may be sent on a shared connection.
+//! - `ASKING` stands immediately before `MULTI`: the server keeps it until `EXEC` (`resetClient` in `networking.c`, 7.0).
+//! - The unit is sent again as a whole, and only if none of it was executed, or all of it only reads.
+//! - Without a transaction the commands would be executed one by one, so a node is asked once whether it takes `MULTI`.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+use truename_resp::{ErrorReply, Reply};
+use truename_topology::Slot;
+
+use super::attempts::Attempts;
+use super::judge::{Setback, Verdict, judge};
+use super::request::Request;
+use super::state::Router;
+use crate::cluster::Node;
+use crate::command::{Command, Repeat, Route, cmd, first_key, lookup};
+use crate::error::{Error, Execution, RouteError, TypeError};
+use crate::lane::{Failure, Form, Received, Unit, request_limits};
+
+const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+const DISCARD: &[u8] = b"*1\r\n$7\r\nDISCARD\r\n";
+
+/// Why a transaction has no values.
+#[derive(Debug)]
+enum Stop {
+    /// None of it was executed, or nobody knows, as the setback says.
+    Setback(Setback),
+    /// What came back is not what a transaction returns.
+    Broken(Error),
+    /// `MULTI` was refused: the commands were not queued, and may have been executed one by one.
+    NoTransaction(ErrorReply),
+}
+
+impl Router {
+    /// Runs commands as one transaction. An error means that none was executed, unless it says otherwise; the commands' own
+    /// errors are among the outcomes.
+    pub(crate) async fn atomic(
+        &self,
+        commands: &[Command<'_>],
+        timeout: Option<Duration>,
+    ) -> Result<Vec<Result<Reply, Error>>, Error> {
+        let Some(spec) = lookup(b"EXEC", None).filter(|_| !commands.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let now = Instant::now();
+        let own = commands.iter().filter_map(Command::own_timeout).max();
+        let (timeout, patience) = self.times(timeout.or(own), None);
+        let route = self.one_slot(commands, now, timeout).await?.map_or(Route::AnyPrimary, Route::Slot);
+        let only_reads =
+            commands.iter().all(|command| command.repeat(command.spec(), false) == Repeat::Always);
+        let exec = cmd("EXEC").repeatable(only_reads);
+        let request = Request::known(&exec, spec, Form::Decoded, patience, self.cluster.is_single());
+        let mut attempts = Attempts::new(now, timeout, route);
+        let mut destination = self.resolve(&request, &mut attempts).await?;
+        loop {
+            let begun = attempts.begin();
+            if begun >= attempts.deadline() {
+                return Err(attempts.admit(attempts.timed_out(false)));
+            }
+            let node = destination.node;
+            let stop = match self.run_unit(&node, commands, destination.asking, &request, &attempts).await {
+                Ok(replies) => return Ok(each_of(replies, &attempts, &node)),
+                Err(stop) => stop,
+            };
+            let setback = match stop {
+                Stop::Setback(setback) => setback,
+                Stop::Broken(error) => return Err(attempts.admit(error)),
+                Stop::NoTransaction(error) => return Err(attempts.answer(error, Execution::Possible, &node)),
+            };
+            if let Setback::Error(error) = &setback {
+                let traits = request.traits(false, &attempts);
+                if let Verdict::Answer { .. } = judge(setback.clone(), traits, node.endpoint()) {
+                    // Queued commands that were refused, or discarded: none was executed.
+                    let answer = attempts.answer(error.clone(), Execution::Refused, &node);
+                    return Err(attempts.admit(answer));
+                }
+            }
+            destination = self.follow(setback, node, &request, &mut attempts).await?;
+        }
+    }
+
+    /// The slot of all commands; none if they have no keys. Each of them must be one that may share a connection.
+    async fn one_slot(
+        &self,
+        commands: &[Command<'_>],
+        now: Instant,
+        timeout: Duration,
+    ) -> Result<Option<Slot>, Error> {
+        let mut found: Vec<(Bytes, Slot)> = Vec::new();
+        for command in commands {
+            let (mut request, mut attempts) = self.prepare(command, Form::Decoded, now, Some(timeout))?;
+            if request.spec.is_none() && !self.recall(&mut request, &mut attempts)? {
+                self.ask_about(&mut request, &mut attempts).await?;
+            }
+            if attempts.route == Route::NamedNode {
+                return Err(Error::Route(Box::new(RouteError::NamedInTransaction {
+                    command: command.name().to_owned(),
+                })));
+            }
+            let Some(slot) = attempts.slot() else { continue };
+            if found.iter().all(|(_, known)| *known != slot) {
+                let key = request.spec.and_then(|spec| first_key(spec, command)).unwrap_or_default();
+                found.push((Bytes::copy_from_slice(key), slot));
+            }
+        }
+        if found.len() > 1 && !self.cluster.is_single() {
+            let command = "the atomic batch".to_owned();
+            return Err(Error::Route(Box::new(RouteError::CrossSlot { command, keys: found })));
+        }
+        Ok(found.first().map(|(_, slot)| *slot))
+    }
+
+    async fn run_unit(
+        &self,
+        node: &Node,
+        commands: &[Command<'_>],
+        asking: bool,
+        request: &Request<'_, '_>,
+        attempts: &Attempts,
+    ) -> Result<Vec<Reply>, Stop> {
+        let lane = node.lane(attempts.slot());
+        let limits = |unit| request_limits(Instant::now(), attempts.deadline(), request.patience, unit);
+        if !node.takes_transactions() {
+            let probe = lane.submit(limits(Unit::commands(2, Form::Decoded)), |out: &mut BytesMut| {
+                out.extend_from_slice(MULTI);
+                out.extend_from_slice(DISCARD);
+            });
+            probed(probe.await)?;
+            node.note_transactions();
+        }
+        let unit = Unit::commands(commands.len() as u32 + 2, Form::Decoded).after(asking.into());
+        let encode = |out: &mut BytesMut| {
+            if asking {
+                out.extend_from_slice(ASKING);
+            }
+            out.extend_from_slice(MULTI);
+            commands.iter().for_each(|command| command.encode(out));
+            out.extend_from_slice(EXEC);
+        };
+        let outcome = lane.submit(limits(unit), encode).await;
+        let length = || {
+            let mut all = BytesMut::new();
+            encode(&mut all);
+            all.len() as u64
+        };
+        values(outcome, commands.len(), length)
+    }
+}
+
+/// Each command's outcome. An error among them is its own; the others were executed.
+fn each_of(replies: Vec<Reply>, attempts: &Attempts, node: &Node) -> Vec<Result<Reply, Error>> {
+    let outcomes = replies.into_iter().map(|reply| match reply.as_error() {
+        Some(error) => Err(attempts.answer(error.clone(), Execution::Possible, node)),
+        None => Ok(reply),
+    });
+    outcomes.collect()
+}
+
+/// Whether `MULTI` and `DISCARD` were taken. Nothing was executed in between.
+fn probed(outcome: Result<Received, Failure>) -> Result<(), Stop> {
+    let (replies, end) = sorted(outcome.map_err(unsent), || u64::MAX)?;
+    match replies.iter().find_map(Reply::as_error) {
+        Some(error) => Err(Stop::Setback(Setback::Error(error.clone()))),
+        None => end.map_or(Ok(()), |failure| Err(Stop::Setback(Setback::Failure(unsent(failure))))),
+    }
+}
+
+/// Whatever became of the probe, no command of the transaction was sent.
+fn unsent(failure: Failure) -> Failure {
+    match failure {
+        Failure::Lost(cause) | Failure::LostAtHead(cause) => Failure::Unsent(cause),
+        Failure::TimedOut { .. } => Failure::TimedOut { submitted: false },
+        unsent @ Failure::Unsent(_) => unsent,
+    }
+}
+
+/// The values of a transaction of so many commands. `length`: that of the unit in bytes.
+fn values(
+    outcome: Result<Received, Failure>,
+    commands: usize,
+    length: impl Fn() -> u64,
+) -> Result<Vec<Reply>, Stop> {
+    let (mut replies, end) = sorted(outcome, length)?;
+    if let Some(error) = replies.first().and_then(Reply::as_error) {
+        return Err(Stop::NoTransaction(error.clone()));
+    }
+    if let Some(failure) = end {
+        return Err(Stop::Setback(Setback::Failure(failure)));
+    }
+    let Some(exec) = replies.pop() else { return Err(unexpected("nothing")) };
+    let queued = replies.get(1..).unwrap_or_default();
+    if exec.as_error().is_some()
+        && let Some(refused) = queued.iter().find_map(Reply::as_error)
+    {
+        return Err(Stop::Setback(Setback::Error(refused.clone())));
+    }
+    if let Some(error) = exec.as_error() {
+        return Err(Stop::Setback(Setback::Error(error.clone())));
+    }
+    if queued.iter().any(|reply| reply.as_bytes() != Some(b"QUEUED")) {
+        return Err(unexpected("a reply before EXEC"));
+    }
+    let kind = exec.kind();
+    match exec.without_attributes() {
+        Reply::Array(values) if values.len() == commands => Ok(values),
+        _ => Err(unexpected(kind)),
+    }
+}
+
+fn unexpected(got: &'static str) -> Stop {
+    let wanted = "an array with a value for each command of the transaction";
+    Stop::Broken(Error::from(TypeError::new(wanted, got)).in_reply_to("EXEC", None, None))
+}
+
+/// The replies that came, and why there are no more.
+fn sorted(
+    outcome: Result<Received, Failure>,
+    length: impl Fn() -> u64,
+) -> Result<(Vec<Reply>, Option<Failure>), Stop> {
+    match outcome {
+        Ok(Received::Replies(replies)) => {
+            // Whoever has the last byte has `EXEC`. Which of the commands was the oldest one makes no difference.
+            let end = replies.cut_short.map(|cut_short| cut_short.failure_of(length(), true));
+            Ok((replies.received.into_iter().map(Received::into_reply).collect(), end))
+        }
+        Ok(_) => unreachable!("a unit was submitted"),
+        Err(failure) => Err(Stop::Setback(Setback::Failure(failure))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lane::Replies;
+
+    fn said(texts: &[&'static str]) -> Result<Received, Failure> {
+        let reply = |text: &&'static str| match text.strip_prefix('-') {
+            Some(error) => Reply::Error(ErrorReply::new(error)),
+            None if *text == "[2]" => Reply::Array(vec![Reply::Integer(1), Reply::Integer(2)]),
+            None if *text == "nil" => Reply::Nil,
+            None => Reply::Simple((*text).into()),
+        };
+        let received = texts.iter().map(reply).map(Received::Reply).collect();
+        Ok(Received::Replies(Box::new(Replies { received, cut_short: None })))
+    }
+
+    /// What a transaction of two commands came to.
+    fn outcome(texts: &[&'static str]) -> String {
+        match values(said(texts), 2, || 100) {
+            Ok(values) => format!("{} values", values.len()),
+            Err(Stop::Setback(Setback::Error(error))) => format!("none executed: {}", error.code()),
+            Err(Stop::Setback(Setback::Failure(failure))) => format!("{failure:?}"),
+            Err(Stop::NoTransaction(error)) => format!("no transaction: {}", error.code()),
+            Err(Stop::Broken(error)) => format!("broken: {}", error.may_have_executed()),
+        }
+    }
+
+    #[test]
+    fn what_a_transaction_came_to() {
+        for (texts, expected) in [
+            (&["OK", "QUEUED", "QUEUED", "[2]"][..], "2 values"),
+            (&["OK", "QUEUED", "-MOVED 1 a:1", "-EXECABORT Transaction discarded"], "none executed: MOVED"),
+            (&["OK", "-ERR unknown command", "-MOVED 1 a:1", "-EXECABORT x"], "none executed: ERR"),
+            (&["OK", "QUEUED", "QUEUED", "-MOVED 1 a:1"], "none executed: MOVED"),
+            (&["OK", "QUEUED", "QUEUED", "-EXECABORT x"], "none executed: EXECABORT"),
+            (&["-NOPERM x", "OK", "OK", "-ERR EXEC without MULTI"], "no transaction: NOPERM"),
+            // Not what any server says; whatever it means, it may have been executed.
+            (&["OK", "OK", "QUEUED", "[2]"], "broken: true"),
+            (&["OK", "-ERR x", "QUEUED", "[2]"], "broken: true"),
+            (&["OK", "QUEUED", "QUEUED", "nil"], "broken: true"),
+            (&["OK", "QUEUED", "QUEUED", "OK"], "broken: true"),
+        ] {
+            assert_eq!(outcome(texts), expected, "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_does_not_take_multi_is_found_out_without_a_command() {
+        assert!(probed(said(&["OK", "OK"])).is_ok());
+        let refused = probed(said(&["-NOPERM x", "-ERR DISCARD without MULTI"]));
+        assert!(matches!(refused, Err(Stop::Setback(Setback::Error(error))) if error.code() == "NOPERM"));
+    }
+}

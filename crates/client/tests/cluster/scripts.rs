@@ -1,0 +1,72 @@
+//! Scripts by digest, and as a whole where a server does not have them.
+
+use std::time::Duration;
+
+use crate::support::info::{all_executions, executions};
+use crate::support::{config, connect, eventually, key_of, lab, tell};
+use truename::{Client, Error, ReadFrom, Script, cmd};
+use truename_lab::{Lab, LabProfile};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_is_sent_as_a_whole_where_a_server_does_not_have_it() {
+    let lab = lab(LabProfile::Azure).await;
+    let client = connect(&lab).await;
+    let add = Script::new("return redis.call('INCRBY', KEYS[1], ARGV[1])");
+    for round in 1..=3 {
+        for shard in 0..3 {
+            let sum: i64 = add.key(key_of(shard)).arg(5).execute(&client).await.expect("a sum");
+            assert_eq!(sum, 5 * round);
+        }
+    }
+    // Once for each node; everything else was by digest, and nothing ran twice.
+    assert_eq!((all_executions(&lab, "eval").await, all_executions(&lab, "evalsha").await), (3, 9));
+    tell(&lab, 0, &["SCRIPT", "FLUSH"]).await;
+    add.key(key_of(0)).arg(5).run(&client).await.expect("it ran");
+    assert_eq!((executions(&lab, 0, "eval").await, executions(&lab, 0, "incrby").await), (2, 4));
+    let two: i64 = Script::new("return 1 + 1").call().execute(&client).await.expect("two");
+    assert_eq!(two, 2);
+    let error = add.key("foo").key("bar").arg(1).run(&client).await.expect_err("two slots");
+    assert!(error.to_string().contains("\"foo\" of slot 12182, \"bar\" of slot 5061"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_script_answers_is_final() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let forged = "redis.call('INCR', KEYS[1]) return redis.error_reply('NOSCRIPT of my own')";
+    let script = Script::new(forged);
+    for calls in 1..=2 {
+        let error = script.key("k").run(&client).await.expect_err("its own error");
+        assert!(matches!(&error, Error::Server(error) if error.code() == "NOSCRIPT"), "{error}");
+        assert!(error.may_have_executed());
+        assert_eq!(client.execute::<i64>(cmd("GET").arg("k")).await.expect("a number"), calls);
+    }
+    // A nil says nothing about whether it ran.
+    Script::new("return nil").key("k").run(&client).await.expect("it ran");
+    // Both attempts together have the time that was given.
+    let slow = Script::new("local t = redis.call('TIME')[1] + 2 while redis.call('TIME')[1] + 0 < t do end");
+    let started = tokio::time::Instant::now();
+    let error = slow.key("k").timeout(Duration::from_millis(300)).run(&client).await.expect_err("too slow");
+    assert!(matches!(error, Error::Timeout(_)) && error.may_have_executed(), "{error}");
+    assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_only_reads_may_go_to_a_replica() {
+    let lab = Lab::builder(LabProfile::Plain).shards(1).replicas(1).start().await.expect("the lab starts");
+    let reads = config(&lab).read_from(ReadFrom::Replica);
+    let client = Client::connect(&reads).await.expect("connected");
+    client.run(cmd("RPUSH").arg("list").arg("a").arg("b")).await.expect("pushed");
+    eventually("the replica has it", Duration::from_secs(5), || async {
+        client.execute::<i64>(cmd("LLEN").arg("list")).await.is_ok_and(|length| length == 2)
+    })
+    .await;
+    let length = Script::read_only("return redis.call('LLEN', KEYS[1])");
+    for _ in 0..3 {
+        assert_eq!(length.key("list").execute::<i64>(&client).await.expect("a length"), 2);
+    }
+    assert_eq!(executions(&lab, 1, "evalsha_ro").await, 3);
+    assert_eq!((executions(&lab, 0, "evalsha_ro").await, executions(&lab, 0, "eval_ro").await), (0, 0));
+    let writes = Script::read_only("return redis.call('DEL', KEYS[1])");
+    assert!(writes.key("list").run(&client).await.is_err());
+}
