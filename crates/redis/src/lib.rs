@@ -22,6 +22,7 @@
 //!
 //! - Plain pipelines may have keys of any slots. Each command has a result of its own, and they are executed together as a
 //!   [`Batch`](truename::Batch) is.
+//! - An atomic pipeline is a transaction of one slot; keys of several slots are an error before anything is sent.
 //! - A write is sent again only if it was certainly not executed. If nobody knows, the error's code is `MAYBEEXECUTED`, and
 //!   [`may_have_executed`] tells that from what certainly was not executed. In a pipeline, one command's unknown fate is its own
 //!   item's error; an item that was certainly not executed has the code `NOTEXECUTED`.
@@ -31,7 +32,7 @@
 //! - `SCAN` goes through the whole cluster. Its cursor is good for the client that issued it, for ten minutes; an unknown one is
 //!   an error, never an end.
 //! - Blocking commands such as `BLPOP` have connections of their own and hold nobody up.
-//! - What changes the state of a connection, and subscriptions, are errors by name.
+//! - What changes the state of a connection (`WATCH`, and `transaction_async` with it), and subscriptions, are errors by name.
 //!
 //! # Options
 //!

@@ -120,6 +120,11 @@ impl Engine {
         if error.code() != "NOSCRIPT" || !error.is_refusal() {
             return None;
         }
+        self.whole_script(command)
+    }
+
+    /// The same script with its body, if we have it.
+    pub(super) fn whole_script<'c>(&self, command: &'c Command<'_>) -> Option<Command<'c>> {
         let name = match is(command.at(0)?, b"EVALSHA_RO") {
             true => "EVAL_RO",
             false => "EVAL",

@@ -1,6 +1,7 @@
 //! How a call ends that has no reply.
 
 use truename::Error;
+use truename::resp::ErrorReply;
 
 /// Why a call has no reply.
 #[derive(Debug)]
@@ -9,6 +10,8 @@ pub(crate) enum Failure {
     Native(Error),
     /// It concerned several nodes, and some of them may have executed it.
     Partial(String),
+    /// The server did not queue one of a transaction's commands, so it executed none.
+    Discarded(ErrorReply),
     /// redis-rs has it, and this adapter has not.
     Unsupported(&'static str),
     /// The caller asked for something that has no meaning.

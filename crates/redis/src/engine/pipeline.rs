@@ -2,11 +2,21 @@
 //!
 //! What must stay true: each has a result of its own, in its place; a special one is run where it stands among the others.
 
-use truename::{Command, Reply};
+use truename::{Command, Error, Reply};
 
 use super::calls::Engine;
 use super::failure::Failure;
 use super::special::Special;
+
+const NOTHING: Failure = Failure::Misused("a transaction without commands");
+
+/// Why none of a transaction's commands was executed.
+fn discarded(error: Error) -> Failure {
+    match error {
+        Error::Server(error) => Failure::Discarded(error.reply),
+        error => Failure::Native(error),
+    }
+}
 
 /// The outcome of one command.
 pub(crate) type Outcome = Result<Reply, Failure>;
@@ -28,6 +38,31 @@ impl Engine {
         }
         self.run_together(together, &mut outcomes).await;
         outcomes
+    }
+
+    /// Runs commands as one transaction. An error means that none was executed, unless it says otherwise; the commands' own
+    /// errors are among the outcomes.
+    pub(crate) async fn run_atomic(
+        &self,
+        commands: Vec<(Command<'_>, bool)>,
+    ) -> Result<Vec<Outcome>, Failure> {
+        let mut batch = self.client.batch().atomic();
+        // In a transaction it would be too late to find out that the server does not have the script.
+        let whole = commands.iter().map(|(command, is_script)| match is_script {
+            true => self.whole_script(command).unwrap_or_else(|| command.clone()),
+            false => command.clone(),
+        });
+        batch.extend(whole);
+        let outcomes = batch.execute::<Reply>().await;
+        let is_of_all = |outcome: &Result<Reply, Error>| match outcome {
+            Ok(_) => false,
+            Err(Error::Server(error)) => error.is_refusal(),
+            Err(_) => true,
+        };
+        if !outcomes.is_empty() && outcomes.iter().all(is_of_all) {
+            return Err(outcomes.into_iter().find_map(Result::err).map_or(NOTHING, discarded));
+        }
+        Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Failure::Native)).collect())
     }
 
     /// Runs commands of which none is special, except that a script may have to be sent with its body (`true`).

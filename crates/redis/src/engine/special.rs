@@ -29,7 +29,7 @@ pub(crate) enum Special {
 const SUBSCRIBE: &str =
     "subscriptions are not part of this version of truename-redis: no message would ever come";
 const TRANSACTION: &str =
-    "MULTI, EXEC and DISCARD belong to one connection, and connections are shared: use an atomic pipeline";
+    "MULTI, EXEC and DISCARD belong to one connection, and connections are shared: make the pipeline atomic";
 
 /// What is special about a command; `None` for nearly all of them.
 #[inline]

@@ -4,10 +4,10 @@
 
 use std::fmt;
 
-use truename::{Client, Reply};
+use truename::{Client, Command, Reply};
 
 use super::command::command;
-use super::error::{failed, results};
+use super::error::{failed, results, transaction};
 use super::routing;
 use super::value::value;
 use super::version::CLIENT;
@@ -126,20 +126,28 @@ impl ClusterConnection {
         route: SingleNodeRoutingInfo,
     ) -> RedisResult<Vec<Value>> {
         let place = routing::place(&self.engine, &route).map_err(failed)?;
-        self.check(&pipeline, offset, count)?;
-        let commands = pipeline.cmd_iter().map(|cmd| (place.of(command(cmd)), None)).collect();
-        results(self.engine.run_all(commands).await, value)
+        self.run_pipeline(&pipeline, offset, count, |command| (place.of(command), None)).await
     }
 
-    /// What a plain pipeline asks for; a transaction cannot be run.
-    fn check(&self, pipeline: &Pipeline, offset: usize, count: usize) -> RedisResult<()> {
-        if pipeline.is_transaction() {
-            return Err(failed(Failure::Unsupported("atomic pipelines are not part of this version")));
+    /// Runs a pipeline. `prepared`: where each command goes, and what is special about it.
+    async fn run_pipeline<'c>(
+        &self,
+        pipeline: &'c Pipeline,
+        offset: usize,
+        count: usize,
+        prepared: impl Fn(Command<'c>) -> (Command<'c>, Option<Special>),
+    ) -> RedisResult<Vec<Value>> {
+        let commands = pipeline.cmd_iter().map(|cmd| prepared(command(cmd)));
+        if pipeline.is_transaction() && (offset, count) == (pipeline.len() + 1, 1) {
+            let commands = commands.map(|(command, special)| (command, special == Some(Special::EvalSha)));
+            return transaction(self.engine.run_atomic(commands.collect()).await, value);
         }
-        if (offset, count) != (0, pipeline.len()) {
-            return Err(failed(Failure::Misused("a pipeline has as many results as commands")));
+        if pipeline.is_transaction() || (offset, count) != (0, pipeline.len()) {
+            return Err(failed(Failure::Misused(
+                "a pipeline has as many results as commands, a transaction has one",
+            )));
         }
-        Ok(())
+        results(self.engine.run_all(commands.collect()).await, value)
     }
 
     async fn run_special(&self, special: Special, cmd: &Cmd) -> RedisResult<Value> {
@@ -163,15 +171,10 @@ impl ConnectionLike for ClusterConnection {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(async move {
-            self.check(pipeline, offset, count)?;
-            let commands = pipeline.cmd_iter().map(|cmd| {
-                let command = command(cmd);
-                let special = special(&command);
-                (command, special)
-            });
-            results(self.engine.run_all(commands.collect()).await, value)
-        })
+        Box::pin(self.run_pipeline(pipeline, offset, count, |command| {
+            let special = special(&command);
+            (command, special)
+        }))
     }
 
     fn get_db(&self) -> i64 {

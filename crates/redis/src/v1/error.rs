@@ -95,6 +95,10 @@ pub(super) fn failed(failure: Failure) -> RedisError {
     match failure {
         Failure::Native(error) => to_redis_error(error),
         Failure::Partial(told) => maybe_executed(&told),
+        Failure::Discarded(error) => {
+            let words = [b"EXECABORT Transaction discarded because of: ", error.as_bytes()].concat();
+            server_error(words).unwrap_or_else(|| (CLIENT, "transaction discarded").into())
+        }
         Failure::Unsupported(why) => (CLIENT, "not supported by truename-redis", why.to_owned()).into(),
         Failure::Misused(why) => (CLIENT, "cannot be done", why.to_owned()).into(),
     }
@@ -107,9 +111,20 @@ pub(super) fn failed_item(failure: &Failure) -> Value {
         Failure::Native(error) if error.may_have_executed() => (MAYBE_EXECUTED, error.to_string()),
         Failure::Native(error) => (NOT_EXECUTED, error.to_string()),
         Failure::Partial(told) => (MAYBE_EXECUTED, told.clone()),
+        Failure::Discarded(error) => (NOT_EXECUTED, error.to_string()),
         Failure::Unsupported(why) | Failure::Misused(why) => (NOT_EXECUTED, (*why).to_owned()),
     };
     error_value(format!("{code} {told}").into_bytes())
+}
+
+/// The replies of a transaction, as `EXEC` has them.
+pub(super) fn transaction<T>(
+    outcomes: Result<Vec<Result<T, Failure>>, Failure>,
+    value: impl Fn(T) -> Value,
+) -> RedisResult<Vec<Value>> {
+    let items = outcomes.map_err(failed)?.into_iter();
+    let items = items.map(|outcome| outcome.map_or_else(|failure| failed_item(&failure), &value));
+    Ok(vec![Value::Array(items.collect())])
 }
 
 /// The results of a pipeline. An error alone if none of its commands was executed, for certain.
@@ -119,7 +134,7 @@ pub(super) fn results<T>(
 ) -> RedisResult<Vec<Value>> {
     let is_certain = |outcome: &Result<T, Failure>| match outcome {
         Err(Failure::Native(error)) => !matches!(error, Error::Server(_)) && !error.may_have_executed(),
-        Err(Failure::Unsupported(_) | Failure::Misused(_)) => true,
+        Err(Failure::Unsupported(_) | Failure::Misused(_) | Failure::Discarded(_)) => true,
         Err(Failure::Partial(_)) | Ok(_) => false,
     };
     let is_nothing_executed = outcomes.iter().all(is_certain);

@@ -114,7 +114,7 @@ async fn what_is_not_supported_is_an_error_at_once() {
         connection.sunsubscribe("news").await,
         redis::cmd("SUBSCRIBE").arg("news").query_async(&mut connection).await,
         redis::cmd("MULTI").query_async(&mut connection).await,
-        redis::pipe().atomic().set("k", 1).query_async(&mut connection).await,
+        redis::pipe().atomic().set("k", 1).set("of another slot", 1).query_async(&mut connection).await,
         redis::cmd("SELECT").arg(1).query_async(&mut connection).await,
     ] {
         let error = error.expect_err("not supported");

@@ -3,6 +3,7 @@
 //!
 //! | module | what it shows |
 //! |---|---|
+//! | `both` | the same commands on redis-rs's own connection |
 //! | `errors` | what becomes of errors, alone and in pipelines |
 //! | `families` | redis-rs's commands, family by family, over RESP2 and RESP3 with TLS |
 //! | `nodes` | commands for several nodes, and routing by hand |
@@ -14,6 +15,7 @@
 //! | `scripts` | scripts that servers have and have not |
 //! | `support` | what they share |
 
+mod both;
 mod errors;
 mod families;
 mod nodes;

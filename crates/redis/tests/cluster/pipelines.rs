@@ -64,3 +64,49 @@ async fn one_commands_error_is_its_own() {
         [1, 2]
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_atomic_pipeline_is_a_transaction_of_one_slot() {
+    let lab = lab(LabProfile::Azure).await;
+    for protocol in PROTOCOLS {
+        let mut connection = connect(&lab, protocol).await;
+        let (ada, grace): (i64, i64) = redis::pipe()
+            .atomic()
+            .decr("{bank}:ada", 5)
+            .incr("{bank}:grace", 5)
+            .query_async(&mut connection)
+            .await
+            .expect("both");
+        assert_eq!((ada, grace), (-5, 5));
+        // A command that fails undoes nothing.
+        let mut pipeline = redis::pipe();
+        pipeline.atomic().lpush("{bank}:ada", 1).incr("{bank}:grace", 1).ignore_errors();
+        let results: Vec<RedisResult<i64>> = pipeline.query_async(&mut connection).await.expect("items");
+        assert_eq!(results[0].as_ref().expect_err("no list").code(), Some("WRONGTYPE"));
+        assert_eq!(results[1], Ok(6));
+        // One that is not queued keeps all from being executed.
+        let mut pipeline = redis::pipe();
+        pipeline.atomic().incr("{bank}:grace", 1).cmd("GET").arg("{bank}:grace").arg("too many");
+        let error = pipeline.query_async::<()>(&mut connection).await.expect_err("not queued");
+        assert_eq!(error.code(), Some("EXECABORT"), "{error}");
+        let none: Vec<Value> =
+            redis::pipe().atomic().query_async(&mut connection).await.expect("nothing to do");
+        assert!(none.is_empty());
+        let script = redis::Script::new("return redis.call('INCR', KEYS[1])");
+        let hash = script.load_async(&mut connection).await.expect("loaded");
+        for index in 0..3 {
+            lab.command(index, &["SCRIPT", "FLUSH"]).await.expect("flushed");
+        }
+        let (sum,): (i64,) = redis::pipe()
+            .atomic()
+            .cmd("EVALSHA")
+            .arg(hash)
+            .arg(1)
+            .arg("{bank}:grace")
+            .query_async(&mut connection)
+            .await
+            .expect("with its body");
+        assert_eq!(sum, 7);
+        let () = redis::cmd("FLUSHALL").query_async(&mut connection).await.expect("emptied");
+    }
+}
