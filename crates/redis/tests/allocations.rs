@@ -19,7 +19,7 @@ fn a_get_allocates_at_most_six_times() {
     let client = ClusterClient::new(urls).expect("usable options");
     let mut connection = runtime.block_on(client.get_async_connection()).expect("connected");
     runtime.block_on(async {
-        let () = connection.set("key", [b'x'; 64]).await.expect("OK");
+        let () = connection.set("key", &[b'x'; 64][..]).await.expect("OK");
     });
     let mut read = || {
         runtime.block_on(async {

@@ -1,7 +1,6 @@
 //! How a call ends that has no reply.
 
 use truename::Error;
-use truename::resp::ErrorReply;
 
 /// Why a call has no reply.
 #[derive(Debug)]
@@ -10,8 +9,8 @@ pub(crate) enum Failure {
     Native(Error),
     /// It concerned several nodes, and some of them may have executed it.
     Partial(String),
-    /// The server did not queue one of a transaction's commands, so it executed none.
-    Discarded(ErrorReply),
+    /// The server did not queue one of a transaction's commands, so it executed none. What it said.
+    Discarded(Vec<u8>),
     /// redis-rs has it, and this adapter has not.
     Unsupported(&'static str),
     /// The caller asked for something that has no meaning.

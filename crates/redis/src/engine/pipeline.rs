@@ -2,6 +2,7 @@
 //!
 //! What must stay true: each has a result of its own, in its place; a special one is run where it stands among the others.
 
+use truename::command::Arguments;
 use truename::{Command, Error, Reply};
 
 use super::calls::Engine;
@@ -13,9 +14,14 @@ const NOTHING: Failure = Failure::Misused("a transaction without commands");
 /// Why none of a transaction's commands was executed.
 fn discarded(error: Error) -> Failure {
     match error {
-        Error::Server(error) => Failure::Discarded(error.reply),
+        Error::Server(error) => Failure::Discarded(error.reply.as_bytes().to_vec()),
         error => Failure::Native(error),
     }
+}
+
+/// All but the name.
+fn arguments<'c>(command: &'c Command<'_>) -> impl Iterator<Item = &'c [u8]> {
+    (1..command.len()).filter_map(|index| command.at(index))
 }
 
 /// The outcome of one command.
@@ -46,13 +52,28 @@ impl Engine {
         &self,
         commands: Vec<(Command<'_>, bool)>,
     ) -> Result<Vec<Outcome>, Failure> {
-        let mut batch = self.client.batch().atomic();
         // In a transaction it would be too late to find out that the server does not have the script.
         let whole = commands.iter().map(|(command, is_script)| match is_script {
-            true => self.whole_script(command).unwrap_or_else(|| command.clone()),
-            false => command.clone(),
+            true => self.whole_script(command),
+            false => None,
         });
-        batch.extend(whole);
+        let wholes: Vec<_> = whole.collect();
+        if wholes.iter().all(Option::is_none) {
+            drop(wholes);
+            return self.run_unit(commands.into_iter().map(|(command, _)| command)).await;
+        }
+        let commands = wholes.into_iter().zip(&commands).map(|(whole, (command, _))| {
+            whole.unwrap_or_else(|| Command::new(command.at(0).unwrap_or_default()).args(arguments(command)))
+        });
+        self.run_unit(commands).await
+    }
+
+    async fn run_unit<'c>(
+        &self,
+        commands: impl Iterator<Item = Command<'c>>,
+    ) -> Result<Vec<Outcome>, Failure> {
+        let mut batch = self.client.batch().atomic();
+        batch.extend(commands);
         let outcomes = batch.execute::<Reply>().await;
         let is_of_all = |outcome: &Result<Reply, Error>| match outcome {
             Ok(_) => false,

@@ -95,8 +95,8 @@ pub(super) fn failed(failure: Failure) -> RedisError {
     match failure {
         Failure::Native(error) => to_redis_error(error),
         Failure::Partial(told) => maybe_executed(&told),
-        Failure::Discarded(error) => {
-            let words = [b"EXECABORT Transaction discarded because of: ", error.as_bytes()].concat();
+        Failure::Discarded(said) => {
+            let words = [&b"EXECABORT Transaction discarded because of: "[..], &said].concat();
             server_error(words).unwrap_or_else(|| (CLIENT, "transaction discarded").into())
         }
         Failure::Unsupported(why) => (CLIENT, "not supported by truename-redis", why.to_owned()).into(),
@@ -111,7 +111,7 @@ pub(super) fn failed_item(failure: &Failure) -> Value {
         Failure::Native(error) if error.may_have_executed() => (MAYBE_EXECUTED, error.to_string()),
         Failure::Native(error) => (NOT_EXECUTED, error.to_string()),
         Failure::Partial(told) => (MAYBE_EXECUTED, told.clone()),
-        Failure::Discarded(error) => (NOT_EXECUTED, error.to_string()),
+        Failure::Discarded(said) => (NOT_EXECUTED, String::from_utf8_lossy(said).into_owned()),
         Failure::Unsupported(why) | Failure::Misused(why) => (NOT_EXECUTED, (*why).to_owned()),
     };
     error_value(format!("{code} {told}").into_bytes())
