@@ -70,7 +70,7 @@ unit: ## the tests beside the code and those of resp and topology: no cluster
 
 integration: ## the tests of client, lab and tool against real clusters
 	@$(with_server) $(step) "integration tests" \
-		cargo test -p truename -p truename-lab -p truename-cli --locked --test '*'
+		cargo test -p truename -p truename-redis -p truename-lab -p truename-cli --locked --test '*'
 
 test-faults: ## every fault test ROUNDS times in a row (default 1); FILTER=NAME selects some
 	@$(with_server) $(step) "fault tests, $(or $(ROUNDS),1) rounds" tools/check/faults.sh "$(or $(ROUNDS),1)" $(FILTER)

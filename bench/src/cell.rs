@@ -110,6 +110,11 @@ pub(crate) fn quick() -> Vec<Cell> {
 }
 
 impl Cell {
+    /// Whether the adapter is compared here, too: its cost over the client's is the same everywhere else.
+    pub(crate) fn shows_adapter(&self) -> bool {
+        self.site.shards > 1 && self.workload == Workload::Get64 && self.tasks == 64 && self.rate.is_none()
+    }
+
     fn is_in_full(&self) -> bool {
         let clustered = self.site.shards > 1;
         match (self.workload, self.rate) {

@@ -156,5 +156,8 @@ fn clients(options: &Bench, cell: &Cell) -> Vec<Kind> {
         *client == Kind::Truename || options.clients.is_empty() || options.clients.contains(client)
     };
     let able = |client: &Kind| !cell.site.tls || client.speaks_tls();
-    Kind::ALL.into_iter().filter(|client| wanted(client) && able(client)).collect()
+    let has_row = |client: &Kind| {
+        *client != Kind::TruenameRedis || options.clients.contains(client) || cell.shows_adapter()
+    };
+    Kind::ALL.into_iter().filter(|client| wanted(client) && able(client) && has_row(client)).collect()
 }

@@ -11,7 +11,7 @@ use crate::compare;
 use crate::failure::Failure;
 use crate::run::{Caller, Plan, build};
 use crate::statistics::short;
-use crate::subjects::{Fred, Kind, Raw, RedisRs, Rustis, Subject, Truename};
+use crate::subjects::{Fred, Kind, Raw, RedisRs, Rustis, Subject, Truename, TruenameRedis};
 use crate::target::Servers;
 use crate::usage;
 
@@ -33,6 +33,7 @@ pub(crate) fn run(options: &Profile) -> Result<(), Failure> {
     runtime.block_on(async {
         match options.client {
             Kind::Truename => exhaust::<Truename>(&plan, batches).await,
+            Kind::TruenameRedis => exhaust::<TruenameRedis>(&plan, batches).await,
             Kind::Redis => exhaust::<RedisRs>(&plan, batches).await,
             Kind::Fred => exhaust::<Fred>(&plan, batches).await,
             Kind::Rustis => exhaust::<Rustis>(&plan, batches).await,

@@ -25,7 +25,7 @@ use crate::allocations;
 use crate::cell::Runtime;
 use crate::failure::Failure;
 use crate::latency::Percentiles;
-use crate::subjects::{Fred, Kind, Raw, RedisRs, Rustis, Subject, Truename};
+use crate::subjects::{Fred, Kind, Raw, RedisRs, Rustis, Subject, Truename, TruenameRedis};
 use crate::usage;
 
 /// How long connecting may take, and calls that were under way when the window ended.
@@ -78,6 +78,7 @@ impl Plan {
     pub(crate) fn run(&self, client: Kind) -> Result<Measurement, Failure> {
         match client {
             Kind::Truename => self.run_as::<Truename>(),
+            Kind::TruenameRedis => self.run_as::<TruenameRedis>(),
             Kind::Redis => self.run_as::<RedisRs>(),
             Kind::Fred => self.run_as::<Fred>(),
             Kind::Rustis => self.run_as::<Rustis>(),

@@ -3,6 +3,7 @@
 #
 #   resp <- topology <- client <- cli
 #           topology <- lab    <- cli        lab never knows the client; the client's tests may use the lab
+#                       client <- redis
 #
 # and that resp and topology stay pure: no async runtime, no TLS, no sockets, no clock.
 set -eu
@@ -21,6 +22,7 @@ may_use() {
         resp) echo "" ;;
         topology) echo "truename-resp" ;;
         client | lab) echo "truename-resp truename-topology" ;;
+        redis) echo "truename-resp truename-topology truename" ;;
         cli) echo "truename-resp truename-topology truename truename-lab" ;;
         *) return 1 ;;
     esac
@@ -29,7 +31,7 @@ may_use() {
 # What its tests, examples and benches may use besides.
 tests_may_use() {
     case $1 in
-        client) echo "truename-lab" ;;
+        client | redis) echo "truename-lab" ;;
     esac
 }
 

@@ -13,7 +13,7 @@ servers=$(tools/setup/servers.sh $names)
 logs=target/servers/logs
 mkdir -p "$logs"
 
-suite() { cargo test -p truename -p truename-lab -p truename-cli --all-features --locked --no-fail-fast --test '*' "$@"; }
+suite() { cargo test -p truename -p truename-redis -p truename-lab -p truename-cli --all-features --locked --no-fail-fast --test '*' "$@"; }
 
 suite --no-run
 for name in $names; do

@@ -26,7 +26,7 @@ use crate::failure::Failure;
 use crate::keyspace::bystander;
 use crate::machine::{self, Machine};
 use crate::record::Records;
-use crate::subjects::{Fred, Kind, RedisRs, Rustis, Settings, Subject, Truename};
+use crate::subjects::{Fred, Kind, RedisRs, Rustis, Settings, Subject, Truename, TruenameRedis};
 use crate::target::{Key, Servers, Target};
 use crate::{run, table};
 
@@ -56,7 +56,11 @@ struct Record<'a> {
 /// Runs every fault against every client and prints a table for each fault.
 pub(crate) fn run(options: &Recovery) -> Result<(), Failure> {
     let faults = if options.faults.is_empty() { Fault::ALL.to_vec() } else { options.faults.clone() };
-    let is_wanted = |client: &Kind| options.clients.is_empty() || options.clients.contains(client);
+    // The adapter recovers as the client below it does.
+    let is_wanted = |client: &Kind| match options.clients.is_empty() {
+        true => *client != Kind::TruenameRedis,
+        false => options.clients.contains(client),
+    };
     let clients = Kind::ALL.into_iter().filter(|client| *client != Kind::Raw && is_wanted(client));
     let clients: Vec<_> = clients.collect();
     let mut records = Records::open(&options.results)?;
@@ -117,6 +121,7 @@ fn suffer(fault: Fault, client: Kind, servers: &mut Servers) -> Result<Report, F
     let outcome = runtime.block_on(async {
         match client {
             Kind::Truename => observe::<Truename>(fault, lab, lab_runtime).await,
+            Kind::TruenameRedis => observe::<TruenameRedis>(fault, lab, lab_runtime).await,
             Kind::Redis => observe::<RedisRs>(fault, lab, lab_runtime).await,
             Kind::Fred => observe::<Fred>(fault, lab, lab_runtime).await,
             Kind::Rustis => observe::<Rustis>(fault, lab, lab_runtime).await,

@@ -9,6 +9,8 @@ use serde::Serialize;
 pub(crate) enum Kind {
     /// This project's client.
     Truename,
+    /// This project's client in the place of redis-rs's cluster connection.
+    TruenameRedis,
     /// redis-rs.
     Redis,
     /// fred.
@@ -20,11 +22,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [Self::Truename, Self::Redis, Self::Fred, Self::Rustis, Self::Raw];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Truename, Self::TruenameRedis, Self::Redis, Self::Fred, Self::Rustis, Self::Raw];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Truename => "truename",
+            Self::TruenameRedis => "truename-redis",
             Self::Redis => "redis",
             Self::Fred => "fred",
             Self::Rustis => "rustis",

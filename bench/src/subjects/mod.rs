@@ -11,6 +11,7 @@ mod redis_rs;
 mod rustis;
 mod subject;
 pub(crate) mod truename;
+mod truename_redis;
 
 pub(crate) use self::fred::Fred;
 pub(crate) use self::kind::Kind;
@@ -19,3 +20,4 @@ pub(crate) use self::redis_rs::RedisRs;
 pub(crate) use self::rustis::Rustis;
 pub(crate) use self::subject::{Settings, Subject};
 pub(crate) use self::truename::Truename;
+pub(crate) use self::truename_redis::TruenameRedis;

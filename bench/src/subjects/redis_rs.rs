@@ -4,7 +4,7 @@ use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, FromRedisValue, TlsCertificates};
+use redis::{AsyncCommands, AsyncConnectionConfig, FromRedisValue, TlsCertificates};
 
 use super::subject::{Settings, Subject};
 use crate::failure::Failure;
@@ -26,7 +26,10 @@ impl Subject for RedisRs {
     }
 
     async fn get(&mut self, key: &Key) -> Result<usize, Failure> {
-        let value: Vec<u8> = self.query(redis::cmd("GET").arg(&*key.text)).await?;
+        let value: Vec<u8> = match self {
+            Self::Node(connection) => connection.get(&*key.text).await?,
+            Self::Cluster(connection) => connection.get(&*key.text).await?,
+        };
         Ok(value.len())
     }
 
@@ -91,12 +94,12 @@ async fn cluster(target: &Target, settings: &Settings) -> Result<ClusterConnecti
     Ok(builder.build()?.get_async_connection().await?)
 }
 
-fn urls(target: &Target) -> impl Iterator<Item = String> {
+pub(super) fn urls(target: &Target) -> impl Iterator<Item = String> {
     let scheme = if target.ca_pem.is_some() { "rediss" } else { "redis" };
     target.seeds.iter().map(move |(host, port)| format!("{scheme}://{host}:{port}"))
 }
 
-fn certificates(target: &Target) -> Option<TlsCertificates> {
+pub(super) fn certificates(target: &Target) -> Option<TlsCertificates> {
     let root_cert = target.ca_pem.as_ref()?.clone().into_bytes();
     Some(TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
 }

@@ -16,7 +16,7 @@ struct Crate {
     edges: usize,
 }
 
-const CRATES: [Crate; 8] = [
+const CRATES: [Crate; 9] = [
     Crate {
         directory: "crates/resp",
         layers: &[
@@ -89,6 +89,12 @@ const CRATES: [Crate; 8] = [
         ],
         files: 126,
         edges: 430,
+    },
+    Crate {
+        directory: "crates/redis",
+        layers: &["engine", "versions", "v1", "v0_32", "lib"],
+        files: 19,
+        edges: 30,
     },
     Crate {
         directory: "crates/lab",

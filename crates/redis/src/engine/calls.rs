@@ -1,0 +1,175 @@
+//! [`Engine`]: runs single commands, special ones included.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use truename::command::Arguments;
+use truename::{Client, Command, Error, Reply};
+
+use super::failure::Failure;
+use super::scan::{Place, Scans};
+use super::scripts::Scripts;
+use super::special::Special;
+use super::spread::{Parts, Spread, To};
+
+/// What the connections of one client know together.
+#[derive(Default)]
+pub(crate) struct Memory {
+    scripts: Scripts,
+    scans: Scans,
+}
+
+/// A client, and what was learnt through it.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    pub(super) client: Client,
+    memory: Arc<Memory>,
+    reads_from_replicas: bool,
+    database: u32,
+}
+
+impl Engine {
+    pub(crate) fn new(client: Client, memory: Arc<Memory>, reads_from_replicas: bool) -> Self {
+        Self { client, memory, reads_from_replicas, database: 0 }
+    }
+
+    /// Notes which database the client's connections select.
+    pub(crate) fn in_database(self, database: u32) -> Self {
+        Self { database, ..self }
+    }
+
+    pub(crate) fn database(&self) -> i64 {
+        self.database.into()
+    }
+
+    pub(crate) fn reads_from_replicas(&self) -> bool {
+        self.reads_from_replicas
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Runs a command about which something is special.
+    pub(crate) async fn run_special(&self, special: Special, command: Command<'_>) -> Result<Reply, Failure> {
+        match special {
+            Special::Scan => self.scan(command).await,
+            Special::ScriptLoad => self.load_script(command).await,
+            Special::EvalSha => self.run_script(command).await,
+            Special::Spread(spread) => self.spread(spread, command).await,
+            Special::AnyPrimary => Ok(self.client.execute(command.route_to_any()).await?),
+            Special::Refused(why) => Err(Failure::Unsupported(why)),
+        }
+    }
+
+    async fn spread(&self, spread: Spread, command: Command<'_>) -> Result<Reply, Failure> {
+        let is_flush = |at, word| command.at(at).is_some_and(|argument| is(argument, word));
+        if is_flush(0, b"SCRIPT") && is_flush(1, b"FLUSH") {
+            self.memory.scripts.forget();
+        }
+        let parts = self.on_nodes(spread.to, &command).await?;
+        spread.join.join(parts, spread.is_read)
+    }
+
+    /// Runs a command on several nodes; returns what each answered.
+    pub(crate) async fn on_nodes(&self, to: To, command: &Command<'_>) -> Result<Parts, Failure> {
+        Ok(match to {
+            To::Primaries => self.client.on_primaries(command.clone()).await?,
+            To::AllNodes => self.client.on_all_nodes(command.clone()).await?,
+        })
+    }
+
+    /// `SCRIPT LOAD`, everywhere where scripts may be run. One that a node lacks, since it could not be reached, is sent to
+    /// it when it is run there.
+    async fn load_script(&self, command: Command<'_>) -> Result<Reply, Failure> {
+        let command = command.repeatable(true);
+        let mut digest = None;
+        let mut unreachable = None;
+        for (_, part) in self.on_nodes(To::Primaries, &command).await? {
+            match part {
+                Ok(reply) => digest = Some(reply),
+                Err(error @ Error::Server(_)) => return Err(error.into()),
+                Err(error) => unreachable = Some(error),
+            }
+        }
+        let Some(digest) = digest else {
+            return Err(unreachable.map_or(Failure::Misused("the topology has no nodes"), Failure::Native));
+        };
+        if let (Some(name), Some(body)) = (digest.as_bytes(), command.at(2)) {
+            self.memory.scripts.remember(name, body);
+        }
+        Ok(digest)
+    }
+
+    /// `EVALSHA`, and `EVAL` if the server does not have the script and we do.
+    async fn run_script(&self, command: Command<'_>) -> Result<Reply, Failure> {
+        match self.client.execute(command.clone()).await {
+            Ok(reply) => Ok(reply),
+            Err(error) => match self.with_body(&command, &error) {
+                Some(eval) => Ok(self.client.execute(eval).await?),
+                None => Err(error.into()),
+            },
+        }
+    }
+
+    /// The same script with its body, if its error says that a server lacks it and we have it. Only the server's own refusal
+    /// counts: a script that answers with these words may have run.
+    pub(super) fn with_body<'c>(&self, command: &'c Command<'_>, error: &Error) -> Option<Command<'c>> {
+        let Error::Server(error) = error else { return None };
+        if error.code() != "NOSCRIPT" || !error.is_refusal() {
+            return None;
+        }
+        self.whole_script(command)
+    }
+
+    /// The same script with its body, if we have it.
+    pub(super) fn whole_script<'c>(&self, command: &'c Command<'_>) -> Option<Command<'c>> {
+        let name = match is(command.at(0)?, b"EVALSHA_RO") {
+            true => "EVAL_RO",
+            false => "EVAL",
+        };
+        let body = self.memory.scripts.body(command.at(1)?)?;
+        let rest = (2..command.len()).filter_map(|index| command.at(index));
+        Some(Command::new(name).arg(body).args(rest))
+    }
+
+    /// One step of a scan of the whole cluster.
+    async fn scan(&self, command: Command<'_>) -> Result<Reply, Failure> {
+        const CURSOR: Failure = Failure::Misused("SCAN: a cursor is a number");
+        let asked: u64 = command.at(1).and_then(number).ok_or(CURSOR)?;
+        let map = self.client.topology();
+        let mut place = match asked {
+            0 => Place::start(&map),
+            _ => self.memory.scans.place(asked, Instant::now()).ok_or(Failure::Misused(
+                "SCAN: no scan with this cursor is under way here; it is through, was left alone for too long, or \
+                 belongs to another client: begin anew with 0",
+            ))?,
+        };
+        let Some((node, cursor)) = place.next(&map) else {
+            self.memory.scans.end(asked);
+            return Ok(step(0, Reply::Array(Vec::new())));
+        };
+        let options = (2..command.len()).filter_map(|index| command.at(index));
+        let part = Command::new("SCAN").arg(cursor).args(options).route_to(&node);
+        let (next, keys): (u64, Reply) = self.client.execute(part).await?;
+        place.advance(next);
+        if place.clone().next(&self.client.topology()).is_none() {
+            self.memory.scans.end(asked);
+            return Ok(step(0, keys));
+        }
+        Ok(step(self.memory.scans.go_on(asked, place, Instant::now()), keys))
+    }
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// What `SCAN` answers.
+fn step(cursor: u64, keys: Reply) -> Reply {
+    Reply::Array(vec![Reply::Bulk(cursor.to_string().into()), keys])
+}
+
+fn is(argument: &[u8], word: &[u8]) -> bool {
+    argument.eq_ignore_ascii_case(word)
+}

@@ -1,0 +1,24 @@
+//! How a call ends that has no reply.
+
+use truename::Error;
+
+/// Why a call has no reply.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// As the client says.
+    Native(Error),
+    /// It concerned several nodes, and some of them may have executed it.
+    Partial(String),
+    /// The server did not queue one of a transaction's commands, so it executed none. What it said.
+    Discarded(Vec<u8>),
+    /// redis-rs has it, and this adapter has not.
+    Unsupported(&'static str),
+    /// The caller asked for something that has no meaning.
+    Misused(&'static str),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Native(error)
+    }
+}

@@ -1,0 +1,112 @@
+//! Many commands at once.
+//!
+//! What must stay true: each has a result of its own, in its place; a special one is run where it stands among the others.
+
+use truename::command::Arguments;
+use truename::{Command, Error, Reply};
+
+use super::calls::Engine;
+use super::failure::Failure;
+use super::special::Special;
+
+const NOTHING: Failure = Failure::Misused("a transaction without commands");
+
+/// Why none of a transaction's commands was executed.
+fn discarded(error: Error) -> Failure {
+    match error {
+        Error::Server(error) => Failure::Discarded(error.reply.as_bytes().to_vec()),
+        error => Failure::Native(error),
+    }
+}
+
+/// All but the name.
+fn arguments<'c>(command: &'c Command<'_>) -> impl Iterator<Item = &'c [u8]> {
+    (1..command.len()).filter_map(|index| command.at(index))
+}
+
+/// The outcome of one command.
+pub(crate) type Outcome = Result<Reply, Failure>;
+
+impl Engine {
+    /// Runs commands whatever their slots are; those of one slot in their order.
+    pub(crate) async fn run_all(&self, commands: Vec<(Command<'_>, Option<Special>)>) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(commands.len());
+        let mut together = Vec::with_capacity(commands.len());
+        for (command, special) in commands {
+            match special {
+                None => together.push((command, false)),
+                Some(Special::EvalSha) => together.push((command, true)),
+                Some(special) => {
+                    self.run_together(std::mem::take(&mut together), &mut outcomes).await;
+                    outcomes.push(Box::pin(self.run_special(special, command)).await);
+                }
+            }
+        }
+        self.run_together(together, &mut outcomes).await;
+        outcomes
+    }
+
+    /// Runs commands as one transaction. An error means that none was executed, unless it says otherwise; the commands' own
+    /// errors are among the outcomes.
+    pub(crate) async fn run_atomic(
+        &self,
+        commands: Vec<(Command<'_>, bool)>,
+    ) -> Result<Vec<Outcome>, Failure> {
+        // In a transaction it would be too late to find out that the server does not have the script.
+        let whole = commands.iter().map(|(command, is_script)| match is_script {
+            true => self.whole_script(command),
+            false => None,
+        });
+        let wholes: Vec<_> = whole.collect();
+        if wholes.iter().all(Option::is_none) {
+            drop(wholes);
+            return self.run_unit(commands.into_iter().map(|(command, _)| command)).await;
+        }
+        let commands = wholes.into_iter().zip(&commands).map(|(whole, (command, _))| {
+            whole.unwrap_or_else(|| Command::new(command.at(0).unwrap_or_default()).args(arguments(command)))
+        });
+        self.run_unit(commands).await
+    }
+
+    async fn run_unit<'c>(
+        &self,
+        commands: impl Iterator<Item = Command<'c>>,
+    ) -> Result<Vec<Outcome>, Failure> {
+        let mut batch = self.client.batch().atomic();
+        batch.extend(commands);
+        let outcomes = batch.execute::<Reply>().await;
+        let is_of_all = |outcome: &Result<Reply, Error>| match outcome {
+            Ok(_) => false,
+            Err(Error::Server(error)) => error.is_refusal(),
+            Err(_) => true,
+        };
+        if !outcomes.is_empty() && outcomes.iter().all(is_of_all) {
+            return Err(outcomes.into_iter().find_map(Result::err).map_or(NOTHING, discarded));
+        }
+        Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Failure::Native)).collect())
+    }
+
+    /// Runs commands of which none is special, except that a script may have to be sent with its body (`true`).
+    async fn run_together(&self, commands: Vec<(Command<'_>, bool)>, outcomes: &mut Vec<Outcome>) {
+        if commands.is_empty() {
+            return;
+        }
+        let mut scripts = Vec::new();
+        let mut batch = self.client.batch();
+        for (position, (command, is_script)) in commands.into_iter().enumerate() {
+            if is_script {
+                scripts.push((position, command.clone()));
+            }
+            batch.add(command);
+        }
+        let first = outcomes.len();
+        outcomes.extend(batch.execute().await.into_iter().map(|outcome| outcome.map_err(Failure::Native)));
+        for (position, command) in scripts {
+            let outcome = &mut outcomes[first + position];
+            let Err(Failure::Native(error)) = outcome else { continue };
+            if let Some(eval) = self.with_body(&command, error) {
+                *outcome = self.client.execute(eval).await.map_err(Failure::Native);
+            }
+        }
+    }
+}

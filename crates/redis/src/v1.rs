@@ -1,0 +1,26 @@
+//! The types of redis-rs 1 on one side, the engine on the other.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `value` | replies as values |
+//! | `error` | errors as errors |
+//! | `command` | commands as commands |
+//! | `routing` | what a caller says about where to send |
+//! | `connection` | `ClusterConnection` |
+//! | `client` | `ClusterClient` |
+//! | `builder` | its builder |
+//! | `pool` | `bb8` |
+//!
+//! Other versions of redis-rs compile the same files again, with their own `version`, which is where they differ.
+
+pub(crate) mod builder;
+pub(crate) mod client;
+mod command;
+pub(crate) mod connection;
+pub(crate) mod error;
+#[cfg(feature = "bb8")]
+mod pool;
+mod routing;
+mod value;
+
+use crate::versions::v1 as version;

@@ -1,0 +1,191 @@
+//! [`ClusterClient`]: what connections are made with.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use truename::{Client, Config, ReadFrom};
+
+use super::builder::ClusterClientBuilder;
+use super::connection::ClusterConnection;
+use super::error::to_redis_error;
+use super::version::redis::aio::AsyncPushSender;
+use super::version::redis::io::AsyncDNSResolver;
+use super::version::redis::{IntoConnectionInfo, RedisResult};
+use crate::engine::{Engine, Memory, Seed, Settings};
+
+/// A cluster to connect to, as redis-rs's `cluster::ClusterClient`. It has no connections of its own.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use truename_redis::ClusterClient;
+///
+/// let nodes = ["rediss://:secret@redis-1.example.net:6379", "rediss://:secret@redis-2.example.net:6379"];
+/// let client = ClusterClient::builder(nodes).response_timeout(Duration::from_secs(2)).build()?;
+/// # Ok::<(), redis::RedisError>(())
+/// ```
+#[derive(Clone)]
+pub struct ClusterClient {
+    settings: Settings,
+    seeds: Vec<Seed>,
+    config: Config,
+    memory: Arc<Memory>,
+}
+
+impl fmt::Debug for ClusterClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterClient").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl ClusterClient {
+    /// With nothing but nodes, which are URLs or `ConnectionInfo`. See the [example](Self#examples).
+    ///
+    /// # Errors
+    /// As [`ClusterClientBuilder::build`].
+    pub fn new<T: IntoConnectionInfo>(nodes: impl IntoIterator<Item = T>) -> RedisResult<Self> {
+        Self::builder(nodes).build()
+    }
+
+    /// With options. See the [example](Self#examples).
+    pub fn builder<T: IntoConnectionInfo>(nodes: impl IntoIterator<Item = T>) -> ClusterClientBuilder {
+        ClusterClientBuilder::new(nodes)
+    }
+
+    pub(super) fn of(settings: Settings, seeds: Vec<Seed>) -> RedisResult<Self> {
+        let config = settings.config(&seeds).map_err(super::builder::unusable)?;
+        Ok(Self { settings, seeds, config, memory: Arc::default() })
+    }
+
+    /// What was configured, in the client's own terms.
+    ///
+    /// # Examples
+    /// ```
+    /// use truename_redis::ClusterClient;
+    ///
+    /// let client = ClusterClient::new(["rediss://redis-1.example.net"])?;
+    /// assert!(client.config().settings().tls().is_some());
+    /// # Ok::<(), redis::RedisError>(())
+    /// ```
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Connects; each call makes connections of its own. A clone of the connection shares them.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename_redis::ClusterClient) -> redis::RedisResult<()> {
+    /// let connection = client.get_async_connection().await?;
+    /// let for_a_task = connection.clone();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::connect`], in the form that [`to_redis_error`] gives it.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves nothing behind.
+    pub async fn get_async_connection(&self) -> RedisResult<ClusterConnection> {
+        let client = Client::connect(&self.config).await.map_err(to_redis_error)?;
+        let settings = self.config.settings();
+        let reads_from_replicas = *settings.read_from() != ReadFrom::Primary;
+        let engine = Engine::new(client, self.memory.clone(), reads_from_replicas);
+        Ok(ClusterConnection::new(engine.in_database(settings.database())))
+    }
+
+    /// [`get_async_connection`](Self::get_async_connection) with other options for this connection.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename_redis::ClusterClient) -> redis::RedisResult<()> {
+    /// use std::time::Duration;
+    /// use truename_redis::cluster::ClusterConfig;
+    ///
+    /// let hurried = ClusterConfig::new().set_response_timeout(Duration::from_millis(200));
+    /// let connection = client.get_async_connection_with_config(hurried).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`get_async_connection`](Self::get_async_connection) and [`ClusterClientBuilder::build`].
+    ///
+    /// # Cancel safety
+    /// As [`get_async_connection`](Self::get_async_connection).
+    pub async fn get_async_connection_with_config(
+        &self,
+        config: ClusterConfig,
+    ) -> RedisResult<ClusterConnection> {
+        let mut settings = self.settings.clone();
+        settings.connection_timeout = config.connection_timeout.or(settings.connection_timeout);
+        settings.response_timeout = config.response_timeout.or(settings.response_timeout);
+        if config.has_push_sender {
+            super::builder::refuse_push_sender(&mut settings);
+        }
+        settings.resolver = config.resolver.or(settings.resolver);
+        let client = Self { memory: self.memory.clone(), ..Self::of(settings, self.seeds.clone())? };
+        client.get_async_connection().await
+    }
+}
+
+/// Options of one connection, as redis-rs's `cluster::ClusterConfig`. See the
+/// [example](ClusterClient::get_async_connection_with_config).
+#[derive(Clone, Default)]
+pub struct ClusterConfig {
+    connection_timeout: Option<Duration>,
+    response_timeout: Option<Duration>,
+    has_push_sender: bool,
+    resolver: Option<Arc<dyn truename::Resolve>>,
+}
+
+impl fmt::Debug for ClusterConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterConfig")
+            .field("connection_timeout", &self.connection_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClusterConfig {
+    /// Nothing but what the client has. See the [example](ClusterClient::get_async_connection_with_config).
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// As [`ClusterClientBuilder::connection_timeout`]. See the
+    /// [example](ClusterClient::get_async_connection_with_config).
+    #[must_use]
+    pub fn set_connection_timeout(mut self, timeout: Duration) -> Self {
+        self.connection_timeout = Some(timeout);
+        self
+    }
+
+    /// As [`ClusterClientBuilder::response_timeout`]. See the
+    /// [example](ClusterClient::get_async_connection_with_config).
+    #[must_use]
+    pub fn set_response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = Some(timeout);
+        self
+    }
+
+    /// Refused when the connection is made, as [`ClusterClientBuilder::push_sender`]. See the
+    /// [example](ClusterClient::get_async_connection_with_config).
+    #[must_use]
+    pub fn set_push_sender(mut self, _sender: impl AsyncPushSender) -> Self {
+        self.has_push_sender = true;
+        self
+    }
+
+    /// As [`ClusterClientBuilder::async_dns_resolver`]. See the
+    /// [example](ClusterClient::get_async_connection_with_config).
+    #[must_use]
+    pub fn set_dns_resolver(mut self, resolver: impl AsyncDNSResolver) -> Self {
+        self.resolver = Some(super::builder::resolve_with(resolver));
+        self
+    }
+}

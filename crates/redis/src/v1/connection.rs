@@ -1,0 +1,201 @@
+//! [`ClusterConnection`]: what commands, pipelines, scripts and iterators of redis-rs are run on.
+//!
+//! What must stay true: a plain command allocates its future and its value, and nothing else here.
+
+use std::fmt;
+
+use truename::{Client, Command, Reply};
+
+use super::command::command;
+use super::error::{failed, results, transaction};
+use super::routing;
+use super::value::value;
+use super::version::CLIENT;
+use super::version::redis::aio::ConnectionLike;
+use super::version::redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
+use super::version::redis::{Cmd, Pipeline, RedisFuture, RedisResult, ToRedisArgs, Value};
+use crate::engine::{Engine, Failure, Special, special};
+
+/// A connection to a cluster, as redis-rs's `cluster_async::ClusterConnection`: everything that takes a
+/// `redis::aio::ConnectionLike` takes it. Cheap to clone; clones share the connections to the nodes, and no pool is needed.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example() -> redis::RedisResult<()> {
+/// use redis::AsyncCommands;
+/// use truename_redis::ClusterClient;
+///
+/// let client = ClusterClient::new(["rediss://:secret@redis-1.example.net:6379"])?;
+/// let mut connection = client.get_async_connection().await?;
+/// let () = connection.set("city", "Oslo").await?;
+/// let city: Option<String> = connection.get("city").await?;
+///
+/// // Keys of any slots.
+/// let (visits, length): (i64, usize) =
+///     redis::pipe().incr("visits", 1).strlen("city").query_async(&mut connection).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ClusterConnection {
+    engine: Engine,
+}
+
+impl fmt::Debug for ClusterConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterConnection").field("client", self.engine.client()).finish()
+    }
+}
+
+/// Over a client that exists already, for example because other parts of a program use it as it is. See the
+/// [example](ClusterConnection::client).
+impl From<Client> for ClusterConnection {
+    fn from(client: Client) -> Self {
+        Self::new(Engine::new(client, Default::default(), false))
+    }
+}
+
+impl ClusterConnection {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self { engine }
+    }
+
+    /// The client below: for events, the topology, and everything else that redis-rs does not have.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client) {
+    /// use truename_redis::cluster_async::ClusterConnection;
+    ///
+    /// let connection = ClusterConnection::from(client);
+    /// println!("{} nodes", connection.client().nodes().len());
+    /// # }
+    /// ```
+    pub fn client(&self) -> &Client {
+        self.engine.client()
+    }
+
+    /// Sends a command where the routing says, and makes one value of the replies of several nodes.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(mut connection: truename_redis::cluster_async::ClusterConnection) -> redis::RedisResult<()> {
+    /// use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo};
+    ///
+    /// let everywhere = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllNodes, Some(ResponsePolicy::AllSucceeded)));
+    /// connection.route_command(redis::cmd("PING"), everywhere).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As any command; see [`to_redis_error`](crate::to_redis_error).
+    ///
+    /// # Cancel safety
+    /// As [`Client::execute`].
+    pub async fn route_command(&mut self, cmd: Cmd, routing: RoutingInfo) -> RedisResult<Value> {
+        let routed = routing::run(&self.engine, command(&cmd), routing).await;
+        routed.map(value).map_err(failed)
+    }
+
+    /// Sends the commands of a pipeline to one node.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(mut connection: truename_redis::cluster_async::ClusterConnection) -> redis::RedisResult<()> {
+    /// use redis::cluster_routing::SingleNodeRoutingInfo;
+    ///
+    /// let mut pipeline = redis::pipe();
+    /// pipeline.cmd("TIME").cmd("LASTSAVE");
+    /// let node = SingleNodeRoutingInfo::ByAddress { host: "10.0.0.4".into(), port: 8501 };
+    /// let values = connection.route_pipeline(pipeline, 0, 2, node).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As a pipeline that is not routed.
+    ///
+    /// # Cancel safety
+    /// As [`Client::execute`].
+    pub async fn route_pipeline(
+        &mut self,
+        pipeline: Pipeline,
+        offset: usize,
+        count: usize,
+        route: SingleNodeRoutingInfo,
+    ) -> RedisResult<Vec<Value>> {
+        let place = routing::place(&self.engine, &route).map_err(failed)?;
+        self.run_pipeline(&pipeline, offset, count, |command| (place.of(command), None)).await
+    }
+
+    /// Runs a pipeline. `prepared`: where each command goes, and what is special about it.
+    async fn run_pipeline<'c>(
+        &self,
+        pipeline: &'c Pipeline,
+        offset: usize,
+        count: usize,
+        prepared: impl Fn(Command<'c>) -> (Command<'c>, Option<Special>),
+    ) -> RedisResult<Vec<Value>> {
+        let commands = pipeline.cmd_iter().map(|cmd| prepared(command(cmd)));
+        if pipeline.is_transaction() && (offset, count) == (pipeline.len() + 1, 1) {
+            let commands = commands.map(|(command, special)| (command, special == Some(Special::EvalSha)));
+            return transaction(self.engine.run_atomic(commands.collect()).await, value);
+        }
+        if pipeline.is_transaction() || (offset, count) != (0, pipeline.len()) {
+            return Err(failed(Failure::Misused(
+                "a pipeline has as many results as commands, a transaction has one",
+            )));
+        }
+        results(self.engine.run_all(commands.collect()).await, value)
+    }
+
+    async fn run_special(&self, special: Special, cmd: &Cmd) -> RedisResult<Value> {
+        self.engine.run_special(special, command(cmd)).await.map(value).map_err(failed)
+    }
+}
+
+impl ConnectionLike for ClusterConnection {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        let command = command(cmd);
+        if let Some(special) = special(&command) {
+            return Box::pin(self.run_special(special, cmd));
+        }
+        let reply = self.engine.client().execute::<Reply>(command);
+        Box::pin(async move { reply.await.map(value).map_err(|error| failed(error.into())) })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        Box::pin(self.run_pipeline(pipeline, offset, count, |command| {
+            let special = special(&command);
+            (command, special)
+        }))
+    }
+
+    fn get_db(&self) -> i64 {
+        self.engine.database()
+    }
+}
+
+macro_rules! subscriptions {
+    ($($name:ident),*) => {$(
+        /// Not part of this version: an error, and nothing is sent.
+        ///
+        /// # Errors
+        /// Always.
+        pub async fn $name(&mut self, _channels: impl ToRedisArgs) -> RedisResult<()> {
+            Err((CLIENT, "not supported by truename-redis", format!("{}: {SUBSCRIPTIONS}", stringify!($name))).into())
+        }
+    )*};
+}
+
+const SUBSCRIPTIONS: &str = "subscriptions are not part of this version";
+
+impl ClusterConnection {
+    subscriptions!(subscribe, unsubscribe, psubscribe, punsubscribe, ssubscribe, sunsubscribe);
+}

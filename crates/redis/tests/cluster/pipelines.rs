@@ -1,0 +1,112 @@
+//! Plain pipelines over any slots: each command has a result of its own.
+
+use redis::{RedisResult, Value};
+use truename_lab::LabProfile;
+use truename_redis::may_have_executed;
+
+use crate::support::{PROTOCOLS, connect, keys, lab};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipeline_has_keys_of_any_slots() {
+    let lab = lab(LabProfile::Azure).await;
+    for protocol in PROTOCOLS {
+        let mut connection = connect(&lab, protocol).await;
+        let keys = keys("pipeline", 300);
+        let mut pipeline = redis::pipe();
+        for (n, key) in keys.iter().enumerate() {
+            pipeline.set(key, n).ignore().incr(key, 1_000_000);
+        }
+        let sums: Vec<usize> = pipeline.query_async(&mut connection).await.expect("all of them");
+        assert_eq!(sums, (1_000_000..1_000_300).collect::<Vec<_>>());
+        let none: Vec<Value> = redis::pipe().query_async(&mut connection).await.expect("nothing to do");
+        assert!(none.is_empty());
+        let (a, size, b): (String, i64, Option<String>) = redis::pipe()
+            .cmd("ECHO")
+            .arg("here")
+            .cmd("DBSIZE")
+            .get("missing")
+            .query_async(&mut connection)
+            .await
+            .expect("a special command among others");
+        assert_eq!((a.as_str(), size, b), ("here", 300, None));
+        // One after the other, in their places.
+        let (emptied, left): (String, i64) = redis::pipe()
+            .cmd("FLUSHALL")
+            .set("first", 1)
+            .ignore()
+            .cmd("DBSIZE")
+            .query_async(&mut connection)
+            .await
+            .expect("in order");
+        assert_eq!((emptied.as_str(), left), ("OK", 1));
+        let () = redis::cmd("FLUSHALL").query_async(&mut connection).await.expect("emptied");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_commands_error_is_its_own() {
+    let lab = lab(LabProfile::Plain).await;
+    let mut connection = connect(&lab, PROTOCOLS[1]).await;
+    let mut pipeline = redis::pipe();
+    pipeline.set("a", "text").incr("a", 1).cmd("MULTI").get("a");
+    let results: Vec<RedisResult<Value>> =
+        pipeline.clone().ignore_errors().query_async(&mut connection).await.expect("with errors as items");
+    assert_eq!(results[0], Ok(Value::Okay));
+    assert_eq!(results[1].as_ref().expect_err("not a number").code(), Some("ERR"));
+    let refused = results[2].as_ref().expect_err("connections are shared");
+    assert!(refused.code() == Some("NOTEXECUTED") && !may_have_executed(refused), "{refused}");
+    assert_eq!(results[3], Ok(Value::BulkString(b"text".to_vec())));
+    // By default they are an error together, which names the items.
+    let error = pipeline.query_async::<()>(&mut connection).await.expect_err("two failed");
+    assert!(may_have_executed(&error), "others were executed");
+    assert_eq!(
+        error.into_server_errors().expect("items").iter().map(|(at, _)| *at).collect::<Vec<_>>(),
+        [1, 2]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_atomic_pipeline_is_a_transaction_of_one_slot() {
+    let lab = lab(LabProfile::Azure).await;
+    for protocol in PROTOCOLS {
+        let mut connection = connect(&lab, protocol).await;
+        let (ada, grace): (i64, i64) = redis::pipe()
+            .atomic()
+            .decr("{bank}:ada", 5)
+            .incr("{bank}:grace", 5)
+            .query_async(&mut connection)
+            .await
+            .expect("both");
+        assert_eq!((ada, grace), (-5, 5));
+        // A command that fails undoes nothing.
+        let mut pipeline = redis::pipe();
+        pipeline.atomic().lpush("{bank}:ada", 1).incr("{bank}:grace", 1).ignore_errors();
+        let results: Vec<RedisResult<i64>> = pipeline.query_async(&mut connection).await.expect("items");
+        assert_eq!(results[0].as_ref().expect_err("no list").code(), Some("WRONGTYPE"));
+        assert_eq!(results[1], Ok(6));
+        // One that is not queued keeps all from being executed.
+        let mut pipeline = redis::pipe();
+        pipeline.atomic().incr("{bank}:grace", 1).cmd("GET").arg("{bank}:grace").arg("too many");
+        let error = pipeline.query_async::<()>(&mut connection).await.expect_err("not queued");
+        assert_eq!(error.code(), Some("EXECABORT"), "{error}");
+        let none: Vec<Value> =
+            redis::pipe().atomic().query_async(&mut connection).await.expect("nothing to do");
+        assert!(none.is_empty());
+        let script = redis::Script::new("return redis.call('INCR', KEYS[1])");
+        let hash = script.load_async(&mut connection).await.expect("loaded");
+        for index in 0..3 {
+            lab.command(index, &["SCRIPT", "FLUSH"]).await.expect("flushed");
+        }
+        let (sum,): (i64,) = redis::pipe()
+            .atomic()
+            .cmd("EVALSHA")
+            .arg(hash)
+            .arg(1)
+            .arg("{bank}:grace")
+            .query_async(&mut connection)
+            .await
+            .expect("with its body");
+        assert_eq!(sum, 7);
+        let () = redis::cmd("FLUSHALL").query_async(&mut connection).await.expect("emptied");
+    }
+}

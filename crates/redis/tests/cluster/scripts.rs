@@ -1,0 +1,67 @@
+//! Scripts that servers have and have not.
+
+use redis::{AsyncCommands, Script};
+use truename_lab::LabProfile;
+
+use crate::support::{PROTOCOLS, connect, keys, lab};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_runs_wherever_its_keys_are() {
+    let lab = lab(LabProfile::Azure).await;
+    for protocol in PROTOCOLS {
+        let mut connection = connect(&lab, protocol).await;
+        let script = Script::new("return redis.call('INCRBY', KEYS[1], ARGV[1])");
+        for key in keys("script", 30) {
+            let sum: i64 = script.key(&key).arg(5).invoke_async(&mut connection).await.expect("it runs");
+            assert_eq!(sum, 5);
+        }
+        let keyless: i64 = Script::new("return 7").invoke_async(&mut connection).await.expect("it runs");
+        assert_eq!(keyless, 7);
+        let () = redis::cmd("FLUSHALL").query_async(&mut connection).await.expect("emptied");
+        let () = redis::cmd("SCRIPT").arg("FLUSH").query_async(&mut connection).await.expect("emptied");
+        let hash = script.get_hash();
+        let have: Vec<bool> =
+            redis::cmd("SCRIPT").arg("EXISTS").arg(hash).query_async(&mut connection).await.expect("told");
+        assert_eq!(have, [false]);
+    }
+}
+
+/// A node that lost its scripts, as one that was restarted, gets the body with the call; so does one in a pipeline.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_lost_a_script_gets_its_body() {
+    let lab = lab(LabProfile::Plain).await;
+    let mut connection = connect(&lab, PROTOCOLS[0]).await;
+    let script = Script::new("return redis.call('INCR', KEYS[1])");
+    let hash = script.load_async(&mut connection).await.expect("loaded");
+    let have: Vec<bool> =
+        redis::cmd("SCRIPT").arg("EXISTS").arg(&hash).query_async(&mut connection).await.expect("told");
+    assert_eq!(have, [true], "every primary has it");
+    let keys = keys("lost", 30);
+    for index in 0..3 {
+        lab.command(index, &["SCRIPT", "FLUSH"]).await.expect("flushed");
+    }
+    let mut pipeline = redis::pipe();
+    for key in &keys {
+        pipeline.cmd("EVALSHA").arg(&hash).arg(1).arg(key);
+    }
+    let first: Vec<i64> = pipeline.query_async(&mut connection).await.expect("all run");
+    assert!(first.iter().all(|count| *count == 1), "{first:?}");
+    for index in 0..3 {
+        lab.command(index, &["SCRIPT", "FLUSH"]).await.expect("flushed");
+    }
+    for key in &keys {
+        let count: i64 = redis::cmd("EVALSHA")
+            .arg(&hash)
+            .arg(1)
+            .arg(key)
+            .query_async(&mut connection)
+            .await
+            .expect("runs");
+        assert_eq!(count, 2, "once and not twice");
+    }
+    // EVAL's own error is final, also when it looks the same.
+    let forged = "redis.call('INCR', KEYS[1]) return redis.error_reply('NOSCRIPT No matching script. Please use EVAL.')";
+    let error = redis::cmd("EVAL").arg(forged).arg(1).arg("forged").query_async::<()>(&mut connection).await;
+    assert_eq!(error.expect_err("its own error").code(), Some("NOSCRIPT"));
+    assert_eq!(connection.get::<_, i64>("forged").await, Ok(1));
+}

@@ -1,0 +1,49 @@
+//! Labs and connections to them, as a user of redis-rs makes them.
+
+use redis::{ProtocolVersion, TlsCertificates};
+use truename::topology::DialRule;
+use truename_lab::{Lab, LabProfile};
+use truename_redis::ClusterClient;
+use truename_redis::cluster::ClusterClientBuilder;
+use truename_redis::cluster_async::ClusterConnection;
+
+pub(crate) const PROTOCOLS: [ProtocolVersion; 2] = [ProtocolVersion::RESP2, ProtocolVersion::RESP3];
+
+/// Three primaries, no replica.
+pub(crate) async fn lab(profile: LabProfile) -> Lab {
+    Lab::builder(profile).shards(3).replicas(0).start().await.expect("the lab starts")
+}
+
+/// The nodes of a lab as URLs.
+pub(crate) fn urls(lab: &Lab) -> Vec<String> {
+    let scheme = if lab.ca_pem().is_some() { "rediss" } else { "redis" };
+    let password = lab.password().map(|password| format!(":{password}@")).unwrap_or_default();
+    lab.seeds().into_iter().map(|(host, port)| format!("{scheme}://{password}{host}:{port}")).collect()
+}
+
+/// What a user of a lab has to say, beyond which the defaults will do.
+pub(crate) fn builder(lab: &Lab) -> ClusterClientBuilder {
+    let mut builder = ClusterClient::builder(urls(lab));
+    if let Some(pem) = lab.ca_pem() {
+        builder =
+            builder.certs(TlsCertificates { client_tls: None, root_cert: Some(pem.as_bytes().to_vec()) });
+    }
+    let resolved = lab.resolve();
+    let rules: Vec<DialRule> = lab.map_rules().iter().map(|rule| rule.parse().expect("a rule")).collect();
+    builder.configure(move |config| {
+        let config =
+            resolved.iter().fold(config, |config, (host, port, ip)| config.resolve(host.clone(), *port, *ip));
+        rules.iter().cloned().fold(config, truename::Config::dial_rule)
+    })
+}
+
+/// A connection to a lab.
+pub(crate) async fn connect(lab: &Lab, protocol: ProtocolVersion) -> ClusterConnection {
+    let client = builder(lab).use_protocol(protocol).build().expect("usable options");
+    client.get_async_connection().await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Keys of as many different slots, spread over all shards.
+pub(crate) fn keys(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{prefix}:{n}")).collect()
+}
