@@ -143,6 +143,7 @@ const CRATES: [Crate; 8] = [
             "compare",
             "profile",
             "recovery",
+            "scan",
             "main",
         ],
         files: 30,

@@ -35,8 +35,9 @@
 //! A key that was written, acknowledged and then lost in a failover was not there throughout, whatever the caller thinks.
 //!
 //! # Inventory
-//! `plan` decides (pure), `witness` judges what nodes say about themselves (pure), `slots` and `digest` are their tools;
-//! `ask` sends commands, `keys` is the stream; `builder`, `cursor` and `error` are what users see of it; `elements` scans
+//! `plan` decides, `troubles` knows what to wait for and what to give up, `witness` judges what nodes say about themselves (all pure);
+//! `slots` and `digest` are their tools;
+//! `ask` sends commands, `page` reads keys out of a reply, `keys` is the stream; `builder`, `cursor` and `error` are what users see of it; `elements` scans
 //! one key.
 
 mod ask;
@@ -46,8 +47,10 @@ mod digest;
 mod elements;
 mod error;
 mod keys;
+mod page;
 mod plan;
 mod slots;
+mod troubles;
 mod witness;
 
 pub use builder::Scan;

@@ -152,6 +152,24 @@ async fn a_reader_that_takes_nothing_stops_the_requests() {
     assert!(scans().await >= 80);
 }
 
+/// What is on its way is answered while nobody looks, however long that takes.
+#[tokio::test]
+async fn a_reader_may_take_longer_than_a_call() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = Client::connect(&config(&lab).command_timeout(SECOND / 4)).await.expect("connected");
+    let written = fill(&client, "pause", 2000).await;
+    let mut keys = client.scan().count(100).patience(SECOND / 4).keys();
+    let mut found = BTreeSet::new();
+    while let Some(key) = keys.next().await {
+        found.insert(text(key.expect("nothing is missing")));
+        if matches!(found.len(), 1 | 1000) {
+            tokio::time::sleep(SECOND).await;
+        }
+    }
+    assert!(keys.is_complete());
+    assert_eq!(found, written);
+}
+
 #[tokio::test]
 async fn a_node_that_is_gone_is_named_and_the_others_are_scanned() {
     let lab = lab(LabProfile::Plain).await;

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{join, join_all, join3};
-use truename_resp::Reply;
-use truename_topology::{Endpoint, Role};
+use truename_topology::{Endpoint, Role, Slot};
 
 use super::error::MissingCause;
+use super::page::Page;
 use super::plan::{Came, Request};
 use super::witness::{Claims, Process, Witness, keys_moved, scans_slots};
 use crate::api::client::Client;
 use crate::command::{Command, cmd};
-use crate::error::Error;
+use crate::error::{Error, TypeError};
 
 /// How many other primaries are asked whether a node was replaced.
 const OTHERS: usize = 2;
@@ -27,29 +27,34 @@ pub(super) struct Wanted {
     pub(super) count: Option<u32>,
 }
 
-/// A page of keys, and where the next one begins.
-pub(super) type Page = (Came, Vec<Reply>);
-
-/// Asks a node for a page.
+/// Asks a node for a page, and reads where the next one begins.
 pub(super) async fn page(
     client: &Client,
     node: &Endpoint,
     request: Request,
     wanted: &Wanted,
-) -> Result<Page, Error> {
+) -> Result<(Came, Page), Error> {
     match request {
         Request::All(cursor) => {
             let scan = wanted.by(cmd("SCAN").arg(cursor));
-            let (next, keys) = client.execute(scan.route_to(node)).await?;
-            Ok((Came::All(next), keys))
+            let (next, page) = Page::read(client.execute_raw(scan.route_to(node)).await?)?;
+            let next = next.parse().map_err(|_| TypeError::new("a cursor", "another text"))?;
+            Ok((Came::All(next), page))
         }
         Request::Slot(slot, cursor) => {
-            let scan = wanted.by(cmd("CLUSTERSCAN").arg(cursor.as_deref().unwrap_or("0")));
+            let scan = wanted.by(cmd("CLUSTERSCAN").arg(cursor.unwrap_or_else(|| first_cursor(slot))));
             let scan = scan.arg("SLOT").arg(slot.value());
-            let (next, keys): (String, _) = client.execute(scan.route_to(node)).await?;
-            Ok((Came::Slot(slot, Some(next).filter(|next| next != "0")), keys))
+            let (next, page) = Page::read(client.execute_raw(scan.route_to(node)).await?)?;
+            Ok((Came::Slot(slot, Some(next).filter(|next| next != "0")), page))
         }
     }
+}
+
+/// A cursor at the beginning of a slot. `0` would be one, too, but servers send the client to the slot that `0` has as a key
+/// (Valkey 9.1.2).
+fn first_cursor(slot: Slot) -> String {
+    let tag = (0u32..).map(|number| number.to_string()).find(|tag| Slot::of_key(tag.as_bytes()) == slot);
+    format!("0-{{{}}}-0", tag.unwrap_or_default())
 }
 
 impl Wanted {

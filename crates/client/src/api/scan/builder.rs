@@ -124,7 +124,8 @@ impl Scan {
     }
 
     /// Goes on where another scan with the same pattern and type stopped, which may have been in another process. What holds
-    /// for one scan then holds for both together. See the [example](ScanCursor#examples).
+    /// for one scan then holds for both together. The cursor has to be of the same cluster and database: nothing in it would tell.
+    /// See the [example](ScanCursor#examples).
     pub fn resume(mut self, cursor: ScanCursor) -> Self {
         self.from = Some(cursor);
         self

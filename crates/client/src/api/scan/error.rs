@@ -27,7 +27,7 @@ use crate::error::Error;
 /// }
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ScanError {
     /// Not all keys of these slots were returned. The scan goes on with the others.
@@ -111,6 +111,17 @@ impl fmt::Display for ScanError {
     }
 }
 
+/// The text, as `main` prints an error that it returns; with `{:#?}` the structure.
+impl fmt::Debug for ScanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(missing) if f.alternate() => f.debug_tuple("Missing").field(missing).finish(),
+            Self::OtherScan if f.alternate() => f.write_str("OtherScan"),
+            told => write!(f, "{told}"),
+        }
+    }
+}
+
 /// Without a source: its text holds all that is known.
 impl std::error::Error for ScanError {}
 
@@ -135,6 +146,8 @@ mod tests {
             ),
             "keys of slots 0-5460 are missing, which 10.0.0.4:7000 should have: the client is closed"
         );
+        assert_eq!(format!("{:?}", ScanError::OtherScan), ScanError::OtherScan.to_string());
+        assert_eq!(format!("{:#?}", ScanError::OtherScan), "OtherScan");
         let every_other: Vec<SlotRange> =
             (0..20u16).filter_map(|n| truename_topology::Slot::new(n * 2)).map(SlotRange::from).collect();
         assert_eq!(

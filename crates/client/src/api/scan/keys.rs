@@ -10,19 +10,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use std::vec::IntoIter;
 
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
-use truename_resp::Reply;
 use truename_topology::{Slot, SlotMap};
 
-use super::ask::{Page, Wanted, page, witness, witness_and_others};
+use super::ask::{Wanted, page, witness, witness_and_others};
 use super::cursor::ScanCursor;
 use super::error::{MissingCause, ScanError};
+use super::page::Page;
 use super::plan::{Came, Next, Owners, PassId, Plan, Request};
+use super::slots::SlotSet;
 use super::witness::{Claims, Witness};
 use crate::api::client::Client;
 use crate::clock;
@@ -48,6 +48,8 @@ pub struct Keys {
     pages: VecDeque<Unread>,
     errors: VecDeque<ScanError>,
     alarm: Option<Instant>,
+    /// Pages were asked for, and whoever sends the requests had no turn since.
+    has_asked: bool,
     /// The cursor that it should have begun at, and which is of another scan.
     refused: Option<ScanCursor>,
 }
@@ -57,14 +59,16 @@ struct Unread {
     id: PassId,
     came: Came,
     is_last: bool,
-    keys: IntoIter<Bytes>,
+    keys: Page,
+    /// The slots whose keys are wanted.
+    targets: Arc<SlotSet>,
 }
 
 /// What has ended.
 enum Done {
     Asked(PassId, Result<Witness, MissingCause>),
     /// And whether a single slot was asked for.
-    Page(PassId, bool, Result<Page, Error>),
+    Page(PassId, bool, Result<(Came, Page), Error>),
     Ended(PassId, Result<(Witness, Vec<Claims>), MissingCause>),
     Awake(Instant),
 }
@@ -103,6 +107,7 @@ impl Keys {
             pages: VecDeque::new(),
             errors,
             alarm: None,
+            has_asked: false,
             refused,
         }
     }
@@ -194,15 +199,13 @@ impl Keys {
             }
             Done::Page(id, _, Ok((came, keys))) => {
                 let Some((targets, is_last)) = self.plan.arrived(id, &came) else { return };
-                let keys = keys.into_iter().filter_map(key);
-                let keys: Vec<_> = keys.filter(|key| targets.contains(Slot::of_key(key))).collect();
-                self.pages.push_back(Unread { id, came, is_last, keys: keys.into_iter() });
+                let targets = targets.clone();
+                self.pages.push_back(Unread { id, came, is_last, keys, targets });
+                // The server works on the next page while this one is handed out.
                 self.go_on(id, Next::Read);
             }
-            // By its version the server should have it; `ERR` is how one says that it does not, after all.
-            Done::Page(id, true, Err(Error::Server(answer))) if answer.reply.code() == "ERR" => {
-                self.plan.refused_slot(id, now);
-            }
+            // By its version the server should have it. Whatever it has against that, there is `SCAN`.
+            Done::Page(id, true, Err(Error::Server(_))) => self.plan.refused_slot(id, now),
             Done::Page(id, _, Err(error)) => {
                 let cause = MissingCause::Failed(error);
                 self.note(Some(&cause));
@@ -238,6 +241,7 @@ impl Keys {
             Next::Read => {
                 let Some((node, request)) = self.plan.read(id) else { return };
                 let (client, wanted) = (self.client.clone(), self.wanted.clone());
+                self.has_asked = true;
                 self.work.push(Box::pin(async move {
                     let is_slot = matches!(request, Request::Slot(..));
                     Done::Page(id, is_slot, page(&client, &node, request, &wanted).await)
@@ -253,22 +257,20 @@ impl Keys {
     }
 }
 
-/// The bytes of a key, as a view into what was read.
-fn key(reply: Reply) -> Option<Bytes> {
-    match reply.without_attributes() {
-        Reply::Bulk(bytes) | Reply::Simple(bytes) => Some(bytes),
-        _ => None,
-    }
-}
-
 impl Stream for Keys {
     type Item = Result<Bytes, ScanError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
+            if std::mem::take(&mut this.has_asked) {
+                // Servers work while keys are handed out, if the requests are on their way before that.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if let Some(page) = this.pages.front_mut() {
-                if let Some(key) = page.keys.next() {
+                let targets = &page.targets;
+                if let Some(key) = page.keys.find(|key| targets.contains(Slot::of_key(key))) {
                     return Poll::Ready(Some(Ok(key)));
                 }
                 let (id, next) = (page.id, this.plan.delivered(page.id, &page.came, page.is_last));

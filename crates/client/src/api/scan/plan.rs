@@ -4,25 +4,20 @@
 //! that covered it, once the keys of the pass were handed out. Time is what passed since the scan began.
 //!
 //! Every scan ends: a slot without progress is missing once the patience is over, and one whose passes come to nothing is
-//! after [`MOST_RESTARTS`] of them.
+//! after some of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use truename_topology::{Endpoint, NodeIx, Slot, SlotMap};
 
 use super::error::{MissingCause, MissingSlots};
 use super::slots::SlotSet;
+use super::troubles::Troubles;
 use super::witness::{Claims, Memo, Outcome, Witness, covered};
 
 /// How many pages of a node may be waiting to be handed out.
 const AHEAD: usize = 2;
-/// How often passes over a slot may come to nothing.
-const MOST_RESTARTS: u32 = 16;
-/// How often a slot is tried, at least, before the patience can be over: a reader may take its time between two attempts.
-const LEAST_TRIES: u32 = 5;
-/// The first and the longest pause before a slot is tried again.
-const REST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-
 /// Up to which part of a node's slots, and up to how many, they are scanned one by one where the server can do that: each
 /// costs two calls at least.
 const FEW: (usize, usize) = (16, 1024);
@@ -99,29 +94,13 @@ pub(super) struct Snapshot {
 struct Pass {
     id: PassId,
     node: Endpoint,
-    targets: SlotSet,
+    targets: Arc<SlotSet>,
     /// What the node said before its first key was read.
     begun: Option<(Memo, Position)>,
     /// The next page to be asked for.
     next: Option<Request>,
     is_busy: bool,
     unread: usize,
-}
-
-/// Slots that could not be scanned so far.
-#[derive(Debug)]
-struct Trouble {
-    slots: SlotSet,
-    /// Since when there was no progress.
-    since: Option<Duration>,
-    rest_until: Duration,
-    /// Attempts since then.
-    tries: u32,
-    /// The last one failed when the patience was over.
-    is_late: bool,
-    restarts: u32,
-    node: Option<Endpoint>,
-    cause: MissingCause,
 }
 
 /// What to do now.
@@ -153,9 +132,8 @@ pub(super) struct Plan {
     missing: SlotSet,
     passes: Vec<Pass>,
     parked: Vec<Parked>,
-    troubles: Vec<Trouble>,
+    troubles: Troubles,
     parallelism: usize,
-    patience: Duration,
     last_id: PassId,
     /// A server refused to scan single slots.
     all_at_once: bool,
@@ -171,9 +149,8 @@ impl Plan {
             missing: SlotSet::empty(),
             passes: Vec::new(),
             parked: from.parked,
-            troubles: Vec::new(),
+            troubles: Troubles::new(patience),
             parallelism,
-            patience,
             last_id: 0,
             all_at_once: false,
         }
@@ -209,7 +186,7 @@ impl Plan {
         for pass in &self.passes {
             match pass.begun {
                 Some((memo, position)) if position != Position::At(0) => {
-                    parked.push(Parked { memo, position, targets: pass.targets.clone() });
+                    parked.push(Parked { memo, position, targets: SlotSet::clone(&pass.targets) });
                 }
                 _ => todo.add(&pass.targets),
             }
@@ -226,10 +203,10 @@ impl Plan {
 
     /// Starts what can be started, and gives up what was tried for too long.
     pub(super) fn step(&mut self, owners: &Owners, now: Duration) -> Step {
-        let unowned = self.todo.common(&owners.unowned).without(&self.resting(now));
-        self.trouble(&unowned, None, MissingCause::Unassigned, now);
+        let unowned = self.todo.common(&owners.unowned).without(&self.troubles.resting(now));
+        self.troubles.note(&unowned, None, &MissingCause::Unassigned, now);
         let mut step = Step { missing: self.give_up(), ..Step::default() };
-        let resting = self.resting(now);
+        let resting = self.troubles.resting(now);
         for (node, slots) in &owners.nodes {
             if self.passes.len() >= self.parallelism {
                 break;
@@ -243,7 +220,7 @@ impl Plan {
             self.passes.push(Pass {
                 id: self.last_id,
                 node: node.clone(),
-                targets,
+                targets: Arc::new(targets),
                 begun: None,
                 next: None,
                 is_busy: true,
@@ -251,8 +228,7 @@ impl Plan {
             });
             step.ask.push((self.last_id, node.clone()));
         }
-        let waiting = self.troubles.iter().filter(|trouble| !trouble.slots.common(&self.todo).is_empty());
-        step.look_again = waiting.map(|trouble| trouble.rest_until).filter(|until| *until > now).min();
+        step.look_again = self.troubles.look_again(&self.todo, now);
         step
     }
 
@@ -281,7 +257,7 @@ impl Plan {
             None => (witness.memo(), Position::At(0), pass.targets.common(&witness.settled())),
         };
         let rest = pass.targets.without(&targets);
-        pass.targets = targets;
+        pass.targets = Arc::new(targets);
         pass.begun = Some((memo, position));
         pass.is_busy = false;
         let node = pass.node.clone();
@@ -297,9 +273,9 @@ impl Plan {
         }
         self.todo.add(&rest);
         if known.is_none() {
-            self.trouble(&rest, Some(node), MissingCause::Moving, now);
+            self.troubles.note(&rest, Some(node), &MissingCause::Moving, now);
         }
-        self.restarted(&lost);
+        self.troubles.restarted(&lost);
         let pass = &mut self.passes[place];
         let Some(first) = pass.targets.first() else {
             self.passes.remove(place);
@@ -332,7 +308,7 @@ impl Plan {
     }
 
     /// A page came. Of these slots its keys are wanted; and whether it is the last one.
-    pub(super) fn arrived(&mut self, id: PassId, came: &Came) -> Option<(&SlotSet, bool)> {
+    pub(super) fn arrived(&mut self, id: PassId, came: &Came) -> Option<(&Arc<SlotSet>, bool)> {
         let pass = self.passes.iter_mut().find(|pass| pass.id == id)?;
         pass.is_busy = false;
         pass.unread += 1;
@@ -344,11 +320,7 @@ impl Plan {
             Came::Slot(slot, None) => targets.after(*slot).map(|slot| Request::Slot(slot, None)),
         };
         let is_last = pass.next.is_none();
-        for trouble in self.troubles.iter_mut().filter(|trouble| trouble.since.is_some()) {
-            if !trouble.slots.common(targets).is_empty() {
-                (trouble.since, trouble.is_late) = (None, false);
-            }
-        }
+        self.troubles.progressed(targets);
         Some((targets, is_last))
     }
 
@@ -395,14 +367,11 @@ impl Plan {
             Outcome::Restarted => (SlotSet::empty(), MissingCause::Restarting),
             Outcome::CutOff => (SlotSet::empty(), MissingCause::CutOff),
         };
-        for trouble in &mut self.troubles {
-            trouble.slots.take_away(&done);
-        }
-        self.troubles.retain(|trouble| !trouble.slots.is_empty());
+        self.troubles.over(&done);
         let rest = pass.targets.without(&done);
         self.todo.add(&rest);
-        self.trouble(&rest, Some(pass.node), cause, now);
-        self.restarted(&rest);
+        self.troubles.note(&rest, Some(pass.node), &cause, now);
+        self.troubles.restarted(&rest);
     }
 
     /// A node did not answer, or refused. What it handed out counts if the same process is met again.
@@ -423,91 +392,20 @@ impl Plan {
         if let Some((memo, position)) = pass.begun
             && position != Position::At(0)
         {
-            self.parked.push(Parked { memo, position, targets: pass.targets.clone() });
+            self.parked.push(Parked { memo, position, targets: SlotSet::clone(&pass.targets) });
         }
         self.todo.add(&pass.targets);
-        self.trouble(&pass.targets, Some(pass.node), cause, now);
-    }
-
-    /// Notes that slots cannot be scanned at the moment, and lets them rest.
-    fn trouble(&mut self, slots: &SlotSet, node: Option<Endpoint>, cause: MissingCause, now: Duration) {
-        let mut rest = slots.clone();
-        let mut changed = Vec::new();
-        for trouble in &mut self.troubles {
-            let common = trouble.slots.common(&rest);
-            if common.is_empty() {
-                continue;
-            }
-            rest.take_away(&common);
-            trouble.slots.take_away(&common);
-            let tries = trouble.since.map_or(1, |_| trouble.tries + 1);
-            changed.push((common, trouble.since.unwrap_or(now), tries, trouble.restarts));
-        }
-        self.troubles.retain(|trouble| !trouble.slots.is_empty());
-        if !rest.is_empty() {
-            changed.push((rest, now, 1, 0));
-        }
-        for (slots, since, tries, restarts) in changed {
-            self.troubles.push(Trouble {
-                slots,
-                since: Some(since),
-                rest_until: now + REST.1.min(REST.0 * (1 << (tries - 1).min(10))),
-                tries,
-                is_late: tries >= LEAST_TRIES && now >= since + self.patience,
-                restarts,
-                node: node.clone(),
-                cause: cause.clone(),
-            });
-        }
-    }
-
-    /// Counts a pass over these slots that came to nothing.
-    fn restarted(&mut self, slots: &SlotSet) {
-        for trouble in self.troubles.iter_mut().filter(|trouble| !trouble.slots.common(slots).is_empty()) {
-            trouble.restarts += 1;
-        }
-    }
-
-    fn resting(&self, now: Duration) -> SlotSet {
-        let mut resting = SlotSet::empty();
-        let tired = self.troubles.iter().filter(|trouble| trouble.rest_until > now);
-        tired.for_each(|trouble| resting.add(&trouble.slots));
-        resting
+        self.troubles.note(&pass.targets, Some(pass.node), &cause, now);
     }
 
     fn give_up(&mut self) -> Vec<MissingSlots> {
-        let mut given_up = Vec::new();
-        for trouble in &mut self.troubles {
-            if !(trouble.is_late || trouble.restarts >= MOST_RESTARTS || is_final(&trouble.cause)) {
-                continue;
-            }
-            let slots = trouble.slots.common(&self.todo);
-            if slots.is_empty() {
-                continue;
-            }
-            trouble.slots.take_away(&slots);
+        let given_up = self.troubles.give_up(&self.todo);
+        for slots in &given_up {
+            let slots = slots.slots.iter().flat_map(|range| range.slots()).collect();
             self.todo.take_away(&slots);
             self.missing.add(&slots);
-            let (node, cause) = (trouble.node.clone(), trouble.cause.clone());
-            given_up.push(MissingSlots { slots: slots.ranges(), node, cause });
         }
-        self.troubles.retain(|trouble| !trouble.slots.is_empty());
         given_up
-    }
-}
-
-/// Whether it is no use trying again.
-fn is_final(cause: &MissingCause) -> bool {
-    use crate::error::Error;
-
-    let MissingCause::Failed(error) = cause else { return matches!(cause, MissingCause::Silent) };
-    match error {
-        Error::Closed | Error::Config(_) | Error::Type(_) | Error::Protocol(_) => true,
-        Error::Server(answer) => {
-            !error.is_retryable()
-                && !matches!(answer.reply.code(), "BUSY" | "MOVED" | "READONLY" | "MASTERDOWN")
-        }
-        _ => false,
     }
 }
 

@@ -1,4 +1,5 @@
 use super::super::slots::slots;
+use super::super::troubles::MOST_RESTARTS;
 use super::super::witness::{Primary, Process};
 use super::*;
 use crate::error::Error;
@@ -137,7 +138,11 @@ fn slots_that_moved_are_scanned_again_at_their_new_owner() {
     assert_ne!(again, b);
     assert_eq!(plan.asked(again, Ok(cluster.says("b")), seconds(4)), Next::Read);
     plan.read(again);
-    assert_eq!(plan.arrived(again, &Came::All(0)), Some((&slots(8092, 8191), true)), "and nothing else of B");
+    assert_eq!(
+        plan.arrived(again, &Came::All(0)),
+        Some((&Arc::new(slots(8092, 8191)), true)),
+        "and nothing else of B"
+    );
     handed_out(&mut plan, again, 0);
     plan.ended(again, Ok((cluster.says("b"), vec![])), seconds(4));
     assert!(plan.is_complete());
