@@ -10,6 +10,8 @@ mod command;
 mod connection;
 #[path = "v1/error.rs"]
 mod error;
+#[path = "v1/options.rs"]
+mod options;
 #[cfg(feature = "bb8")]
 #[path = "v1/pool.rs"]
 mod pool;

@@ -8,7 +8,7 @@
 //! | `routing` | what a caller says about where to send |
 //! | `connection` | `ClusterConnection` |
 //! | `client` | `ClusterClient` |
-//! | `builder` | its builder |
+//! | `builder`, `options` | its builder |
 //! | `pool` | `bb8` |
 //!
 //! Other versions of redis-rs compile the same files again, with their own `version`, which is where they differ.
@@ -18,6 +18,7 @@ pub(crate) mod client;
 mod command;
 pub(crate) mod connection;
 pub(crate) mod error;
+mod options;
 #[cfg(feature = "bb8")]
 mod pool;
 mod routing;

@@ -18,7 +18,6 @@ mod keys;
 mod learned;
 mod route;
 mod spec;
-mod split;
 mod table;
 
 use std::fmt;
@@ -40,7 +39,6 @@ pub use spec::index::lookup;
 use spec::index::lookup_by;
 pub(crate) use spec::routing::{RANDOM_KEY, Reach, RouteRefusal};
 pub use spec::{Affinity, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
-pub(crate) use split::{Part, in_order_of_keys, split};
 
 /// A command with its arguments.
 ///
@@ -275,6 +273,11 @@ impl<'a> Command<'a> {
     /// The command's name as given; empty when it is not text. See the [example](Command#examples).
     pub fn name(&self) -> &str {
         self.args.at(0).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
+    }
+
+    /// What the caller says about sending it again.
+    pub(crate) fn own_repeatable(&self) -> Option<bool> {
+        self.repeatable
     }
 
     pub(crate) fn own_timeout(&self) -> Option<Duration> {

@@ -49,6 +49,8 @@ mod remedy;
 #[cfg(test)]
 mod remedy_tests;
 mod route;
+#[cfg(test)]
+mod tests;
 mod text;
 mod traits;
 #[cfg(test)]
@@ -57,6 +59,8 @@ mod traits_tests;
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
+use truename_resp::Reply;
 use truename_topology::{Endpoint, Slot};
 
 pub(crate) use case::Case;
@@ -67,7 +71,6 @@ pub use connect::{ConnectError, NodeFailure};
 pub use conversion::TypeError;
 pub use execution::Execution;
 pub use kind::CauseKind;
-pub use partial::{PartOutcome, PartialError};
 pub use phase::Phase;
 pub use remedy::{Check, Remedy, Setting, Spelling};
 use remedy::{Tell, Told, as_calls};
@@ -118,6 +121,69 @@ pub enum Error {
     Partial(Box<PartialError>),
     /// The client was closed.
     Closed,
+}
+
+/// Parts of a command failed, others did not, and no value stands for the whole.
+///
+/// A command whose keys are in several slots (`MGET`, `MSET`, `DEL` …), or that concerns all nodes (`DBSIZE`, `SCRIPT LOAD` …),
+/// is sent as several, each with an outcome of its own.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
+/// use truename::{Error, FromReply, cmd};
+///
+/// let keys = ["visits:ada", "visits:grace", "visits:barbara"];
+/// match client.execute::<Vec<Option<i64>>>(cmd("MGET").args(keys)).await {
+///     Ok(all) => println!("{all:?}"),
+///     // What came is not lost.
+///     Err(Error::Partial(partial)) => {
+///         for part in &partial.parts {
+///             match &part.outcome {
+///                 Ok(values) => println!("{:?}: {:?}", part.keys, Vec::<Option<i64>>::from_reply(values.clone())?),
+///                 Err(error) => println!("{:?} at {:?}: {error}", part.keys, part.node),
+///             }
+///         }
+///     }
+///     Err(other) => return Err(other),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct PartialError {
+    /// The command's name.
+    pub command: String,
+    /// Every part with its outcome.
+    pub parts: Vec<PartOutcome>,
+    /// Whether the command changes nothing.
+    only_reads: bool,
+}
+
+/// What became of a part of a command. See the [example](PartialError#examples).
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct PartOutcome {
+    /// The node that it was for, if there is one.
+    pub node: Option<Endpoint>,
+    /// The slot that it was for: that of its keys if it has any.
+    pub slot: Option<Slot>,
+    /// Its keys; none if the command has none.
+    pub keys: Vec<Bytes>,
+    /// Its reply, or why there is none.
+    pub outcome: Result<Reply, Error>,
+}
+
+impl PartOutcome {
+    pub(crate) fn new(
+        node: Option<Endpoint>,
+        slot: Option<Slot>,
+        keys: Vec<Bytes>,
+        outcome: Result<Reply, Error>,
+    ) -> Self {
+        Self { node, slot, keys, outcome }
+    }
 }
 
 impl Error {
@@ -244,7 +310,7 @@ impl Error {
     }
 
     pub(crate) fn partial(command: &str, parts: Vec<PartOutcome>, only_reads: bool) -> Self {
-        Self::Partial(Box::new(PartialError::new(command, parts, only_reads)))
+        Self::Partial(Box::new(PartialError { command: command.to_owned(), parts, only_reads }))
     }
 
     pub(crate) fn connect(failures: Vec<NodeFailure>, elapsed: Duration) -> Self {
@@ -329,86 +395,5 @@ errors!(
 impl From<TypeError> for Error {
     fn from(error: TypeError) -> Self {
         Self::Type(Box::new(error))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use truename_resp::ErrorReply;
-
-    use super::*;
-
-    #[test]
-    fn an_error_is_small() {
-        assert!(size_of::<Error>() <= 24, "{}", size_of::<Error>());
-    }
-
-    /// `main` printed 700 characters of structs where the text has cause and remedy.
-    #[test]
-    fn what_main_prints_is_the_text() {
-        let error = Error::config_with_remedy("no seed is given", "add one with Config::seed");
-        assert_eq!(format!("{error:?}"), error.to_string());
-        assert!(
-            format!("{error:#?}").starts_with("Config(\n    ConfigError {\n        what: \"no seed"),
-            "{error:#?}"
-        );
-        assert_eq!(
-            (format!("{:?}", Error::Closed), format!("{:#?}", Error::Closed)),
-            ("the client is closed".into(), "Closed".into())
-        );
-    }
-
-    #[test]
-    fn the_documented_answers_to_may_have_executed() {
-        let node = Endpoint::new("10.0.0.4", 8501);
-        let timeout = |execution| {
-            Error::Timeout(Box::new(TimeoutError {
-                after: Duration::from_secs(1),
-                execution,
-                node: None,
-                slot: None,
-                attempts: 1,
-                last_cause: None,
-                remedy: None,
-            }))
-        };
-        let server = |text: &'static str, execution| {
-            Error::Server(Box::new(ServerError {
-                reply: ErrorReply::new(text),
-                node: node.clone(),
-                slot: None,
-                attempts: 1,
-                execution,
-            }))
-        };
-        let interrupted = Error::Interrupted(Box::new(InterruptedError::new(
-            node.clone(),
-            None,
-            crate::lane::CloseCause::PeerClosed.no_reply(),
-            1,
-        )));
-        // Executed? Worth another try?
-        let rows = [
-            (Error::config("x"), false, false),
-            (Error::connect(Vec::new(), Duration::ZERO), false, false),
-            (Error::Route(Box::new(RouteError::NoNodes)), false, false),
-            (Error::Closed, false, false),
-            (timeout(Execution::NotSent), false, true),
-            (timeout(Execution::RefusedForNow), false, true),
-            (timeout(Execution::Possible), true, false),
-            (interrupted, true, false),
-            // The code proves nothing.
-            (server("MOVED 1 a:1", Execution::Possible), true, false),
-            (server("MOVED 1 a:1", Execution::RefusedForNow), false, true),
-            (server("NOSCRIPT No matching script.", Execution::Refused), false, false),
-            (server("WRONGTYPE Operation against a key", Execution::Possible), true, false),
-            (Error::from(TypeError::new("an integer", "nil")), true, false),
-        ];
-        for (error, executed, retryable) in rows {
-            assert_eq!(error.is_retryable(), retryable, "{error}");
-            assert_eq!(error.may_have_executed(), executed, "{error}");
-        }
-        assert!(timeout(Execution::NotSent).to_string().contains("was not sent"));
-        assert!(!timeout(Execution::RefusedForNow).to_string().contains("not sent"));
     }
 }

@@ -1,85 +1,18 @@
-//! A command that went to several nodes, of which not all gave a value.
+//! What a [`PartialError`] says, and answers: a command that went to several nodes, of which not all gave a value.
 
 use std::fmt;
 
-use bytes::Bytes;
 use truename_resp::{Reply, Untrusted};
-use truename_topology::{Endpoint, Slot};
+use truename_topology::Endpoint;
 
-use super::Error;
 use super::remedy::{Remedy, Spelling, Tell, as_calls, tell_remedy};
+use super::text::shown_key;
+use super::{Error, PartOutcome, PartialError};
 
 /// How many groups of failed parts a text tells of, and how many keys of each.
 const TOLD: usize = 3;
 
-/// Parts of a command failed, others did not, and no value stands for the whole.
-///
-/// A command whose keys are in several slots (`MGET`, `MSET`, `DEL` …), or that concerns all nodes (`DBSIZE`, `SCRIPT LOAD` …),
-/// is sent as several, each with an outcome of its own.
-///
-/// # Examples
-/// ```no_run
-/// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
-/// use truename::{Error, FromReply, cmd};
-///
-/// let keys = ["visits:ada", "visits:grace", "visits:barbara"];
-/// match client.execute::<Vec<Option<i64>>>(cmd("MGET").args(keys)).await {
-///     Ok(all) => println!("{all:?}"),
-///     // What came is not lost.
-///     Err(Error::Partial(partial)) => {
-///         for part in &partial.parts {
-///             match &part.outcome {
-///                 Ok(values) => println!("{:?}: {:?}", part.keys, Vec::<Option<i64>>::from_reply(values.clone())?),
-///                 Err(error) => println!("{:?} at {:?}: {error}", part.keys, part.node),
-///             }
-///         }
-///     }
-///     Err(other) => return Err(other),
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct PartialError {
-    /// The command's name.
-    pub command: String,
-    /// Every part with its outcome.
-    pub parts: Vec<PartOutcome>,
-    /// Whether the command changes nothing.
-    only_reads: bool,
-}
-
-/// What became of a part of a command. See the [example](PartialError#examples).
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct PartOutcome {
-    /// The node that it was for, if there is one.
-    pub node: Option<Endpoint>,
-    /// The slot that it was for: that of its keys if it has any.
-    pub slot: Option<Slot>,
-    /// Its keys; none if the command has none.
-    pub keys: Vec<Bytes>,
-    /// Its reply, or why there is none.
-    pub outcome: Result<Reply, Error>,
-}
-
-impl PartOutcome {
-    pub(crate) fn new(
-        node: Option<Endpoint>,
-        slot: Option<Slot>,
-        keys: Vec<Bytes>,
-        outcome: Result<Reply, Error>,
-    ) -> Self {
-        Self { node, slot, keys, outcome }
-    }
-}
-
 impl PartialError {
-    pub(super) fn new(command: &str, parts: Vec<PartOutcome>, only_reads: bool) -> Self {
-        Self { command: command.to_owned(), parts, only_reads }
-    }
-
     /// The parts that failed.
     ///
     /// ```no_run
@@ -173,11 +106,6 @@ impl Tell for PartialError {
     }
 }
 
-/// A key in the text of an error.
-pub(super) fn shown_key(key: &[u8]) -> String {
-    format!("\"{}\"", Untrusted(&String::from_utf8_lossy(key)).up_to(64))
-}
-
 impl fmt::Display for PartialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.tell(f, as_calls)
@@ -209,6 +137,9 @@ impl fmt::Debug for PartOutcome {
 #[cfg(test)]
 mod tests {
     use super::super::{RouteError, TimeoutError};
+    use bytes::Bytes;
+    use truename_topology::Slot;
+
     use super::*;
     use crate::error::Execution;
 

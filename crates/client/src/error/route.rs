@@ -6,9 +6,8 @@ use bytes::Bytes;
 use truename_resp::Untrusted;
 use truename_topology::{Endpoint, Slot};
 
-use super::partial::shown_key;
 use super::remedy::{Remedy, Spelling, Tell, as_calls, tell_remedy};
-use super::text::shown;
+use super::text::{shown, shown_key};
 
 /// A command that cannot be routed.
 #[derive(Debug, Clone, PartialEq, Eq)]

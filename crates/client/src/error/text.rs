@@ -9,6 +9,11 @@ pub(super) fn shown(text: &str) -> UntrustedUpTo<'_> {
     Untrusted(text).up_to(1024)
 }
 
+/// A key in the text of an error.
+pub(super) fn shown_key(key: &[u8]) -> String {
+    format!("\"{}\"", Untrusted(&String::from_utf8_lossy(key)).up_to(64))
+}
+
 /// A text of ours with places, `{}`, for the words of others.
 pub(super) struct Text<'a> {
     form: &'static str,

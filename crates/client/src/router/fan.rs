@@ -15,12 +15,10 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 use truename_topology::{Endpoint, Slot};
 
+use super::split::{Part, in_order_of_keys, split};
 use super::state::Router;
 use crate::clock;
-use crate::command::{
-    Arguments, Command, Part, RANDOM_KEY, RequestPolicy, ResponsePolicy, RouteRefusal, Spec,
-    in_order_of_keys, split,
-};
+use crate::command::{Arguments, Command, RANDOM_KEY, RequestPolicy, ResponsePolicy, RouteRefusal, Spec};
 use crate::config::ReadFrom;
 use crate::error::{Error, PartOutcome, RouteError, TypeError};
 use crate::lane::{Form, Received};

@@ -5,7 +5,7 @@
 //! | [`execute`] | the loop, which decides nothing |
 //! | [`atomic`] | commands as one transaction |
 //! | [`batch`] | many commands at once, in one unit for each lane |
-//! | [`fan`] | a command that goes to several nodes, as a batch, and one reply of theirs |
+//! | [`fan`], [`split`] | a command that goes to several nodes, as a batch, and one reply of theirs; one part for each slot |
 //! | [`request`] | a command with what is known about it |
 //! | [`destination`] | where an attempt goes |
 //! | [`submit`] | an attempt |
@@ -41,6 +41,7 @@ mod judge;
 mod orphans;
 mod read_from;
 mod request;
+mod split;
 mod state;
 mod submit;
 mod transaction;

@@ -3,24 +3,22 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
-use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use truename::{Config, Lookup, ReadFrom, Resolve};
+use truename::{Config, ReadFrom};
 
 use super::client::ClusterClient;
-use super::error::to_redis_error;
+use super::options::{refuse_push_sender, resolve_with};
 use super::version::redis::aio::AsyncPushSender;
 use super::version::redis::io::AsyncDNSResolver;
 use super::version::redis::io::tcp::TcpSettings;
 use super::version::redis::{
-    ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisError, RedisResult, TlsCertificates,
-    TlsMode,
+    ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisResult, TlsCertificates, TlsMode,
 };
 use super::version::{NodeAddress, endpoint, is_any_replica, seed};
-use crate::engine::{Settings, Unusable};
+use crate::engine::Settings;
 use crate::versions::{TCP_SETTINGS, is_default_tcp};
 
 /// The options of a [`ClusterClient`], by redis-rs's names. Each works or makes [`build`](Self::build) fail by its name; the
@@ -58,29 +56,19 @@ impl fmt::Debug for ClusterClientBuilder {
 }
 
 /// Why no client can be built.
-pub(super) fn unusable(why: Unusable) -> RedisError {
-    match why {
-        Unusable::Refused(told) => {
-            (ErrorKind::InvalidClientConfig, "truename-redis cannot do what was asked for", told).into()
-        }
-        Unusable::Config(error) => to_redis_error(error),
+impl ClusterClient {
+    /// With nothing but nodes, which are URLs or `ConnectionInfo`. See the [example](Self#examples).
+    ///
+    /// # Errors
+    /// As [`ClusterClientBuilder::build`].
+    pub fn new<T: IntoConnectionInfo>(nodes: impl IntoIterator<Item = T>) -> RedisResult<Self> {
+        Self::builder(nodes).build()
     }
-}
 
-pub(super) fn refuse_push_sender(settings: &mut Settings) {
-    settings.refuse("push_sender", "subscriptions are not part of this version; leave it out");
-}
-
-/// Another resolver of names, as the client has one.
-pub(super) fn resolve_with(resolver: impl AsyncDNSResolver) -> Arc<dyn Resolve> {
-    let resolver = Arc::new(resolver);
-    Arc::new(move |host: &str, port: u16| -> Lookup {
-        let (resolver, host) = (resolver.clone(), host.to_owned());
-        Box::pin(async move {
-            let found = resolver.resolve(&host, port).await.map_err(io::Error::other)?;
-            Ok(found.collect())
-        })
-    })
+    /// With options. See the [example](Self#examples).
+    pub fn builder<T: IntoConnectionInfo>(nodes: impl IntoIterator<Item = T>) -> ClusterClientBuilder {
+        ClusterClientBuilder::new(nodes)
+    }
 }
 
 impl ClusterClientBuilder {

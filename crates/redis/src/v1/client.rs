@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use truename::{Client, Config, ReadFrom};
 
-use super::builder::ClusterClientBuilder;
 use super::connection::ClusterConnection;
 use super::error::to_redis_error;
+use super::options::{refuse_push_sender, resolve_with, unusable};
+use super::version::redis::RedisResult;
 use super::version::redis::aio::AsyncPushSender;
 use super::version::redis::io::AsyncDNSResolver;
-use super::version::redis::{IntoConnectionInfo, RedisResult};
 use crate::engine::{Engine, Memory, Seed, Settings};
 
 /// A cluster to connect to, as redis-rs's `cluster::ClusterClient`. It has no connections of its own.
@@ -40,21 +40,8 @@ impl fmt::Debug for ClusterClient {
 }
 
 impl ClusterClient {
-    /// With nothing but nodes, which are URLs or `ConnectionInfo`. See the [example](Self#examples).
-    ///
-    /// # Errors
-    /// As [`ClusterClientBuilder::build`].
-    pub fn new<T: IntoConnectionInfo>(nodes: impl IntoIterator<Item = T>) -> RedisResult<Self> {
-        Self::builder(nodes).build()
-    }
-
-    /// With options. See the [example](Self#examples).
-    pub fn builder<T: IntoConnectionInfo>(nodes: impl IntoIterator<Item = T>) -> ClusterClientBuilder {
-        ClusterClientBuilder::new(nodes)
-    }
-
     pub(super) fn of(settings: Settings, seeds: Vec<Seed>) -> RedisResult<Self> {
-        let config = settings.config(&seeds).map_err(super::builder::unusable)?;
+        let config = settings.config(&seeds).map_err(unusable)?;
         Ok(Self { settings, seeds, config, memory: Arc::default() })
     }
 
@@ -111,7 +98,7 @@ impl ClusterClient {
     /// ```
     ///
     /// # Errors
-    /// As [`get_async_connection`](Self::get_async_connection) and [`ClusterClientBuilder::build`].
+    /// As [`get_async_connection`](Self::get_async_connection) and [`ClusterClientBuilder::build`](super::ClusterClientBuilder::build).
     ///
     /// # Cancel safety
     /// As [`get_async_connection`](Self::get_async_connection).
@@ -123,7 +110,7 @@ impl ClusterClient {
         settings.connection_timeout = config.connection_timeout.or(settings.connection_timeout);
         settings.response_timeout = config.response_timeout.or(settings.response_timeout);
         if config.has_push_sender {
-            super::builder::refuse_push_sender(&mut settings);
+            refuse_push_sender(&mut settings);
         }
         settings.resolver = config.resolver.or(settings.resolver);
         let client = Self { memory: self.memory.clone(), ..Self::of(settings, self.seeds.clone())? };
@@ -157,7 +144,7 @@ impl ClusterConfig {
         Self::default()
     }
 
-    /// As [`ClusterClientBuilder::connection_timeout`]. See the
+    /// As [`ClusterClientBuilder::connection_timeout`](super::ClusterClientBuilder::connection_timeout). See the
     /// [example](ClusterClient::get_async_connection_with_config).
     #[must_use]
     pub fn set_connection_timeout(mut self, timeout: Duration) -> Self {
@@ -165,7 +152,7 @@ impl ClusterConfig {
         self
     }
 
-    /// As [`ClusterClientBuilder::response_timeout`]. See the
+    /// As [`ClusterClientBuilder::response_timeout`](super::ClusterClientBuilder::response_timeout). See the
     /// [example](ClusterClient::get_async_connection_with_config).
     #[must_use]
     pub fn set_response_timeout(mut self, timeout: Duration) -> Self {
@@ -173,7 +160,7 @@ impl ClusterConfig {
         self
     }
 
-    /// Refused when the connection is made, as [`ClusterClientBuilder::push_sender`]. See the
+    /// Refused when the connection is made, as [`ClusterClientBuilder::push_sender`](super::ClusterClientBuilder::push_sender). See the
     /// [example](ClusterClient::get_async_connection_with_config).
     #[must_use]
     pub fn set_push_sender(mut self, _sender: impl AsyncPushSender) -> Self {
@@ -181,11 +168,11 @@ impl ClusterConfig {
         self
     }
 
-    /// As [`ClusterClientBuilder::async_dns_resolver`]. See the
+    /// As [`ClusterClientBuilder::async_dns_resolver`](super::ClusterClientBuilder::async_dns_resolver). See the
     /// [example](ClusterClient::get_async_connection_with_config).
     #[must_use]
     pub fn set_dns_resolver(mut self, resolver: impl AsyncDNSResolver) -> Self {
-        self.resolver = Some(super::builder::resolve_with(resolver));
+        self.resolver = Some(resolve_with(resolver));
         self
     }
 }

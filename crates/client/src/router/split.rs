@@ -9,11 +9,7 @@ use std::ops::Range;
 use truename_resp::Reply;
 use truename_topology::Slot;
 
-use super::arg::ToArg;
-use super::keys::Arguments;
-use super::route::RouteBy;
-use super::spec::{KeyRule, RequestPolicy, Spec};
-use super::{Args, Command};
+use crate::command::{Arguments, Command, KeyRule, RequestPolicy, Spec, cmd};
 use crate::error::TypeError;
 
 /// One of the commands that a command is sent as.
@@ -58,7 +54,7 @@ pub(crate) fn split<'c>(command: &'c Command<'_>, spec: &Spec) -> Option<Vec<Par
         }
     }
     let parts = by_slot.into_iter().map(|(slot, ordinals)| {
-        let mut part = Command::of(Args::of(command.at(0).unwrap_or_default().to_arg()));
+        let mut part = cmd(command.at(0).unwrap_or_default()).route_by_slot(slot);
         for index in 1..layout.keys.start {
             part = match layout.count_at {
                 Some(at) if at == index => part.arg(ordinals.len()),
@@ -68,7 +64,9 @@ pub(crate) fn split<'c>(command: &'c Command<'_>, spec: &Spec) -> Option<Vec<Par
         let operands = ordinals.iter().flat_map(|&ordinal| key_at(ordinal)..key_at(ordinal) + layout.step);
         let rest = operands.chain(layout.keys.end..command.len());
         part = part.args(rest.map(|index| command.at(index).unwrap_or_default()));
-        (part.repeatable, part.route) = (command.repeatable, RouteBy::Slot(slot));
+        if let Some(repeatable) = command.own_repeatable() {
+            part = part.repeatable(repeatable);
+        }
         Part { command: part, slot: Some(slot), keys: ordinals }
     });
     Some(parts.collect())
