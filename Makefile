@@ -2,7 +2,7 @@
 # toolchain and a C compiler. `make` alone lists everything.
 
 .PHONY: help setup demo test check format clippy repository directions deny tests doctests doc unit integration lab \
-	test-faults servers test-servers fuzz bench bench-quick bench-recovery clean
+	test-faults servers test-servers fuzz bench bench-quick bench-recovery bench-clients clean
 .NOTPARALLEL:
 
 # Most tests wait for real servers most of the time, so more of them run at once than there are cores.
@@ -99,6 +99,10 @@ bench-quick: ## a subset of it, two minutes; BENCH as above
 bench-recovery: ## what becomes of calls while nodes fail, three rounds; BENCH="--faults freeze" chooses faults
 	@tools/setup/toolchain.sh
 	@$(with_server) $(benchmark) recovery $(if $(findstring --rounds,$(BENCH)),,--rounds 3) $(BENCH)
+
+bench-clients: ## beside clients in Go, Java, Node and Python; BENCH="--quick --clients rueidis,lettuce" chooses
+	@tools/setup/toolchain.sh
+	@$(with_server) $(benchmark) clients $(BENCH)
 
 clean: ## remove what was built
 	@cargo clean

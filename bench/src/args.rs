@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::clients::{Contestant, Reads};
 use crate::subjects::Kind;
 
 /// truename and its peers side by side, against real clusters on loopback.
@@ -22,6 +23,13 @@ pub(crate) enum Command {
     Full(Bench),
     /// What becomes of calls while nodes are killed, frozen, promoted, resharded and replaced.
     Recovery(Recovery),
+    /// A scan of the whole cluster beside raw SCAN loops: time and memory.
+    Scan(Scan),
+    /// truename beside clients of other languages.
+    Clients(Clients),
+    /// truename as one of the programs that `clients` runs; `tools/clients/README.md` says what it does.
+    #[command(hide = true)]
+    Client(Client),
     /// One client runs one cell for a given number of operations, for a profiler to look at.
     Profile(Profile),
 }
@@ -65,6 +73,70 @@ pub(crate) struct Recovery {
     /// Where results are appended as JSON lines.
     #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_RESULTS)]
     pub(crate) results: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// How many keys there are.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) keys: usize,
+    /// How many keys a server looks at for a page.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) count: u32,
+    /// How often each of them scans.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// Where results are appended as JSON lines.
+    #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_RESULTS)]
+    pub(crate) results: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Clients {
+    /// A subset that takes about three minutes.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Take the cells of the whole matrix, all 18 of them, instead of a choice.
+    #[arg(long, conflicts_with = "quick")]
+    pub(crate) all_cells: bool,
+    /// Run only the cells whose name contains every one of these words, e.g. `get64 tls c=64`.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) filter: Option<String>,
+    /// The clients to compare; truename is always among them.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) clients: Vec<Contestant>,
+    /// How often every client runs every cell.
+    #[arg(long)]
+    pub(crate) rounds: Option<usize>,
+    /// For how many seconds each run counts.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) window: Option<f64>,
+    /// Only list the cells.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Where results are appended as JSON lines.
+    #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_RESULTS)]
+    pub(crate) results: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Client {
+    #[arg(long)]
+    pub(crate) client: Contestant,
+    #[arg(long)]
+    pub(crate) host: String,
+    #[arg(long)]
+    pub(crate) port: u16,
+    #[arg(long)]
+    pub(crate) ca: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) workload: Reads,
+    #[arg(long)]
+    pub(crate) callers: usize,
+    #[arg(long)]
+    pub(crate) warm_up: f64,
+    #[arg(long)]
+    pub(crate) window: f64,
 }
 
 #[derive(Debug, Args)]

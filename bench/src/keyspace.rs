@@ -39,6 +39,13 @@ impl Keyspace {
         client.close();
         Ok(Self { keys: keys.into(), value })
     }
+
+    /// The same keys for a process that finds them written, and has nothing to tell shards apart by.
+    pub(crate) fn written(workload: Workload) -> Self {
+        let key = |text: String| Key { bytes: Bytes::from(text.clone()), text: text.into(), shard: 0 };
+        let value = Bytes::from(vec![0; workload.value_length()]);
+        Self { keys: names(workload).into_iter().map(key).collect(), value }
+    }
 }
 
 /// 16 bytes each. The keys of one pipeline share a hash tag: some clients take no others.

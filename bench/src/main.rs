@@ -4,7 +4,8 @@
 //! - `cell`: the matrix; `run`: one client, one cell, one window; `compare`: interleaved rounds
 //! - `profile`: one client at one cell, for a profiler
 //! - `usage`, `allocations`, `latency`, `statistics`: what is measured, and how numbers become one
-//! - `recovery`: the same clients while nodes fail
+//! - `recovery`: the same clients while nodes fail; `scan`: a scan of all keys beside raw loops
+//! - `clients`: clients of other languages beside truename, each a program of its own
 //! - `table`, `record`, `machine`: what is reported; `args`, `failure`: the command line, and the one error
 //!
 //! What stays true: while a client is measured, nothing else works in this process; ratios are only ever taken between
@@ -13,6 +14,7 @@
 mod allocations;
 mod args;
 mod cell;
+mod clients;
 mod compare;
 mod failure;
 mod keyspace;
@@ -22,6 +24,7 @@ mod profile;
 mod record;
 mod recovery;
 mod run;
+mod scan;
 mod statistics;
 mod subjects;
 mod table;
@@ -40,6 +43,9 @@ fn main() -> ExitCode {
         Command::Quick(options) => compare::run(Extent::Quick, &options),
         Command::Full(options) => compare::run(Extent::Full, &options),
         Command::Recovery(options) => recovery::run(&options),
+        Command::Scan(options) => scan::run(&options),
+        Command::Clients(options) => clients::run(&options),
+        Command::Client(options) => clients::own::run(&options),
         Command::Profile(options) => profile::run(&options),
     };
     match outcome {

@@ -76,17 +76,20 @@ impl Measurement {
 impl Plan {
     /// One run, on a runtime of its own.
     pub(crate) fn run(&self, client: Kind) -> Result<Measurement, Failure> {
+        match client {
+            Kind::Truename => self.run_as::<Truename>(),
+            Kind::TruenameRedis => self.run_as::<TruenameRedis>(),
+            Kind::Redis => self.run_as::<RedisRs>(),
+            Kind::Fred => self.run_as::<Fred>(),
+            Kind::Rustis => self.run_as::<Rustis>(),
+            Kind::Raw => self.run_as::<Raw>(),
+        }
+    }
+
+    /// The same for a client that has no name.
+    pub(crate) fn run_as<S: Subject>(&self) -> Result<Measurement, Failure> {
         let runtime = build(self.cell.runtime)?;
-        let outcome = runtime.block_on(async {
-            match client {
-                Kind::Truename => self.measure::<Truename>().await,
-                Kind::TruenameRedis => self.measure::<TruenameRedis>().await,
-                Kind::Redis => self.measure::<RedisRs>().await,
-                Kind::Fred => self.measure::<Fred>().await,
-                Kind::Rustis => self.measure::<Rustis>().await,
-                Kind::Raw => self.measure::<Raw>().await,
-            }
-        });
+        let outcome = runtime.block_on(self.measure::<S>());
         // Tasks of the client end with the runtime, so that none of it burdens the next run.
         runtime.shutdown_timeout(Duration::from_secs(1));
         outcome

@@ -118,12 +118,16 @@ impl From<&Error> for Exit {
                 | RouteError::CrossSlot { .. }
                 | RouteError::NamedInTransaction { .. }
                 | RouteError::NoSuchNode { .. }
+                | RouteError::NotOneReply { .. }
+                | RouteError::NotQueued { .. }
+                | RouteError::NoKey
                 | RouteError::EmptyCommand => Self::Usage,
                 RouteError::NoExclusiveConnection { .. } => CauseKind::TimedOut.into(),
                 RouteError::NoReplica { refusal: Some(_), .. } => CauseKind::ServerRefused.into(),
                 _ => CauseKind::BadTopology.into(),
             },
             Error::Server(_) => Self::Problem,
+            Error::Partial(_) if error.may_have_executed() && !error.is_retryable() => Self::Interrupted,
             Error::Partial(partial) => of_several(partial.failed().map(|(_, error)| error)),
             Error::Protocol(_) | Error::Interrupted(_) | Error::Timeout(_) if error.may_have_executed() => {
                 Self::Interrupted

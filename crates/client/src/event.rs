@@ -84,6 +84,16 @@ pub enum Event {
         /// When the next one was due, in seconds since 1970-01-01 00:00 UTC.
         next_update: i64,
     },
+    /// A command took something for a caller that was gone by then, or may have: [`Config::on_orphan`](crate::Config::on_orphan)
+    /// gets the reply.
+    Orphaned {
+        /// The node that had the command.
+        node: Endpoint,
+        /// The command's name.
+        command: String,
+        /// Whether there is a reply, and something in it. Otherwise the connection was lost, and nobody knows.
+        is_certain: bool,
+    },
     /// A node announces an invalid id, host name or zone. The node is used without it.
     MetadataIgnored {
         /// Which node, and what was ignored.

@@ -52,11 +52,11 @@ mod runtime;
 mod tls;
 
 // The public interface is:
-pub use api::{Batch, Client, NodeStatus, Script, ScriptCall};
+pub use api::{Batch, Client, Committed, Dedicated, NodeStatus, Script, ScriptCall, Transaction, scan};
 pub use certificate::{Certificate, UtcMinute};
 pub use command::{Command, ToArg, cmd};
 pub use config::settings::Settings;
-pub use config::{Config, Credentials, Lookup, NodeAddressMap, Protocol, ReadFrom, Resolve, url};
+pub use config::{Config, Credentials, Lookup, NodeAddressMap, Orphan, Protocol, ReadFrom, Resolve, url};
 pub use connect::{ConnectionFacts, Greeting};
 pub use error::Error;
 pub use event::{CAPACITY as EVENT_CAPACITY, CERTIFICATE_NOTICE_DAYS, Event, Events, Notice};

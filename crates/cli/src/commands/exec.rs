@@ -19,8 +19,8 @@ pub(crate) async fn run(target: &Target, args: &ExecArgs, output: &mut Output) -
     let started = Instant::now();
     let exit = match (args.all_primaries, args.all_nodes) {
         (false, false) => show_one(client.execute(command(args)).await, args, started, output)?,
-        (true, _) => show_each(&client.on_primaries(command(args)).await, args, started, output)?,
-        (_, true) => show_each(&client.on_all_nodes(command(args)).await, args, started, output)?,
+        (true, _) => show_each(&client.on_primaries(command(args)).await?, args, started, output)?,
+        (_, true) => show_each(&client.on_all_nodes(command(args)).await?, args, started, output)?,
     };
     client.close();
     Ok(exit)

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use truename::error::{NodeFailure, Phase};
+use truename::error::{NodeFailure, PartOutcome, Phase};
 use truename::topology::{Identity, IdentitySource, Profile};
 use truename::{Certificate, Error, Untrusted, UtcMinute};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::render::reply;
 use crate::spelling::as_options;
 
 /// Why a command failed.
@@ -60,6 +61,7 @@ pub(crate) fn error(error: &Error) -> Value {
     });
     match error {
         Error::Server(server) => object["code"] = json!(server.code()),
+        Error::Partial(partial) => object["parts"] = partial.parts.iter().map(part).collect(),
         Error::Connect(connect) => {
             object["decisive"] = json!(connect.decisive().map(node_failure));
             object["failures"] = connect.failures.iter().map(node_failure).collect();
@@ -68,6 +70,17 @@ pub(crate) fn error(error: &Error) -> Value {
         _ => {}
     }
     object
+}
+
+/// One part of a command that went to several nodes.
+fn part(part: &PartOutcome) -> Value {
+    json!({
+        "node": part.node.as_ref().map(ToString::to_string),
+        "slot": part.slot.map(|slot| slot.index()),
+        "keys": part.keys.iter().map(|key| String::from_utf8_lossy(key)).collect::<Vec<_>>(),
+        "reply": part.outcome.as_ref().map(reply::json).ok(),
+        "error": part.outcome.as_ref().err().map(error),
+    })
 }
 
 /// One failed attempt to connect to one node.

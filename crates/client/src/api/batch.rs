@@ -124,7 +124,8 @@ impl<'a> Batch<'a> {
     ///
     /// A command that fails keeps none from being sent. One that waits on the server, such as `BLPOP`, has its place, too. An
     /// outcome may be that nobody knows: such a command may still be executed, after later ones. Reads that may go to replicas
-    /// may see a state before the writes that come first; [`Command::route_to`] and [`Command::route_to_any`] name no slot. About
+    /// may see a state before the writes that come first; [`Command::route_to`] and [`Command::route_to_any`] name no slot, and what is for
+    /// [several nodes](crate::manual::several_nodes), such as `DEL` of several slots, waits for none. About
     /// commands that it does not know, the client asks at most a second; then the first argument is taken for the key.
     ///
     /// # Examples
@@ -236,6 +237,10 @@ impl<'a> Batch<'a> {
 
     async fn outcomes(&self) -> Vec<Result<Reply, Error>> {
         let Self { client, commands, timeout, kind } = self;
+        let _under_way = match client.router().begin_call(*timeout).await {
+            Ok(under_way) => under_way,
+            Err(error) => return vec![Err(error); commands.len()],
+        };
         if *kind == Kind::Atomic {
             let outcomes = client.router().atomic(commands, *timeout).await;
             return outcomes.unwrap_or_else(|error| vec![Err(error); commands.len()]);

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use truename_resp::RawFrame;
 use truename_topology::{Endpoint, NodeId, Role, SlotMap};
 
 use crate::cluster::Cluster;
 use crate::command::Command;
-use crate::config::Config;
+use crate::config::{Config, FOREVER};
 use crate::connect::ConnectionFacts;
 use crate::error::Error;
 use crate::event::Events;
@@ -33,8 +34,9 @@ use crate::tls::Tls;
 /// - Dropping a call's future does not take the command back, and never changes the result of another call.
 /// - A command that waits on the server, such as `BLPOP`, has a connection of its own
 ///   ([`Config::max_exclusive_connections`]), and its deadline is extended by the time that it may wait. One that waits
-///   without limit ends when it is answered, when its connection ends, or when its slot moves. Dropping its future closes
-///   that connection.
+///   without limit ends when it is answered, when its connection ends, or when its slot moves. Where its future is dropped,
+///   the wait is ended, and what it popped at that moment goes to [`Config::on_orphan`]
+///   ([more](crate::manual::cancellation#commands-that-wait-on-the-server)).
 #[doc(alias = "ClusterClient")]
 #[doc(alias = "ConnectionManager")]
 #[doc(alias = "createCluster")]
@@ -103,6 +105,39 @@ impl Client {
     /// Dropping the future leaves nothing behind.
     pub async fn connect(config: &Config) -> Result<Self, Error> {
         let cluster = Cluster::connect(config).await?;
+        Ok(Self { handle: Arc::new(Handle { router: Router::new(cluster) }) })
+    }
+
+    /// Makes a client that connects when it is first used, and keeps trying in the background from then on: for a service that
+    /// is to start while its cluster is down.
+    ///
+    /// Calls wait for the cluster within their own time. One that ends before says what stood in the way ([`Error::Connect`]);
+    /// it was not sent. Each unsuccessful search is an [`Event::RefreshFailed`](crate::Event::RefreshFailed). Once the cluster
+    /// is found, everything is as after [`connect`](Self::connect).
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example() -> Result<(), truename::Error> {
+    /// use truename::{Client, Config, Error, cmd};
+    ///
+    /// // Only what is wrong with the configuration is an error here.
+    /// let client = Client::lazy(&Config::new().seed("redis.example.net", 6379)).await?;
+    /// match client.execute::<Option<String>>(cmd("GET").arg("greeting")).await {
+    ///     Ok(greeting) => println!("{greeting:?}"),
+    ///     Err(Error::Connect(report)) => eprintln!("not yet: {report}"),
+    ///     Err(other) => return Err(other),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`], including when called outside a tokio runtime. Nothing is dialled yet.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves nothing behind.
+    pub async fn lazy(config: &Config) -> Result<Self, Error> {
+        let cluster = Cluster::lazy(config).await?;
         Ok(Self { handle: Arc::new(Handle { router: Router::new(cluster) }) })
     }
 
@@ -332,6 +367,31 @@ impl Client {
     /// ```
     pub fn close(&self) {
         self.handle.router.cluster().close();
+    }
+
+    /// Ends in good order: takes no more calls, which fail with [`Error::Closed`] from now on, waits for those that are under
+    /// way, no longer than `limit`, and [closes](Self::close) the client. Returns whether all of them had ended.
+    ///
+    /// Under way are also calls that wait for their next attempt, transactions, each [`Dedicated`](crate::Dedicated) that is
+    /// kept, and what calls of commands such as `BLPOP` left behind ([`Config::on_orphan`]). What is still under way after
+    /// the limit goes on as it does after [`close`](Self::close).
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client) {
+    /// use std::time::Duration;
+    ///
+    /// if !client.shutdown(Duration::from_secs(5)).await {
+    ///     eprintln!("some calls had not ended after 5 s");
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Once it was polled, no more calls are taken even if the future is dropped; connections then stay until the client is
+    /// closed or dropped.
+    pub async fn shutdown(&self, limit: Duration) -> bool {
+        self.handle.router.cluster().shut_down(limit.min(FOREVER)).await
     }
 }
 

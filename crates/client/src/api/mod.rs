@@ -1,10 +1,16 @@
-//! What applications call: the client, batches of commands, and what the client reports about its nodes.
+//! What applications call: the client, batches of commands, commands on many nodes, connections for one caller, transactions,
+//! scripts, scans, and what the client reports about its nodes.
 
 mod batch;
 mod client;
+mod dedicated;
 mod on_nodes;
+pub mod scan;
 mod script;
+mod transaction;
 
 pub use batch::Batch;
 pub use client::{Client, NodeStatus};
+pub use dedicated::Dedicated;
 pub use script::{Script, ScriptCall};
+pub use transaction::{Committed, Transaction};

@@ -1,10 +1,10 @@
 //! One command on many nodes, with the reply of each.
 
-use truename_topology::{Endpoint, Role};
+use truename_topology::{AnnouncedNode, Endpoint, Role};
 
 use super::client::Client;
 use crate::command::Command;
-use crate::error::Error;
+use crate::error::{Error, RouteError};
 use crate::from_reply::FromReply;
 use crate::lane::Form;
 
@@ -23,7 +23,7 @@ impl Client {
     /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
     /// use truename::cmd;
     ///
-    /// for (node, info) in client.on_primaries::<String>(cmd("INFO").arg("memory")).await {
+    /// for (node, info) in client.on_primaries::<String>(cmd("INFO").arg("memory")).await? {
     ///     let used = info?.lines().find(|line| line.starts_with("used_memory_human:")).map(str::to_owned);
     ///     println!("{node} {used:?}");
     /// }
@@ -32,52 +32,59 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// Each outcome has its own, as from [`execute`](Self::execute).
+    /// Each outcome has its own, as from [`execute`](Self::execute). For the whole, [`Error::Closed`], and [`Error::Route`] if no node
+    /// is known.
     ///
     /// # Cancel safety
     /// As [`execute`](Self::execute): what was sent is executed.
     pub async fn on_primaries<T: FromReply>(
         &self,
         command: Command<'_>,
-    ) -> Vec<(Endpoint, Result<T, Error>)> {
-        let topology = self.topology();
-        let primaries = topology.nodes().iter().filter(|node| node.role == Role::Primary);
-        self.on(primaries.map(|node| node.endpoint.clone()).collect(), &command).await
+    ) -> Result<Vec<(Endpoint, Result<T, Error>)>, Error> {
+        self.on(|node| node.role == Role::Primary, &command).await
     }
 
     /// Runs a command on every node, replicas too. Otherwise as [`on_primaries`](Self::on_primaries).
     ///
     /// # Examples
     /// ```no_run
-    /// # async fn example(client: truename::Client) {
+    /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
     /// use truename::cmd;
     ///
-    /// for (node, outcome) in client.on_all_nodes::<()>(cmd("CONFIG").arg("SET").arg("slowlog-max-len").arg(256)).await {
+    /// for (node, outcome) in client.on_all_nodes::<()>(cmd("CONFIG").arg("SET").arg("slowlog-max-len").arg(256)).await? {
     ///     if let Err(error) = outcome {
     ///         eprintln!("{node} is not configured: {error}");
     ///     }
     /// }
+    /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
-    /// Each outcome has its own, as from [`execute`](Self::execute).
+    /// Each outcome has its own, as from [`execute`](Self::execute). For the whole, [`Error::Closed`], and [`Error::Route`] if no node
+    /// is known.
     ///
     /// # Cancel safety
     /// As [`execute`](Self::execute): what was sent is executed.
     pub async fn on_all_nodes<T: FromReply>(
         &self,
         command: Command<'_>,
-    ) -> Vec<(Endpoint, Result<T, Error>)> {
-        let topology = self.topology();
-        self.on(topology.nodes().iter().map(|node| node.endpoint.clone()).collect(), &command).await
+    ) -> Result<Vec<(Endpoint, Result<T, Error>)>, Error> {
+        self.on(|_| true, &command).await
     }
 
     async fn on<T: FromReply>(
         &self,
-        nodes: Vec<Endpoint>,
+        is_meant: impl Fn(&AnnouncedNode) -> bool,
         command: &Command<'_>,
-    ) -> Vec<(Endpoint, Result<T, Error>)> {
+    ) -> Result<Vec<(Endpoint, Result<T, Error>)>, Error> {
+        let _under_way = self.router().begin_call(command.own_timeout()).await?;
+        let topology = self.topology();
+        let meant = topology.nodes().iter().filter(|node| is_meant(node));
+        let nodes: Vec<Endpoint> = meant.map(|node| node.endpoint.clone()).collect();
+        if nodes.is_empty() {
+            return Err(Error::Route(Box::new(RouteError::NoNodes)));
+        }
         let commands: Vec<_> = nodes.iter().map(|node| command.borrowed().route_to(node)).collect();
         let outcomes = self.router().batch(&commands, None, Form::Decoded, false).await;
         let outcomes = outcomes.into_iter().zip(nodes).map(|(outcome, node)| {
@@ -85,6 +92,6 @@ impl Client {
             let value = value.map_err(|error| error.in_reply_to(command.name(), Some(&node), None));
             (node, value)
         });
-        outcomes.collect()
+        Ok(outcomes.collect())
     }
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::client::Client;
 use crate::command::{Arg, Command, ToArg, cmd};
 use crate::error::Error;
@@ -164,15 +162,11 @@ impl<'a> ScriptCall<'a> {
     /// As [`Client::execute`]; a script that a server does not have may then not be executed.
     pub async fn execute<T: FromReply>(self, client: &Client) -> Result<T, Error> {
         let (by_digest, as_a_whole) = self.script.names();
-        let started = Instant::now();
-        match client.execute(self.command(by_digest, &self.script.digest, self.timeout)).await {
-            Err(Error::Server(error)) if error.code() == "NOSCRIPT" && error.is_refusal() => {
-                let timeout = self.timeout.unwrap_or(client.router().cluster().timing.command);
-                let left = timeout.saturating_sub(started.elapsed());
-                client.execute(self.command(as_a_whole, &self.script.body, Some(left))).await
-            }
-            outcome => outcome,
-        }
+        let by_digest = self.command(by_digest, &self.script.digest);
+        let whole = self.command(as_a_whole, &self.script.body);
+        let reply = client.router().run_script(&by_digest, &whole).await?;
+        let slot = by_digest.spec().and_then(|spec| by_digest.own_slot(spec));
+        T::from_reply(reply).map_err(|error| Error::from(error).in_reply_to(by_digest.name(), None, slot))
     }
 
     /// Executes the script; its value does not matter.
@@ -193,11 +187,11 @@ impl<'a> ScriptCall<'a> {
         self.execute::<truename_resp::Reply>(client).await.map(drop)
     }
 
-    fn command<'c>(&'c self, name: &'static str, what: &'c str, timeout: Option<Duration>) -> Command<'c> {
+    fn command<'c>(&'c self, name: &'static str, what: &'c str) -> Command<'c> {
         let command = cmd(name).arg(what).arg(self.keys.len());
         let borrowed = self.keys.iter().chain(&self.args).map(|arg| Arg::borrowed(arg.as_bytes()));
         let command = command.args(borrowed);
-        match timeout {
+        match self.timeout {
             Some(timeout) => command.timeout(timeout),
             None => command,
         }

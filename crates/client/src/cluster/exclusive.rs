@@ -4,8 +4,7 @@
 //! Invariants:
 //! - There are never more than [`Config::max_exclusive_connections`](crate::Config::max_exclusive_connections) in use.
 //!   Later callers wait, first come first served ([`super::room`]).
-//! - A connection goes back to the pool only when its command is answered. Otherwise it is closed, so that a server
-//!   never hands an element to a caller that is gone.
+//! - A connection goes back to the pool only when its command is answered, or when none was sent on it.
 //! - A connection that ended does not reconnect by itself: what its user had on it is gone with it. The [`DialGate`]
 //!   decides when a new one may be dialled.
 //! - Idle connections are few, and closed after a while.
@@ -129,9 +128,12 @@ impl ExclusivePool {
         Ok(Connection { lane: dial(report)?, record })
     }
 
-    fn give_back(self: &Arc<Self>, connection: Connection) {
+    fn answered(&self, connection: &Connection) {
         connection.record.was_answered.store(true, Ordering::Relaxed);
         self.gate.answered();
+    }
+
+    fn keep(self: &Arc<Self>, connection: Connection) {
         let mut idle = self.idle.lock();
         if idle.connections.len() >= KEPT {
             return;
@@ -188,7 +190,16 @@ impl ExclusiveLane {
     /// The command was answered: somebody else may have the connection.
     pub(crate) fn give_back(mut self) {
         if let Some(connection) = self.connection.take() {
-            self.pool.give_back(connection);
+            self.pool.answered(&connection);
+            self.pool.keep(connection);
+        }
+    }
+
+    /// Once it is connected, somebody else may have the connection: nothing was sent on it. A caller that leaves while it is
+    /// being made would otherwise make the next one wait as long.
+    pub(crate) async fn give_back_unused(mut self) {
+        if let (LanePhase::Open, Some(connection)) = (self.settled().await, self.connection.take()) {
+            self.pool.keep(connection);
         }
     }
 

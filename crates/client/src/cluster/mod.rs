@@ -9,7 +9,9 @@
 //! | [`gate`] | when one more of them may be dialled |
 //! | [`tenure`] | whether a node still has the slot that a command waits on |
 //! | [`start`] | the first answer of a seed, and what follows from it |
+//! | [`outset`] | whether the cluster is found, and waiting for that |
 //! | [`warm_up`] | connecting to the primaries at the start |
+//! | [`calls`], [`count`] | when calls are taken, and ending in good order; counting |
 //! | [`worker`] | the only writer of the snapshot until the client is closed |
 //! | [`hint`] | hints of the engine to the worker, merged |
 //! | [`discover`] | asking nodes for their views |
@@ -24,11 +26,14 @@
 //! connections of its own; every view after the first is adopted only as `reconcile` says.
 
 mod ask;
+mod calls;
+mod count;
 mod discover;
 mod exclusive;
 mod gate;
 mod hint;
 mod node;
+mod outset;
 mod own_views;
 mod publish;
 mod refresh;
@@ -50,17 +55,20 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::time::Instant;
 use truename_topology::{AnnouncedNode, Endpoint, Role, SlotMap};
 
+use count::Count;
+pub(crate) use count::Counted;
 pub(crate) use discover::{SourceAnswer, ask_seeds, slots};
 pub(crate) use exclusive::{ExclusiveLane, ExclusiveRefusal};
 use hint::HintQueue;
 pub(crate) use node::Node;
 use node::NodeFactory;
+use outset::Outset;
 use own_views::OwnViews;
-use store::TopologyStore;
+use store::{Mode, TopologyStore};
 pub(crate) use topology::Topology;
 
 use crate::clock;
-use crate::config::{ReadFrom, Timing};
+use crate::config::{OnOrphan, ReadFrom, Timing};
 use crate::connect::Target;
 use crate::error::{Error, NodeFailure};
 use crate::event::{EventBus, Events};
@@ -85,6 +93,11 @@ pub(crate) struct Cluster {
     own_views: OwnViews,
     /// Whether the user said that writes of unknown fate are sent again.
     pub(crate) repeats_writes: bool,
+    /// Who takes replies that nobody waits for.
+    pub(crate) on_orphan: Option<OnOrphan>,
+    /// Calls under way that no lane shows.
+    calls: Count,
+    outset: Outset,
 }
 
 impl Cluster {
@@ -103,12 +116,29 @@ impl Cluster {
         self.store.load()
     }
 
+    #[inline]
+    pub(crate) fn mode(&self) -> Mode {
+        self.store.mode()
+    }
+
+    #[inline]
     pub(crate) fn is_single(&self) -> bool {
-        self.store.is_single()
+        self.mode().is_single()
     }
 
     pub(crate) fn events(&self) -> Events {
         Events::new(&self.bus)
+    }
+
+    /// Runs something on the client's runtime, whoever calls.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.factory.runtime.spawn(task);
+    }
+
+    /// Waits until the client is closed.
+    pub(crate) async fn closed(&self) {
+        // The sender lives as long as this does.
+        let _ = self.store.closing().wait_for(|is_closed| *is_closed).await;
     }
 
     /// Ends the worker and all connections; commands fail from now on.

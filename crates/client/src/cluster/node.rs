@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use truename_resp::{Reply, encode};
 use truename_topology::{AnnouncedNode, Endpoint, Slot};
 
+use super::count::{Count, Counted};
 use super::discover::Source;
 use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, ExclusiveRefusal};
 use super::hint::HintQueue;
@@ -42,8 +43,8 @@ pub(crate) struct Node {
     exclusive: Arc<ExclusivePool>,
     /// When the connections were last replaced because the node asked for it.
     renewed: Mutex<Option<Instant>>,
-    takes_transactions: AtomicBool,
     context: NodeContext,
+    _counted: Counted,
 }
 
 /// What it takes to make nodes.
@@ -57,6 +58,8 @@ pub(crate) struct NodeFactory {
     pub(crate) lanes: usize,
     pub(crate) options: LaneOptions,
     pub(crate) max_exclusive: usize,
+    /// The nodes that there are, in a topology or not.
+    pub(crate) nodes: Count,
 }
 
 impl NodeFactory {
@@ -73,12 +76,13 @@ impl NodeFactory {
                 pushes: Arc::new(LogPushes),
             },
             facts: Arc::default(),
+            takes_transactions: Arc::default(),
         };
         let lanes = (0..self.lanes).map(|_| context.spawn()).collect();
         let idle_time = self.options.driver.keepalive * IDLE_KEEPALIVES;
         let exclusive = ExclusivePool::new(self.max_exclusive, idle_time, self.runtime.clone());
-        let (renewed, takes_transactions) = (Mutex::default(), AtomicBool::new(false));
-        Arc::new(Node { target, lanes, exclusive, renewed, takes_transactions, context })
+        let (renewed, _counted) = (Mutex::default(), self.nodes.one());
+        Arc::new(Node { target, lanes, exclusive, renewed, context, _counted })
     }
 }
 
@@ -88,6 +92,8 @@ struct NodeContext {
     factory: NodeFactory,
     lane: LaneContext,
     facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
+    /// Whether the node has taken `MULTI` since the latest connection was made.
+    takes_transactions: Arc<AtomicBool>,
 }
 
 impl NodeContext {
@@ -95,6 +101,7 @@ impl NodeContext {
         NodeObserver {
             node: self.lane.target.load().node.endpoint.clone(),
             facts: self.facts.clone(),
+            takes_transactions: self.takes_transactions.clone(),
             hints: self.factory.hints.clone(),
             bus: self.factory.bus.clone(),
             connector: self.factory.connector.clone(),
@@ -147,18 +154,23 @@ impl Node {
             lanes: self.lanes.clone(),
             exclusive: self.exclusive.clone(),
             renewed: Mutex::default(),
-            takes_transactions: AtomicBool::new(false),
             context: self.context.clone(),
+            _counted: self.context.factory.nodes.one(),
         })
     }
 
-    /// Whether the node has taken `MULTI` before.
+    /// Whether the node has taken `MULTI` since the latest connection was made.
     pub(crate) fn takes_transactions(&self) -> bool {
-        self.takes_transactions.load(Ordering::Relaxed)
+        self.context.takes_transactions.load(Ordering::Relaxed)
     }
 
     pub(crate) fn note_transactions(&self) {
-        self.takes_transactions.store(true, Ordering::Relaxed);
+        self.context.takes_transactions.store(true, Ordering::Relaxed);
+    }
+
+    /// Closes each connection once everything on it is answered; what is submitted meanwhile waits for the next one.
+    pub(crate) fn replace_connections(&self) {
+        self.lanes.iter().for_each(Lane::renew);
     }
 
     /// The lane of a slot: always the same one, so that commands of a key keep their order.
@@ -237,6 +249,11 @@ impl Node {
         matches!(self.lanes[0].phase(), LanePhase::Idle | LanePhase::Connecting)
     }
 
+    /// Whether nobody waits for anything on the lanes.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.lanes.iter().all(Lane::is_idle)
+    }
+
     /// Whether a lane is connected.
     pub(crate) fn is_up(&self) -> bool {
         self.lanes.iter().any(|lane| matches!(lane.phase(), LanePhase::Open))
@@ -272,6 +289,7 @@ impl Node {
 struct NodeObserver {
     node: Endpoint,
     facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
+    takes_transactions: Arc<AtomicBool>,
     hints: Arc<HintQueue>,
     bus: EventBus,
     connector: Arc<Connector>,
@@ -283,6 +301,8 @@ impl LaneObserver for NodeObserver {
     fn connected(&self, facts: &Arc<ConnectionFacts>) {
         tracing::debug!(node = %self.node, dialled = ?facts.dialled, identity = ?facts.identity, "connected");
         *self.facts.lock() = Some(facts.clone());
+        // It may be another server, or one that was told otherwise.
+        self.takes_transactions.store(false, Ordering::Relaxed);
         *self.lost.lock() = None;
         self.bus.emit(|| Event::Connected { node: self.node.clone(), facts: facts.clone() });
         let days_left = facts.certificate.as_ref().map(|certificate| certificate.days_left(now_utc()));

@@ -17,7 +17,7 @@ impl Cluster {
             let current = self.store.load_full();
             let map = current.map().with_all_moved(hints.moved.iter().map(|(slot, to)| (*slot, to)));
             let seed = self.current_seed();
-            let next = current.next(map, &self.factory, &seed);
+            let next = current.next(map, &self.factory, &seed).patched();
             self.publish(&current, next, pen);
         }
         for endpoint in &hints.asked {
@@ -46,6 +46,7 @@ impl Cluster {
         let is_news = !diff.is_empty();
         let unchanged = !is_news
             && next.is_single() == current.is_single()
+            && next.is_patched() == current.is_patched()
             && next.nodes().len() == current.nodes().len()
             && next.nodes().iter().zip(current.nodes()).all(|(a, b)| std::sync::Arc::ptr_eq(a, b));
         if unchanged {

@@ -4,7 +4,7 @@
 //! the empty snapshot of a closed client; readers never wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
@@ -12,12 +12,33 @@ use tokio::sync::watch;
 
 use super::Topology;
 
+/// There is only one node, as the snapshot says.
+const SINGLE: u8 = 1;
+/// No more calls are taken.
+const ENDING: u8 = 1 << 1;
+
+/// What a caller has to know before it looks at the snapshot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mode(u8);
+
+impl Mode {
+    #[inline]
+    pub(crate) fn is_single(self) -> bool {
+        self.0 & SINGLE != 0
+    }
+
+    #[inline]
+    pub(crate) fn is_ending(self) -> bool {
+        self.0 & ENDING != 0
+    }
+}
+
 /// Holds the current snapshot.
 #[derive(Debug)]
 pub(super) struct TopologyStore {
     current: ArcSwap<Topology>,
-    /// As the snapshot says; here for callers who need nothing else from it.
-    is_single: AtomicBool,
+    /// See [`Mode`].
+    mode: AtomicU8,
     /// Held while a snapshot is replaced: nothing follows the empty one of a closed client.
     replacing: Mutex<()>,
     version: watch::Sender<u64>,
@@ -32,7 +53,7 @@ impl TopologyStore {
     /// A store with its first snapshot, and the right to replace that.
     pub(super) fn new(first: Topology) -> (Self, Pen) {
         let store = Self {
-            is_single: AtomicBool::new(first.is_single()),
+            mode: AtomicU8::new(if first.is_single() { SINGLE } else { 0 }),
             current: ArcSwap::from_pointee(first),
             replacing: Mutex::new(()),
             version: watch::Sender::new(0),
@@ -53,8 +74,18 @@ impl TopologyStore {
     }
 
     #[inline]
-    pub(super) fn is_single(&self) -> bool {
-        self.is_single.load(Ordering::Relaxed)
+    pub(super) fn mode(&self) -> Mode {
+        Mode(self.mode.load(Ordering::Relaxed))
+    }
+
+    /// Takes no more calls.
+    pub(super) fn end(&self) {
+        self.mode.fetch_or(ENDING, Ordering::AcqRel);
+    }
+
+    /// Whether no more calls are taken.
+    pub(super) fn is_ending(&self) -> bool {
+        Mode(self.mode.load(Ordering::Acquire)).is_ending()
     }
 
     /// Changes whenever the snapshot does.
@@ -87,7 +118,10 @@ impl TopologyStore {
     }
 
     fn put(&self, topology: Topology) {
-        self.is_single.store(topology.is_single(), Ordering::Relaxed);
+        match topology.is_single() {
+            true => self.mode.fetch_or(SINGLE, Ordering::Relaxed),
+            false => self.mode.fetch_and(!SINGLE, Ordering::Relaxed),
+        };
         self.current.store(Arc::new(topology));
         self.version.send_modify(|version| *version += 1);
     }

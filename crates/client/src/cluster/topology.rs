@@ -22,12 +22,21 @@ pub(crate) struct Topology {
     asked: HashMap<Endpoint, (Arc<Node>, Instant)>,
     /// The server is not a cluster.
     is_single: bool,
+    /// Redirects moved slots, and no refresh has said yet what else changed: a shard may be in it twice, once with the primary
+    /// that it had.
+    is_patched: bool,
 }
 
 impl Topology {
     /// The first snapshot.
     pub(crate) fn new(map: SlotMap, factory: &NodeFactory, seed: &Endpoint) -> Self {
-        let empty = Self { map: Arc::default(), nodes: Vec::new(), asked: HashMap::new(), is_single: false };
+        let empty = Self {
+            map: Arc::default(),
+            nodes: Vec::new(),
+            asked: HashMap::new(),
+            is_single: false,
+            is_patched: false,
+        };
         empty.next(map, factory, seed)
     }
 
@@ -35,7 +44,8 @@ impl Topology {
     pub(crate) fn single(factory: &NodeFactory, seed: &Endpoint) -> Self {
         let target = Target::seed(seed);
         let map = Arc::new(SlotMap::single_node(target.node.clone()));
-        Self { map, nodes: vec![factory.spawn(target)], asked: HashMap::new(), is_single: true }
+        let nodes = vec![factory.spawn(target)];
+        Self { map, nodes, asked: HashMap::new(), is_single: true, is_patched: false }
     }
 
     /// The snapshot after this one. Nodes that did not change keep their connections.
@@ -65,7 +75,7 @@ impl Topology {
             .filter(|(endpoint, (_, since))| map.node_at(endpoint).is_none() && since.elapsed() < KEEP_ASKED)
             .map(|(endpoint, entry)| (endpoint.clone(), entry.clone()))
             .collect();
-        Self { map: Arc::new(map), nodes, asked, is_single: self.is_single }
+        Self { map: Arc::new(map), nodes, asked, is_single: self.is_single, is_patched: false }
     }
 
     /// This snapshot with a node that an `ASK` named.
@@ -74,7 +84,7 @@ impl Topology {
         let announced = AnnouncedNode::new(endpoint.clone(), Role::Primary);
         let node = factory.spawn(Target::announced(&announced, seed));
         asked.insert(endpoint.clone(), (node, Instant::now()));
-        Self { map: self.map.clone(), nodes: self.nodes.clone(), asked, is_single: self.is_single }
+        Self { map: self.map.clone(), nodes: self.nodes.clone(), asked, ..*self }
     }
 
     pub(crate) fn map(&self) -> &Arc<SlotMap> {
@@ -84,6 +94,16 @@ impl Topology {
     /// The same as the snapshot of a cluster.
     pub(crate) fn of_cluster(self) -> Self {
         Self { is_single: false, ..self }
+    }
+
+    /// The same, as redirects made it.
+    pub(crate) fn patched(self) -> Self {
+        Self { is_patched: true, ..self }
+    }
+
+    /// Whether redirects made it what it is, and no refresh has confirmed it yet.
+    pub(crate) fn is_patched(&self) -> bool {
+        self.is_patched
     }
 
     /// Whether the server is not a cluster.
@@ -120,6 +140,11 @@ impl Topology {
     /// All nodes of the map.
     pub(crate) fn nodes(&self) -> &[Arc<Node>] {
         &self.nodes
+    }
+
+    /// These, and those that an `ASK` named.
+    pub(crate) fn all_nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.iter().chain(self.asked.values().map(|(node, _)| node))
     }
 
     /// The node at a raw announced address, as redirects name it.

@@ -87,11 +87,12 @@ impl RouteBy {
         route: Route,
         is_single: bool,
     ) -> Result<Route, RouteRefusal> {
+        let route = self.admit(route, spec.reach(), is_single)?;
         let looks_at_keys = *self == Self::Spec && !is_single && spec.may_have_many_keys();
         if looks_at_keys && !are_in_one_slot(spec, args, route.slot()) {
             return Err(RouteRefusal::SeveralSlots);
         }
-        self.admit(route, spec.reach(), is_single)
+        Ok(route)
     }
 
     /// Where it goes if the caller says so.

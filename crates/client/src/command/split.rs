@@ -1,7 +1,7 @@
 //! A command whose keys are in several slots, as one command for each slot: `MGET`, `MSET`, `DEL` and their like.
 //!
 //! What must stay true: every key is in exactly one part, with its operands, and keys of one slot keep their order; what has a
-//! condition on all its keys (`MSETEX` with `NX` or `XX`) is not split.
+//! condition on all its keys (`MSETEX` with `NX` or `XX`), or an option that is not known, is not split.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -91,15 +91,22 @@ impl Layout {
             _ => return None,
         };
         let is_whole = layout.keys.end <= command.len() && layout.keys.len() % layout.step == 0;
-        (is_whole && !has_condition(command, layout.keys.end)).then_some(layout)
+        (is_whole && only_expires(command, layout.keys.end)).then_some(layout)
     }
 }
 
-/// Whether an option after the keys makes all of them depend on each other.
-fn has_condition(command: &Command<'_>, from: usize) -> bool {
-    let word = |index| command.at(index).unwrap_or_default();
-    (from..command.len())
-        .any(|index| ["NX", "XX"].iter().any(|it| word(index).eq_ignore_ascii_case(it.as_bytes())))
+/// Whether nothing but times to live follows the keys. Anything else may make them depend on each other.
+fn only_expires(command: &Command<'_>, from: usize) -> bool {
+    let mut index = from;
+    while let Some(word) = command.at(index) {
+        let is = |option: &str| word.eq_ignore_ascii_case(option.as_bytes());
+        index += match () {
+            () if is("KEEPTTL") => 1,
+            () if ["EX", "PX", "EXAT", "PXAT"].into_iter().any(is) => 2,
+            () => return false,
+        };
+    }
+    true
 }
 
 /// Puts the elements of the parts' replies where their keys are in the whole command.

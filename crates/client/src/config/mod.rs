@@ -3,7 +3,8 @@
 //! - [`Config`] is the builder, with its bounds in `bounds`; [`url`] is its text form; [`settings::Settings`] reads it.
 //! - [`Credentials`], [`Resolve`] (`resolver`), [`NodeAddressMap`] (`address_map`) and [`ReadFrom`] are its parts;
 //!   `identity` says who must answer, `plaintext` where a plaintext client may log in, `timing` what the durations are,
-//!   `durations` how they are set, `validate` which configurations cannot work.
+//!   `durations` how they are set, `orphan` and `on_orphan` who takes replies that nobody waits for, `validate` which
+//!   configurations cannot work.
 //!
 //! Whatever is set here holds for all nodes, seeds and discovered ones alike: there is no second place to put
 //! the password or the TLS options.
@@ -13,6 +14,8 @@ mod bounds;
 mod credentials;
 mod durations;
 mod identity;
+mod on_orphan;
+mod orphan;
 pub(crate) mod plaintext;
 mod read_from;
 mod resolver;
@@ -29,6 +32,8 @@ use truename_topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Profil
 
 pub use address_map::NodeAddressMap;
 pub use credentials::Credentials;
+pub(crate) use orphan::OnOrphan;
+pub use orphan::Orphan;
 pub use read_from::ReadFrom;
 pub use resolver::{Lookup, Resolve};
 pub(crate) use resolver::{Pinned, Resolver};
@@ -109,6 +114,7 @@ pub struct Config {
     pub(crate) plaintext_credentials_allowed: bool,
     pub(crate) repeats_writes: bool,
     pub(crate) reply_limits: Limits,
+    pub(crate) on_orphan: Option<OnOrphan>,
 }
 
 impl Default for Config {
@@ -143,6 +149,7 @@ impl Config {
             plaintext_credentials_allowed: false,
             repeats_writes: false,
             reply_limits: Limits::default(),
+            on_orphan: None,
         }
     }
 

@@ -39,6 +39,7 @@ use crate::tls::Tls;
 /// println!("in flight {}, {} bytes", settings.max_in_flight(), settings.max_queued_bytes());
 /// println!("reads from {:?}, replies {:?}", settings.read_from(), settings.reply_limits());
 /// println!("writes again: {}", settings.repeat_writes_of_unknown_fate());
+/// println!("somebody takes orphans: {}", settings.has_on_orphan());
 /// # Ok::<(), truename::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +87,11 @@ impl<'c> Settings<'c> {
     /// [example](Settings#examples).
     pub fn resolved(&self) -> impl Iterator<Item = (&'c str, Option<u16>, IpAddr)> + use<'c> {
         self.0.resolver.pinned.iter().map(|pinned| (pinned.host.as_str(), pinned.port, pinned.address))
+    }
+
+    /// Whether a function takes orphans ([`Config::on_orphan`]). See the [example](Settings#examples).
+    pub fn has_on_orphan(&self) -> bool {
+        self.0.on_orphan.is_some()
     }
 
     /// Whether a [`Config::node_address_map`] is asked before the rules. See the [example](Settings#examples).

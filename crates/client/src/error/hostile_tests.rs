@@ -124,6 +124,8 @@ fn errors(text: &str) -> Vec<Error> {
         Error::Route(Box::new(RouteError::ConnectionState { command: text.to_owned() })),
         Error::Route(Box::new(RouteError::HttpRequest { command: text.to_owned() })),
         Error::Route(Box::new(RouteError::SeveralNodes { command: text.to_owned() })),
+        Error::Route(Box::new(RouteError::NotOneReply { command: text.to_owned() })),
+        Error::Route(Box::new(RouteError::ConnectionEnded { node: node.clone(), cause: text.to_owned() })),
         Error::Route(Box::new(RouteError::Administrative { command: text.to_owned() })),
         Error::Interrupted(Box::new(lost(&CloseCause::Protocol(text.to_owned())))),
         Error::Interrupted(Box::new(lost(&io).followed_by(connect.in_brief()))),

@@ -141,7 +141,7 @@ impl fmt::Display for What<'_> {
         let failed_keys = self.0.failed().map(|(part, _)| part.keys.len()).sum::<usize>();
         write!(f, "{} failed ", Untrusted(command))?;
         match keys {
-            0 => write!(f, "on {} of {} nodes: ", self.0.failed().count(), parts.len())?,
+            0 => write!(f, "for {} of {} parts: ", self.0.failed().count(), parts.len())?,
             _ => write!(f, "for {failed_keys} of {keys} keys: ")?,
         }
         let groups = self.0.by_node();
@@ -263,7 +263,7 @@ mod tests {
         let error = partial(vec![part("a", &[], Ok(Reply::Nil)), part("b", &[], lost())], true);
         assert_eq!(
             error.to_string(),
-            format!("MGET failed on 1 of 2 nodes: b:1: no node serves slot {slot}")
+            format!("MGET failed for 1 of 2 parts: b:1: no node serves slot {slot}")
         );
     }
 

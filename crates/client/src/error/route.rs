@@ -36,6 +36,7 @@ pub enum RouteError {
         redirects: u32,
     },
     /// The command changes the state of its connection, and this connection is shared.
+    /// [`Client::dedicated`](crate::Client::dedicated) gives one that is not.
     ConnectionState {
         /// The command's name.
         command: String,
@@ -61,6 +62,28 @@ pub enum RouteError {
     NamedInTransaction {
         /// The command's name.
         command: String,
+    },
+    /// The command is not answered by one reply, but by messages, by none, or by a stream, even on a connection of its own.
+    NotOneReply {
+        /// The command's name.
+        command: String,
+    },
+    /// Nothing says to which node a transaction goes: it has no keys.
+    NoKey,
+    /// The command writes, and what a transaction writes is queued ([`Transaction::queue`](crate::Transaction::queue)).
+    NotQueued {
+        /// The command's name.
+        command: String,
+    },
+    /// The transaction that this was meant for has ended, and with it its `WATCH`.
+    TransactionEnded,
+    /// A connection that the caller has for itself ended before this command was sent on it. It is not made again: what its
+    /// user had on it is gone with it.
+    ConnectionEnded {
+        /// The node.
+        node: Endpoint,
+        /// Why it ended.
+        cause: String,
     },
     /// The command has no name.
     EmptyCommand,
@@ -97,7 +120,7 @@ impl RouteError {
 
     pub(super) fn node(&self) -> Option<&Endpoint> {
         match self {
-            Self::NoExclusiveConnection { node, .. } => Some(node),
+            Self::NoExclusiveConnection { node, .. } | Self::ConnectionEnded { node, .. } => Some(node),
             _ => None,
         }
     }
@@ -159,6 +182,18 @@ impl RouteError {
                  shared: this client cannot run it",
                 Untrusted(command)
             ),
+            Self::NotOneReply { command } => {
+                format!("{} is not answered by one reply: this client cannot run it", Untrusted(command))
+            }
+            Self::NoKey => "a transaction needs a key, which says to which node it goes".to_owned(),
+            Self::NotQueued { command } => format!(
+                "{} writes, and would be executed apart from the transaction: it has to be queued",
+                Untrusted(command)
+            ),
+            Self::TransactionEnded => "the transaction has ended, and so has its WATCH".to_owned(),
+            Self::ConnectionEnded { node, cause } => {
+                format!("the connection to {node} had ended before the command was sent: {}", shown(cause))
+            }
             Self::HttpRequest { command } => format!(
                 "servers take {} for an HTTP request and end its connection, and connections are shared: this client \
                  cannot run it",
@@ -249,6 +284,19 @@ mod tests {
                 "\"a\" of slot 15495, \"b\\n\" of slot",
             ),
             (RouteError::ConnectionState { command: command() }, None, "this client cannot run it"),
+            (RouteError::NoKey, None, "a transaction needs a key"),
+            (
+                RouteError::NotQueued { command: "SET".to_owned() },
+                None,
+                "SET writes, and would be executed apart",
+            ),
+            (RouteError::TransactionEnded, None, "has ended"),
+            (RouteError::NotOneReply { command: command() }, None, "not answered by one reply"),
+            (
+                RouteError::ConnectionEnded { node: node(), cause: "it was \u{1b}closed".to_owned() },
+                None,
+                "to 10.0.0.4:8501 had ended before the command was sent: it was \\u{1b}closed",
+            ),
             (
                 RouteError::HttpRequest { command: "post".to_owned() },
                 None,

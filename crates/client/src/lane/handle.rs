@@ -223,6 +223,16 @@ impl Lane {
         }
     }
 
+    /// Whether nothing is outstanding and nobody waits for room.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.shared.lock().pipeline.is_idle()
+    }
+
+    /// Whether its connection is being made.
+    pub(crate) fn is_connecting(&self) -> bool {
+        matches!(self.phase(), LanePhase::Connecting)
+    }
+
     /// The phase as of now.
     pub(crate) fn phase(&self) -> LanePhase {
         self.shared.lock().phase.clone()

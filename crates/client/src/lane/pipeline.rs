@@ -225,6 +225,11 @@ impl Pipeline {
         self.waiters.is_settled(ticket)
     }
 
+    /// Whether a ticket's bytes are in the stream, and its reply is outstanding.
+    pub(crate) fn is_encoded(&mut self, ticket: Ticket) -> bool {
+        self.waiters.of(ticket).in_flight
+    }
+
     /// The outcome of a ticket that [`Self::is_settled`], which is then spent.
     #[inline(always)]
     pub(crate) fn redeem(&mut self, ticket: Ticket) -> Result<Received, Failure> {

@@ -1,4 +1,5 @@
-//! One submission, from its caller's side: encoded at the first poll, given up when it is dropped.
+//! One submission, from its caller's side: encoded at the first poll, given up when it is dropped, or left to somebody
+//! else ([`Detached`]).
 //!
 //! Dropping a [`Submission`] at any point never changes the result of another one.
 
@@ -99,15 +100,73 @@ impl<E: Fn(&mut BytesMut)> Submission<'_, E> {
 }
 
 impl<E> Submission<'_, E> {
+    /// Whether its bytes are on their way: the connection is up, and the reply has not come.
+    pub(crate) fn is_under_way(&self) -> bool {
+        let mut state = self.shared.lock();
+        let is_open = matches!(state.phase, LanePhase::Open);
+        is_open && self.ticket.is_some_and(|ticket| state.pipeline.is_encoded(ticket))
+    }
+
+    /// Leaves the claim on the reply to somebody else. `None` if there will be none: nothing was sent, nor will it be.
+    pub(crate) fn detach(&mut self) -> Option<Detached> {
+        let ticket = self.ticket.take()?;
+        let mut state = self.shared.lock();
+        let is_sent = matches!(state.phase, LanePhase::Open) && state.pipeline.is_encoded(ticket);
+        if is_sent || state.pipeline.is_settled(ticket) {
+            let (shared, limits) = (self.shared.clone(), self.limits);
+            return Some(Detached { shared, limits, ticket: Some(ticket) });
+        }
+        give_up(state, ticket);
+        None
+    }
+
     fn give_up(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            let mut wake = Vec::new();
-            let task = {
-                let mut state = self.shared.lock();
-                let is_due_sooner = state.pipeline.abandon(ticket, &mut wake);
-                if is_due_sooner { state.unpark_task() } else { None }
-            };
-            panics::wake_all(task.into_iter().chain(wake));
+            give_up(self.shared.lock(), ticket);
+        }
+    }
+}
+
+fn give_up(mut state: MutexGuard<'_, LaneState>, ticket: Ticket) {
+    let mut wake = Vec::new();
+    let is_due_sooner = state.pipeline.abandon(ticket, &mut wake);
+    let task = if is_due_sooner { state.unpark_task() } else { None };
+    drop(state);
+    panics::wake_all(task.into_iter().chain(wake));
+}
+
+/// The claim on the reply to a submission whose caller has gone.
+#[must_use = "dropping it gives the reply up"]
+pub(crate) struct Detached {
+    shared: Arc<Shared>,
+    limits: RequestLimits,
+    ticket: Option<Ticket>,
+}
+
+impl Future for Detached {
+    type Output = Result<Received, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let Some(ticket) = this.ticket else { return Poll::Pending };
+        let mut state = this.shared.lock();
+        let outcome = match state.pipeline.poll_reply(ticket, cx.waker()) {
+            Poll::Ready(Progress::Done(outcome)) => outcome,
+            Poll::Pending if state.watch.is_overdue() => {
+                ready!(this.shared.poll_overdue(state, ticket, &this.limits))
+            }
+            // It was encoded long ago.
+            Poll::Pending | Poll::Ready(Progress::Encode) => return Poll::Pending,
+        };
+        this.ticket = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            give_up(self.shared.lock(), ticket);
         }
     }
 }

@@ -13,7 +13,8 @@
 //!
 //! A call's time covers everything: waiting for room, connecting, redirects, pauses between attempts, and the reply. A
 //! command that waits on the server, such as `BLPOP`, gets the time that it may wait on top, without limit if it may wait
-//! without limit. [`Command::timeout`] is an upper bound, which includes that time.
+//! without limit. [`Command::timeout`] is an upper bound, which includes that time
+//! ([more](super::cancellation#commands-that-wait-on-the-server)). A transaction has the time of one call for all of it.
 //!
 //! A command time-out above 2 s raises the stall time-out with it. For one slow command set [`Command::timeout`] instead.
 //!
@@ -24,7 +25,7 @@
 //! | connections per node that calls share | 1 | [`Config::lanes_per_node`] | |
 //! | commands without a reply, on each of them | 16,384 | [`Config::max_in_flight`] | calls wait for room |
 //! | bytes not yet written, on each of them | 32 MiB | [`Config::max_queued_bytes`] | calls wait for room |
-//! | connections per node for commands that wait on the server | 64 | [`Config::max_exclusive_connections`] | calls wait, for [`Config::command_timeout`] at most, then [`RouteError::NoExclusiveConnection`] |
+//! | connections per node for one user at a time: a command that waits on the server, a transaction, a [`Dedicated`](crate::Dedicated) | 64 | [`Config::max_exclusive_connections`] | calls wait, for [`Config::command_timeout`] at most, then [`RouteError::NoExclusiveConnection`] |
 //! | requests of a [hosted client](crate::hosted) whose completions were not taken | 1,048,576 | [`CAPACITY`](crate::hosted::CAPACITY), fixed | more are handed back |
 //!
 //! Waiting for room counts against the call's own deadline. A full connection delays calls to its own node and no others.
@@ -68,6 +69,7 @@
 //!   and nesting does not multiply it. A reply beyond the limits is an [`Error::Protocol`] of its own call, and ends the
 //!   connection: reads of others are sent again, their writes are reported.
 //! - A topology has 2,000 nodes at most. Larger ones are refused as a whole.
+//! - A [scan](crate::scan) keeps two pages of each node at most, of about [`Scan::count`](crate::scan::Scan::count) keys.
 //! - Events wait in a ring of [`EVENT_CAPACITY`]; a slow receiver is told how many it missed.
 //!
 //! # Connections that are being made

@@ -7,7 +7,7 @@
 //! | before its first poll | it is not sent |
 //! | while it waits for room, for a connection, or for the next attempt | it is not sent (again) |
 //! | after it was handed to a connection that is up | it is executed, unless the connection ends before it has left; its reply is read and thrown away |
-//! | while it waits on the server (`BLPOP`) | its connection is closed; once the server has noticed that, no element goes to it any more |
+//! | while it waits on the server (`BLPOP`) | its wait is [ended there](#commands-that-wait-on-the-server); what was popped at that moment is not lost |
 //!
 //! In every case **no other call is affected**: replies stay with their calls, and the room that was taken is given to
 //! others. A dropped call does not keep a connection alive either: the longer silence that its [`Command::timeout`] allowed
@@ -43,6 +43,35 @@
 //! # }
 //! ```
 //!
+//! # Commands that wait on the server
+//!
+//! `BLPOP queue 6` may wait for six seconds, and a call has five by default. Both hold, because the time that the server may
+//! wait comes on top of the call's:
+//!
+//! | call | ends within |
+//! |---|---|
+//! | `GET key` | 5 s: [`Config::command_timeout`] |
+//! | `BLPOP queue 6` | 11 s, with nil after six if nobody pushes |
+//! | `BLPOP queue 0` | no limit: an element, the end of the connection, or the loss of the slot ends it |
+//! | either of them with a [`Command::timeout`] of 2 s | 2 s, whatever the server was asked for |
+//! | any of them while all [exclusive connections](crate::Config::max_exclusive_connections) are in use | 5 s, with [`RouteError::NoExclusiveConnection`], for those that get none |
+//!
+//! So let the server's time be over first where you can: its nil is certain, and nobody has to find out anything.
+//!
+//! A call that ends before, because its future is dropped or its own deadline passes, may have popped an element at that very
+//! moment. The client then ends the wait (`CLIENT UNBLOCK`, on another connection to the node), reads the reply, and uses
+//! the connection again:
+//!
+//! | what comes back | what becomes of it |
+//! |---|---|
+//! | that nothing was popped, which is nearly always so | |
+//! | an element | [`Config::on_orphan`] gets it; [`Event::Orphaned`] and a [counter](super::features#metrics) say that there was one |
+//! | nothing, since the connection was lost | the same, with an error: nobody knows |
+//!
+//! Where the server refuses `CLIENT UNBLOCK`, as some managed ones do, it depends on [`Config::on_orphan`]. With it, the
+//! connection goes on waiting, and what comes in the end goes there. Without it, the connection is closed, and counts as "nobody
+//! knows": to go on waiting would take an element for sure that nobody gets.
+//!
 //! # A call that is not dropped and not polled
 //!
 //! A future in a `buffered` stream may be left alone for a while, since its consumer awaits something else. Room that it was
@@ -53,8 +82,14 @@
 //! | dropped | what happens |
 //! |---|---|
 //! | [`Client::connect`], [`Client::open`] | nothing is left behind |
+//! | [`Client::lazy`] | nothing is left behind |
+//! | [`Client::transaction`] while its closure runs | nothing is executed, and the connection is closed |
+//! | the same, once `EXEC` was sent | the commands are executed together, or not |
+//! | a [`Dedicated`](crate::Dedicated) | its connection is closed |
+//! | [`Client::shutdown`] after its first poll | no more calls are taken; call it again, or [`Client::close`] |
 //! | [`Client::replace_tls`] after its first poll | the new options may apply or not; call it again |
 //! | [`Events::next`](crate::Events::next) | no event is lost |
+//! | [`Keys::next`](crate::scan::Keys::next), [`Elements::next`](crate::scan::Elements::next) | no key and no element is lost |
 //! | [`probe::examine`](crate::probe::examine) | its connections end |
 //! | the last clone of a [`Client`] | its connections and tasks end; [`Client::close`] does that while clones remain |
 //!
@@ -62,6 +97,13 @@
 //! [`Client::connect`]: crate::Client::connect
 //! [`Client::execute`]: crate::Client::execute
 //! [`Client::open`]: crate::Client::open
+//! [`Client::lazy`]: crate::Client::lazy
 //! [`Client::replace_tls`]: crate::Client::replace_tls
+//! [`Client::shutdown`]: crate::Client::shutdown
+//! [`Client::transaction`]: crate::Client::transaction
 //! [`Client`]: crate::Client
 //! [`Command::timeout`]: crate::Command::timeout
+//! [`Config::command_timeout`]: crate::Config::command_timeout
+//! [`Config::on_orphan`]: crate::Config::on_orphan
+//! [`Event::Orphaned`]: crate::Event::Orphaned
+//! [`RouteError::NoExclusiveConnection`]: crate::error::RouteError::NoExclusiveConnection

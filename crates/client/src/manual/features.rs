@@ -17,8 +17,9 @@
 //! | `truename_command_seconds` | histogram | `node` |
 //! | `truename_connections_total` | counter | `node` |
 //! | `truename_disconnections_total` | counter | `node` |
+//! | `truename_orphans_total` | counter | `fate`: `taken` or `unknown`; see [`Config::on_orphan`](crate::Config::on_orphan) |
 //! | `truename_redirects_total` | counter | `kind`: `moved` or `ask` |
-//! | `truename_resends_total` | counter | `reason`: `refused` or `unanswered` |
+//! | `truename_resends_total` | counter | `reason`: `refused` or `unanswered`; `raced` for a transaction |
 //! | `truename_topology_refreshes_total` | counter | `outcome`: `changed`, `unchanged` or `failed` |
 //!
 //! `node` is the announced address. A command's time runs from when it was submitted to the read that held its reply: one
@@ -49,7 +50,7 @@
 //! # Events
 //!
 //! [`Client::events`] is a stream of [`Event`]s: connections that came up or ended with the reason, topologies, redirects,
-//! disagreements between nodes, certificates and revocation lists that run out. Without a receiver they cost nothing, and a
+//! disagreements between nodes, elements popped for nobody, certificates and revocation lists that run out. Without a receiver they cost nothing, and a
 //! receiver cannot slow the client down: one that lags behind by more than [`EVENT_CAPACITY`] gets a
 //! [`Notice::Missed`](crate::Notice::Missed) with the number. [`Events`](crate::Events) has an example.
 //!

@@ -40,6 +40,7 @@
 //! | `Script` | `Script`, `Function` | `defineScript` | [`Script`]; `FCALL` as a command |
 //! | `read_from_replicas` | `replicas()` | `useReplicas` | [`Config::read_from`] |
 //! | `route_command` | `with_cluster_node` | | [`Command::route_to`], [`Command::route_by_key`], [`Command::route_to_any`] |
+//! | `iter_async` for one node | `scan_cluster` | `scanIterator` for one node | [`Client::scan`], [`Client::hscan`] and its like |
 //! | `node_address_map` | | `nodeAddressMap` | [`Config::node_address_map`], [`Config::dial_rule`]; often neither is needed |
 //! | `certs` | `TlsConnector` | `tls`, `ca`, `cert`, `key` | [`Tls::ca_file`], [`Tls::client_certificate_files`] |
 //! | | `TlsHostMapping` | `servername` | often not needed; [`Config::verify_as`], [`Config::identity`] |
@@ -53,7 +54,6 @@
 //!
 //! | what | what to do meanwhile |
 //! |---|---|
-//! | `WATCH`, `Transaction` that reads before it writes | a script: all of it is executed at once |
 //! | pub/sub | |
 //! | client-side caching, Sentinel, a synchronous API | |
 //!
@@ -61,7 +61,9 @@
 //! [`Client::batch`]: crate::Client::batch
 //! [`Client::connect`]: crate::Client::connect
 //! [`Client::execute`]: crate::Client::execute
+//! [`Client::hscan`]: crate::Client::hscan
 //! [`Client::nodes`]: crate::Client::nodes
+//! [`Client::scan`]: crate::Client::scan
 //! [`Client`]: crate::Client
 //! [`Command::route_by_key`]: crate::Command::route_by_key
 //! [`Command::route_to_any`]: crate::Command::route_to_any

@@ -3,8 +3,8 @@
 //! # Where a command goes
 //!
 //! The first key of a command decides its slot, the topology says which primary serves the slot, and the command is sent on
-//! the connection to that primary. [`ReadFrom`] can send reads to replicas instead. A command is not split: all of its keys
-//! have to be in one slot, which a hash tag brings about.
+//! the connection to that primary. [`ReadFrom`] can send reads to replicas instead. All of its keys have to be in
+//! one slot, which a hash tag brings about; a few commands are [split](super::several_nodes) otherwise.
 //!
 //! ```
 //! use truename::topology::Slot;
@@ -20,10 +20,10 @@
 //!   ([`RouteError::SeveralNodes`]);
 //! - what acts on the node that executes it, such as `CONFIG` and `SHUTDOWN` ([`RouteError::Administrative`]);
 //! - what changes the state of its connection, such as `MULTI`, `SUBSCRIBE` and `SELECT`, since connections are shared
-//!   ([`RouteError::ConnectionState`]).
+//!   ([`RouteError::ConnectionState`]); [`Client::dedicated`](crate::Client::dedicated) gives one that is not.
 //!
 //! The first two are sent once the call says where to: [`Command::route_to`], [`Command::route_by_key`],
-//! [`Command::route_to_any`]. A single server gets them without. About a command that neither Redis nor Valkey has, a
+//! [`Command::route_to_any`]. [`Client::scan`](crate::Client::scan) scans all nodes. A single server gets them without. About a command that neither Redis nor Valkey has, a
 //! module's for example, the client asks a server; see [`Command`].
 //!
 //! # What a server may answer

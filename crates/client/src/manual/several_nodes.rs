@@ -25,14 +25,19 @@
 //! | `RANDOMKEY` | every primary | one of the keys that they drew, nil if none has any |
 //! | `FUNCTION LOAD` | every primary | the name of the library |
 //! | `SCRIPT LOAD` | every node, replicas too | the digest |
-//! | `SLOWLOG LEN`, `SLOWLOG GET`, `COMMANDLOG LEN`, `COMMANDLOG GET` | every node | the sum, or all of it |
+//! | `SLOWLOG LEN`, `COMMANDLOG LEN` | every node | the sum |
 //! | `PING`, and whatever else has no key | one primary, drawn at random | its reply |
 //! | `FLUSHALL`, `CONFIG SET`, `SCRIPT FLUSH`, `FUNCTION DELETE`, `ACL SETUSER` and the like | refused, unless the call says where to | |
-//! | `INFO`, `MEMORY STATS`, `LATENCY` and the like | refused, likewise | |
+//! | `INFO`, `MEMORY STATS`, `SLOWLOG GET`, `LATENCY`, `CLUSTER SLOT-STATS` with `ORDERBY` and the like | refused, likewise | |
 //!
 //! Which command goes where, and how replies become one, are the servers' own policies ([`Spec::request`], [`Spec::response`],
 //! [`ResponsePolicy::aggregate`]). [`Client::on_primaries`] and [`Client::on_all_nodes`] send any command to all and return what
-//! each node said; [`Command::route_to`] names one. Raw replies ([`Client::execute_raw`]) are those of one node.
+//! each node said; [`Command::route_to`] names one. "Every primary" is every node that serves slots, replica reads or not. Raw replies ([`Client::execute_raw`]) are those of one node.
+//!
+//! While slots move between nodes, keys that are on their way may be counted twice or not at all: no server locks the others. A
+//! node that takes another one's place meanwhile is not counted beside it: the client waits until its topology is confirmed, and
+//! does a read again if it changed. A node that cannot be reached costs the call's whole time, a replica too (`SCRIPT LOAD`; a
+//! [`Script`] needs no loading).
 //!
 //! # When a part fails
 //!
@@ -67,5 +72,6 @@
 //! [`Error::Partial`]: crate::Error::Partial
 //! [`ResponsePolicy::aggregate`]: crate::command::ResponsePolicy::aggregate
 //! [`RouteError::CrossSlot`]: crate::error::RouteError::CrossSlot
+//! [`Script`]: crate::Script
 //! [`Spec::request`]: crate::command::Spec::request
 //! [`Spec::response`]: crate::command::Spec::response

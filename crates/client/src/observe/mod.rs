@@ -8,9 +8,9 @@
 #[cfg(feature = "metrics")]
 mod recorded;
 #[cfg(feature = "metrics")]
-pub(crate) use recorded::{NodeMeter, redirected, refreshed, resent};
+pub(crate) use recorded::{NodeMeter, orphaned, redirected, refreshed, resent};
 
 #[cfg(not(feature = "metrics"))]
 mod silent;
 #[cfg(not(feature = "metrics"))]
-pub(crate) use silent::{NodeMeter, redirected, refreshed, resent};
+pub(crate) use silent::{NodeMeter, orphaned, redirected, refreshed, resent};

@@ -53,3 +53,7 @@ pub(crate) fn resent(reason: &'static str) {
 pub(crate) fn refreshed(outcome: &'static str) {
     counter!("truename_topology_refreshes_total", "outcome" => outcome).increment(1);
 }
+
+pub(crate) fn orphaned(fate: &'static str) {
+    counter!("truename_orphans_total", "fate" => fate).increment(1);
+}

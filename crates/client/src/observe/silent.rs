@@ -25,3 +25,5 @@ pub(crate) fn redirected(_: &'static str) {}
 pub(crate) fn resent(_: &'static str) {}
 
 pub(crate) fn refreshed(_: &'static str) {}
+
+pub(crate) fn orphaned(_: &'static str) {}

@@ -16,6 +16,7 @@ use truename_resp::{ErrorReply, Reply};
 use truename_topology::Slot;
 
 use super::attempts::Attempts;
+use super::exec::{Exec, judge_exec};
 use super::judge::{Setback, Verdict, judge};
 use super::request::Request;
 use super::state::Router;
@@ -27,7 +28,11 @@ use crate::lane::{Failure, Form, Received, Unit, request_limits};
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
-const DISCARD: &[u8] = b"*1\r\n$7\r\nDISCARD\r\n";
+
+/// Of how many slots an error tells.
+const TOLD_SLOTS: usize = 8;
+/// How many commands are looked at before other tasks get their turn.
+const YIELD_AFTER: usize = 4096;
 
 /// Why a transaction has no values.
 #[derive(Debug)]
@@ -52,7 +57,10 @@ impl Router {
             return Ok(Vec::new());
         };
         let now = Instant::now();
-        let own = commands.iter().filter_map(Command::own_timeout).max();
+        let own = match commands.iter().any(|command| command.own_timeout().is_some()) {
+            true => commands.iter().map(|command| self.times(command.own_timeout(), None).0).max(),
+            false => None,
+        };
         let (timeout, patience) = self.times(timeout.or(own), None);
         let route = self.one_slot(commands, now, timeout).await?.map_or(Route::AnyPrimary, Route::Slot);
         let only_reads =
@@ -96,7 +104,10 @@ impl Router {
         timeout: Duration,
     ) -> Result<Option<Slot>, Error> {
         let mut found: Vec<(Bytes, Slot)> = Vec::new();
-        for command in commands {
+        for (count, command) in commands.iter().enumerate() {
+            if count % YIELD_AFTER == YIELD_AFTER - 1 {
+                tokio::task::yield_now().await;
+            }
             let (mut request, mut attempts) = self.prepare(command, Form::Decoded, now, Some(timeout))?;
             if request.spec.is_none() && !self.recall(&mut request, &mut attempts)? {
                 self.ask_about(&mut request, &mut attempts).await?;
@@ -106,7 +117,7 @@ impl Router {
                     command: command.name().to_owned(),
                 })));
             }
-            let Some(slot) = attempts.slot() else { continue };
+            let Some(slot) = attempts.slot().filter(|_| found.len() < TOLD_SLOTS) else { continue };
             if found.iter().all(|(_, known)| *known != slot) {
                 let key = request.spec.and_then(|spec| first_key(spec, command)).unwrap_or_default();
                 found.push((Bytes::copy_from_slice(key), slot));
@@ -117,6 +128,16 @@ impl Router {
             return Err(Error::Route(Box::new(RouteError::CrossSlot { command, keys: found })));
         }
         Ok(found.first().map(|(_, slot)| *slot))
+    }
+
+    /// What is submitted from now on waits for another connection, if this one may not have left the transaction.
+    fn leave_if_queueing(&self, node: &Node, outcome: &Result<Received, Failure>) {
+        if let Ok(Received::Replies(replies)) = outcome
+            && replies.cut_short.is_none()
+            && may_be_queueing(&replies.received)
+        {
+            node.replace_connections();
+        }
     }
 
     async fn run_unit(
@@ -132,9 +153,11 @@ impl Router {
         if !node.takes_transactions() {
             let probe = lane.submit(limits(Unit::commands(2, Form::Decoded)), |out: &mut BytesMut| {
                 out.extend_from_slice(MULTI);
-                out.extend_from_slice(DISCARD);
+                out.extend_from_slice(EXEC);
             });
-            probed(probe.await)?;
+            let outcome = probe.await;
+            self.leave_if_queueing(node, &outcome);
+            probed(outcome)?;
             node.note_transactions();
         }
         let unit = Unit::commands(commands.len() as u32 + 2, Form::Decoded).after(asking.into());
@@ -147,6 +170,7 @@ impl Router {
             out.extend_from_slice(EXEC);
         };
         let outcome = lane.submit(limits(unit), encode).await;
+        self.leave_if_queueing(node, &outcome);
         let length = || {
             let mut all = BytesMut::new();
             encode(&mut all);
@@ -154,6 +178,16 @@ impl Router {
         };
         values(outcome, commands.len(), length)
     }
+}
+
+/// Whether the connection may still queue what is sent on it: `MULTI` was taken, and `EXEC` was not even looked at, as where it
+/// has another name. A rejected `EXEC` ends the transaction, and says so by its code (`rejectCommand`, `execCommandAbort` and
+/// `processCommand` in `server.c` and `multi.c`, 7.0).
+fn may_be_queueing(replies: &[Received]) -> bool {
+    let is_taken = replies.first().is_some_and(|multi| multi.error().is_none());
+    let ends = ["EXECABORT", "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "CROSSSLOT"];
+    let exec = replies.last().filter(|_| replies.len() > 1).and_then(Received::error);
+    is_taken && exec.is_some_and(|error| !ends.contains(&error.code()))
 }
 
 /// Each command's outcome. An error among them is its own; the others were executed.
@@ -165,7 +199,7 @@ fn each_of(replies: Vec<Reply>, attempts: &Attempts, node: &Node) -> Vec<Result<
     outcomes.collect()
 }
 
-/// Whether `MULTI` and `DISCARD` were taken. Nothing was executed in between.
+/// Whether `MULTI` and `EXEC` were taken. Nothing was executed in between.
 fn probed(outcome: Result<Received, Failure>) -> Result<(), Stop> {
     let (replies, end) = sorted(outcome.map_err(unsent), || u64::MAX)?;
     match replies.iter().find_map(Reply::as_error) {
@@ -189,30 +223,17 @@ fn values(
     commands: usize,
     length: impl Fn() -> u64,
 ) -> Result<Vec<Reply>, Stop> {
-    let (mut replies, end) = sorted(outcome, length)?;
-    if let Some(error) = replies.first().and_then(Reply::as_error) {
-        return Err(Stop::NoTransaction(error.clone()));
-    }
-    if let Some(failure) = end {
-        return Err(Stop::Setback(Setback::Failure(failure)));
-    }
-    let Some(exec) = replies.pop() else { return Err(unexpected("nothing")) };
-    let queued = replies.get(1..).unwrap_or_default();
-    if exec.as_error().is_some()
-        && let Some(refused) = queued.iter().find_map(Reply::as_error)
-    {
-        return Err(Stop::Setback(Setback::Error(refused.clone())));
-    }
-    if let Some(error) = exec.as_error() {
-        return Err(Stop::Setback(Setback::Error(error.clone())));
-    }
-    if queued.iter().any(|reply| reply.as_bytes() != Some(b"QUEUED")) {
-        return Err(unexpected("a reply before EXEC"));
-    }
-    let kind = exec.kind();
-    match exec.without_attributes() {
-        Reply::Array(values) if values.len() == commands => Ok(values),
-        _ => Err(unexpected(kind)),
+    let (replies, failure) = sorted(outcome, length)?;
+    match judge_exec(replies, failure) {
+        Exec::Done(values) if values.len() == commands => Ok(values),
+        Exec::Done(_) => Err(unexpected("another number of them")),
+        // Nothing is watched on a connection that is shared.
+        Exec::Raced => Err(unexpected("nil")),
+        Exec::Strange => Err(unexpected("no array")),
+        Exec::Refused(error) => Err(Stop::Setback(Setback::Error(error))),
+        Exec::Loose(error) => Err(Stop::NoTransaction(error)),
+        Exec::Unsent(cause) => Err(Stop::Setback(Setback::Failure(Failure::Unsent(cause)))),
+        Exec::Unknown(failure) => Err(Stop::Setback(Setback::Failure(failure))),
     }
 }
 
@@ -274,8 +295,6 @@ mod tests {
             (&["OK", "QUEUED", "QUEUED", "-EXECABORT x"], "none executed: EXECABORT"),
             (&["-NOPERM x", "OK", "OK", "-ERR EXEC without MULTI"], "no transaction: NOPERM"),
             // Not what any server says; whatever it means, it may have been executed.
-            (&["OK", "OK", "QUEUED", "[2]"], "broken: true"),
-            (&["OK", "-ERR x", "QUEUED", "[2]"], "broken: true"),
             (&["OK", "QUEUED", "QUEUED", "nil"], "broken: true"),
             (&["OK", "QUEUED", "QUEUED", "OK"], "broken: true"),
         ] {
@@ -284,9 +303,24 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_may_still_queue_is_left() {
+        for (texts, may_queue) in [
+            (&["OK", "OK"][..], false),
+            (&["OK", "QUEUED", "-EXECABORT x"], false),
+            (&["OK", "QUEUED", "-MOVED 1 a:1"], false),
+            (&["OK", "-ERR unknown command 'EXEC'"], true),
+            (&["OK", "QUEUED", "-NOPERM x"], true),
+            (&["-NOPERM x", "-ERR EXEC without MULTI"], false),
+        ] {
+            let Ok(Received::Replies(replies)) = said(texts) else { panic!("replies") };
+            assert_eq!(may_be_queueing(&replies.received), may_queue, "{texts:?}");
+        }
+    }
+
+    #[test]
     fn a_node_that_does_not_take_multi_is_found_out_without_a_command() {
         assert!(probed(said(&["OK", "OK"])).is_ok());
-        let refused = probed(said(&["-NOPERM x", "-ERR DISCARD without MULTI"]));
+        let refused = probed(said(&["-NOPERM x", "-ERR EXEC without MULTI"]));
         assert!(matches!(refused, Err(Stop::Setback(Setback::Error(error))) if error.code() == "NOPERM"));
     }
 }

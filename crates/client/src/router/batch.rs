@@ -165,7 +165,7 @@ impl Router {
     fn fan_out<'f, 'r: 'f, 'a: 'f>(
         &'f self,
         position: usize,
-        fan: Fan<'r>,
+        fan: Fan,
         command: &'r Command<'a>,
         started: Instant,
         timeout: Option<Duration>,

@@ -9,16 +9,16 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use tokio::time::Instant;
-use truename_resp::Reply;
 
 use super::attempts::Attempts;
 use super::destination::Destination;
+use super::orphans::{Wait, Waiting, WaitsFor, reply_deadline};
 use super::request::Request;
 use super::state::Router;
 use super::submit::submit;
+use super::unblock::{Unblocked, unblock};
 use crate::clock;
 use crate::cluster::{ExclusiveLane, ExclusiveRefusal, Node};
 use crate::error::{Error, RouteError};
@@ -42,26 +42,35 @@ impl Router {
         let until = attempts.deadline().min(Instant::now() + self.cluster.timing.command);
         let lane = match first_of(node.exclusive(until), lost.as_mut()).await {
             None => return Ok(Err(recalled())),
-            Some(Ok(lane)) => lane,
+            Some(Ok(lane)) => Arc::new(lane),
             Some(Err(ExclusiveRefusal::Down(cause))) => return Ok(Err(Failure::Unsent(cause))),
-            Some(Err(ExclusiveRefusal::Full { limit })) => {
-                let node = node.endpoint().clone();
-                return Err(Error::Route(Box::new(RouteError::NoExclusiveConnection { node, limit })));
-            }
+            Some(Err(ExclusiveRefusal::Full { limit })) => return Err(no_room(node, limit)),
         };
-        let unit = Unit::command(request.form);
-        let limits = request_limits(Instant::now(), attempts.deadline(), request.patience, unit);
+        let Request { command, spec, form, blocks, .. } = *request;
+        let (cluster, slot, until) = (&self.cluster, attempts.slot(), attempts.deadline());
+        let last = reply_deadline(until, blocks, cluster.timing.stall);
+        let limits = request_limits(Instant::now(), last, request.patience, Unit::command(form));
+        let waits_for = WaitsFor::the(command, spec);
+        let waiting = Waiting { cluster, node, lane: &lane, slot, waits_for, settling: None };
+        let mut is_left = false;
         let outcome = {
-            let mut reply = pin!(submit(&lane, request.command, *asking, limits));
+            let mut wait = pin!(Wait::new(submit(&lane, command, *asking, limits), waiting));
             // What a command outside of the table does before and while it waits is unknown.
-            let is_known = request.spec.is_some();
-            match first_of(reply.as_mut(), lost).await {
-                Some(outcome) if is_known => refused_by_demotion(outcome),
-                Some(outcome) => outcome,
-                None => self.leave(node, &lane, is_known, reply).await,
+            let is_known = spec.is_some();
+            match clock::timeout_at(until, first_of(wait.as_mut(), lost)).await {
+                Some(Some(outcome)) if is_known => refused_by_demotion(outcome),
+                Some(Some(outcome)) => outcome,
+                Some(None) => {
+                    // A request to end its wait may be under way, and would end the next one on this connection.
+                    is_left = true;
+                    let outcome = self.leave(node, &lane, is_known, wait.as_mut()).await;
+                    wait.forget();
+                    outcome
+                }
+                None => Err(wait.timed_out()),
             }
         };
-        if outcome.is_ok() {
+        if let (Ok(_), false, Some(lane)) = (&outcome, is_left, Arc::into_inner(lane)) {
             lane.give_back();
         }
         Ok(outcome)
@@ -82,8 +91,10 @@ impl Router {
         let client = lane.client().filter(|_| is_known);
         let mut is_asked = client.is_some();
         let unblocked_by_us = async {
-            let (id, address) = client?;
-            unblock(node, id, &address, stall).await
+            match client {
+                Some((id, address)) => unblock(node, id, &address, stall).await,
+                None => Unblocked::Refused,
+            }
         };
         let (mut reply, mut unblocked_by_us) = (pin!(reply), pin!(unblocked_by_us));
         let settled = poll_fn(|cx| {
@@ -93,7 +104,7 @@ impl Router {
             if is_asked && let Poll::Ready(answer) = unblocked_by_us.as_mut().poll(cx) {
                 is_asked = false;
                 // It was blocked until now, and by nothing but this command: nothing was popped.
-                if matches!(answer, Some(Reply::Integer(1))) {
+                if answer == Unblocked::Now {
                     return Poll::Ready(Err(unblocked("by CLIENT UNBLOCK, as its slot moved")));
                 }
             }
@@ -104,28 +115,17 @@ impl Router {
     }
 }
 
-/// Has a node end the wait of a connection. Ids start again when a server restarts, so first it is asked whose the id is:
-/// no other connection's wait may end. `None` if it is not this connection's, or the node does not say.
-async fn unblock(node: &Node, id: u64, address: &str, within: Duration) -> Option<Reply> {
-    let id = id.to_string();
-    let listed = node.ask(&[b"CLIENT", b"LIST", b"ID", id.as_bytes()], within).await.ok()?;
-    if !lists(&listed, &id, address) {
-        return None;
-    }
-    node.ask(&[b"CLIENT", b"UNBLOCK", id.as_bytes(), b"ERROR"], within).await.ok()
-}
-
-/// Whether a reply to `CLIENT LIST` has the connection with this id, and it comes from this address.
-fn lists(reply: &Reply, id: &str, address: &str) -> bool {
-    reply.as_str().unwrap_or_default().lines().any(|line| {
-        let has =
-            |name, value| line.split_ascii_whitespace().any(|field| field.strip_prefix(name) == Some(value));
-        has("id=", id) && has("addr=", address)
-    })
+/// All connections that are allowed are in use.
+pub(super) fn no_room(node: &Node, limit: usize) -> Error {
+    let node = node.endpoint().clone();
+    Error::Route(Box::new(RouteError::NoExclusiveConnection { node, limit }))
 }
 
 /// The first future's output, unless the second one ends before.
-async fn first_of<T>(first: impl Future<Output = T>, second: impl Future<Output = ()>) -> Option<T> {
+pub(super) async fn first_of<T>(
+    first: impl Future<Output = T>,
+    second: impl Future<Output = ()>,
+) -> Option<T> {
     let (mut first, mut second) = (pin!(first), pin!(second));
     poll_fn(|cx| match first.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
@@ -158,7 +158,7 @@ fn recalled() -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use truename_resp::ErrorReply;
+    use truename_resp::{ErrorReply, Reply};
 
     use super::*;
 
@@ -181,20 +181,5 @@ mod tests {
             assert_eq!(is_refusal(refused_if_unblocked(reply(), |_| true)), when_asked, "{text}");
         }
         assert!(refused_by_demotion(Ok(Received::Reply(Reply::Nil))).is_ok());
-    }
-
-    #[test]
-    fn a_connection_is_known_by_its_id_and_its_address() {
-        let reply =
-            Reply::Bulk("id=7 addr=10.0.0.1:5 laddr=10.0.0.2:6 cmd=blpop\nid=70 addr=10.0.0.1:9\n".into());
-        let rows = [
-            ("7", "10.0.0.1:5", true),
-            ("7", "10.0.0.1:9", false),
-            ("7", "10.0.0.2:6", false),
-            ("8", "", false),
-        ];
-        for (id, address, is_listed) in rows {
-            assert_eq!(lists(&reply, id, address), is_listed, "{id} {address}");
-        }
     }
 }

@@ -53,6 +53,18 @@ impl Router {
         self.run(command, Form::Raw, |received, _| Ok(received.into_raw()))
     }
 
+    /// Runs a script by its digest; as a whole, on the same node, where that does not have it. Both have the time of one.
+    pub(crate) async fn run_script<'r, 'a>(
+        &self,
+        by_digest: &'r Command<'a>,
+        whole: &'r Command<'a>,
+    ) -> Result<Reply, Error> {
+        let _under_way = self.begin_call(by_digest.own_timeout()).await?;
+        let (request, mut attempts) = self.prepare(by_digest, Form::Decoded, Instant::now(), None)?;
+        let received = self.run_prepared(request.or_whole(whole), &mut attempts).await?;
+        Ok(received.into_reply())
+    }
+
     /// Dropping the future at any point leaves a command that was submitted to be executed; its reply is discarded.
     ///
     /// Inlined up to the caller, so that the command is moved into the call once and not at every step on the way.
@@ -97,7 +109,11 @@ impl Router {
     #[inline(always)]
     fn first(&self, command: &Command<'_>) -> Option<First> {
         let spec = command.spec()?;
-        let was_single = self.cluster.is_single();
+        let mode = self.cluster.mode();
+        if mode.is_ending() {
+            return None;
+        }
+        let was_single = mode.is_single();
         let route = command.route(Some(spec), was_single).ok()?;
         if blocking_time(command, Some(spec)).is_some() {
             return None;
@@ -113,6 +129,7 @@ impl Router {
         form: Form,
         started: Instant,
     ) -> Result<Received, Error> {
+        let _under_way = self.begin_call(command.own_timeout()).await?;
         // One reply of several is a value: there are no bytes of it that came.
         if form == Form::Decoded
             && let Some(fan) = self.fan(command)
@@ -132,6 +149,7 @@ impl Router {
         form: Form,
         started: Instant,
     ) -> Result<Received, Error> {
+        let _under_way = self.cluster.go_on();
         let (timeout, patience) = self.times(command.own_timeout(), None);
         let request = Request::known(command, first.spec, form, patience, first.was_single);
         let mut attempts = Attempts::new(started, timeout, first.route);
@@ -204,9 +222,10 @@ impl Router {
                 let limits = request_limits(now, attempts.deadline(), request.patience, unit);
                 submit(lane, request.command, destination.asking, limits).await
             };
-            let node = destination.node;
+            let Destination { node, asking } = destination;
             match Setback::or_value(outcome) {
                 Ok(received) => return Ok(received),
+                Err(setback) if request.goes_on_whole(&setback) => destination = Destination { node, asking },
                 Err(setback) => destination = self.follow(setback, node, request, attempts).await?,
             }
         }

@@ -7,6 +7,7 @@
 //! where the command is about all of them; otherwise it is [`Error::Partial`], with whatever came.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,93 +16,157 @@ use truename_resp::Reply;
 use truename_topology::{Endpoint, Slot};
 
 use super::state::Router;
+use crate::clock;
 use crate::command::{
     Arguments, Command, Part, RANDOM_KEY, RequestPolicy, ResponsePolicy, RouteRefusal, Spec,
     in_order_of_keys, split,
 };
+use crate::config::ReadFrom;
 use crate::error::{Error, PartOutcome, RouteError, TypeError};
 use crate::lane::{Form, Received};
 
-/// A command as several.
-pub(super) struct Fan<'c> {
+/// How often a command for all nodes is run at most, where slots move meanwhile.
+const ROUNDS: u32 = 3;
+/// How often a caller who waits for a refresh looks whether there was one.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// What a command for several nodes is.
+pub(super) struct Fan {
     spec: &'static Spec,
-    parts: Vec<Part<'c>>,
-    /// Nobody serves this slot, nor perhaps others: whatever the nodes say is not all there is.
-    unserved: Option<Slot>,
+    /// By the slots of its keys; otherwise it is for all nodes.
+    is_by_slot: bool,
 }
 
 impl Router {
     /// The command as several, if it is to go to several nodes although the caller says nothing.
-    pub(super) fn fan<'c>(&self, command: &'c Command<'_>) -> Option<Fan<'c>> {
+    pub(super) fn fan(&self, command: &Command<'_>) -> Option<Fan> {
         let spec = command.spec()?;
-        let is_single = self.cluster.is_single();
-        match command.route(Some(spec), is_single) {
-            Err(RouteRefusal::SeveralSlots) => {
-                Some(Fan { spec, parts: split(command, spec)?, unserved: None })
+        match command.route(Some(spec), self.cluster.is_single()) {
+            Err(RouteRefusal::SeveralSlots) if split(command, spec).is_some() => {
+                Some(Fan { spec, is_by_slot: true })
             }
             Err(RouteRefusal::SeveralNodes | RouteRefusal::Administrative) if spec.fans_out(command) => {
-                Some(self.fan_to_nodes(command, spec))
+                Some(Fan { spec, is_by_slot: false })
             }
             _ => None,
         }
     }
 
-    /// A primary is meant by one of its slots, so that its successor answers if it fails meanwhile.
-    fn fan_to_nodes<'c>(&self, command: &'c Command<'_>, spec: &'static Spec) -> Fan<'c> {
+    /// Runs a command as several. `timeout` replaces its own.
+    ///
+    /// A topology that only redirects made may have a shard twice, with the primary that it had and the one that it has: what
+    /// concerns all nodes waits for a refresh, and what reads is done again if slots went to other nodes meanwhile. A few times:
+    /// while slots keep moving, so do their keys, and no sum of several servers is exact.
+    pub(super) async fn run_fan(
+        &self,
+        fan: Fan,
+        command: &Command<'_>,
+        started: Instant,
+        timeout: Option<Duration>,
+    ) -> Result<Reply, Error> {
+        let Fan { spec, is_by_slot } = fan;
+        let own = timeout.or(command.own_timeout());
+        let deadline = started + own.unwrap_or(self.cluster.timing.command);
+        let left = || deadline.saturating_duration_since(Instant::now());
+        if is_by_slot {
+            let parts = split(command, spec).unwrap_or_default();
+            return self.run_parts(spec, command, parts, None, own).await;
+        }
+        let mut is_first = true;
+        for again in (0..ROUNDS).rev() {
+            is_first &= !self.await_refresh(deadline).await;
+            let before = self.cluster.topology().map().clone();
+            let (parts, unserved) = self.parts_for_nodes(command, spec)?;
+            // The time of the whole is not the silence that a server may keep, unless the caller set it.
+            let timeout = if is_first { own } else { Some(left()) };
+            let outcome = self.run_parts(spec, command, parts, unserved, timeout).await;
+            let is_settled = Arc::ptr_eq(&before, self.cluster.topology().map());
+            if is_settled || again == 0 || left().is_zero() || !spec.changes_nothing(command) {
+                return outcome;
+            }
+            is_first = false;
+        }
+        unreachable!("the last round returns")
+    }
+
+    /// Waits until a refresh has confirmed the topology, or time is up. True if it had to wait.
+    async fn await_refresh(&self, deadline: Instant) -> bool {
+        let mut waited = false;
+        while self.cluster.topology().is_patched() && Instant::now() < deadline {
+            self.cluster.hints.refresh();
+            clock::sleep_until(deadline.min(Instant::now() + LOOK_EVERY)).await;
+            waited = true;
+        }
+        waited
+    }
+
+    /// A primary is meant by one of its slots, so that its successor answers if it fails meanwhile; by its name where a slot
+    /// could mean a replica. And a slot that nobody serves.
+    fn parts_for_nodes<'c>(
+        &self,
+        command: &'c Command<'_>,
+        spec: &Spec,
+    ) -> Result<(Vec<Part<'c>>, Option<Slot>), Error> {
         let topology = self.cluster.topology();
+        if self.cluster.is_closed() {
+            return Err(Error::Closed);
+        }
+        if topology.nodes().is_empty() {
+            return Err(Error::Route(Box::new(RouteError::NoNodes)));
+        }
+        let named = |node: &Endpoint, slot| Part::whole(command.borrowed().route_to(node), slot);
         if spec.request == RequestPolicy::AllNodes {
-            let nodes = topology.nodes().iter();
-            let parts =
-                nodes.map(|node| Part::whole(command.borrowed().route_to(node.endpoint()), None)).collect();
-            return Fan { spec, parts, unserved: None };
+            return Ok((topology.nodes().iter().map(|node| named(node.endpoint(), None)).collect(), None));
         }
         let (mut parts, mut unserved, mut seen) = (Vec::new(), None, HashSet::new());
         for (range, shard) in topology.map().ranges() {
             let slot = range.first();
-            match shard {
-                Some(shard) if seen.insert(shard) => {
-                    parts.push(Part::whole(command.borrowed().route_by_slot(slot), Some(slot)));
+            match shard.and_then(|_| topology.primary(slot)) {
+                Some(primary) if seen.insert(primary.endpoint().clone()) => {
+                    parts.push(match self.cluster.read_from {
+                        ReadFrom::Primary => Part::whole(command.borrowed().route_by_slot(slot), Some(slot)),
+                        _ => named(primary.endpoint(), Some(slot)),
+                    });
                 }
                 Some(_) => {}
                 None => unserved = unserved.or(Some(slot)),
             }
         }
-        Fan { spec, parts, unserved }
+        Ok((parts, unserved))
     }
 
-    /// Runs a command as several. `timeout` replaces its own.
-    pub(super) async fn run_fan(
+    /// Runs the parts and makes one reply of theirs.
+    async fn run_parts(
         &self,
-        fan: Fan<'_>,
+        spec: &'static Spec,
         command: &Command<'_>,
-        started: Instant,
+        parts: Vec<Part<'_>>,
+        unserved: Option<Slot>,
         timeout: Option<Duration>,
     ) -> Result<Reply, Error> {
-        let timeout = timeout.or(command.own_timeout()).unwrap_or(self.cluster.timing.command);
-        let Fan { spec, parts, unserved } = fan;
         let (commands, places): (Vec<_>, Vec<_>) =
             parts.into_iter().map(|Part { command, slot, keys }| (command, (slot, keys))).unzip();
-        let left = timeout.saturating_sub(started.elapsed());
-        let outcomes = Box::pin(self.batch(&commands, Some(left), Form::Decoded, false)).await;
+        let outcomes = Box::pin(self.batch(&commands, timeout, Form::Decoded, false)).await;
         let outcomes: Vec<_> =
             outcomes.into_iter().map(|outcome| outcome.map(Received::into_reply)).collect();
-        let missing = unserved.map(|slot| Error::Route(Box::new(RouteError::Unassigned { slot })));
         if spec.name == RANDOM_KEY
             && let Some(found) = any_key(&outcomes)
         {
             return Ok(found);
         }
+        let missing = unserved.map(|slot| Error::Route(Box::new(RouteError::Unassigned { slot })));
         if missing.is_some() || outcomes.iter().any(Result::is_err) {
-            if let Some(Err(error @ (Error::Closed | Error::Config(_)))) = outcomes.first() {
-                return Err(error.clone());
+            if let Some(error) = same_for_all(&outcomes) {
+                return Err(error);
             }
             let parts = commands.iter().zip(places).zip(outcomes);
             let mut parts: Vec<_> = parts
                 .map(|((part, (slot, keys)), outcome)| self.report(part, slot, &keys, outcome, spec))
                 .collect();
             parts.extend(missing.map(|error| PartOutcome::new(None, unserved, Vec::new(), Err(error))));
-            let only_reads = spec.changes_nothing(command);
-            return Err(Error::partial(spec.name, parts, only_reads));
+            // A script that is loaded twice is there once.
+            let has_no_effect = spec.changes_nothing(command) || spec.name == "SCRIPT LOAD";
+            return Err(Error::partial(spec.name, parts, has_no_effect));
         }
         let replies = outcomes.into_iter().flatten();
         one_of(spec, places.iter().map(|(_, keys)| keys.as_slice()).zip(replies).collect())
@@ -117,7 +182,10 @@ impl Router {
         spec: &Spec,
     ) -> PartOutcome {
         let of_error = || outcome.as_ref().err().and_then(|error| error.node().cloned());
-        let of_slot = || Some(self.cluster.topology().primary(slot?)?.endpoint().clone());
+        let of_slot = || match self.cluster.read_from {
+            ReadFrom::Primary => Some(self.cluster.topology().primary(slot?)?.endpoint().clone()),
+            _ => None,
+        };
         let node: Option<Endpoint> = part.named_node().cloned().or_else(of_error).or_else(of_slot);
         let mut names = Vec::with_capacity(keys.len());
         if !keys.is_empty() {
@@ -138,6 +206,17 @@ fn one_of(spec: &Spec, replies: Vec<(&[usize], Reply)>) -> Result<Reply, TypeErr
         ResponsePolicy::Special => Ok(Reply::Nil),
         policy => policy.aggregate(replies.into_iter().map(|(_, reply)| reply).collect()),
     }
+}
+
+/// The error that all parts have in common, whichever node they went to.
+fn same_for_all(outcomes: &[Result<Reply, Error>]) -> Option<Error> {
+    let first = outcomes.first()?.as_ref().err()?;
+    let is_same = |error: &Error| match (first, error) {
+        (Error::Closed, Error::Closed) => true,
+        (Error::Server(one), Error::Server(other)) => one.reply == other.reply,
+        _ => false,
+    };
+    outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(is_same)).then(|| first.clone())
 }
 
 /// A key of those that the shards found.

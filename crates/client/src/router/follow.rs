@@ -131,7 +131,7 @@ impl Router {
     }
 
     /// The name of a single server leads to a primary; where it answers as a replica, it may lead elsewhere by now.
-    fn note_demotion(&self, node: &Node, error: &ErrorReply) {
+    pub(super) fn note_demotion(&self, node: &Node, error: &ErrorReply) {
         if self.cluster.is_single() && matches!(error.code(), "READONLY" | "MASTERDOWN") {
             node.reconnect_after_drain();
         }

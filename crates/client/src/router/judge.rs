@@ -37,7 +37,7 @@ use crate::error::Execution;
 use crate::lane::{CloseCause, Failure, Received};
 
 /// What servers say about a script that they do not know: Redis 7.0 and 8.0; Valkey 8.1 and 9.1.
-const NO_SCRIPT: [&str; 2] =
+pub(super) const NO_SCRIPT: [&str; 2] =
     ["NOSCRIPT No matching script. Please use EVAL.", "NOSCRIPT No matching script."];
 
 /// An attempt that returned no value.

@@ -13,6 +13,9 @@
 //! | [`judge`] | what an outcome means: a pure decision |
 //! | [`follow`] | acting on it |
 //! | [`blocking`] | an attempt of a command that waits on the server |
+//! | [`orphans`], [`unblock`] | what becomes of it when its caller is gone; ending its wait |
+//! | [`held`] | a connection that one caller holds, and commands on it |
+//! | [`transaction`], [`exec`] | transactions on such a connection; what the replies to one mean |
 //! | [`attempts`] | the trail of one command |
 //! | [`read_from`] | which node of a shard serves reads |
 //!
@@ -29,13 +32,20 @@ mod batch;
 mod blocking;
 mod destination;
 mod directory;
+mod exec;
 mod execute;
 mod fan;
 mod follow;
+mod held;
 mod judge;
+mod orphans;
 mod read_from;
 mod request;
 mod state;
 mod submit;
+mod transaction;
+mod unblock;
 
+pub(crate) use held::Held;
 pub(crate) use state::Router;
+pub(crate) use transaction::{Draft, Watched};

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use truename_topology::Slot;
 
 use super::attempts::Attempts;
-use super::judge::RetryTraits;
+use super::judge::{NO_SCRIPT, RetryTraits, Setback};
 use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Reach, Route, RouteRefusal, Spec, keys};
 use crate::config::FOREVER;
 use crate::error::{Error, RouteError};
@@ -30,6 +30,8 @@ pub(super) struct Request<'r, 'a> {
     reach: Option<Reach>,
     /// Whether there was only one node when its route was decided.
     was_single: bool,
+    /// The script as a whole, for a server that does not have it.
+    whole: Option<&'r Command<'a>>,
 }
 
 impl<'r, 'a> Request<'r, 'a> {
@@ -42,7 +44,10 @@ impl<'r, 'a> Request<'r, 'a> {
         }
         let route = command.route(spec, is_single).map_err(|refusal| refused(command, spec, refusal))?;
         let (blocks, patience) = (blocking_time(command, spec), Duration::ZERO);
-        Ok((Self { command, spec, blocks, patience, form, reach: None, was_single: is_single }, route))
+        Ok((
+            Self { command, spec, blocks, patience, form, reach: None, was_single: is_single, whole: None },
+            route,
+        ))
     }
 
     /// A command of the table that does not block, when its route is decided.
@@ -53,7 +58,7 @@ impl<'r, 'a> Request<'r, 'a> {
         patience: Duration,
         was_single: bool,
     ) -> Self {
-        Self { command, spec: Some(spec), blocks: None, patience, form, reach: None, was_single }
+        Self { command, spec: Some(spec), blocks: None, patience, form, reach: None, was_single, whole: None }
     }
 
     /// Refuses a command that had only one node to go to, if there are several by now and nothing says to which it goes.
@@ -84,6 +89,20 @@ impl<'r, 'a> Request<'r, 'a> {
             self.blocks = Some(Duration::ZERO);
         }
         Ok(())
+    }
+
+    /// A script by its digest, and what is sent instead where a server does not have it.
+    pub(super) fn or_whole(mut self, whole: &'r Command<'a>) -> Self {
+        self.whole = Some(whole);
+        self
+    }
+
+    /// Goes on with the whole script, if this says that the server does not have it: then it did not run.
+    pub(super) fn goes_on_whole(&mut self, setback: &Setback) -> bool {
+        let Setback::Error(error) = setback else { return false };
+        let Some(whole) = self.whole.filter(|_| NO_SCRIPT.contains(&error.message())) else { return false };
+        (self.command, self.spec, self.whole) = (whole, whole.spec(), None);
+        true
     }
 
     pub(super) fn is_read(&self) -> bool {
@@ -135,7 +154,7 @@ fn first_of_each_slot(command: &Command<'_>, spec: &Spec) -> Vec<(Bytes, Slot)> 
 }
 
 #[cold]
-fn nameless() -> Error {
+pub(super) fn nameless() -> Error {
     Error::Route(Box::new(RouteError::EmptyCommand))
 }
 

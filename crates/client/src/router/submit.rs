@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use crate::command::Command;
-use crate::lane::{Failure, Lane, Received, RequestLimits};
+use crate::lane::{Lane, RequestLimits, Submission};
 
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
@@ -13,7 +13,7 @@ pub(super) fn submit<'a>(
     command: &'a Command<'_>,
     asking: bool,
     mut limits: RequestLimits,
-) -> impl Future<Output = Result<Received, Failure>> {
+) -> Submission<'a, impl Fn(&mut BytesMut)> {
     if asking {
         limits.unit = limits.unit.after(1);
     }

@@ -6,6 +6,8 @@
 //! | `batches` | batches and raw replies: every outcome in its place |
 //! | `command_keys` | our idea of a command's keys is the server's |
 //! | `connections` | how connections are used, kept and given up |
+//! | `dedicated` | connections for one caller |
+//! | `lazy` | a client that connects when it is first used |
 //! | `profiles` | every profile of the lab, fully verified, with next to no option |
 //! | `promises_atomic` | atomic batches: all of it or nothing |
 //! | `promises_batches` | batches in trouble: what one command has to wait for |
@@ -16,6 +18,7 @@
 //! | `promises_fan` | one call that goes to several nodes: one reply of theirs, or who failed |
 //! | `promises_hosted` | a client with a thread of its own, at work |
 //! | `promises_identity` | what counts as the announced node |
+//! | `promises_orphans` | what was popped for a caller that is gone; ending in good order |
 //! | `promises_panics` | a panic of the user's code is a failed attempt |
 //! | `promises_plaintext` | TLS unless the user says otherwise, and who is sent no credentials without it |
 //! | `promises_redirects` | which errors are redirects, and where they lead |
@@ -30,8 +33,10 @@
 //! | `recovery` | killed, frozen and replaced nodes under load |
 //! | `redirects` | `MOVED` and `ASK` of slots on their way |
 //! | `regressions` | one test for each defect that was found elsewhere |
+//! | `scans` | scans of the whole cluster and of single keys |
 //! | `scripts` | scripts by digest, and as a whole where a server does not have them |
 //! | `support` | what they share, with each other and with the programs beside this directory |
+//! | `transactions` | all or nothing, and again after a race |
 //!
 //! What must stay true: tests of different modules run at the same time, so none may measure or change what they have in
 //! common: processor time, memory, descriptors, environment, panic hook, recorders of metrics or traces. A test that does
@@ -40,6 +45,8 @@
 mod batches;
 mod command_keys;
 mod connections;
+mod dedicated;
+mod lazy;
 mod profiles;
 mod promises_atomic;
 mod promises_batches;
@@ -50,6 +57,7 @@ mod promises_enterprise;
 mod promises_fan;
 mod promises_hosted;
 mod promises_identity;
+mod promises_orphans;
 mod promises_panics;
 mod promises_plaintext;
 mod promises_redirects;
@@ -64,6 +72,8 @@ mod read_from;
 mod recovery;
 mod redirects;
 mod regressions;
+mod scans;
 mod scripts;
 #[path = "../support/mod.rs"]
 mod support;
+mod transactions;

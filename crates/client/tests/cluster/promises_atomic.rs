@@ -38,8 +38,8 @@ async fn a_transaction_returns_every_value_in_its_place() {
             assert_eq!((error.code(), error.execution), ("WRONGTYPE", Execution::Possible));
         }
     }
-    // One question for each node and client, however many transactions there are.
-    assert_eq!(all_executions(&lab, "discard").await, 6);
+    // One question for each node and client, however many transactions there are: they executed 12.
+    assert_eq!(all_executions(&lab, "multi").await, 12 + 6);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -90,6 +90,29 @@ async fn what_cannot_be_a_transaction_is_not_sent_and_what_is_not_queued_is_not_
         assert!(error.to_string().contains("NOPERM") && !error.may_have_executed(), "{error}");
     }
     assert_eq!(all_executions(&lab, "set").await, 0);
+    // The connection is shared: nobody else's command may be queued because a transaction could not be ended.
+    for node in 0..3 {
+        tell(&lab, node, &["ACL", "SETUSER", "endless", "on", ">pw", "~*", "+@all", "-exec", "-discard"])
+            .await;
+    }
+    let endless = config(&lab).credentials(truename::Credentials::user("endless", "pw"));
+    let endless = Client::connect(&endless).await.expect("connected");
+    for _ in 0..3 {
+        let outcomes = endless.batch().atomic().with(set("foo")).with(set("foo")).execute::<Reply>().await;
+        let error = outcomes.into_iter().next().expect("two").expect_err("refused");
+        assert!(error.to_string().contains("NOPERM") && !error.may_have_executed(), "{error}");
+        let value: Option<String> = endless.execute(cmd("GET").arg("foo")).await.expect("not queued");
+        assert_eq!(value, None);
+    }
+    // Where EXEC has another name, nothing ends what MULTI began but the end of the connection.
+    let renamed = crate::support::renamed_lab(LabProfile::Plain, "EXEC MYEXEC").await;
+    let client = connect(&renamed).await;
+    for _ in 0..3 {
+        let error = client.batch().atomic().with(set("foo")).all::<()>().await.expect_err("refused");
+        assert!(!error.may_have_executed(), "{error}");
+        let value: Option<String> = client.execute(cmd("GET").arg("foo")).await.expect("not queued");
+        assert_eq!(value, None);
+    }
 }
 
 /// `ASK`, `TRYAGAIN` and `MOVED` are answers to a queued command, or to `EXEC`: the whole goes on elsewhere.

@@ -93,8 +93,8 @@ async fn each_node_executes_its_part_once() {
             matches!(&error, Error::Route(error) if matches!(**error, RouteError::SeveralNodes { .. }));
         assert!(is_refused && error.to_string().contains("Client::on_primaries"), "{command:?}: {error}");
     }
-    assert_eq!(client.on_all_nodes::<String>(cmd("INFO")).await.len(), 6);
-    for (node, outcome) in client.on_primaries::<()>(cmd("FLUSHALL")).await {
+    assert_eq!(client.on_all_nodes::<String>(cmd("INFO")).await.expect("all").len(), 6);
+    for (node, outcome) in client.on_primaries::<()>(cmd("FLUSHALL")).await.expect("all") {
         outcome.unwrap_or_else(|error| panic!("{node}: {error}"));
     }
     assert_eq!(client.execute::<i64>(cmd("DBSIZE")).await.expect("a number"), 0);
@@ -163,7 +163,7 @@ async fn a_part_that_failed_is_reported_with_its_keys_and_its_node() {
     let error = client.execute::<i64>(cmd("DEL").args(of_each.iter())).await.expect_err("one is missing");
     assert!(error.may_have_executed() && !error.is_retryable(), "{error}");
     let error = client.execute::<i64>(cmd("DBSIZE")).await.expect_err("one is missing");
-    assert!(error.to_string().starts_with("DBSIZE failed on 1 of 3 nodes: "), "{error}");
+    assert!(error.to_string().starts_with("DBSIZE failed for 1 of 3 parts: "), "{error}");
 
     // A slot that nobody serves: what the others have is not all there is.
     for node in [0, 2] {
@@ -180,4 +180,60 @@ async fn a_part_that_failed_is_reported_with_its_keys_and_its_node() {
     .await;
     let error = client.execute::<i64>(cmd("DBSIZE")).await.expect_err("a slot is missing");
     assert!(error.to_string().contains(&format!("no node serves slot {slot}")), "{error}");
+}
+
+/// A redirect after a failover put a slot of the shard to its successor: the shard was counted twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_is_counted_once_while_it_changes_hands() {
+    let lab = Lab::builder(LabProfile::Plain).replicas(1).start().await.expect("the lab starts");
+    let client = connect(&lab).await;
+    let names = keys(300);
+    client.run(cmd("MSET").args(names.iter().flat_map(|key| [key.as_str(), "1"]))).await.expect("set");
+    let of_0 = keys_of(0, "of").next().expect("a key");
+    for replica in [3, 0] {
+        lab.failover(replica).await.expect("an orderly failover");
+        // It meets a redirect, and what comes next meets what the redirect made of the topology.
+        let (value, count): (Option<String>, _) = (
+            client.execute(cmd("GET").arg(&of_0)).await.expect("nil"),
+            client.execute::<i64>(cmd("DBSIZE")).await,
+        );
+        assert_eq!((value, count.expect("a number")), (None, 300));
+        let listed: Vec<String> = client.execute(cmd("KEYS").arg("*")).await.expect("keys");
+        assert_eq!(listed.len(), 300);
+        let library = format!(
+            "#!lua name=lib{replica}\nredis.register_function('f{replica}', function() return 7 end)"
+        );
+        client.run(cmd("FUNCTION").arg("LOAD").arg(library)).await.expect("loaded once");
+    }
+}
+
+/// A closed client answered nil, nothing, or an error that promised success later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_client_says_so_of_all_nodes() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    client.close();
+    for command in [cmd("DBSIZE"), cmd("SCRIPT").arg("LOAD").arg("return 1"), cmd("MGET").args(["a", "b"])] {
+        let error = client.execute::<Reply>(command.clone()).await.expect_err("closed");
+        assert!(matches!(error, Error::Closed), "{command:?}: {error}");
+    }
+    assert!(matches!(client.on_primaries::<Reply>(cmd("FLUSHALL")).await, Err(Error::Closed)));
+    assert!(matches!(client.on_all_nodes::<Reply>(cmd("PING")).await, Err(Error::Closed)));
+}
+
+/// A part was given all of the call's time as the silence that its node may keep.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_node_is_noticed_by_a_part_as_by_any_other_command() {
+    let lab =
+        Lab::builder(LabProfile::Plain).replicas(1).node_timeout(SECOND).start().await.expect("the lab");
+    let client = Client::connect(&config(&lab).stall_timeout(SECOND).command_timeout(20 * SECOND)).await;
+    let client = client.expect("connected");
+    let names = keys(60);
+    client.run(cmd("MSET").args(names.iter().flat_map(|key| [key.as_str(), "1"]))).await.expect("set");
+    lab.node(0).stop();
+    let started = tokio::time::Instant::now();
+    let error = client.execute::<Vec<Option<i64>>>(cmd("MGET").args(names.iter())).await;
+    lab.node(0).cont();
+    // The oldest command is not sent again, the others are: to the successor.
+    assert!(started.elapsed() < 15 * SECOND, "{:?} {error:?}", started.elapsed());
 }

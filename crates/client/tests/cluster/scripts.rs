@@ -70,3 +70,23 @@ async fn one_that_only_reads_may_go_to_a_replica() {
     let writes = Script::read_only("return redis.call('DEL', KEYS[1])");
     assert!(writes.key("list").run(&client).await.is_err());
 }
+
+/// The redirect of a script is only a text that may be true; then came a server that did not have the script, and the call was
+/// an error that nobody knew the meaning of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_goes_along_with_its_slot_to_a_server_that_does_not_have_it() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let add = Script::new("return redis.call('INCR', KEYS[1])");
+    let slot = truename::topology::Slot::of_key(b"half").value();
+    let from = lab.primary_of_slot(slot).await.expect("an owner");
+    let to = (from + 1) % 3;
+    assert_eq!(add.key("half").execute::<i64>(&client).await.expect("one"), 1);
+    lab.begin_migration(slot, from, to).await.expect("begun");
+    lab.migrate_keys(slot, from, to, 10).await.expect("moved");
+    assert_eq!(add.key("half").execute::<i64>(&client).await.expect("two"), 2);
+    lab.finish_migration(slot, from, to).await.expect("finished");
+    tell(&lab, to, &["SCRIPT", "FLUSH"]).await;
+    assert_eq!(add.key("half").execute::<i64>(&client).await.expect("three"), 3);
+    assert_eq!(add.key("half").execute::<i64>(&client).await.expect("four"), 4);
+}

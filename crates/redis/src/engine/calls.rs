@@ -74,11 +74,10 @@ impl Engine {
 
     /// Runs a command on several nodes; returns what each answered.
     pub(crate) async fn on_nodes(&self, to: To, command: &Command<'_>) -> Result<Parts, Failure> {
-        let parts = match to {
-            To::Primaries => self.client.on_primaries(command.clone()).await,
-            To::AllNodes => self.client.on_all_nodes(command.clone()).await,
-        };
-        if parts.is_empty() { Err(Failure::Misused("the topology has no nodes")) } else { Ok(parts) }
+        Ok(match to {
+            To::Primaries => self.client.on_primaries(command.clone()).await?,
+            To::AllNodes => self.client.on_all_nodes(command.clone()).await?,
+        })
     }
 
     /// `SCRIPT LOAD`, everywhere where scripts may be run. One that a node lacks, since it could not be reached, is sent to

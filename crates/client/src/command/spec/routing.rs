@@ -74,7 +74,15 @@ impl Spec {
     /// one. What destroys or configures goes to many only if the caller says so.
     pub(crate) fn fans_out<A: Arguments + ?Sized>(&self, args: &A) -> bool {
         let is_for_all = matches!(self.request, RequestPolicy::AllNodes | RequestPolicy::AllShards);
-        let becomes_one = self.response != ResponsePolicy::Special;
+        let becomes_one = match (self.request, self.response) {
+            // Whose entries these are would be lost, as would the numbers that name them (`SLOWLOG GET`).
+            (RequestPolicy::AllNodes, ResponsePolicy::Default) | (_, ResponsePolicy::Special) => false,
+            // In order of a metric, and so many at most: of each node, not of all.
+            _ => {
+                self.name != "CLUSTER SLOT-STATS"
+                    || !args.at(2).is_some_and(|word| word.eq_ignore_ascii_case(b"ORDERBY"))
+            }
+        };
         is_for_all && (self.flags.contains(Flags::FANNED) || (becomes_one && self.changes_nothing(args)))
     }
 

@@ -88,7 +88,8 @@ impl Check {
                 "allow the user what a client sends on its connections: ACL SETUSER NAME +hello +client|setinfo \
                  +client|setname +client|info +cluster|slots +cluster|myid +ping +readonly +asking, without \
                  +client|setinfo before 7.2 and with +select where a database is configured; allow +cluster|nodes \
-                 +command|info +client|list +client|unblock +client|kill too, which it sends where it has reason to"
+                 +command|info +client|list +client|unblock +client|kill too, which it sends where it has reason to, and \
+                 +watch +unwatch +multi +exec for transactions"
             }
             Self::ResetConnections => {
                 "a proxy on the way does not pass SELECT on, or hands over connections that others used before: dial the \

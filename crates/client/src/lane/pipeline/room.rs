@@ -28,6 +28,11 @@ impl Pipeline {
                 || self.out.len() + self.granted.callers * self.latest_bytes < self.bounds.bytes)
     }
 
+    /// Whether nothing is outstanding and nobody waits for room, or was woken to take it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty() && self.parked.is_empty() && self.granted.callers + self.invited == 0
+    }
+
     #[cold]
     pub(super) fn park(&mut self, limits: RequestLimits, waker: &Waker) -> Ticket {
         let ticket = self.waiters.allocate(limits, WaiterState::Parked(waker.clone()), None);

@@ -1,0 +1,162 @@
+//! truename as a program like the others: the same arguments, the same line, a process of its own. It is connected to all
+//! nodes before its warm-up begins.
+
+use std::fs;
+use std::io;
+use std::process;
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use truename::{Client, Reply, cmd};
+
+use super::cell::Reads;
+use super::child::Line;
+use crate::args::Client as Options;
+use crate::cell::{Cell, Site, Workload};
+use crate::failure::Failure;
+use crate::keyspace::Keyspace;
+use crate::run::{Measurement, Plan, Window};
+use crate::subjects::truename::client;
+use crate::subjects::{Settings, Subject, Truename};
+use crate::target::{Key, Target};
+
+/// Does what the arguments say and prints the line.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    end_with_parent();
+    let line = line(options)?;
+    println!("{}", serde_json::to_string(&line)?);
+    Ok(())
+}
+
+/// The parent holds the other end of standard input; it is gone when this ends.
+fn end_with_parent() {
+    thread::spawn(|| {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        process::exit(1);
+    });
+}
+
+fn line(options: &Options) -> Result<Line, Failure> {
+    let plan = plan(options)?;
+    let measured = match options.workload {
+        Reads::Get64 | Reads::Pipeline100 => plan.run_as::<Truename>()?,
+        Reads::Mget100 => plan.run_as::<Mget>()?,
+    };
+    let Measurement { commands, seconds, client_us, latency, failed, first_failure, .. } = measured;
+    Ok(Line {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commands,
+        seconds,
+        cpu_us: client_us,
+        p50_us: latency.p50,
+        p99_us: latency.p99,
+        failed,
+        first_failure,
+    })
+}
+
+fn plan(options: &Options) -> Result<Plan, Failure> {
+    let runtime = options
+        .client
+        .runtime()
+        .ok_or_else(|| Failure::new(format!("{} is not this program", options.client)))?;
+    let ca_pem = options.ca.as_ref().map(fs::read_to_string).transpose()?;
+    let workload = match options.workload {
+        Reads::Get64 => Workload::Get64,
+        Reads::Mget100 | Reads::Pipeline100 => Workload::Pipeline100,
+    };
+    Ok(Plan {
+        cell: Cell {
+            site: Site { shards: 3, tls: ca_pem.is_some() },
+            runtime,
+            workload,
+            tasks: options.callers,
+            rate: None,
+        },
+        target: Target {
+            seeds: vec![(options.host.clone(), options.port)],
+            is_cluster: true,
+            primaries: Vec::new(),
+            ca_pem,
+        },
+        keyspace: Keyspace::written(workload),
+        settings: Settings::default(),
+        window: Window {
+            warm_up: Duration::from_secs_f64(options.warm_up),
+            length: Duration::from_secs_f64(options.window),
+        },
+        servers: Vec::new(),
+    })
+}
+
+/// Several keys by one MGET in place of a batch; nothing else is asked of it.
+#[derive(Clone)]
+struct Mget(Client);
+
+impl Subject for Mget {
+    async fn connect(target: &Target, settings: &Settings) -> Result<Self, Failure> {
+        Ok(Self(client(target, settings).await?))
+    }
+
+    async fn get_all(&mut self, keys: &[Key]) -> Result<usize, Failure> {
+        let mget = keys.iter().fold(cmd("MGET"), |mget, key| mget.arg(&*key.text));
+        let reply: Reply = self.0.execute(mget).await?;
+        let values = reply.as_array().ok_or_else(|| Failure::new(format!("{reply:?} is not an array")))?;
+        let length = |value: &Reply| value.as_bytes().map(<[u8]>::len);
+        values.iter().map(length).sum::<Option<usize>>().ok_or_else(|| Failure::new("a value is missing"))
+    }
+
+    async fn get(&mut self, _: &Key) -> Result<usize, Failure> {
+        Err(unasked())
+    }
+
+    async fn set(&mut self, _: &Key, _: &Bytes) -> Result<(), Failure> {
+        Err(unasked())
+    }
+
+    async fn read(&mut self, _: &Key) -> Result<Option<String>, Failure> {
+        Err(unasked())
+    }
+
+    async fn increment(&mut self, _: &Key) -> Result<u64, Failure> {
+        Err(unasked())
+    }
+}
+
+fn unasked() -> Failure {
+    Failure::new("this workload is MGET alone")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::roster::Contestant;
+    use super::*;
+    use crate::target::Servers;
+
+    #[test]
+    fn truename_runs_every_workload_as_the_other_programs_do() {
+        for tls in [false, true] {
+            let servers = Servers::start(Site { shards: 3, tls }).unwrap();
+            let target = Target::of(&servers.lab, true).unwrap();
+            for workload in [Workload::Get64, Workload::Pipeline100] {
+                servers.runtime.block_on(Keyspace::fill(&target, workload)).unwrap();
+            }
+            for (workload, client) in Reads::ALL.into_iter().zip([
+                Contestant::TruenameCt,
+                Contestant::TruenameMt,
+                Contestant::TruenameCt,
+            ]) {
+                let (host, port) = target.seeds[0].clone();
+                let ca = servers.lab.ca_pem_path().map(PathBuf::from);
+                let options =
+                    Options { client, host, port, ca, workload, callers: 64, warm_up: 0.1, window: 0.1 };
+                let line = line(&options).unwrap();
+                assert_eq!((line.failed, &line.first_failure), (0, &None), "{workload}");
+                assert!(line.commands > 0 && line.cpu_us > 0.0, "{workload}: {line:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Programs of other languages: `tools/clients/build.sh` makes them, or says which toolchain is missing.
+
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use super::roster::Language;
+use crate::failure::Failure;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/clients/build.sh");
+/// The script's exit code for a toolchain that is not installed.
+const IS_MISSING: i32 = 3;
+
+/// What became of a language's program.
+#[derive(Debug, Clone)]
+pub(super) enum Program {
+    /// The command that starts it, with its first arguments.
+    Built(Vec<String>),
+    /// The toolchain is not installed, which is no fault of anybody's.
+    Missing(String),
+    /// It is installed, and the program could not be built.
+    Failed(Failure),
+}
+
+/// Builds the program of a language. What the tools print goes to standard error.
+pub(super) fn build(language: Language) -> Program {
+    attempt(Command::new(SCRIPT).arg(language.to_string())).unwrap_or_else(Program::Failed)
+}
+
+fn attempt(script: &mut Command) -> Result<Program, Failure> {
+    let mut child = script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    // Shown as it comes, and kept for the reason at its end.
+    let mut errors = String::new();
+    if let Some(mut pipe) = child.stderr.take() {
+        let mut buffer = [0; 4096];
+        loop {
+            let length = pipe.read(&mut buffer)?;
+            if length == 0 {
+                break;
+            }
+            let text = String::from_utf8_lossy(&buffer[..length]);
+            eprint!("{text}");
+            errors.push_str(&text);
+        }
+    }
+    let output = child.wait_with_output()?;
+    let reason = errors.lines().last().unwrap_or_default().trim_start_matches("clients: ").to_owned();
+    Ok(match output.status.code() {
+        Some(0) => Program::Built(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect()),
+        Some(IS_MISSING) => Program::Missing(reason),
+        _ => {
+            Program::Failed(Failure::new(format!("the program was not built ({}): {reason}", output.status)))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(script: &str) -> Program {
+        attempt(Command::new("sh").args(["-c", script])).unwrap()
+    }
+
+    #[test]
+    fn a_program_is_started_by_what_the_script_prints() {
+        let program = outcome("echo noise >&2; printf '%s\\n' java -cp 'a b:c'");
+        assert!(
+            matches!(&program, Program::Built(command) if command == &["java", "-cp", "a b:c"]),
+            "{program:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_installed_and_what_does_not_build_are_two_things() {
+        let program = outcome("echo one >&2; echo 'clients: there is no go on PATH' >&2; exit 3");
+        assert!(
+            matches!(&program, Program::Missing(reason) if reason == "there is no go on PATH"),
+            "{program:?}"
+        );
+        let program = outcome("echo 'clients: a syntax error' >&2; exit 1");
+        assert!(
+            matches!(&program, Program::Failed(failure) if failure.to_string().contains("a syntax error")),
+            "{program:?}"
+        );
+    }
+}

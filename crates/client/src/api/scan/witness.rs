@@ -1,0 +1,336 @@
+//! What a node says about itself, and what follows from two such statements about the keys that were read between them.
+//!
+//! Pure. [`covered`] is the heart of the argument in the [module above](super): it says of which slots a pass returned every
+//! key that was there throughout.
+
+use truename_topology::{Slot, SlotRange};
+
+use super::digest::Digest;
+use super::slots::SlotSet;
+
+/// Which process answered: its `run_id`, which every start of a server draws anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Process(pub(super) [u8; 20]);
+
+impl Process {
+    /// Reads it from `INFO server`.
+    pub(super) fn parse(info: &str) -> Option<Self> {
+        let text = field(info, "run_id:")?;
+        let mut id = [0; 20];
+        if text.len() != 40 || !text.is_ascii() {
+            return None;
+        }
+        for (byte, digits) in id.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        Some(Self(id))
+    }
+}
+
+/// Whether the server has `CLUSTERSCAN`, which scans one slot (Valkey 9.1), by `INFO server`.
+pub(super) fn scans_slots(info: &str) -> bool {
+    let version = field(info, "valkey_version:").unwrap_or_default();
+    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (9, 1)
+}
+
+/// How many commands of the process moved keys from or to other nodes, by `INFO commandstats`.
+pub(super) fn keys_moved(info: &str) -> u64 {
+    let calls = |line| field(info, line)?.strip_prefix("calls=")?.split(',').next()?.parse::<u64>().ok();
+    ["cmdstat_migrate:", "cmdstat_restore-asking:"].into_iter().filter_map(calls).sum()
+}
+
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.trim_end().strip_prefix(name))
+}
+
+/// Who has which slots in the eyes of one node (`CLUSTER NODES`).
+#[derive(Debug, Clone)]
+pub(super) struct Claims {
+    /// The node that says so.
+    pub(super) myself: String,
+    /// Every primary with slots.
+    pub(super) primaries: Vec<Primary>,
+    /// Slots that are on their way, from this node or to it.
+    pub(super) open: SlotSet,
+}
+
+/// A primary and what it is said to have.
+#[derive(Debug, Clone)]
+pub(super) struct Primary {
+    pub(super) id: String,
+    /// Raised whenever slots change hands to it.
+    pub(super) epoch: u64,
+    pub(super) slots: SlotSet,
+    /// It is said to have failed, or suspected of it.
+    pub(super) has_failed: bool,
+}
+
+impl Claims {
+    /// Reads a reply to `CLUSTER NODES`. `None` for a text of another form.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (mut myself, mut primaries, mut open) = (None, Vec::new(), SlotSet::empty());
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+            let [id, _address, flags, _primary, _ping, _pong, epoch, _link, words @ ..] = &fields[..] else {
+                return None;
+            };
+            let has_flag = |flag| flags.split(',').any(|candidate| candidate == flag);
+            if has_flag("myself") {
+                myself = Some((*id).to_owned());
+            }
+            let mut slots = SlotSet::empty();
+            for word in words {
+                match word.strip_prefix('[') {
+                    Some(rest) => open.insert(slot(rest.split('-').next()?)?),
+                    None => slots.insert_range(range(word)?),
+                }
+            }
+            if !slots.is_empty() && !has_flag("slave") && !has_flag("replica") {
+                let has_failed = has_flag("fail") || has_flag("fail?");
+                primaries.push(Primary {
+                    id: (*id).to_owned(),
+                    epoch: epoch.parse().ok()?,
+                    slots,
+                    has_failed,
+                });
+            }
+        }
+        Some(Self { myself: myself?, primaries, open })
+    }
+
+    /// What a server without cluster support would say.
+    pub(super) fn alone() -> Self {
+        let me = Primary { id: String::new(), epoch: 0, slots: SlotSet::all(), has_failed: false };
+        Self { myself: String::new(), primaries: vec![me], open: SlotSet::empty() }
+    }
+
+    fn own(&self) -> Option<&Primary> {
+        self.primaries.iter().find(|primary| primary.id == self.myself)
+    }
+
+    /// Whether so many primaries are out of this node's reach that they could have replaced it.
+    fn is_cut_off(&self) -> bool {
+        let failed = self.primaries.iter().filter(|primary| primary.has_failed && primary.id != self.myself);
+        failed.count() > self.primaries.len() / 2
+    }
+}
+
+fn slot(digits: &str) -> Option<Slot> {
+    Slot::new(digits.parse().ok()?)
+}
+
+fn range(word: &str) -> Option<SlotRange> {
+    let (first, last) = word.split_once('-').unwrap_or((word, word));
+    SlotRange::new(slot(first)?, slot(last)?)
+}
+
+/// What a node says about itself at one moment.
+#[derive(Debug, Clone)]
+pub(super) struct Witness {
+    pub(super) process: Process,
+    /// Whether it can scan a single slot.
+    pub(super) scans_slots: bool,
+    /// `None` where the node does not say.
+    pub(super) moved: Option<u64>,
+    pub(super) claims: Claims,
+}
+
+impl Witness {
+    /// The slots that the node has and that are not on their way.
+    pub(super) fn settled(&self) -> SlotSet {
+        self.claims.own().map_or_else(SlotSet::empty, |own| own.slots.without(&self.claims.open))
+    }
+
+    /// What has to be remembered of it until the end of a pass.
+    pub(super) fn memo(&self) -> Memo {
+        let mut digest = Digest::new();
+        let own = self.claims.own();
+        for set in [own.map(|own| &own.slots), Some(&self.claims.open)].into_iter().flatten() {
+            set.words().iter().for_each(|word| digest.add(&word.to_le_bytes()));
+        }
+        Memo {
+            process: self.process,
+            moved: self.moved,
+            epoch: own.map_or(0, |own| own.epoch),
+            slots: digest.value(),
+        }
+    }
+}
+
+/// What is remembered of a node's statement from the beginning of a pass to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Memo {
+    pub(super) process: Process,
+    pub(super) moved: Option<u64>,
+    pub(super) epoch: u64,
+    /// A digest of the slots that it had, and of those that were on their way.
+    pub(super) slots: u64,
+}
+
+/// What became of a pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Every key that was there throughout was returned, for these slots.
+    Covered(SlotSet),
+    /// Another process answered at its end: its cursors meant nothing.
+    Restarted,
+    /// So few other primaries are in the node's reach that they may have replaced it.
+    CutOff,
+}
+
+/// What a pass over `targets` is worth that began at `before` and whose last reply came before `after`. `targets` were settled
+/// at `before`; `others` is what other primaries said after it.
+pub(super) fn covered(targets: &SlotSet, before: &Memo, after: &Witness, others: &[Claims]) -> Outcome {
+    if before.process != after.process {
+        return Outcome::Restarted;
+    }
+    if after.claims.is_cut_off() {
+        return Outcome::CutOff;
+    }
+    let now = after.memo();
+    // Slots that went away and came back raise the epoch. A move that was begun and taken back changes nothing but the
+    // number of keys that were moved.
+    let unseen = now.slots == before.slots && now.moved != before.moved;
+    if now.epoch != before.epoch || unseen {
+        return Outcome::Covered(SlotSet::empty());
+    }
+    let mut covered = targets.common(&after.settled());
+    for other in others.iter().flat_map(|claims| &claims.primaries) {
+        if other.id != after.claims.myself && other.epoch > now.epoch {
+            covered.take_away(&other.slots);
+        }
+    }
+    Outcome::Covered(covered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::slots::slots;
+    use super::*;
+
+    const NODES: &str = "\
+        aa 127.0.0.1:7000@17000,host myself,master - 0 0 7 connected 0-5460 [93-<-cc] [5460->-bb]\n\
+        bb 127.0.0.1:7001@17001 master,fail? - 0 1 2 connected 5461-10921 16383\n\
+        cc 127.0.0.1:7002@17002 master - 0 1 3 connected 10922-16382\n\
+        dd 127.0.0.1:7003@17003 slave aa 0 1 7 connected\n\
+        ee 127.0.0.1:7004@17004 master - 0 1 0 connected\n";
+
+    #[test]
+    fn a_node_says_what_it_has_and_what_is_on_its_way() {
+        let claims = Claims::parse(NODES).expect("a view");
+        assert_eq!((claims.myself.as_str(), claims.primaries.len()), ("aa", 3));
+        assert_eq!(format!("{:?}", claims.open), r#"["93", "5460"]"#);
+        assert_eq!(format!("{:?}", claims.primaries[1].slots), r#"["5461-10921", "16383"]"#);
+        assert!(claims.primaries[1].has_failed && !claims.is_cut_off(), "one of three is no majority");
+        for broken in ["aa 127.0.0.1:7000@17000 myself,master", "aa a b - 0 0 7 connected 3-1", ""] {
+            assert!(Claims::parse(broken).is_none(), "{broken}");
+        }
+        assert_eq!(Claims::alone().own().map(|own| own.slots.ranges()), Some(vec![SlotRange::ALL]));
+    }
+
+    #[test]
+    fn info_says_which_process_and_how_many_keys_moved() {
+        let info = "# Server\r\nrun_id:00112233445566778899aabbccddeeff00112233\r\ntcp_port:1\r\n";
+        assert_eq!(Process::parse(info).expect("an id").0[..3], [0, 0x11, 0x22]);
+        for bad in ["", "run_id:\r\n", "run_id:00\r\n", "run_id:zz112233445566778899aabbccddeeff00112233"] {
+            assert_eq!(Process::parse(bad), None, "{bad}");
+        }
+        for (info, has) in [
+            ("valkey_version:9.1.2\r\n", true),
+            ("valkey_version:10.0.0\r\n", true),
+            ("valkey_version:9.0.9\r\n", false),
+            ("redis_version:9.9.9\r\n", false),
+            ("valkey_version:unstable\r\n", false),
+        ] {
+            assert_eq!(scans_slots(info), has, "{info}");
+        }
+        let stats = "cmdstat_get:calls=9,usec=1\r\ncmdstat_migrate:calls=3,usec=4\r\ncmdstat_restore-asking:calls=4,u=1";
+        assert_eq!((keys_moved(stats), keys_moved("# Commandstats\r\n")), (7, 0));
+    }
+
+    fn witness(run: u8, epoch: u64, own: SlotSet, open: SlotSet, moved: Option<u64>) -> Witness {
+        let primary =
+            |id: &str, epoch, slots, has_failed| Primary { id: id.to_owned(), epoch, slots, has_failed };
+        let primaries =
+            vec![primary("me", epoch, own, false), primary("other", 1, slots(10_000, 16_383), false)];
+        let claims = Claims { myself: "me".to_owned(), primaries, open };
+        Witness { process: Process([run; 20]), scans_slots: false, moved, claims }
+    }
+
+    fn said_of(id: &str, epoch: u64, slots: SlotSet) -> Claims {
+        let primaries = vec![Primary { id: id.to_owned(), epoch, slots, has_failed: false }];
+        Claims { myself: "third".to_owned(), primaries, open: SlotSet::empty() }
+    }
+
+    #[test]
+    fn a_pass_counts_for_the_slots_that_did_not_move() {
+        let all = || slots(0, 99);
+        let none = SlotSet::empty;
+        let before = witness(1, 5, all(), none(), Some(3));
+        let rows: [(&str, Witness, Vec<Claims>, Outcome); 12] = [
+            ("nothing happened", witness(1, 5, all(), none(), Some(3)), vec![], Outcome::Covered(all())),
+            ("the server restarted", witness(2, 5, all(), none(), Some(0)), vec![], Outcome::Restarted),
+            (
+                "slots left",
+                witness(1, 5, slots(0, 49), none(), Some(60)),
+                vec![],
+                Outcome::Covered(slots(0, 49)),
+            ),
+            (
+                "a slot is leaving",
+                witness(1, 5, all(), slots(99, 99), Some(3)),
+                vec![],
+                Outcome::Covered(slots(0, 98)),
+            ),
+            ("slots came", witness(1, 5, slots(0, 200), none(), Some(60)), vec![], Outcome::Covered(all())),
+            ("a slot came back", witness(1, 6, all(), none(), Some(60)), vec![], Outcome::Covered(none())),
+            (
+                "a move was taken back",
+                witness(1, 5, all(), none(), Some(5)),
+                vec![],
+                Outcome::Covered(none()),
+            ),
+            ("counters were reset", witness(1, 5, all(), none(), Some(0)), vec![], Outcome::Covered(none())),
+            ("it became a replica", witness(1, 5, none(), none(), Some(3)), vec![], Outcome::Covered(none())),
+            (
+                "another primary knows of a newer owner",
+                witness(1, 5, all(), none(), Some(3)),
+                vec![said_of("new", 6, slots(0, 9))],
+                Outcome::Covered(slots(10, 99)),
+            ),
+            (
+                "another primary is behind",
+                witness(1, 5, all(), none(), Some(3)),
+                vec![said_of("old", 4, all())],
+                Outcome::Covered(all()),
+            ),
+            (
+                "another primary says the same",
+                witness(1, 5, all(), none(), Some(3)),
+                vec![said_of("me", 6, all())],
+                Outcome::Covered(all()),
+            ),
+        ];
+        for (what, after, others, expected) in rows {
+            assert_eq!(covered(&all(), &before.memo(), &after, &others), expected, "{what}");
+        }
+        // Where a node does not say how many keys it moved, that cannot be compared.
+        let silent = witness(1, 5, all(), none(), None);
+        assert_eq!(covered(&all(), &silent.memo(), &silent, &[]), Outcome::Covered(all()));
+        // Only what was asked for.
+        assert_eq!(covered(&slots(3, 4), &before.memo(), &before, &[]), Outcome::Covered(slots(3, 4)));
+    }
+
+    #[test]
+    fn a_node_that_sees_no_majority_proves_nothing() {
+        let mut after = witness(1, 5, slots(0, 99), SlotSet::empty(), None);
+        let before = after.memo();
+        after.claims.primaries[1].has_failed = true;
+        // One of two cannot have replaced it: that takes a majority.
+        assert_eq!(covered(&slots(0, 99), &before, &after, &[]), Outcome::Covered(slots(0, 99)));
+        let third = Primary { id: "third".to_owned(), ..after.claims.primaries[1].clone() };
+        after.claims.primaries.push(third);
+        assert_eq!(covered(&slots(0, 99), &before, &after, &[]), Outcome::CutOff);
+    }
+}

@@ -1,0 +1,256 @@
+//! A command that waits on the server, and what becomes of it when its caller is gone: the future was dropped, or its time
+//! was over.
+//!
+//! To close the connection would lose what the server popped for it at that moment. So the wait is ended by `CLIENT UNBLOCK`,
+//! on another connection, and the reply is read. Where the server refuses that, the reply is read whenever it comes, if
+//! somebody takes it ([`Config::on_orphan`](crate::Config::on_orphan)); otherwise the connection is closed: to read on would
+//! take an element for sure that nobody gets.
+//!
+//! What must stay true: what was taken for a caller that is gone is handed over or counted, and so is what nobody knows. The
+//! event and the counter hold no part of a reply.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures_util::future::{Either, select};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::Instant;
+use truename_resp::{Frame, Limits, Reply};
+use truename_topology::Slot;
+
+use super::unblock::{Unblocked, unblock};
+use crate::clock;
+use crate::cluster::{Cluster, Counted, ExclusiveLane, Node};
+use crate::command::{Command, Spec};
+use crate::config::Orphan;
+use crate::error::{Error, InterruptedError};
+use crate::event::Event;
+use crate::lane::{Backoff, Detached, Failure, Received, Submission};
+use crate::observe;
+
+/// The pauses between requests to end a wait that the server says is none.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// How long the reply to a command that `blocks` may take. The caller's own deadline is kept apart from that, so that the
+/// reply can be read after it.
+pub(super) fn reply_deadline(callers: Instant, blocks: Option<Duration>, stall: Duration) -> Instant {
+    callers.max(Instant::now() + blocks.unwrap_or_default()) + stall
+}
+
+/// Whose wait it is.
+#[derive(Clone, Copy)]
+pub(super) struct Waiting<'w> {
+    pub(super) cluster: &'w Arc<Cluster>,
+    pub(super) node: &'w Arc<Node>,
+    pub(super) lane: &'w Arc<ExclusiveLane>,
+    pub(super) slot: Option<Slot>,
+    pub(super) waits_for: WaitsFor<'w>,
+    /// What keeps the caller's next commands back until this one is settled, on a connection that the caller keeps. Without
+    /// it the connection is one of a pool, which others may use then.
+    pub(super) settling: Option<&'w Settling>,
+}
+
+/// Held while it is found out what became of a wait.
+pub(super) type Settling = Arc<Mutex<()>>;
+
+/// What it waits for.
+#[derive(Clone, Copy)]
+pub(super) struct WaitsFor<'w> {
+    /// The command's name.
+    name: &'w str,
+    /// Whether it may take something.
+    takes: bool,
+}
+
+impl<'w> WaitsFor<'w> {
+    pub(super) fn the(command: &'w Command<'_>, spec: Option<&'static Spec>) -> Self {
+        let name = spec.map_or_else(|| command.name(), |spec| spec.name);
+        Self { name, takes: !spec.is_some_and(|spec| spec.changes_nothing(command)) }
+    }
+}
+
+/// The reply to a command that waits on the server. Dropped before it came, it leaves an orphan.
+pub(super) struct Wait<'w, E: Fn(&mut BytesMut)> {
+    submission: Submission<'w, E>,
+    waiting: Option<Waiting<'w>>,
+}
+
+impl<'w, E: Fn(&mut BytesMut)> Wait<'w, E> {
+    pub(super) fn new(submission: Submission<'w, E>, waiting: Waiting<'w>) -> Self {
+        Self { submission, waiting: Some(waiting) }
+    }
+
+    /// How it ends when the caller's time is over.
+    pub(super) fn timed_out(&self) -> Failure {
+        Failure::TimedOut { submitted: self.submission.is_under_way() }
+    }
+
+    /// The caller has been told what is known: nothing is left to be found out.
+    pub(super) fn forget(&mut self) {
+        self.waiting = None;
+    }
+}
+
+impl<E: Fn(&mut BytesMut)> Future for Wait<'_, E> {
+    type Output = Result<Received, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.get_mut().submission).poll(cx)
+    }
+}
+
+impl<E: Fn(&mut BytesMut)> Drop for Wait<'_, E> {
+    fn drop(&mut self) {
+        let Some(waiting) = self.waiting else { return };
+        if let Some(reply) = self.submission.detach() {
+            let left = Left {
+                reply,
+                cluster: waiting.cluster.clone(),
+                node: waiting.node.clone(),
+                lane: waiting.lane.clone(),
+                slot: waiting.slot,
+                command: waiting.waits_for.name.to_owned(),
+                takes: waiting.waits_for.takes,
+                is_pooled: waiting.settling.is_none(),
+                _turn: waiting.settling.and_then(|settling| settling.clone().try_lock_owned().ok()),
+                _under_way: waiting.cluster.go_on(),
+            };
+            waiting.cluster.spawn(left.settle());
+        } else if waiting.settling.is_none() && waiting.lane.is_connecting() {
+            let lane = waiting.lane.clone();
+            waiting.cluster.spawn(async move {
+                // By then the caller has let go of it.
+                lane.settled().await;
+                if let Some(lane) = Arc::into_inner(lane) {
+                    lane.give_back_unused().await;
+                }
+            });
+        }
+    }
+}
+
+/// What a caller left behind.
+struct Left {
+    reply: Detached,
+    cluster: Arc<Cluster>,
+    node: Arc<Node>,
+    lane: Arc<ExclusiveLane>,
+    slot: Option<Slot>,
+    command: String,
+    /// Whether it may have taken something.
+    takes: bool,
+    is_pooled: bool,
+    _turn: Option<OwnedMutexGuard<()>>,
+    _under_way: Counted,
+}
+
+impl Left {
+    async fn settle(self) {
+        let Self { reply, cluster, node, lane, slot, command, takes, is_pooled, _turn, _under_way } = self;
+        let reads_on = takes && cluster.on_orphan.is_some();
+        let (outcome, is_quiet) = {
+            let reply = pin!(reply);
+            end_wait(reply, &cluster, &node, &lane, reads_on).await
+        };
+        if let (true, Some(Ok(_)), Some(lane)) = (is_pooled && is_quiet, &outcome, Arc::into_inner(lane)) {
+            lane.give_back();
+        }
+        let taken = match outcome {
+            _ if !takes => None,
+            Some(Ok(received)) => something(received).map(Ok),
+            Some(Err(Failure::Unsent(_) | Failure::TimedOut { submitted: false })) => None,
+            Some(Err(Failure::Lost(cause) | Failure::LostAtHead(cause))) => Some(Err(cause.no_reply())),
+            Some(Err(Failure::TimedOut { .. })) | None => Some(Err(GIVEN_UP.to_owned())),
+        };
+        let Some(reply) = taken else { return };
+        observe::orphaned(if reply.is_ok() { "taken" } else { "unknown" });
+        let is_certain = reply.is_ok();
+        cluster.bus.emit(|| Event::Orphaned {
+            node: node.endpoint().clone(),
+            command: command.clone(),
+            is_certain,
+        });
+        let Some(on_orphan) = &cluster.on_orphan else { return };
+        let node = node.endpoint().clone();
+        let unknown =
+            |cause| Error::Interrupted(Box::new(InterruptedError::new(node.clone(), slot, cause, 1)));
+        let reply = reply.map_err(unknown);
+        on_orphan.take(Orphan { command, node, slot, reply });
+    }
+}
+
+/// Why nobody knows what became of a wait.
+const GIVEN_UP: &str = "its caller was gone, and the server did not say what became of the wait";
+
+/// Ends a wait on the server and returns the reply to it. `None` if it can be had only by waiting for something to be taken,
+/// and not even then unless it `reads_on`. Also whether no request to end a wait is under way any more: it would end the next
+/// one on this connection.
+async fn end_wait(
+    mut reply: Pin<&mut Detached>,
+    cluster: &Cluster,
+    node: &Node,
+    lane: &ExclusiveLane,
+    reads_on: bool,
+) -> (Option<Result<Received, Failure>>, bool) {
+    let stall = cluster.timing.stall;
+    if let Some((id, address)) = lane.client() {
+        let (mut pauses, since) = (Backoff::new(ASK_AGAIN.0, ASK_AGAIN.1), Instant::now());
+        // A closed client does not wait for ever for a server that is paused.
+        while !(cluster.is_closed() && since.elapsed() > stall) {
+            let unblocked = match select(reply.as_mut(), pin!(unblock(node, id, &address, stall))).await {
+                Either::Left((outcome, unblocking)) => {
+                    return (Some(outcome), unblocking.await != Unblocked::Silent);
+                }
+                Either::Right((unblocked, _)) => unblocked,
+            };
+            let patience = match unblocked {
+                Unblocked::Now => stall,
+                Unblocked::NotWaiting => pauses.next_delay(),
+                Unblocked::Refused => break,
+                Unblocked::Silent => return (None, false),
+            };
+            if let Some(outcome) = clock::timeout_at(Instant::now() + patience, reply.as_mut()).await {
+                return (Some(outcome), true);
+            }
+        }
+    }
+    if !reads_on {
+        return (None, true);
+    }
+    match select(reply, pin!(cluster.closed())).await {
+        Either::Left((outcome, _)) => (Some(outcome), true),
+        Either::Right(_) => (None, true),
+    }
+}
+
+/// What a reply has in it, if it is neither nil nor an error.
+fn something(received: Received) -> Option<Reply> {
+    let reply = match received {
+        Received::Reply(reply) => reply,
+        Received::Raw(frame) => match frame.decode(Limits::default()) {
+            Ok(Frame::Reply(reply)) => reply,
+            _ => return None,
+        },
+        Received::Replies(_) => return None,
+    };
+    Some(reply.without_attributes()).filter(|reply| !matches!(reply, Reply::Nil | Reply::Error(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use truename_resp::ErrorReply;
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_taken_is_an_orphan() {
+        let popped = || Reply::Array(vec![Reply::Bulk("queue".into()), Reply::Bulk("item".into())]);
+        let unblocked = Reply::Error(ErrorReply::new("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
+        for (reply, expected) in [(popped(), Some(popped())), (Reply::Nil, None), (unblocked, None)] {
+            assert_eq!(something(Received::Reply(reply)), expected);
+        }
+    }
+}
