@@ -311,7 +311,7 @@ mod tests {
         let unit = <()>::from_reply(Reply::Nil).expect_err("nothing was done").to_string();
         assert_eq!(
             unit,
-            "expected a reply, got nil: the server did not do it; bool is false for nil, and Option<()> is None"
+            "expected a reply, got nil: the server may not have done it; bool is false for nil, and Option<()> is None"
         );
         let nil = String::from_reply(Reply::Nil).expect_err("there is no value").to_string();
         assert!(nil.ends_with("; an Option accepts nil, too"), "{nil}");

@@ -12,9 +12,8 @@ const COMMANDS: usize = 1000;
 #[test]
 fn a_get_allocates_at_most_six_times() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let lab = runtime.block_on(async {
-        Lab::builder(LabProfile::Plain).replicas(0).start().await.expect("the lab starts")
-    });
+    let lab = Lab::builder(LabProfile::Plain).replicas(0).password(None);
+    let lab = runtime.block_on(lab.start()).expect("the lab starts");
     let urls: Vec<_> = lab.seeds().into_iter().map(|(host, port)| format!("redis://{host}:{port}")).collect();
     let client = ClusterClient::new(urls).expect("usable options");
     let mut connection = runtime.block_on(client.get_async_connection()).expect("connected");

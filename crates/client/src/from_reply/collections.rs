@@ -221,6 +221,6 @@ mod tests {
         assert_eq!(VecDeque::<u16>::from_reply(two()), Ok(VecDeque::from([1, 2])));
         assert_eq!(<[String; 2]>::from_reply(two()), Ok(["1".to_owned(), "2".to_owned()]));
         let error = <[u16; 3]>::from_reply(Reply::Array(vec![bulk("1")])).expect_err("too short").to_string();
-        assert_eq!(error, "expected an array, got another one: length 1 instead of 3");
+        assert_eq!(error, "expected an array of another length, got array: length 1 instead of 3");
     }
 }

@@ -57,6 +57,7 @@ impl Engine {
             Special::ScriptLoad => self.load_script(command).await,
             Special::EvalSha => self.run_script(command).await,
             Special::Spread(spread) => self.spread(spread, command).await,
+            Special::InPlace => Ok(self.client.execute(command).await?),
             Special::AnyPrimary => Ok(self.client.execute(command.route_to_any()).await?),
             Special::Refused(why) => Err(Failure::Unsupported(why)),
         }

@@ -3,6 +3,7 @@
 //! What must stay true: looking at a command that is not special costs a comparison and allocates nothing.
 
 use truename::command::Arguments;
+use truename::topology::Slot;
 
 use super::spread::Spread;
 
@@ -20,6 +21,8 @@ pub(crate) enum Special {
     EvalSha,
     /// Goes to several nodes.
     Spread(Spread),
+    /// The client sends it to several nodes by itself; among others it has its place, after those before it.
+    InPlace,
     /// Goes to any primary, whatever the client thinks of it.
     AnyPrimary,
     /// Cannot be done, for this reason.
@@ -47,9 +50,25 @@ pub(crate) fn special<A: Arguments + ?Sized>(args: &A) -> Option<Special> {
             Spread::of(name, b"").map(Special::Spread)
         }
         b"LASTSAVE" => Some(Special::AnyPrimary),
+        b"DBSIZE" | b"KEYS" | b"RANDOMKEY" => Some(Special::InPlace),
+        b"MGET" | b"MSET" | b"DEL" | b"UNLINK" | b"EXISTS" | b"TOUCH" => {
+            has_several_slots(args, if name == b"MSET" { 2 } else { 1 }).then_some(Special::InPlace)
+        }
         b"ACL" | b"CLUSTER" | b"COMMAND" | b"CONFIG" | b"FUNCTION" | b"LATENCY" | b"MEMORY" | b"MODULE"
         | b"PUBSUB" | b"SCRIPT" | b"SLOWLOG" => of_container(name, args.at(1)?),
         _ => None,
+    }
+}
+
+/// Whether keys, each `step` arguments after the one before, are of several slots.
+fn has_several_slots<A: Arguments + ?Sized>(args: &A, step: usize) -> bool {
+    let mut keys = (1..args.len()).step_by(step).filter_map(|at| args.at(at));
+    let Some(first) = keys.next() else { return false };
+    // Alone it needs no look at its slot.
+    let mut others = keys.peekable();
+    others.peek().is_some() && {
+        let slot = Slot::of_key(first);
+        others.any(|key| Slot::of_key(key) != slot)
     }
 }
 
@@ -108,7 +127,8 @@ mod tests {
     fn what_is_special() {
         let is = |args: &[&str]| special(args);
         assert_eq!(is(&["GET", "k"]), None);
-        assert_eq!(is(&["MGET", "a", "b"]), None);
+        assert_eq!(is(&["MGET", "a", "{a}b"]), None);
+        assert_eq!(is(&["MGET", "a", "b"]), Some(Special::InPlace));
         assert_eq!(is(&["PING"]), None);
         assert_eq!(is(&["scan", "0"]), Some(Special::Scan));
         assert_eq!(is(&["Script", "Load", "return 1"]), Some(Special::ScriptLoad));
@@ -118,7 +138,10 @@ mod tests {
         assert!(matches!(is(&["SCRIPT", "FLUSH"]), Some(Special::Spread(_))));
         assert!(matches!(is(&["flushall"]), Some(Special::Spread(_))));
         // The client adds it up by itself.
-        assert_eq!(is(&["DBSIZE"]), None);
+        assert_eq!(is(&["DBSIZE"]), Some(Special::InPlace));
+        assert_eq!(is(&["MSET", "a", "b", "{a}", "c"]), None);
+        assert_eq!(is(&["mset", "a", "b", "b", "c"]), Some(Special::InPlace));
+        assert_eq!(is(&["DEL", "a"]), None);
         assert!(matches!(is(&["INFO", "server"]), Some(Special::Spread(_))));
         assert!(matches!(is(&["SSUBSCRIBE", "c"]), Some(Special::Refused(_))));
         // What acts on one node that nobody named is left to the client, which refuses it.

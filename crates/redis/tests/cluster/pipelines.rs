@@ -39,6 +39,16 @@ async fn a_pipeline_has_keys_of_any_slots() {
             .await
             .expect("in order");
         assert_eq!((emptied.as_str(), left), ("OK", 1));
+        let (both,): (Vec<i64>,) = redis::pipe()
+            .set("first", 2)
+            .ignore()
+            .set("second", 3)
+            .ignore()
+            .mget(&["first", "second"])
+            .query_async(&mut connection)
+            .await
+            .expect("after what comes before it");
+        assert_eq!(both, [2, 3]);
         let () = redis::cmd("FLUSHALL").query_async(&mut connection).await.expect("emptied");
     }
 }
