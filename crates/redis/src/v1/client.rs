@@ -98,7 +98,7 @@ impl ClusterClient {
     /// ```
     ///
     /// # Errors
-    /// As [`get_async_connection`](Self::get_async_connection) and [`ClusterClientBuilder::build`](super::ClusterClientBuilder::build).
+    /// As [`get_async_connection`](Self::get_async_connection) and [`ClusterClientBuilder::build`](super::builder::ClusterClientBuilder::build).
     ///
     /// # Cancel safety
     /// As [`get_async_connection`](Self::get_async_connection).
@@ -144,7 +144,7 @@ impl ClusterConfig {
         Self::default()
     }
 
-    /// As [`ClusterClientBuilder::connection_timeout`](super::ClusterClientBuilder::connection_timeout). See the
+    /// As [`ClusterClientBuilder::connection_timeout`](super::builder::ClusterClientBuilder::connection_timeout). See the
     /// [example](ClusterClient::get_async_connection_with_config).
     #[must_use]
     pub fn set_connection_timeout(mut self, timeout: Duration) -> Self {
@@ -152,7 +152,7 @@ impl ClusterConfig {
         self
     }
 
-    /// As [`ClusterClientBuilder::response_timeout`](super::ClusterClientBuilder::response_timeout). See the
+    /// As [`ClusterClientBuilder::response_timeout`](super::builder::ClusterClientBuilder::response_timeout). See the
     /// [example](ClusterClient::get_async_connection_with_config).
     #[must_use]
     pub fn set_response_timeout(mut self, timeout: Duration) -> Self {
@@ -160,7 +160,7 @@ impl ClusterConfig {
         self
     }
 
-    /// Refused when the connection is made, as [`ClusterClientBuilder::push_sender`](super::ClusterClientBuilder::push_sender). See the
+    /// Refused when the connection is made, as [`ClusterClientBuilder::push_sender`](super::builder::ClusterClientBuilder::push_sender). See the
     /// [example](ClusterClient::get_async_connection_with_config).
     #[must_use]
     pub fn set_push_sender(mut self, _sender: impl AsyncPushSender) -> Self {
@@ -168,7 +168,7 @@ impl ClusterConfig {
         self
     }
 
-    /// As [`ClusterClientBuilder::async_dns_resolver`](super::ClusterClientBuilder::async_dns_resolver). See the
+    /// As [`ClusterClientBuilder::async_dns_resolver`](super::builder::ClusterClientBuilder::async_dns_resolver). See the
     /// [example](ClusterClient::get_async_connection_with_config).
     #[must_use]
     pub fn set_dns_resolver(mut self, resolver: impl AsyncDNSResolver) -> Self {
