@@ -4,7 +4,7 @@
 //! - `cell`: the matrix; `run`: one client, one cell, one window; `compare`: interleaved rounds
 //! - `profile`: one client at one cell, for a profiler
 //! - `usage`, `allocations`, `latency`, `statistics`: what is measured, and how numbers become one
-//! - `recovery`: the same clients while nodes fail
+//! - `recovery`: the same clients while nodes fail; `blocking`: clients without `async`
 //! - `table`, `record`, `machine`: what is reported; `args`, `failure`: the command line, and the one error
 //!
 //! What stays true: while a client is measured, nothing else works in this process; ratios are only ever taken between
@@ -12,6 +12,7 @@
 
 mod allocations;
 mod args;
+mod blocking;
 mod cell;
 mod compare;
 mod failure;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Quick(options) => compare::run(Extent::Quick, &options),
         Command::Full(options) => compare::run(Extent::Full, &options),
         Command::Recovery(options) => recovery::run(&options),
+        Command::Blocking(options) => blocking::run(&options),
         Command::Profile(options) => profile::run(&options),
     };
     match outcome {

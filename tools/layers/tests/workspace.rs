@@ -83,6 +83,7 @@ const CRATES: [Crate; 8] = [
             "probe",
             "api",
             "hosted",
+            "blocking",
             // Documentation alone.
             "manual",
             "lib",
@@ -141,6 +142,7 @@ const CRATES: [Crate; 8] = [
             "recovery/fault",
             "args",
             "compare",
+            "blocking",
             "profile",
             "recovery",
             "main",

@@ -55,7 +55,7 @@
 //! |---|---|
 //! | `WATCH`, `Transaction` that reads before it writes | a script: all of it is executed at once |
 //! | pub/sub | |
-//! | client-side caching, Sentinel, a synchronous API | |
+//! | client-side caching, Sentinel | |
 //!
 //! [`Batch::atomic`]: crate::Batch::atomic
 //! [`Client::batch`]: crate::Client::batch
