@@ -2,7 +2,7 @@
 # toolchain and a C compiler. `make` alone lists everything.
 
 .PHONY: help setup demo test check format clippy repository directions deny tests doctests doc unit integration lab \
-	test-faults servers test-servers fuzz bench bench-quick bench-recovery bench-clients clean
+	test-faults servers test-servers fuzz bench bench-quick bench-blocking bench-recovery bench-clients clean
 .NOTPARALLEL:
 
 # Most tests wait for real servers most of the time, so more of them run at once than there are cores.
@@ -95,6 +95,10 @@ bench: ## the whole comparison with other clients, half an hour; BENCH="--filter
 bench-quick: ## a subset of it, two minutes; BENCH as above
 	@tools/setup/toolchain.sh
 	@$(with_server) $(benchmark) quick $(BENCH)
+
+bench-blocking: ## clients without async; BENCH="--tls --threads 4"
+	@tools/setup/toolchain.sh
+	@$(with_server) $(benchmark) blocking $(BENCH)
 
 bench-recovery: ## what becomes of calls while nodes fail, three rounds; BENCH="--faults freeze" chooses faults
 	@tools/setup/toolchain.sh

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     /// truename as one of the programs that `clients` runs; `tools/clients/README.md` says what it does.
     #[command(hide = true)]
     Client(Client),
+    /// Clients without `async`: GET from three shards, on one thread or several.
+    Blocking(Blocking),
     /// One client runs one cell for a given number of operations, for a profiler to look at.
     Profile(Profile),
 }
@@ -137,6 +139,25 @@ pub(crate) struct Client {
     pub(crate) warm_up: f64,
     #[arg(long)]
     pub(crate) window: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Blocking {
+    /// How many threads call.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) threads: usize,
+    /// How long a thread waits between a reply and its next call, in microseconds.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) pause: u64,
+    /// Over TLS.
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// How often every client runs.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// How long each is looked at, in milliseconds.
+    #[arg(long, default_value_t = 500)]
+    pub(crate) window: u64,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@
 //! - `profile`: one client at one cell, for a profiler
 //! - `usage`, `allocations`, `latency`, `statistics`: what is measured, and how numbers become one
 //! - `recovery`: the same clients while nodes fail; `scan`: a scan of all keys beside raw loops
-//! - `clients`: clients of other languages beside truename, each a program of its own
+//! - `clients`: clients of other languages beside truename, each a program of its own; `blocking`: clients without `async`
 //! - `table`, `record`, `machine`: what is reported; `args`, `failure`: the command line, and the one error
 //!
 //! What stays true: while a client is measured, nothing else works in this process; ratios are only ever taken between
@@ -13,6 +13,7 @@
 
 mod allocations;
 mod args;
+mod blocking;
 mod cell;
 mod clients;
 mod compare;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Scan(options) => scan::run(&options),
         Command::Clients(options) => clients::run(&options),
         Command::Client(options) => clients::own::run(&options),
+        Command::Blocking(options) => blocking::run(&options),
         Command::Profile(options) => profile::run(&options),
     };
     match outcome {

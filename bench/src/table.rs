@@ -1,6 +1,7 @@
 //! Tables of results, in Markdown.
 
-use crate::cell::Cell;
+use std::fmt;
+
 use crate::machine::{self, Machine};
 use crate::record::Entry;
 use crate::run::Measurement;
@@ -24,7 +25,7 @@ pub(crate) fn print_machine(machine: &Machine) {
 }
 
 /// One row per client. Ratios are to truename within the same round: above 1 is in truename's favour.
-pub(crate) fn print_cell(cell: &Cell, entries: &[Entry]) {
+pub(crate) fn print_cell(cell: &impl fmt::Display, entries: &[Entry]) {
     println!("\n### {cell}\n");
     println!(
         "| client | client µs | ratio | server µs | ratio | k/s | allocs | bytes | p50 µs | p99 µs | p99.9 µs | fair | failed |"

@@ -2,7 +2,8 @@
 //!
 //! Every client is used as its documentation says, with the cheapest types that it offers for keys and values: what
 //! is compared is the clients, not conversions around them. All tasks of a run share one client. One file per client;
-//! `raw` is the floor, no client at all. `kind` has their names, `subject` the calls.
+//! `raw` is the floor, no client at all. `kind` has their names, `subject` the calls, `synchronous` those
+//! without `async`.
 
 mod fred;
 mod kind;
@@ -10,6 +11,7 @@ pub(crate) mod raw;
 mod redis_rs;
 mod rustis;
 mod subject;
+mod synchronous;
 pub(crate) mod truename;
 mod truename_redis;
 
@@ -19,5 +21,6 @@ pub(crate) use self::raw::Raw;
 pub(crate) use self::redis_rs::RedisRs;
 pub(crate) use self::rustis::Rustis;
 pub(crate) use self::subject::{Settings, Subject};
+pub(crate) use self::synchronous::{Sockets, Synchronous};
 pub(crate) use self::truename::Truename;
 pub(crate) use self::truename_redis::TruenameRedis;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
-use redis::cluster::ClusterClient;
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncCommands, AsyncConnectionConfig, FromRedisValue, TlsCertificates};
 
@@ -81,6 +81,10 @@ async fn node(target: &Target, settings: &Settings) -> Result<MultiplexedConnect
 }
 
 async fn cluster(target: &Target, settings: &Settings) -> Result<ClusterConnection, Failure> {
+    Ok(builder(target, settings).build()?.get_async_connection().await?)
+}
+
+pub(super) fn builder(target: &Target, settings: &Settings) -> ClusterClientBuilder {
     let mut builder = ClusterClient::builder(urls(target));
     if let Some(certificates) = certificates(target) {
         builder = builder.certs(certificates);
@@ -91,7 +95,7 @@ async fn cluster(target: &Target, settings: &Settings) -> Result<ClusterConnecti
     if let Some(connect) = settings.connect {
         builder = builder.connection_timeout(connect);
     }
-    Ok(builder.build()?.get_async_connection().await?)
+    builder
 }
 
 pub(super) fn urls(target: &Target) -> impl Iterator<Item = String> {

@@ -12,6 +12,10 @@ use crate::target::{Key, Target};
 pub(crate) struct Truename(Client);
 
 pub(crate) async fn client(target: &Target, settings: &Settings) -> Result<Client, Failure> {
+    Ok(Client::connect(&config(target, settings)?).await?)
+}
+
+pub(super) fn config(target: &Target, settings: &Settings) -> Result<Config, Failure> {
     let config = Config::new().seeds(target.seeds.clone());
     let mut config = match &target.ca_pem {
         Some(pem) => config.tls(Tls::new().ca_pem(pem)?),
@@ -23,7 +27,7 @@ pub(crate) async fn client(target: &Target, settings: &Settings) -> Result<Clien
     if let Some(connect) = settings.connect {
         config = config.node_connect_timeout(connect);
     }
-    Ok(Client::connect(&config).await?)
+    Ok(config)
 }
 
 impl Subject for Truename {
@@ -55,6 +59,6 @@ impl Subject for Truename {
     }
 }
 
-fn length(reply: &Reply) -> Result<usize, Failure> {
+pub(super) fn length(reply: &Reply) -> Result<usize, Failure> {
     reply.as_bytes().map(<[u8]>::len).ok_or_else(|| Failure::new(format!("{reply:?} is not a value")))
 }

@@ -83,6 +83,7 @@ const CRATES: [Crate; 9] = [
             "probe",
             "api",
             "hosted",
+            "blocking",
             // Documentation alone.
             "manual",
             "lib",
@@ -149,6 +150,7 @@ const CRATES: [Crate; 9] = [
             "clients/roster",
             "args",
             "compare",
+            "blocking",
             "profile",
             "recovery",
             "scan",

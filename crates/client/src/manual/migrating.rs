@@ -55,7 +55,7 @@
 //! | what | what to do meanwhile |
 //! |---|---|
 //! | pub/sub | |
-//! | client-side caching, Sentinel, a synchronous API | |
+//! | client-side caching, Sentinel | |
 //!
 //! [`Batch::atomic`]: crate::Batch::atomic
 //! [`Client::batch`]: crate::Client::batch

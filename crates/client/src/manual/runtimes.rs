@@ -27,19 +27,35 @@
 //!
 //! # Synchronous programs
 //!
-//! There is no synchronous API. A runtime with a worker serves calls of threads that are not async; they may use any
-//! `block_on`:
+//! [`blocking::Client`] is the client without `async`. It needs no runtime of the program's:
 //!
 //! ```no_run
-//! use tokio::runtime::Builder;
-//! use truename::{Client, cmd};
+//! use truename::blocking::Client;
+//! use truename::cmd;
 //!
-//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-//! let client = runtime.block_on(Client::open("rediss://:password@redis.example.net"))?;
+//! # fn example() -> Result<(), truename::Error> {
+//! let client = Client::open("rediss://:password@redis.example.net")?;
+//! client.run(cmd("SET").arg("city").arg("Oslo"))?;
+//! let city: Option<String> = client.execute(cmd("GET").arg("city"))?;
+//! # Ok(())
+//! # }
+//! ```
 //!
-//! // The worker drives the connections, in between as well.
-//! let city: Option<String> = runtime.block_on(client.execute(cmd("GET").arg("city")))?;
+//! Whoever waits for a reply drives the connections: a call in a thread costs no switch to another one. Between calls a thread of
+//! the client's own keeps them alive, replaces those that are closed and follows the topology. Threads share one client; what
+//! it cannot do for two threads at a time is drive, so of several that wait, one does it and wakes the others.
+//!
+//! A call is an [`Error::Config`](crate::Error::Config) on a thread that is polling tasks, because it would hold them up; nothing is
+//! sent then. In a program that has a runtime, call it in [`tokio::task::spawn_blocking`], in `block_in_place`, or on a thread
+//! of its own, whether or not the runtime is entered there:
+//!
+//! ```no_run
+//! use truename::blocking::Client;
+//! use truename::cmd;
+//!
+//! # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+//! let visits = tokio::task::spawn_blocking(move || client.execute::<i64>(cmd("INCR").arg("visits")));
+//! println!("{}", visits.await??);
 //! # Ok(())
 //! # }
 //! ```
@@ -87,7 +103,7 @@
 //!
 //! # How a program ends
 //!
-//! A hosted client ends [by itself](crate::hosted#how-it-ends). With a runtime of your own:
+//! A hosted client ends [by itself](crate::hosted#how-it-ends), and so does a [blocking one](crate::blocking#how-it-ends). With a runtime of your own:
 //!
 //! 1. Stop making calls, and await those that are under way.
 //! 2. [`Client::close`], or drop the last clone: a connection ends once everything on it is answered.
@@ -120,6 +136,7 @@
 //! [`Panicked`](crate::error::Cause::Panicked), and the next attempt is made all the same. This needs unwinding: with
 //! `panic = "abort"` the process ends.
 //!
+//! [`blocking::Client`]: crate::blocking::Client
 //! [`Client::close`]: crate::Client::close
 //! [`Client::connect`]: crate::Client::connect
 //! [`HostedClient`]: crate::hosted::HostedClient

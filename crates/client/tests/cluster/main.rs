@@ -25,6 +25,7 @@
 //! | `promises_retries` | what is sent again, what is sent at all, what an error says about it |
 //! | `promises_runtimes` | calls from another runtime, from none, and while nobody drives the client's |
 //! | `promises_silence` | silent servers: paused, frozen, slow |
+//! | `promises_synchronous` | the client without `async`: on which threads, and what happens between calls |
 //! | `promises_tls` | pins, revocation lists, versions of TLS, warnings |
 //! | `promises_tls_sessions` | resumed sessions and live connections are judged again |
 //! | `promises_topology` | what a change of the topology may not do |
@@ -64,6 +65,7 @@ mod promises_redirects;
 mod promises_retries;
 mod promises_runtimes;
 mod promises_silence;
+mod promises_synchronous;
 mod promises_tls;
 mod promises_tls_sessions;
 mod promises_topology;

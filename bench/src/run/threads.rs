@@ -1,0 +1,106 @@
+//! The closed loop of clients without `async`: every thread calls again as soon as it has its reply, or, with a pause, that long after.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Measurement;
+use super::board::{Board, Phase};
+use super::caller::Tally;
+use super::plan::Window;
+use crate::allocations;
+use crate::failure::Failure;
+use crate::keyspace::Keyspace;
+use crate::latency::{Percentiles, Samples};
+use crate::subjects::{Settings, Synchronous};
+use crate::target::Target;
+use crate::usage;
+
+/// What the runs of one client after the other share.
+pub(crate) struct Threads {
+    pub(crate) target: Target,
+    pub(crate) keyspace: Keyspace,
+    pub(crate) window: Window,
+    pub(crate) threads: usize,
+    /// Between a reply and the thread's next call.
+    pub(crate) pause: Duration,
+    pub(crate) servers: Vec<u32>,
+}
+
+impl Threads {
+    /// One run.
+    pub(crate) fn run<S: Synchronous>(&self) -> Result<Measurement, Failure> {
+        let subjects = S::connect(&self.target, &Settings::default(), self.threads)?;
+        let board = Board::new(self.threads);
+        thread::scope(|scope| {
+            let work = |(thread, subject)| {
+                let board = Arc::clone(&board);
+                scope.spawn(move || self.work(subject, thread, &board))
+            };
+            let threads: Vec<_> = subjects.into_iter().enumerate().map(work).collect();
+            let mut counts = vec![0; self.threads];
+            thread::sleep(self.window.warm_up);
+            board.enter(Phase::Measuring);
+            board.read(&mut counts);
+            let counter = allocations::Counter::start();
+            let before = (Instant::now(), usage::of(&self.servers), usage::own());
+            thread::sleep(self.window.length);
+            let after = (Instant::now(), usage::of(&self.servers), usage::own());
+            let allocated = counter.stop();
+            board.subtract_from(&mut counts);
+            board.enter(Phase::Done);
+            let mut tally = Tally::default();
+            for thread in threads {
+                let part = thread.join().map_err(|_| Failure::new("a calling thread panicked"))?;
+                tally.samples.extend(part.samples);
+                tally.failed += part.failed;
+                tally.first_failure = tally.first_failure.or(part.first_failure);
+            }
+            let commands: u64 = counts.iter().sum();
+            let busiest = counts.iter().copied().max().unwrap_or(0);
+            Ok(Measurement {
+                commands,
+                seconds: (after.0 - before.0).as_secs_f64(),
+                server_us: (after.1 - before.1).as_secs_f64() * 1e6,
+                client_us: (after.2 - before.2).as_secs_f64() * 1e6,
+                allocations: allocated.map(|allocated| allocated.count),
+                allocated_bytes: allocated.map(|allocated| allocated.bytes),
+                latency: Percentiles::of(tally.samples),
+                fairness: Some(busiest as f64 * counts.len() as f64 / commands as f64),
+                failed: tally.failed,
+                first_failure: tally.first_failure,
+            })
+        })
+    }
+
+    fn work<S: Synchronous>(&self, mut subject: S, thread: usize, board: &Board) -> Tally {
+        let mut tally = Tally::default();
+        let mut samples = Samples::for_one_of(self.threads);
+        let mut random = fastrand::Rng::with_seed(thread as u64);
+        let Keyspace { keys, value } = &self.keyspace;
+        let mut began = Instant::now();
+        while !board.is_in(Phase::Done) {
+            let outcome = subject.get(&keys[random.usize(..keys.len())]);
+            let mut ended = Instant::now();
+            match outcome {
+                Ok(length) if length == value.len() => {
+                    board.count(thread);
+                    if !board.is_in(Phase::Warming) {
+                        samples.record(ended - began);
+                    }
+                }
+                Ok(length) => {
+                    tally.fail(&Failure::new(format!("{length} bytes in place of {}", value.len())))
+                }
+                Err(failure) => tally.fail(&failure),
+            }
+            if !self.pause.is_zero() {
+                thread::sleep(self.pause);
+                ended = Instant::now();
+            }
+            began = ended;
+        }
+        tally.samples.push(samples);
+        tally
+    }
+}
