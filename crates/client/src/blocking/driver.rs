@@ -136,21 +136,25 @@ impl Drop for Call<'_> {
 }
 
 impl Shared {
-    fn is_wanted(&self) -> bool {
+    fn is_busy(&self) -> bool {
         // In this order: a call that begins and ends in between is seen as one that is under way.
         let ended = self.ended.load(SeqCst);
-        self.begun.load(SeqCst) != ended || self.is_over.load(SeqCst)
+        self.begun.load(SeqCst) != ended
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(SeqCst)
     }
 
     /// The housekeeper's life.
     fn keep(&self) {
-        while !self.is_over.load(SeqCst) {
+        while !self.is_over() {
             let begun = self.begun.load(SeqCst);
             park_timeout(QUIET);
             if self.begun.load(SeqCst) != begun {
                 continue;
             }
-            if self.is_wanted() {
+            if self.is_busy() {
                 self.wait();
             } else {
                 self.drive();
@@ -165,7 +169,7 @@ impl Shared {
     /// Waits until a caller leaves: one is inside for long.
     fn wait(&self) {
         self.is_waiting.store(true, SeqCst);
-        if self.is_wanted() {
+        if self.is_busy() && !self.is_over() {
             park();
         }
         self.is_waiting.store(false, SeqCst);
@@ -177,7 +181,7 @@ impl Shared {
         self.is_driving.store(true, SeqCst);
         runtime.block_on(poll_fn(|cx| {
             self.stop.register(cx.waker());
-            if self.is_wanted() { Poll::Ready(()) } else { Poll::Pending }
+            if self.is_busy() || self.is_over() { Poll::Ready(()) } else { Poll::Pending }
         }));
         self.is_driving.store(false, SeqCst);
     }
@@ -270,23 +274,29 @@ mod tests {
         let panics = || driver.block_on(async { panic!("a test's own panic") });
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics));
         assert!(caught.is_err());
-        assert!(!driver.shared.is_wanted());
+        assert!(!driver.shared.is_busy());
         let runtime = driver.block_on(async { Handle::current() });
         until_kept(&runtime.expect("this thread may block"));
     }
 
     #[test]
     fn dropped_anywhere_it_ends_the_housekeeper() {
-        let driver = Driver::start().expect("a driver");
-        let shared = Arc::downgrade(&driver.shared);
-        let runtime = driver.block_on(async { Handle::current() });
-        until_kept(&runtime.expect("this thread may block"));
-        // Where nothing may block.
-        runtime::Builder::new_current_thread().build().expect("a runtime").block_on(async { drop(driver) });
-        let started = Instant::now();
-        while shared.upgrade().is_some() {
-            assert!(started.elapsed() < LIMIT, "the housekeeper goes on");
-            thread::yield_now();
+        // While it drives, and while it waits for that.
+        for is_kept in [true, false, false, false] {
+            let driver = Driver::start().expect("a driver");
+            let shared = Arc::downgrade(&driver.shared);
+            let runtime = driver.block_on(async { Handle::current() }).expect("this thread may block");
+            if is_kept {
+                until_kept(&runtime);
+            }
+            // Where nothing may block.
+            let elsewhere = runtime::Builder::new_current_thread().build().expect("a runtime");
+            elsewhere.block_on(async { drop(driver) });
+            let started = Instant::now();
+            while shared.upgrade().is_some() {
+                assert!(started.elapsed() < LIMIT, "the housekeeper goes on");
+                thread::yield_now();
+            }
         }
     }
 }
