@@ -67,17 +67,17 @@ impl<'a> Batch<'a> {
         self.map(|batch| batch.with(command))
     }
 
-    /// How long all commands may take together, as [`Batch::timeout`](crate::Batch::timeout) says. See its [example](crate::Batch::timeout#examples).
+    /// How long all commands may take together, as [`Batch::timeout`](crate::Batch::timeout) says. See the [example](Batch#examples).
     pub fn timeout(self, timeout: Duration) -> Self {
         self.map(|batch| batch.timeout(timeout))
     }
 
-    /// Keeps the order of each slot's commands, as [`Batch::ordered`](crate::Batch::ordered) says. See its [example](crate::Batch::ordered#examples).
+    /// Keeps the order of each slot's commands, as [`Batch::ordered`](crate::Batch::ordered) says. See the [example](Batch#examples).
     pub fn ordered(self) -> Self {
         self.map(api::Batch::ordered)
     }
 
-    /// Makes it a transaction on one slot, as [`Batch::atomic`](crate::Batch::atomic) says. See its [example](crate::Batch::atomic#examples).
+    /// Makes it a transaction on one slot, as [`Batch::atomic`](crate::Batch::atomic) says. See the [example](Batch#examples).
     pub fn atomic(self) -> Self {
         self.map(api::Batch::atomic)
     }
