@@ -53,7 +53,9 @@ mod runtime;
 mod tls;
 
 // The public interface is:
-pub use api::{Batch, Client, Committed, Dedicated, NodeStatus, Script, ScriptCall, Transaction, scan};
+pub use api::{
+    Batch, Client, Committed, Dedicated, EachNode, NodeStatus, Script, ScriptCall, Transaction, scan,
+};
 pub use certificate::{Certificate, UtcMinute};
 pub use command::{Command, ToArg, cmd};
 pub use config::settings::Settings;

@@ -12,5 +12,6 @@ mod transaction;
 pub use batch::Batch;
 pub use client::{Client, NodeStatus};
 pub use dedicated::Dedicated;
+pub use on_nodes::EachNode;
 pub use script::{Script, ScriptCall};
 pub use transaction::{Committed, Transaction};

@@ -8,6 +8,10 @@ use crate::error::{Error, RouteError};
 use crate::from_reply::FromReply;
 use crate::lane::Form;
 
+/// What became of a command at each node, by the node's address as announced. [`Client::on_primaries`] and
+/// [`Client::on_all_nodes`] return it.
+pub type EachNode<T> = Vec<(Endpoint, Result<T, Error>)>;
+
 impl Client {
     /// Runs a command on every primary; returns what became of it at each, by the node's address as announced.
     ///
@@ -37,10 +41,7 @@ impl Client {
     ///
     /// # Cancel safety
     /// As [`execute`](Self::execute): what was sent is executed.
-    pub async fn on_primaries<T: FromReply>(
-        &self,
-        command: Command<'_>,
-    ) -> Result<Vec<(Endpoint, Result<T, Error>)>, Error> {
+    pub async fn on_primaries<T: FromReply>(&self, command: Command<'_>) -> Result<EachNode<T>, Error> {
         self.on(|node| node.role == Role::Primary, &command).await
     }
 
@@ -66,10 +67,7 @@ impl Client {
     ///
     /// # Cancel safety
     /// As [`execute`](Self::execute): what was sent is executed.
-    pub async fn on_all_nodes<T: FromReply>(
-        &self,
-        command: Command<'_>,
-    ) -> Result<Vec<(Endpoint, Result<T, Error>)>, Error> {
+    pub async fn on_all_nodes<T: FromReply>(&self, command: Command<'_>) -> Result<EachNode<T>, Error> {
         self.on(|_| true, &command).await
     }
 
@@ -77,7 +75,7 @@ impl Client {
         &self,
         is_meant: impl Fn(&AnnouncedNode) -> bool,
         command: &Command<'_>,
-    ) -> Result<Vec<(Endpoint, Result<T, Error>)>, Error> {
+    ) -> Result<EachNode<T>, Error> {
         let _under_way = self.router().begin_call(command.own_timeout()).await?;
         let topology = self.topology();
         let meant = topology.nodes().iter().filter(|node| is_meant(node));

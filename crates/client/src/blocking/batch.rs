@@ -47,11 +47,14 @@ impl<'a> Extend<Command<'a>> for Batch<'a> {
     }
 }
 
-impl<'a> Batch<'a> {
-    pub(super) fn new(client: Client, batch: api::Batch<'a>) -> Self {
-        Self { client, batch }
+impl Client {
+    /// Starts a batch: many commands in one go, whatever their slots. See its [example](Batch#examples).
+    pub fn batch<'a>(&self) -> Batch<'a> {
+        Batch { client: self.clone(), batch: self.client().batch() }
     }
+}
 
+impl<'a> Batch<'a> {
     fn map(self, change: impl FnOnce(api::Batch<'a>) -> api::Batch<'a>) -> Self {
         Self { client: self.client, batch: change(self.batch) }
     }

@@ -4,11 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use truename_topology::Endpoint;
-
-use super::batch::Batch;
 use super::driver::Driver;
-use crate::api::{self, ScriptCall};
+use crate::api::{self, EachNode, ScriptCall};
 use crate::command::Command;
 use crate::config::Config;
 use crate::error::Error;
@@ -122,11 +119,6 @@ impl Client {
         self.block_on(self.handle.client.run(command))?
     }
 
-    /// Starts a batch: many commands in one go, whatever their slots. See its [example](Batch#examples).
-    pub fn batch<'a>(&self) -> Batch<'a> {
-        Batch::new(self.clone(), self.handle.client.batch())
-    }
-
     /// Executes a [`Script`](crate::Script) and decodes its reply.
     ///
     /// # Examples
@@ -179,10 +171,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Config`] on a thread that polls tasks. Each outcome has its own, as from [`execute`](Self::execute).
-    pub fn on_primaries<T: FromReply>(
-        &self,
-        command: Command<'_>,
-    ) -> Result<Vec<(Endpoint, Result<T, Error>)>, Error> {
+    pub fn on_primaries<T: FromReply>(&self, command: Command<'_>) -> Result<EachNode<T>, Error> {
         self.block_on(self.handle.client.on_primaries(command))?
     }
 
@@ -200,10 +189,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`on_primaries`](Self::on_primaries).
-    pub fn on_all_nodes<T: FromReply>(
-        &self,
-        command: Command<'_>,
-    ) -> Result<Vec<(Endpoint, Result<T, Error>)>, Error> {
+    pub fn on_all_nodes<T: FromReply>(&self, command: Command<'_>) -> Result<EachNode<T>, Error> {
         self.block_on(self.handle.client.on_all_nodes(command))?
     }
 
