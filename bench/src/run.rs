@@ -3,16 +3,15 @@
 //! The window begins when all tasks have been at work for a while, so connecting and warming up are outside. Processor
 //! time, allocations and completed calls are those of the window; latencies are those of all calls that were under way
 //! in it, however early they began and however late they ended: a window that forgot its slowest calls would flatter
-//! whoever lets some calls starve. `closed` and `open` are the two loops that calls are made in, `threads` that of clients without
-//! `async`; `plan` is
-//! what the runs of a cell share, `caller` and `board` what a run's tasks do and tell.
+//! whoever lets some calls starve. `closed` and `open` are the two loops that calls are made in, `threads` that of
+//! clients without `async`; `plan` is what the runs of a cell share, `caller` and `board` what a run's tasks do and tell.
 
 mod board;
 mod caller;
 mod closed;
 mod open;
 mod plan;
-mod threads;
+pub(crate) mod threads;
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +22,6 @@ use self::board::{Board, Phase};
 pub(crate) use self::caller::Caller;
 use self::caller::Tally;
 pub(crate) use self::plan::{Plan, Window};
-pub(crate) use self::threads::Threads;
 use crate::allocations;
 use crate::cell::Runtime;
 use crate::failure::Failure;

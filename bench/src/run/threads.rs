@@ -27,6 +27,7 @@ pub(crate) struct Threads {
     pub(crate) servers: Vec<u32>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "a window is a time, and so is a pause")]
 impl Threads {
     /// One run.
     pub(crate) fn run<S: Synchronous>(&self) -> Result<Measurement, Failure> {
