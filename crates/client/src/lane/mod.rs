@@ -35,6 +35,8 @@ mod incoming;
 #[cfg(test)]
 mod incoming_tests;
 mod inquiry;
+#[cfg(test)]
+mod once_tests;
 mod overdue;
 mod pipeline;
 #[cfg(test)]
