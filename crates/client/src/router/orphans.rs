@@ -3,19 +3,20 @@
 //!
 //! To close the connection would lose what the server popped for it at that moment. So the wait is ended by `CLIENT UNBLOCK`,
 //! on another connection, and the reply is read. Where the server refuses that, the reply is read whenever it comes, if
-//! somebody takes it ([`Config::on_orphan`](crate::Config::on_orphan)); otherwise the connection is closed: to read on would
-//! take an element for sure that nobody gets.
+//! somebody takes it ([`Config::on_orphan`](crate::Config::on_orphan)); otherwise the connection is closed, also one that a
+//! caller keeps: to read on would take an element for sure that nobody gets.
 //!
 //! What must stay true: what was taken for a caller that is gone is handed over or counted, and so is what nobody knows. The
 //! event and the counter hold no part of a reply.
 
+use std::future::{Ready, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, FutureExt, select};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use truename_resp::{Frame, Limits, Reply};
@@ -24,11 +25,11 @@ use truename_topology::Slot;
 use super::unblock::{Unblocked, unblock};
 use crate::clock;
 use crate::cluster::{Cluster, Counted, ExclusiveLane, Node};
-use crate::command::{Command, Spec};
+use crate::command::{Command, Flags, Spec};
 use crate::config::Orphan;
 use crate::error::{Error, InterruptedError};
 use crate::event::Event;
-use crate::lane::{Backoff, Detached, Failure, Received, Submission};
+use crate::lane::{Backoff, Detached, Failure, Leaves, Received, Submission};
 use crate::observe;
 
 /// The pauses between requests to end a wait that the server says is none.
@@ -68,7 +69,8 @@ pub(super) struct WaitsFor<'w> {
 impl<'w> WaitsFor<'w> {
     pub(super) fn the(command: &'w Command<'_>, spec: Option<&'static Spec>) -> Self {
         let name = spec.map_or_else(|| command.name(), |spec| spec.name);
-        Self { name, takes: !spec.is_some_and(|spec| spec.changes_nothing(command)) }
+        let takes = |spec: &Spec| spec.flags.contains(Flags::WRITE) && !spec.changes_nothing(command);
+        Self { name, takes: spec.is_none_or(takes) }
     }
 }
 
@@ -83,9 +85,18 @@ impl<'w, E: Fn(&mut BytesMut)> Wait<'w, E> {
         Self { submission, waiting: Some(waiting) }
     }
 
-    /// How it ends when the caller's time is over.
-    pub(super) fn timed_out(&self) -> Failure {
-        Failure::TimedOut { submitted: self.submission.is_under_way() }
+    /// The caller's time is over: how it ends. What was sent and has no outcome yet is left as an orphan.
+    pub(super) fn timed_out(&mut self) -> Result<Received, Failure> {
+        match self.submission.leave() {
+            Leaves::Outcome(outcome) => outcome,
+            Leaves::Claim(reply) => {
+                if let Some(waiting) = self.waiting.take() {
+                    waiting.leave(Either::Right(reply));
+                }
+                Err(Failure::TimedOut { submitted: true })
+            }
+            Leaves::Nothing => Err(Failure::TimedOut { submitted: false }),
+        }
     }
 
     /// The caller has been told what is known: nothing is left to be found out.
@@ -105,36 +116,49 @@ impl<E: Fn(&mut BytesMut)> Future for Wait<'_, E> {
 impl<E: Fn(&mut BytesMut)> Drop for Wait<'_, E> {
     fn drop(&mut self) {
         let Some(waiting) = self.waiting else { return };
-        if let Some(reply) = self.submission.detach() {
-            let left = Left {
-                reply,
-                cluster: waiting.cluster.clone(),
-                node: waiting.node.clone(),
-                lane: waiting.lane.clone(),
-                slot: waiting.slot,
-                command: waiting.waits_for.name.to_owned(),
-                takes: waiting.waits_for.takes,
-                is_pooled: waiting.settling.is_none(),
-                _turn: waiting.settling.and_then(|settling| settling.clone().try_lock_owned().ok()),
-                _under_way: waiting.cluster.go_on(),
-            };
-            waiting.cluster.spawn(left.settle());
-        } else if waiting.settling.is_none() && waiting.lane.is_connecting() {
-            let lane = waiting.lane.clone();
-            waiting.cluster.spawn(async move {
-                // By then the caller has let go of it.
-                lane.settled().await;
-                if let Some(lane) = Arc::into_inner(lane) {
-                    lane.give_back_unused().await;
-                }
-            });
+        match self.submission.leave() {
+            Leaves::Outcome(outcome) => waiting.leave(Either::Left(ready(outcome))),
+            Leaves::Claim(reply) => waiting.leave(Either::Right(reply)),
+            Leaves::Nothing if waiting.settling.is_none() && waiting.lane.is_connecting() => {
+                let lane = waiting.lane.clone();
+                waiting.cluster.spawn(async move {
+                    // By then the caller has let go of it.
+                    lane.settled().await;
+                    if let Some(lane) = Arc::into_inner(lane) {
+                        lane.give_back_unused().await;
+                    }
+                });
+            }
+            Leaves::Nothing => {}
         }
+    }
+}
+
+/// The outcome of a wait whose caller is gone, or the claim on it.
+type LeftReply = Either<Ready<Result<Received, Failure>>, Detached>;
+
+impl Waiting<'_> {
+    /// The caller is gone, or is told that nobody knows.
+    fn leave(&self, reply: LeftReply) {
+        let left = Left {
+            reply,
+            cluster: self.cluster.clone(),
+            node: self.node.clone(),
+            lane: self.lane.clone(),
+            slot: self.slot,
+            command: self.waits_for.name.to_owned(),
+            takes: self.waits_for.takes,
+            is_pooled: self.settling.is_none(),
+            _turn: self.settling.and_then(|settling| settling.clone().try_lock_owned().ok()),
+            _under_way: self.cluster.go_on(),
+        };
+        self.cluster.spawn(left.settle());
     }
 }
 
 /// What a caller left behind.
 struct Left {
-    reply: Detached,
+    reply: LeftReply,
     cluster: Arc<Cluster>,
     node: Arc<Node>,
     lane: Arc<ExclusiveLane>,
@@ -155,7 +179,10 @@ impl Left {
             let reply = pin!(reply);
             end_wait(reply, &cluster, &node, &lane, reads_on).await
         };
-        if let (true, Some(Ok(_)), Some(lane)) = (is_pooled && is_quiet, &outcome, Arc::into_inner(lane)) {
+        if !matches!(outcome, Some(Ok(_))) {
+            // The server may wait on, for nobody.
+            lane.retire();
+        } else if let (true, Some(lane)) = (is_pooled && is_quiet, Arc::into_inner(lane)) {
             lane.give_back();
         }
         let taken = match outcome {
@@ -189,12 +216,15 @@ const GIVEN_UP: &str = "its caller was gone, and the server did not say what bec
 /// and not even then unless it `reads_on`. Also whether no request to end a wait is under way any more: it would end the next
 /// one on this connection.
 async fn end_wait(
-    mut reply: Pin<&mut Detached>,
+    mut reply: Pin<&mut LeftReply>,
     cluster: &Cluster,
     node: &Node,
     lane: &ExclusiveLane,
     reads_on: bool,
 ) -> (Option<Result<Received, Failure>>, bool) {
+    if let Some(outcome) = reply.as_mut().now_or_never() {
+        return (Some(outcome), true);
+    }
     let stall = cluster.timing.stall;
     if let Some((id, address)) = lane.client() {
         let (mut pauses, since) = (Backoff::new(ASK_AGAIN.0, ASK_AGAIN.1), Instant::now());
@@ -226,7 +256,7 @@ async fn end_wait(
     }
 }
 
-/// What a reply has in it, if it is neither nil nor an error.
+/// What a reply has in it, if it is neither nil nor an error, nor says that the command is part of a transaction.
 fn something(received: Received) -> Option<Reply> {
     let reply = match received {
         Received::Reply(reply) => reply,
@@ -236,7 +266,11 @@ fn something(received: Received) -> Option<Reply> {
         },
         Received::Replies(_) => return None,
     };
-    Some(reply.without_attributes()).filter(|reply| !matches!(reply, Reply::Nil | Reply::Error(_)))
+    Some(reply.without_attributes()).filter(|reply| match reply {
+        Reply::Nil | Reply::Error(_) => false,
+        Reply::Simple(_) => reply.as_str() != Some("QUEUED"),
+        _ => true,
+    })
 }
 
 #[cfg(test)]
@@ -244,13 +278,32 @@ mod tests {
     use truename_resp::ErrorReply;
 
     use super::*;
+    use crate::cmd;
 
     #[test]
     fn only_what_was_taken_is_an_orphan() {
         let popped = || Reply::Array(vec![Reply::Bulk("queue".into()), Reply::Bulk("item".into())]);
         let unblocked = Reply::Error(ErrorReply::new("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
-        for (reply, expected) in [(popped(), Some(popped())), (Reply::Nil, None), (unblocked, None)] {
+        let queued = Reply::Simple("QUEUED".into());
+        for (reply, expected) in
+            [(popped(), Some(popped())), (Reply::Nil, None), (unblocked, None), (queued, None)]
+        {
             assert_eq!(something(Received::Reply(reply)), expected);
+        }
+    }
+
+    #[test]
+    fn what_writes_may_take_something() {
+        for (command, takes) in [
+            (cmd("BLPOP").arg("queue").arg(0), true),
+            (cmd("XREADGROUP").arg("GROUP").arg("g").arg("c").arg("STREAMS").arg("s").arg(">"), true),
+            (cmd("XREAD").arg("BLOCK").arg(0).arg("STREAMS").arg("s").arg("$"), false),
+            (cmd("WAIT").arg(1).arg(0), false),
+            (cmd("WAITAOF").arg(1).arg(0).arg(0), false),
+            // Nobody knows what it does.
+            (cmd("NEW.POP").arg("queue"), true),
+        ] {
+            assert_eq!(WaitsFor::the(&command, command.spec()).takes, takes, "{command:?}");
         }
     }
 }

@@ -231,6 +231,27 @@ async fn a_wait_on_a_dedicated_connection_leaves_no_element_behind_either() {
     assert_eq!(connection.execute::<String>(cmd("PING")).await.expect("its own reply"), "PONG");
 }
 
+/// The server went on waiting, and popped for nobody.
+#[tokio::test]
+async fn a_dedicated_connection_whose_wait_cannot_be_ended_is_closed() {
+    let lab = one_node(LabProfile::Plain).await;
+    tell(&lab, 0, &["ACL", "SETUSER", "default", "-client|unblock"]).await;
+    let client = Client::connect(&config(&lab)).await.expect("connected");
+    let connection = client.dedicated("queue").await.expect("a connection");
+    {
+        let popping = connection.execute::<Option<(String, String)>>(cmd("BLPOP").arg("queue").arg(0));
+        let mut popping = std::pin::pin!(popping);
+        assert!(popping.as_mut().now_or_never().is_none());
+        eventually_blocked(&lab, 1).await;
+    }
+    eventually_blocked(&lab, 0).await;
+    tell(&lab, 0, &["RPUSH", "queue", "item"]).await;
+    assert_eq!(client.execute::<String>(cmd("LPOP").arg("queue")).await.expect("there"), "item");
+    let error = connection.run(cmd("PING")).await.expect_err("it is closed");
+    assert!(error.to_string().contains("could not be ended") && !error.may_have_executed(), "{error}");
+    assert!(!connection.is_connected());
+}
+
 #[tokio::test]
 async fn shutdown_waits_for_what_is_under_way_and_takes_no_more() {
     let lab = one_node(LabProfile::Plain).await;
