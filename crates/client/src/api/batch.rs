@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::client::Client;
@@ -237,15 +238,17 @@ impl<'a> Batch<'a> {
 
     async fn outcomes(&self) -> Vec<Result<Reply, Error>> {
         let Self { client, commands, timeout, kind } = self;
+        let started = Instant::now();
         let _under_way = match client.router().begin_call(*timeout).await {
             Ok(under_way) => under_way,
             Err(error) => return vec![Err(error); commands.len()],
         };
         if *kind == Kind::Atomic {
-            let outcomes = client.router().atomic(commands, *timeout).await;
+            let outcomes = client.router().atomic(commands, started, *timeout).await;
             return outcomes.unwrap_or_else(|error| vec![Err(error); commands.len()]);
         }
-        let outcomes = client.router().batch(commands, *timeout, Form::Decoded, *kind == Kind::Ordered).await;
+        let is_ordered = *kind == Kind::Ordered;
+        let outcomes = client.router().batch(commands, started, *timeout, Form::Decoded, is_ordered).await;
         outcomes.into_iter().map(|outcome| outcome.map(Received::into_reply)).collect()
     }
 }

@@ -82,6 +82,7 @@ impl Router {
     pub(crate) async fn batch(
         &self,
         commands: &[Command<'_>],
+        started: Instant,
         timeout: Option<Duration>,
         form: Form,
         is_ordered: bool,
@@ -90,7 +91,7 @@ impl Router {
         let has_turn_of_its_own = timeout.is_none();
         let mut outcomes: Vec<Option<Outcome>> = Vec::new();
         outcomes.resize_with(commands.len(), || None);
-        let (mut step, fans) = self.begin(commands, timeout, form).await;
+        let (mut step, fans) = self.begin(commands, started, timeout, form).await;
         let mut running: Running<'_, '_, '_> = fans.into_iter().collect();
         if let (true, Next::Sort(members)) = (is_ordered, &mut step.next) {
             let (lines, rest) = self.line_up(std::mem::take(members), &mut step.settled).await;
@@ -137,10 +138,10 @@ impl Router {
     async fn begin<'f, 'r: 'f, 'a: 'f>(
         &'f self,
         commands: &'r [Command<'a>],
+        now: Instant,
         timeout: Option<Duration>,
         form: Form,
     ) -> (Step<'r, 'a>, Vec<BoxFuture<'f, Step<'r, 'a>>>) {
-        let now = Instant::now();
         let (mut members, mut settled, mut fans) =
             (Vec::with_capacity(commands.len()), Vec::new(), Vec::new());
         for (position, command) in commands.iter().enumerate() {
