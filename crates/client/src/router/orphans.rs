@@ -20,8 +20,10 @@ use futures_util::future::{Either, FutureExt, select};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use truename_resp::{Frame, Limits, Reply};
-use truename_topology::Slot;
+use truename_topology::{Endpoint, Slot};
 
+use super::request::blocking_time;
+use super::state::Router;
 use super::unblock::{Unblocked, unblock};
 use crate::clock;
 use crate::cluster::{Cluster, Counted, ExclusiveLane, Node};
@@ -192,20 +194,89 @@ impl Left {
             Some(Err(Failure::Lost(cause) | Failure::LostAtHead(cause))) => Some(Err(cause.no_reply())),
             Some(Err(Failure::TimedOut { .. })) | None => Some(Err(GIVEN_UP.to_owned())),
         };
-        let Some(reply) = taken else { return };
-        observe::orphaned(if reply.is_ok() { "taken" } else { "unknown" });
-        let is_certain = reply.is_ok();
-        cluster.bus.emit(|| Event::Orphaned {
-            node: node.endpoint().clone(),
-            command: command.clone(),
-            is_certain,
-        });
-        let Some(on_orphan) = &cluster.on_orphan else { return };
-        let node = node.endpoint().clone();
-        let unknown =
-            |cause| Error::Interrupted(Box::new(InterruptedError::new(node.clone(), slot, cause, 1)));
-        let reply = reply.map_err(unknown);
-        on_orphan.take(Orphan { command, node, slot, reply });
+        if let Some(reply) = taken {
+            hand_over(&cluster, node.endpoint().clone(), slot, command, reply);
+        }
+    }
+}
+
+/// Tells of an orphan: what was taken, or why nobody knows.
+fn hand_over(
+    cluster: &Cluster,
+    node: Endpoint,
+    slot: Option<Slot>,
+    command: String,
+    reply: Result<Reply, String>,
+) {
+    observe::orphaned(if reply.is_ok() { "taken" } else { "unknown" });
+    let is_certain = reply.is_ok();
+    cluster.bus.emit(|| Event::Orphaned { node: node.clone(), command: command.clone(), is_certain });
+    let Some(on_orphan) = &cluster.on_orphan else { return };
+    let unknown = |cause| Error::Interrupted(Box::new(InterruptedError::new(node.clone(), slot, cause, 1)));
+    let reply = reply.map_err(unknown);
+    on_orphan.take(Orphan { command, node, slot, reply });
+}
+
+impl Router {
+    /// A command of a batch has a value that its caller will not get: an orphan, if it waited on the server and took something.
+    pub(crate) fn leave_value(&self, command: &Command<'_>, value: Received) {
+        let spec = command.spec();
+        if blocking_time(command, spec).is_none() || !WaitsFor::the(command, spec).takes {
+            return;
+        }
+        let slot = spec.and_then(|spec| command.own_slot(spec));
+        let topology = self.cluster.topology();
+        // Whoever executed it is not noted for each command; it is the owner, unless the slot has just moved.
+        let node = slot.and_then(|slot| topology.primary(slot)).or(topology.nodes().first());
+        if let (Some(node), Some(reply)) = (node, something(value)) {
+            let (node, command, cluster) =
+                (node.endpoint().clone(), command.name().to_ascii_uppercase(), self.cluster.clone());
+            let under_way = cluster.go_on();
+            self.cluster.spawn(async move {
+                hand_over(&cluster, node, slot, command, Ok(reply));
+                drop(under_way);
+            });
+        }
+    }
+}
+
+/// Outcomes of a batch that its caller does not have yet. Dropped, they leave orphans.
+pub(super) struct Unread<'r, 'a> {
+    router: &'r Router,
+    outcomes: Vec<(&'r Command<'a>, Option<Result<Received, Error>>)>,
+}
+
+impl<'r, 'a> Unread<'r, 'a> {
+    pub(super) fn with_room(router: &'r Router, count: usize) -> Self {
+        Self { router, outcomes: Vec::with_capacity(count) }
+    }
+
+    /// One for each command, none of them known.
+    pub(super) fn of(router: &'r Router, commands: &'r [Command<'a>]) -> Self {
+        Self { router, outcomes: commands.iter().map(|command| (command, None)).collect() }
+    }
+
+    pub(super) fn push(&mut self, command: &'r Command<'a>, outcome: Result<Received, Error>) {
+        self.outcomes.push((command, Some(outcome)));
+    }
+
+    pub(super) fn set(&mut self, position: usize, outcome: Result<Received, Error>) {
+        self.outcomes[position].1 = Some(outcome);
+    }
+
+    /// The caller gets them now.
+    pub(super) fn read(mut self) -> impl Iterator<Item = Option<Result<Received, Error>>> {
+        std::mem::take(&mut self.outcomes).into_iter().map(|(_, outcome)| outcome)
+    }
+}
+
+impl Drop for Unread<'_, '_> {
+    fn drop(&mut self) {
+        for (command, outcome) in self.outcomes.drain(..) {
+            if let Some(Ok(value)) = outcome {
+                self.router.leave_value(command, value);
+            }
+        }
     }
 }
 
