@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::client::Client;
@@ -209,7 +210,8 @@ impl<'a> Batch<'a> {
     /// Each outcome has its own, as from [`Client::execute`].
     ///
     /// # Cancel safety
-    /// As [`Client::execute`]: commands that were sent are executed.
+    /// As [`Client::execute`]: commands that were sent are executed. What a command that waits on the server, such as `BLPOP`,
+    /// took goes to [`Config::on_orphan`](crate::Config::on_orphan) if the batch is dropped, also when it was answered before.
     pub async fn execute<T: FromReply>(self) -> Vec<Result<T, Error>> {
         let outcomes = self.outcomes().await;
         let typed = outcomes.into_iter().zip(&self.commands).map(|(outcome, command)| {
@@ -225,27 +227,40 @@ impl<'a> Batch<'a> {
     /// Runs the commands; returns all their values as one, such as a tuple or a `Vec`. See the [example](Batch#examples).
     ///
     /// # Errors
-    /// The first error, in the commands' order; the other commands may have been executed all the same. [`Error::Type`] where the
+    /// The first error, in the commands' order; the other commands may have been executed all the same, and what `BLPOP` and its
+    /// like took goes to [`Config::on_orphan`](crate::Config::on_orphan). [`Error::Type`] where the
     /// replies do not become `T`; as `()`, all of them must be no nil.
     ///
     /// # Cancel safety
     /// As [`execute`](Self::execute).
     pub async fn all<T: FromReply>(self) -> Result<T, Error> {
-        let replies: Vec<Reply> = self.outcomes().await.into_iter().collect::<Result<_, _>>()?;
-        Ok(T::all_from_replies(replies)?)
+        let outcomes = self.outcomes().await;
+        if outcomes.iter().all(Result::is_ok) {
+            return Ok(T::all_from_replies(outcomes.into_iter().flatten().collect())?);
+        }
+        let mut first = None;
+        for (command, outcome) in self.commands.iter().zip(outcomes) {
+            match outcome {
+                Ok(reply) => self.client.router().leave_value(command, Received::Reply(reply)),
+                Err(error) => drop(first.get_or_insert(error)),
+            }
+        }
+        Err(first.unwrap_or(Error::Closed))
     }
 
     async fn outcomes(&self) -> Vec<Result<Reply, Error>> {
         let Self { client, commands, timeout, kind } = self;
+        let started = Instant::now();
         let _under_way = match client.router().begin_call(*timeout).await {
             Ok(under_way) => under_way,
             Err(error) => return vec![Err(error); commands.len()],
         };
         if *kind == Kind::Atomic {
-            let outcomes = client.router().atomic(commands, *timeout).await;
+            let outcomes = client.router().atomic(commands, started, *timeout).await;
             return outcomes.unwrap_or_else(|error| vec![Err(error); commands.len()]);
         }
-        let outcomes = client.router().batch(commands, *timeout, Form::Decoded, *kind == Kind::Ordered).await;
+        let is_ordered = *kind == Kind::Ordered;
+        let outcomes = client.router().batch(commands, started, *timeout, Form::Decoded, is_ordered).await;
         outcomes.into_iter().map(|outcome| outcome.map(Received::into_reply)).collect()
     }
 }

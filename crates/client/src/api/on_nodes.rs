@@ -1,5 +1,6 @@
 //! One command on many nodes, with the reply of each.
 
+use tokio::time::Instant;
 use truename_topology::{AnnouncedNode, Endpoint, Role};
 
 use super::client::Client;
@@ -76,6 +77,7 @@ impl Client {
         is_meant: impl Fn(&AnnouncedNode) -> bool,
         command: &Command<'_>,
     ) -> Result<EachNode<T>, Error> {
+        let started = Instant::now();
         let _under_way = self.router().begin_call(command.own_timeout()).await?;
         let topology = self.topology();
         let meant = topology.nodes().iter().filter(|node| is_meant(node));
@@ -84,7 +86,7 @@ impl Client {
             return Err(Error::Route(Box::new(RouteError::NoNodes)));
         }
         let commands: Vec<_> = nodes.iter().map(|node| command.borrowed().route_to(node)).collect();
-        let outcomes = self.router().batch(&commands, None, Form::Decoded, false).await;
+        let outcomes = self.router().batch(&commands, started, None, Form::Decoded, false).await;
         let outcomes = outcomes.into_iter().zip(nodes).map(|(outcome, node)| {
             let value = outcome.and_then(|received| Ok(T::from_reply(received.into_reply())?));
             let value = value.map_err(|error| error.in_reply_to(command.name(), Some(&node), None));

@@ -36,17 +36,17 @@ impl Cluster {
     pub(crate) async fn shut_down(&self, limit: Duration) -> bool {
         self.store.end();
         let deadline = Instant::now() + limit;
-        let mut pause = LOOK_AGAIN.0;
+        let (mut pause, mut was_drained) = (LOOK_AGAIN.0, false);
         let is_drained = loop {
             // A call that began at the same time gets that long to be seen.
             clock::sleep_until((Instant::now() + pause).min(deadline)).await;
-            if self.is_drained() {
-                break true;
+            let is_drained = self.is_drained();
+            // Twice: a call that has left its lane may be about to be counted.
+            if (is_drained && was_drained) || Instant::now() >= deadline {
+                break is_drained;
             }
-            if Instant::now() >= deadline {
-                break false;
-            }
-            pause = (pause * 2).min(LOOK_AGAIN.1);
+            pause = if is_drained { LOOK_AGAIN.0 } else { (pause * 2).min(LOOK_AGAIN.1) };
+            was_drained = is_drained;
         };
         self.close();
         is_drained
@@ -54,10 +54,11 @@ impl Cluster {
 
     fn is_drained(&self) -> bool {
         let topology = self.store.load_full();
-        // A node that is in no topology any more is kept by its calls.
-        self.calls.now() == 0
+        // Lanes first: a call that leaves its lane and goes on is counted from then on. A node that is in no topology any more
+        // is kept by its calls.
+        topology.all_nodes().all(|node| node.is_idle())
             && self.factory.nodes.now() == topology.all_nodes().count()
-            && topology.all_nodes().all(|node| node.is_idle())
+            && self.calls.now() == 0
     }
 
     /// Waits until the cluster is found, no later than `deadline`; then says what stood in the way.

@@ -44,12 +44,16 @@ struct IdleConnections {
     connections: Vec<(Connection, Instant)>,
     /// A task looks after them.
     is_tended: bool,
+    /// How often all were closed. What was borrowed before is not kept.
+    generation: u64,
 }
 
 #[derive(Debug)]
 struct Connection {
     lane: Lane,
     record: Arc<Record>,
+    /// The pool's when it was dialled.
+    generation: u64,
 }
 
 /// What is known about one connection.
@@ -118,6 +122,7 @@ impl ExclusivePool {
     ) -> Result<Connection, Arc<CloseCause>> {
         let record = Arc::<Record>::default();
         let pass = self.gate.enter(Instant::now())?;
+        let generation = self.idle.lock().generation;
         let report = ConnectionReport {
             gate: self.gate.clone(),
             pass,
@@ -125,7 +130,7 @@ impl ExclusivePool {
             up: OnceLock::new(),
             has_failed: AtomicBool::new(false),
         };
-        Ok(Connection { lane: dial(report)?, record })
+        Ok(Connection { lane: dial(report)?, record, generation })
     }
 
     fn answered(&self, connection: &Connection) {
@@ -135,7 +140,7 @@ impl ExclusivePool {
 
     fn keep(self: &Arc<Self>, connection: Connection) {
         let mut idle = self.idle.lock();
-        if idle.connections.len() >= KEPT {
+        if idle.connections.len() >= KEPT || connection.generation != idle.generation {
             return;
         }
         idle.connections.push((connection, Instant::now()));
@@ -144,10 +149,13 @@ impl ExclusivePool {
         }
     }
 
-    /// Closes the idle connections.
+    /// Closes the idle connections, and those in use once they are given back: they may lead to the wrong server.
     pub(super) fn clear(&self) {
-        let idle = std::mem::take(&mut self.idle.lock().connections);
+        let mut idle = self.idle.lock();
+        idle.generation += 1;
+        let connections = std::mem::take(&mut idle.connections);
         drop(idle);
+        drop(connections);
     }
 
     /// Closes what has been idle for too long; returns when to look next, if anything is left.
@@ -251,5 +259,40 @@ impl Drop for ConnectionReport {
         if !self.has_failed.load(Ordering::Relaxed) {
             self.gate.left(self.pass, Instant::now());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::lane::{Habit, PipelineBounds};
+
+    /// A connection that was in use while the node's connections were replaced came back to the pool, and the next user met
+    /// the wrong server again.
+    #[tokio::test]
+    async fn what_was_borrowed_before_all_were_closed_is_not_kept() {
+        clock::start().expect("a thread");
+        let far = Duration::from_secs(60);
+        let pool = ExclusivePool::new(2, far, Handle::current());
+        let dialled = Cell::new(0);
+        let borrow = async || {
+            let dial = |_| {
+                dialled.set(dialled.get() + 1);
+                let bounds = PipelineBounds { commands: 1, bytes: 1 };
+                let (lane, shared) = Lane::new(bounds, Habit { stall: far, usual: far });
+                shared.enter_open(tokio::time::Instant::now());
+                Ok(lane)
+            };
+            pool.borrow(tokio::time::Instant::now() + far, dial).await.expect("a connection")
+        };
+        borrow().await.give_back();
+        let used_again = borrow().await;
+        assert_eq!(dialled.get(), 1);
+        pool.clear();
+        used_again.give_back();
+        borrow().await.give_back();
+        assert_eq!(dialled.get(), 2);
     }
 }

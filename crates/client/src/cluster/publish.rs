@@ -52,11 +52,7 @@ impl Cluster {
         if unchanged {
             return false;
         }
-        if self.read_from.uses_replicas() {
-            next.nodes().iter().for_each(|node| node.warm_up());
-        } else {
-            next.primaries().for_each(|node| node.warm_up());
-        }
+        next.warm_up(self.read_from.uses_replicas());
         let left = diff.removed.iter().map(|node| node.endpoint.clone());
         let lost: HashSet<Endpoint> =
             diff.moved_slots.iter().filter_map(|moved| moved.from.clone()).chain(left).collect();

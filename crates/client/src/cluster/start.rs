@@ -150,7 +150,7 @@ async fn find(cluster: Weak<Cluster>, mut pen: Pen) {
                     let seed = first.source.seed.clone();
                     strong.current_seed.store(Arc::new(seed.clone()));
                     let topology = Topology::first(&first.answer, &strong.factory, &seed);
-                    topology.nodes().iter().for_each(|node| node.warm_up());
+                    topology.warm_up(strong.read_from.uses_replicas());
                     strong.store.replace(&mut pen, topology);
                     strong.outset.found();
                     return Some(());

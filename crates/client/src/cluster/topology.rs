@@ -137,6 +137,15 @@ impl Topology {
         self.map.shards().iter().map(|shard| &self.nodes[shard.primary().index()])
     }
 
+    /// Asks for connections to those that calls go to before they are needed.
+    pub(super) fn warm_up(&self, uses_replicas: bool) {
+        if uses_replicas {
+            self.nodes.iter().for_each(|node| node.warm_up());
+        } else {
+            self.primaries().for_each(|node| node.warm_up());
+        }
+    }
+
     /// All nodes of the map.
     pub(crate) fn nodes(&self) -> &[Arc<Node>] {
         &self.nodes

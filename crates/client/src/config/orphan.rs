@@ -19,7 +19,8 @@ pub struct Orphan {
     pub node: Endpoint,
     /// The slot of the command's keys.
     pub slot: Option<Slot>,
-    /// What it answered, never nil. If it is an error, the connection was lost: nobody knows whether anything was taken.
+    /// What it answered, never nil. If it is an error, no reply came: the connection was lost, or was closed because the server
+    /// did not end the wait. Nobody knows whether anything was taken.
     pub reply: Result<Reply, Error>,
 }
 

@@ -273,7 +273,8 @@ impl Lane {
         panics::wake_all(wake);
     }
 
-    fn retire(&self) {
+    /// Ends the lane for good, whoever still holds it.
+    pub(crate) fn retire(&self) {
         let (task, settled) = {
             let mut state = self.shared.lock();
             state.phase = LanePhase::Retired;

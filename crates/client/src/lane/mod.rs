@@ -35,6 +35,8 @@ mod incoming;
 #[cfg(test)]
 mod incoming_tests;
 mod inquiry;
+#[cfg(test)]
+mod once_tests;
 mod overdue;
 mod pipeline;
 #[cfg(test)]
@@ -66,7 +68,7 @@ pub(crate) use push::LogPushes;
 #[cfg(test)]
 pub(crate) use received::Replies;
 pub(crate) use received::{CutShort, Form, Received, Unit};
-pub(crate) use submission::{Detached, Submission, request_limits};
+pub(crate) use submission::{Detached, Leaves, Submission, request_limits};
 pub(crate) use task::{BACKOFF as RECONNECT, STABLE_AFTER};
 pub(crate) use task::{LaneContext, LaneObserver, LaneOptions, spawn_connection, spawn_lane};
 pub(crate) use waiter::RequestLimits;

@@ -100,24 +100,21 @@ impl<E: Fn(&mut BytesMut)> Submission<'_, E> {
 }
 
 impl<E> Submission<'_, E> {
-    /// Whether its bytes are on their way: the connection is up, and the reply has not come.
-    pub(crate) fn is_under_way(&self) -> bool {
+    /// Its caller leaves. What became of it is decided at one moment: a reply that comes meanwhile is the outcome, or is the
+    /// one that is still to come.
+    pub(crate) fn leave(&mut self) -> Leaves {
+        let Some(ticket) = self.ticket.take() else { return Leaves::Nothing };
         let mut state = self.shared.lock();
-        let is_open = matches!(state.phase, LanePhase::Open);
-        is_open && self.ticket.is_some_and(|ticket| state.pipeline.is_encoded(ticket))
-    }
-
-    /// Leaves the claim on the reply to somebody else. `None` if there will be none: nothing was sent, nor will it be.
-    pub(crate) fn detach(&mut self) -> Option<Detached> {
-        let ticket = self.ticket.take()?;
-        let mut state = self.shared.lock();
-        let is_sent = matches!(state.phase, LanePhase::Open) && state.pipeline.is_encoded(ticket);
-        if is_sent || state.pipeline.is_settled(ticket) {
+        if state.pipeline.is_settled(ticket) {
+            return Leaves::Outcome(state.pipeline.redeem(ticket));
+        }
+        let is_queued = matches!(state.phase, LanePhase::Idle | LanePhase::Connecting);
+        if !is_queued && state.pipeline.is_encoded(ticket) {
             let (shared, limits) = (self.shared.clone(), self.limits);
-            return Some(Detached { shared, limits, ticket: Some(ticket) });
+            return Leaves::Claim(Detached { shared, limits, ticket: Some(ticket) });
         }
         give_up(state, ticket);
-        None
+        Leaves::Nothing
     }
 
     fn give_up(&mut self) {
@@ -135,7 +132,19 @@ fn give_up(mut state: MutexGuard<'_, LaneState>, ticket: Ticket) {
     panics::wake_all(task.into_iter().chain(wake));
 }
 
+/// What a caller that leaves a submission has to see to.
+#[derive(Debug)]
+pub(crate) enum Leaves {
+    /// Nothing was sent, nor will it be; or the outcome was had before.
+    Nothing,
+    /// It has come.
+    Outcome(Result<Received, Failure>),
+    /// It is still to come.
+    Claim(Detached),
+}
+
 /// The claim on the reply to a submission whose caller has gone.
+#[derive(Debug)]
 #[must_use = "dropping it gives the reply up"]
 pub(crate) struct Detached {
     shared: Arc<Shared>,
@@ -188,4 +197,56 @@ pub(crate) fn request_limits(
     unit: Unit,
 ) -> RequestLimits {
     RequestLimits { submitted: now, deadline, patience, unit }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use truename_resp::Reply;
+
+    use super::*;
+    use crate::clock;
+    use crate::lane::pipeline::{Habit, PipelineBounds};
+    use crate::lane::received::Form;
+
+    /// It was looked at twice: a reply that came in between was told as never sent.
+    #[tokio::test]
+    async fn who_leaves_is_told_of_the_same_moment_that_the_reply_is_had_from() {
+        clock::start().expect("a thread");
+        let far = Duration::from_secs(60);
+        let (lane, shared) =
+            Lane::new(PipelineBounds { commands: 100, bytes: 1 << 20 }, Habit { stall: far, usual: far });
+        let submitted = || {
+            let now = Instant::now();
+            let limits = request_limits(now, now + far, far, Unit::command(Form::Decoded));
+            let mut submission = lane.submit(limits, |out| out.extend_from_slice(b"*1\r\n$4\r\nPING\r\n"));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(Pin::new(&mut submission).poll(&mut cx).is_pending());
+            submission
+        };
+        assert!(matches!(submitted().leave(), Leaves::Nothing), "it waited for a connection");
+        shared.enter_open(Instant::now());
+        assert!(lane.is_idle());
+        let (mut answered, mut under_way) = (submitted(), submitted());
+        {
+            let mut state = shared.lock();
+            let mut taken = BytesMut::new();
+            state.pipeline.take_output(&mut taken);
+            state.pipeline.accept(taken.len());
+            let pong = Received::Reply(Reply::Simple("PONG".into()));
+            state.pipeline.complete(pong, &mut Vec::new()).expect("it was asked for");
+        }
+        let Leaves::Claim(claim) = under_way.leave() else { panic!("it is still to come") };
+        {
+            let mut state = shared.lock();
+            state.pipeline.complete(Received::Reply(Reply::Nil), &mut Vec::new()).expect("it was asked for");
+        }
+        assert!(matches!(claim.await, Ok(Received::Reply(Reply::Nil))));
+        // Nothing is outstanding, but its caller has not looked yet.
+        assert!(!lane.is_idle());
+        assert!(matches!(answered.leave(), Leaves::Outcome(Ok(Received::Reply(Reply::Simple(_))))));
+        assert!(matches!(answered.leave(), Leaves::Nothing));
+        assert!(lane.is_idle());
+    }
 }

@@ -149,7 +149,10 @@ impl<O: LaneObserver> LaneTask<O> {
         self.shared.enter_connecting();
         let mut since = None;
         if let Some(cause) = self.connection_or_panic(&mut since).await {
-            self.end(cause, since.is_some());
+            let cause = Arc::new(cause);
+            // However it ended: there is no other one, not even where it was to be replaced.
+            self.shared.enter_down(cause.clone());
+            self.end(&cause, since.is_some());
             self.is_over = true;
         }
     }
@@ -161,9 +164,14 @@ impl<O: LaneObserver> LaneTask<O> {
             self.shared.enter_connecting();
             let mut since = None;
             let Some(cause) = self.connection_or_panic(&mut since).await else { break };
-            let is_renewed = matches!(cause, CloseCause::Renewed);
+            let cause = Arc::new(cause);
+            let is_renewed = matches!(*cause, CloseCause::Renewed);
+            // What queues while a connection is replaced goes to the next one.
+            if !is_renewed {
+                self.shared.enter_down(cause.clone());
+            }
             // Logs and metrics are the user's code too.
-            if !panics::catch("an observer", || self.end(cause, since.is_some()))
+            if !panics::catch("an observer", || self.end(&cause, since.is_some()))
                 .unwrap_or_else(|_| !self.is_retired())
             {
                 break;
@@ -199,20 +207,15 @@ impl<O: LaneObserver> LaneTask<O> {
         })
     }
 
-    /// Reports a connection's end to everybody concerned. False when no other one is wanted.
-    fn end(&self, cause: CloseCause, was_connected: bool) -> bool {
-        let cause = Arc::new(cause);
-        // What queues meanwhile goes to the next connection.
-        if !matches!(*cause, CloseCause::Renewed) {
-            self.shared.enter_down(cause.clone());
-        }
+    /// Reports a connection's end to whoever observes it. False when no other one is wanted.
+    fn end(&self, cause: &Arc<CloseCause>, was_connected: bool) -> bool {
         if self.is_retired() {
             return false;
         }
         if was_connected {
             self.meter.disconnected();
         }
-        self.observer.disconnected(&cause);
+        self.observer.disconnected(cause);
         true
     }
 

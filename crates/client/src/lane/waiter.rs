@@ -255,7 +255,6 @@ impl Waiters {
     }
 
     /// Entries in use; returns to zero when every ticket is spent and every reply has come.
-    #[cfg(test)]
     pub(super) fn in_use(&self) -> usize {
         self.entries.len() - self.free.len()
     }

@@ -70,7 +70,10 @@
 //!
 //! Where the server refuses `CLIENT UNBLOCK`, as some managed ones do, it depends on [`Config::on_orphan`]. With it, the
 //! connection goes on waiting, and what comes in the end goes there. Without it, the connection is closed, and counts as "nobody
-//! knows": to go on waiting would take an element for sure that nobody gets.
+//! knows": to go on waiting would take an element for sure that nobody gets. So is a [`Dedicated`](crate::Dedicated) one.
+//!
+//! In a batch it is the same, also for what was answered before the batch was dropped, or before [`Batch::all`] met another
+//! command's error.
 //!
 //! # A call that is not dropped and not polled
 //!
@@ -102,6 +105,7 @@
 //! [`Client::shutdown`]: crate::Client::shutdown
 //! [`Client::transaction`]: crate::Client::transaction
 //! [`Client`]: crate::Client
+//! [`Batch::all`]: crate::Batch::all
 //! [`Command::timeout`]: crate::Command::timeout
 //! [`Config::command_timeout`]: crate::Config::command_timeout
 //! [`Config::on_orphan`]: crate::Config::on_orphan

@@ -51,12 +51,12 @@ impl Router {
     pub(crate) async fn atomic(
         &self,
         commands: &[Command<'_>],
+        now: Instant,
         timeout: Option<Duration>,
     ) -> Result<Vec<Result<Reply, Error>>, Error> {
         let Some(spec) = lookup(b"EXEC", None).filter(|_| !commands.is_empty()) else {
             return Ok(Vec::new());
         };
-        let now = Instant::now();
         let own = match commands.iter().any(|command| command.own_timeout().is_some()) {
             true => commands.iter().map(|command| self.times(command.own_timeout(), None).0).max(),
             false => None,

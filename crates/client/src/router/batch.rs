@@ -7,6 +7,7 @@
 //!   and they are sorted by one snapshot. Whatever else needs another attempt goes on by itself.
 //! - With an order, a command is sent once all that come before it in its slot have their outcomes.
 //! - Trouble of one lane or slot delays no other: each has a future of its own, and none waits for a slot but its own.
+//! - A value that its caller will not get is an orphan ([`Unread`]), if something was taken by waiting.
 //! - No turn without progress: what was sorted is sent, waits, or fails by its deadline, before it is sorted again.
 
 mod lanes;
@@ -27,6 +28,7 @@ use self::member::{Member, Outcome};
 use self::unit::{submit_unit, unit_len};
 use super::fan::Fan;
 use super::judge::Setback;
+use super::orphans::Unread;
 use super::state::Router;
 use crate::clock;
 use crate::cluster::{Node, Topology};
@@ -82,15 +84,15 @@ impl Router {
     pub(crate) async fn batch(
         &self,
         commands: &[Command<'_>],
+        started: Instant,
         timeout: Option<Duration>,
         form: Form,
         is_ordered: bool,
     ) -> Vec<Outcome> {
         // With a deadline for all, those that wait for their turn have what is left of it.
         let has_turn_of_its_own = timeout.is_none();
-        let mut outcomes: Vec<Option<Outcome>> = Vec::new();
-        outcomes.resize_with(commands.len(), || None);
-        let (mut step, fans) = self.begin(commands, timeout, form).await;
+        let mut outcomes = Unread::of(self, commands);
+        let (mut step, fans) = self.begin(commands, started, timeout, form).await;
         let mut running: Running<'_, '_, '_> = fans.into_iter().collect();
         if let (true, Next::Sort(members)) = (is_ordered, &mut step.next) {
             let (lines, rest) = self.line_up(std::mem::take(members), &mut step.settled).await;
@@ -99,7 +101,7 @@ impl Router {
         }
         loop {
             for (position, outcome) in step.settled {
-                outcomes[position] = Some(outcome);
+                outcomes.set(position, outcome);
             }
             running.extend(step.setbacks.into_iter().map(|setback| self.go_on(setback).boxed()));
             let next = match step.next {
@@ -130,17 +132,17 @@ impl Router {
                 None => break,
             }
         }
-        outcomes.into_iter().map(|outcome| outcome.unwrap_or(Err(Error::Closed))).collect()
+        outcomes.read().map(|outcome| outcome.unwrap_or(Err(Error::Closed))).collect()
     }
 
     /// What is known about each command before anything is sent. Those that go to several nodes are batches of their own.
     async fn begin<'f, 'r: 'f, 'a: 'f>(
         &'f self,
         commands: &'r [Command<'a>],
+        now: Instant,
         timeout: Option<Duration>,
         form: Form,
     ) -> (Step<'r, 'a>, Vec<BoxFuture<'f, Step<'r, 'a>>>) {
-        let now = Instant::now();
         let (mut members, mut settled, mut fans) =
             (Vec::with_capacity(commands.len()), Vec::new(), Vec::new());
         for (position, command) in commands.iter().enumerate() {
@@ -181,7 +183,7 @@ impl Router {
     async fn sort<'r, 'a>(
         &self,
         members: Vec<Member<'r, 'a>>,
-        outcomes: &mut [Option<Outcome>],
+        outcomes: &mut Unread<'_, '_>,
     ) -> Sorted<'r, 'a> {
         let topology = self.cluster.topology().clone();
         let mut by_lane = ByLane::default();
@@ -192,7 +194,7 @@ impl Router {
             }
             if let Err(error) = self.recall_member(&mut member) {
                 let (position, outcome) = member.failed(error);
-                outcomes[position] = Some(outcome);
+                outcomes.set(position, outcome);
                 continue;
             }
             let may_be_sent = member.is_known && member.request.blocks.is_none();
@@ -369,13 +371,16 @@ impl Router {
         members: Vec<Member<'r, 'a>>,
         has_turn_of_its_own: bool,
     ) -> Step<'r, 'a> {
-        let mut settled = Vec::with_capacity(members.len());
-        for Member { position, request, mut attempts, .. } in members {
+        let positions: Vec<_> = members.iter().map(|member| member.position).collect();
+        let mut outcomes = Unread::with_room(self, members.len());
+        for Member { request, mut attempts, .. } in members {
             if has_turn_of_its_own {
                 attempts.begin_turn();
             }
-            settled.push((position, self.run_prepared(request, &mut attempts).await));
+            let command = request.command;
+            outcomes.push(command, self.run_prepared(request, &mut attempts).await);
         }
+        let settled = positions.into_iter().zip(outcomes.read().flatten()).collect();
         Step { settled, ..Step::default() }
     }
 }

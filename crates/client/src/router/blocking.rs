@@ -57,17 +57,17 @@ impl Router {
             let mut wait = pin!(Wait::new(submit(&lane, command, *asking, limits), waiting));
             // What a command outside of the table does before and while it waits is unknown.
             let is_known = spec.is_some();
+            let answered = |outcome| if is_known { refused_by_demotion(outcome) } else { outcome };
             match clock::timeout_at(until, first_of(wait.as_mut(), lost)).await {
-                Some(Some(outcome)) if is_known => refused_by_demotion(outcome),
-                Some(Some(outcome)) => outcome,
+                Some(Some(outcome)) => answered(outcome),
                 Some(None) => {
                     // A request to end its wait may be under way, and would end the next one on this connection.
                     is_left = true;
-                    let outcome = self.leave(node, &lane, is_known, wait.as_mut()).await;
+                    let outcome = self.leave(node, &lane, is_known, until, wait.as_mut()).await;
                     wait.forget();
                     outcome
                 }
-                None => Err(wait.timed_out()),
+                None => answered(wait.timed_out()),
             }
         };
         if let (Ok(_), false, Some(lane)) = (&outcome, is_left, Arc::into_inner(lane)) {
@@ -76,18 +76,20 @@ impl Router {
         Ok(outcome)
     }
 
-    /// The slot is another node's now: finds out whether the command was executed, if the old one answers in time.
+    /// The slot is another node's now: finds out whether the command was executed, if the old one answers in time, no later
+    /// than `until`.
     async fn leave(
         &self,
         node: &Node,
         lane: &ExclusiveLane,
         is_known: bool,
+        until: Instant,
         reply: impl Future<Output = Outcome>,
     ) -> Outcome {
         // What waits for a connection was not sent.
         lane.recall();
         let stall = self.cluster.timing.stall;
-        let now = Instant::now();
+        let until = until.min(Instant::now() + stall);
         let client = lane.client().filter(|_| is_known);
         let mut is_asked = client.is_some();
         let unblocked_by_us = async {
@@ -110,7 +112,7 @@ impl Router {
             }
             Poll::Pending
         });
-        let settled = clock::timeout_at(now + stall, settled).await;
+        let settled = clock::timeout_at(until, settled).await;
         settled.unwrap_or_else(|| Err(Failure::Lost(Arc::new(CloseCause::SlotMoved))))
     }
 }

@@ -59,8 +59,9 @@ impl Router {
         by_digest: &'r Command<'a>,
         whole: &'r Command<'a>,
     ) -> Result<Reply, Error> {
+        let started = Instant::now();
         let _under_way = self.begin_call(by_digest.own_timeout()).await?;
-        let (request, mut attempts) = self.prepare(by_digest, Form::Decoded, Instant::now(), None)?;
+        let (request, mut attempts) = self.prepare(by_digest, Form::Decoded, started, None)?;
         let received = self.run_prepared(request.or_whole(whole), &mut attempts).await?;
         Ok(received.into_reply())
     }

@@ -56,9 +56,10 @@ impl Held {
 impl Router {
     /// A connection to the primary of a slot, within the time of an ordinary command.
     pub(crate) async fn dedicate(&self, slot: Slot) -> Result<Held, Error> {
+        let started = Instant::now();
         let _under_way = self.begin_call(None).await?;
         let (timeout, _) = self.times(None, None);
-        self.hold(slot, &mut Attempts::new(Instant::now(), timeout, Route::Slot(slot))).await
+        self.hold(slot, &mut Attempts::new(started, timeout, Route::Slot(slot))).await
     }
 
     /// A connection to the primary of a slot. Waits for an owner of the slot, for room and for the connection, and tries
@@ -153,7 +154,7 @@ impl Router {
             let mut wait = pin!(Wait::new(submit(lane, command, false, limits), waiting));
             match clock::timeout_at(until, wait.as_mut()).await {
                 Some(outcome) => outcome,
-                None => Err(wait.timed_out()),
+                None => wait.timed_out(),
             }
         } else {
             submit(&held.lane, command, false, limits(until)).await
@@ -247,6 +248,11 @@ fn is_exec(spec: Option<&Spec>) -> bool {
 
 /// The connection had ended.
 fn ended(node: &Node, cause: &CloseCause) -> Error {
-    let (node, cause) = (node.endpoint().clone(), cause.to_string());
+    let cause = match cause {
+        // Its holder has it still: only what could not be ended ends it like this.
+        CloseCause::Retired => "a wait on it could not be ended, and it was closed".to_owned(),
+        cause => cause.to_string(),
+    };
+    let node = node.endpoint().clone();
     Error::Route(Box::new(RouteError::ConnectionEnded { node, cause }))
 }

@@ -3,32 +3,35 @@
 //!
 //! To close the connection would lose what the server popped for it at that moment. So the wait is ended by `CLIENT UNBLOCK`,
 //! on another connection, and the reply is read. Where the server refuses that, the reply is read whenever it comes, if
-//! somebody takes it ([`Config::on_orphan`](crate::Config::on_orphan)); otherwise the connection is closed: to read on would
-//! take an element for sure that nobody gets.
+//! somebody takes it ([`Config::on_orphan`](crate::Config::on_orphan)); otherwise the connection is closed, also one that a
+//! caller keeps: to read on would take an element for sure that nobody gets.
 //!
 //! What must stay true: what was taken for a caller that is gone is handed over or counted, and so is what nobody knows. The
 //! event and the counter hold no part of a reply.
 
+use std::future::{Ready, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, FutureExt, select};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use truename_resp::{Frame, Limits, Reply};
-use truename_topology::Slot;
+use truename_topology::{Endpoint, Slot};
 
+use super::request::blocking_time;
+use super::state::Router;
 use super::unblock::{Unblocked, unblock};
 use crate::clock;
 use crate::cluster::{Cluster, Counted, ExclusiveLane, Node};
-use crate::command::{Command, Spec};
+use crate::command::{Command, Flags, Spec};
 use crate::config::Orphan;
 use crate::error::{Error, InterruptedError};
 use crate::event::Event;
-use crate::lane::{Backoff, Detached, Failure, Received, Submission};
+use crate::lane::{Backoff, Detached, Failure, Leaves, Received, Submission};
 use crate::observe;
 
 /// The pauses between requests to end a wait that the server says is none.
@@ -68,7 +71,8 @@ pub(super) struct WaitsFor<'w> {
 impl<'w> WaitsFor<'w> {
     pub(super) fn the(command: &'w Command<'_>, spec: Option<&'static Spec>) -> Self {
         let name = spec.map_or_else(|| command.name(), |spec| spec.name);
-        Self { name, takes: !spec.is_some_and(|spec| spec.changes_nothing(command)) }
+        let takes = |spec: &Spec| spec.flags.contains(Flags::WRITE) && !spec.changes_nothing(command);
+        Self { name, takes: spec.is_none_or(takes) }
     }
 }
 
@@ -83,9 +87,18 @@ impl<'w, E: Fn(&mut BytesMut)> Wait<'w, E> {
         Self { submission, waiting: Some(waiting) }
     }
 
-    /// How it ends when the caller's time is over.
-    pub(super) fn timed_out(&self) -> Failure {
-        Failure::TimedOut { submitted: self.submission.is_under_way() }
+    /// The caller's time is over: how it ends. What was sent and has no outcome yet is left as an orphan.
+    pub(super) fn timed_out(&mut self) -> Result<Received, Failure> {
+        match self.submission.leave() {
+            Leaves::Outcome(outcome) => outcome,
+            Leaves::Claim(reply) => {
+                if let Some(waiting) = self.waiting.take() {
+                    waiting.leave(Either::Right(reply));
+                }
+                Err(Failure::TimedOut { submitted: true })
+            }
+            Leaves::Nothing => Err(Failure::TimedOut { submitted: false }),
+        }
     }
 
     /// The caller has been told what is known: nothing is left to be found out.
@@ -105,36 +118,49 @@ impl<E: Fn(&mut BytesMut)> Future for Wait<'_, E> {
 impl<E: Fn(&mut BytesMut)> Drop for Wait<'_, E> {
     fn drop(&mut self) {
         let Some(waiting) = self.waiting else { return };
-        if let Some(reply) = self.submission.detach() {
-            let left = Left {
-                reply,
-                cluster: waiting.cluster.clone(),
-                node: waiting.node.clone(),
-                lane: waiting.lane.clone(),
-                slot: waiting.slot,
-                command: waiting.waits_for.name.to_owned(),
-                takes: waiting.waits_for.takes,
-                is_pooled: waiting.settling.is_none(),
-                _turn: waiting.settling.and_then(|settling| settling.clone().try_lock_owned().ok()),
-                _under_way: waiting.cluster.go_on(),
-            };
-            waiting.cluster.spawn(left.settle());
-        } else if waiting.settling.is_none() && waiting.lane.is_connecting() {
-            let lane = waiting.lane.clone();
-            waiting.cluster.spawn(async move {
-                // By then the caller has let go of it.
-                lane.settled().await;
-                if let Some(lane) = Arc::into_inner(lane) {
-                    lane.give_back_unused().await;
-                }
-            });
+        match self.submission.leave() {
+            Leaves::Outcome(outcome) => waiting.leave(Either::Left(ready(outcome))),
+            Leaves::Claim(reply) => waiting.leave(Either::Right(reply)),
+            Leaves::Nothing if waiting.settling.is_none() && waiting.lane.is_connecting() => {
+                let lane = waiting.lane.clone();
+                waiting.cluster.spawn(async move {
+                    // By then the caller has let go of it.
+                    lane.settled().await;
+                    if let Some(lane) = Arc::into_inner(lane) {
+                        lane.give_back_unused().await;
+                    }
+                });
+            }
+            Leaves::Nothing => {}
         }
+    }
+}
+
+/// The outcome of a wait whose caller is gone, or the claim on it.
+type LeftReply = Either<Ready<Result<Received, Failure>>, Detached>;
+
+impl Waiting<'_> {
+    /// The caller is gone, or is told that nobody knows.
+    fn leave(&self, reply: LeftReply) {
+        let left = Left {
+            reply,
+            cluster: self.cluster.clone(),
+            node: self.node.clone(),
+            lane: self.lane.clone(),
+            slot: self.slot,
+            command: self.waits_for.name.to_owned(),
+            takes: self.waits_for.takes,
+            is_pooled: self.settling.is_none(),
+            _turn: self.settling.and_then(|settling| settling.clone().try_lock_owned().ok()),
+            _under_way: self.cluster.go_on(),
+        };
+        self.cluster.spawn(left.settle());
     }
 }
 
 /// What a caller left behind.
 struct Left {
-    reply: Detached,
+    reply: LeftReply,
     cluster: Arc<Cluster>,
     node: Arc<Node>,
     lane: Arc<ExclusiveLane>,
@@ -155,7 +181,10 @@ impl Left {
             let reply = pin!(reply);
             end_wait(reply, &cluster, &node, &lane, reads_on).await
         };
-        if let (true, Some(Ok(_)), Some(lane)) = (is_pooled && is_quiet, &outcome, Arc::into_inner(lane)) {
+        if !matches!(outcome, Some(Ok(_))) {
+            // The server may wait on, for nobody.
+            lane.retire();
+        } else if let (true, Some(lane)) = (is_pooled && is_quiet, Arc::into_inner(lane)) {
             lane.give_back();
         }
         let taken = match outcome {
@@ -165,20 +194,89 @@ impl Left {
             Some(Err(Failure::Lost(cause) | Failure::LostAtHead(cause))) => Some(Err(cause.no_reply())),
             Some(Err(Failure::TimedOut { .. })) | None => Some(Err(GIVEN_UP.to_owned())),
         };
-        let Some(reply) = taken else { return };
-        observe::orphaned(if reply.is_ok() { "taken" } else { "unknown" });
-        let is_certain = reply.is_ok();
-        cluster.bus.emit(|| Event::Orphaned {
-            node: node.endpoint().clone(),
-            command: command.clone(),
-            is_certain,
-        });
-        let Some(on_orphan) = &cluster.on_orphan else { return };
-        let node = node.endpoint().clone();
-        let unknown =
-            |cause| Error::Interrupted(Box::new(InterruptedError::new(node.clone(), slot, cause, 1)));
-        let reply = reply.map_err(unknown);
-        on_orphan.take(Orphan { command, node, slot, reply });
+        if let Some(reply) = taken {
+            hand_over(&cluster, node.endpoint().clone(), slot, command, reply);
+        }
+    }
+}
+
+/// Tells of an orphan: what was taken, or why nobody knows.
+fn hand_over(
+    cluster: &Cluster,
+    node: Endpoint,
+    slot: Option<Slot>,
+    command: String,
+    reply: Result<Reply, String>,
+) {
+    observe::orphaned(if reply.is_ok() { "taken" } else { "unknown" });
+    let is_certain = reply.is_ok();
+    cluster.bus.emit(|| Event::Orphaned { node: node.clone(), command: command.clone(), is_certain });
+    let Some(on_orphan) = &cluster.on_orphan else { return };
+    let unknown = |cause| Error::Interrupted(Box::new(InterruptedError::new(node.clone(), slot, cause, 1)));
+    let reply = reply.map_err(unknown);
+    on_orphan.take(Orphan { command, node, slot, reply });
+}
+
+impl Router {
+    /// A command of a batch has a value that its caller will not get: an orphan, if it waited on the server and took something.
+    pub(crate) fn leave_value(&self, command: &Command<'_>, value: Received) {
+        let spec = command.spec();
+        if blocking_time(command, spec).is_none() || !WaitsFor::the(command, spec).takes {
+            return;
+        }
+        let slot = spec.and_then(|spec| command.own_slot(spec));
+        let topology = self.cluster.topology();
+        // Whoever executed it is not noted for each command; it is the owner, unless the slot has just moved.
+        let node = slot.and_then(|slot| topology.primary(slot)).or(topology.nodes().first());
+        if let (Some(node), Some(reply)) = (node, something(value)) {
+            let (node, command, cluster) =
+                (node.endpoint().clone(), command.name().to_ascii_uppercase(), self.cluster.clone());
+            let under_way = cluster.go_on();
+            self.cluster.spawn(async move {
+                hand_over(&cluster, node, slot, command, Ok(reply));
+                drop(under_way);
+            });
+        }
+    }
+}
+
+/// Outcomes of a batch that its caller does not have yet. Dropped, they leave orphans.
+pub(super) struct Unread<'r, 'a> {
+    router: &'r Router,
+    outcomes: Vec<(&'r Command<'a>, Option<Result<Received, Error>>)>,
+}
+
+impl<'r, 'a> Unread<'r, 'a> {
+    pub(super) fn with_room(router: &'r Router, count: usize) -> Self {
+        Self { router, outcomes: Vec::with_capacity(count) }
+    }
+
+    /// One for each command, none of them known.
+    pub(super) fn of(router: &'r Router, commands: &'r [Command<'a>]) -> Self {
+        Self { router, outcomes: commands.iter().map(|command| (command, None)).collect() }
+    }
+
+    pub(super) fn push(&mut self, command: &'r Command<'a>, outcome: Result<Received, Error>) {
+        self.outcomes.push((command, Some(outcome)));
+    }
+
+    pub(super) fn set(&mut self, position: usize, outcome: Result<Received, Error>) {
+        self.outcomes[position].1 = Some(outcome);
+    }
+
+    /// The caller gets them now.
+    pub(super) fn read(mut self) -> impl Iterator<Item = Option<Result<Received, Error>>> {
+        std::mem::take(&mut self.outcomes).into_iter().map(|(_, outcome)| outcome)
+    }
+}
+
+impl Drop for Unread<'_, '_> {
+    fn drop(&mut self) {
+        for (command, outcome) in self.outcomes.drain(..) {
+            if let Some(Ok(value)) = outcome {
+                self.router.leave_value(command, value);
+            }
+        }
     }
 }
 
@@ -189,12 +287,15 @@ const GIVEN_UP: &str = "its caller was gone, and the server did not say what bec
 /// and not even then unless it `reads_on`. Also whether no request to end a wait is under way any more: it would end the next
 /// one on this connection.
 async fn end_wait(
-    mut reply: Pin<&mut Detached>,
+    mut reply: Pin<&mut LeftReply>,
     cluster: &Cluster,
     node: &Node,
     lane: &ExclusiveLane,
     reads_on: bool,
 ) -> (Option<Result<Received, Failure>>, bool) {
+    if let Some(outcome) = reply.as_mut().now_or_never() {
+        return (Some(outcome), true);
+    }
     let stall = cluster.timing.stall;
     if let Some((id, address)) = lane.client() {
         let (mut pauses, since) = (Backoff::new(ASK_AGAIN.0, ASK_AGAIN.1), Instant::now());
@@ -226,7 +327,7 @@ async fn end_wait(
     }
 }
 
-/// What a reply has in it, if it is neither nil nor an error.
+/// What a reply has in it, if it is neither nil nor an error, nor says that the command is part of a transaction.
 fn something(received: Received) -> Option<Reply> {
     let reply = match received {
         Received::Reply(reply) => reply,
@@ -236,7 +337,11 @@ fn something(received: Received) -> Option<Reply> {
         },
         Received::Replies(_) => return None,
     };
-    Some(reply.without_attributes()).filter(|reply| !matches!(reply, Reply::Nil | Reply::Error(_)))
+    Some(reply.without_attributes()).filter(|reply| match reply {
+        Reply::Nil | Reply::Error(_) => false,
+        Reply::Simple(_) => reply.as_str() != Some("QUEUED"),
+        _ => true,
+    })
 }
 
 #[cfg(test)]
@@ -244,13 +349,32 @@ mod tests {
     use truename_resp::ErrorReply;
 
     use super::*;
+    use crate::cmd;
 
     #[test]
     fn only_what_was_taken_is_an_orphan() {
         let popped = || Reply::Array(vec![Reply::Bulk("queue".into()), Reply::Bulk("item".into())]);
         let unblocked = Reply::Error(ErrorReply::new("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
-        for (reply, expected) in [(popped(), Some(popped())), (Reply::Nil, None), (unblocked, None)] {
+        let queued = Reply::Simple("QUEUED".into());
+        for (reply, expected) in
+            [(popped(), Some(popped())), (Reply::Nil, None), (unblocked, None), (queued, None)]
+        {
             assert_eq!(something(Received::Reply(reply)), expected);
+        }
+    }
+
+    #[test]
+    fn what_writes_may_take_something() {
+        for (command, takes) in [
+            (cmd("BLPOP").arg("queue").arg(0), true),
+            (cmd("XREADGROUP").arg("GROUP").arg("g").arg("c").arg("STREAMS").arg("s").arg(">"), true),
+            (cmd("XREAD").arg("BLOCK").arg(0).arg("STREAMS").arg("s").arg("$"), false),
+            (cmd("WAIT").arg(1).arg(0), false),
+            (cmd("WAITAOF").arg(1).arg(0).arg(0), false),
+            // Nobody knows what it does.
+            (cmd("NEW.POP").arg("queue"), true),
+        ] {
+            assert_eq!(WaitsFor::the(&command, command.spec()).takes, takes, "{command:?}");
         }
     }
 }

@@ -154,11 +154,12 @@ impl Router {
         within: Option<Duration>,
         mut closure: impl FnMut(Arc<Draft>) -> Fut,
     ) -> Result<(R, Vec<Reply>), Error> {
+        let started = Instant::now();
         let _under_way = self.begin_call(within).await?;
         let is_single = self.cluster.is_single();
         let slot = watched.slot(is_single)?;
         let (timeout, _) = self.times(within, None);
-        let mut attempts = Attempts::new(Instant::now(), timeout, Route::Slot(slot));
+        let mut attempts = Attempts::new(started, timeout, Route::Slot(slot));
         loop {
             let draft = self.watch(&watched, slot, is_single, &mut attempts).await?;
             let returned = clock::timeout_at(attempts.deadline(), closure(draft.clone())).await;
@@ -285,8 +286,8 @@ impl Router {
                 Ok(None)
             }
             Exec::Refused(error) => {
+                // The next attempt takes another connection: this one may lead to the wrong server.
                 self.start_over(Setback::Error(error), &held, attempts).await?;
-                give_back(held);
                 Ok(None)
             }
             Exec::Unsent(cause) => {
@@ -333,10 +334,10 @@ impl Router {
             Verdict::Answer { error, .. } | Verdict::Doubt { error, .. } => {
                 return Err(attempts.answer(error, Execution::Refused, node));
             }
-            Verdict::Resend { cause, .. } => {
+            // However the connection ended, and whatever brought it down: `EXEC` was not sent.
+            Verdict::Resend { cause, .. } | Verdict::Interrupted(cause) => {
                 return self.pause(&cause, false, node, attempts).await;
             }
-            Verdict::Interrupted(cause) => return Err(attempts.interrupted(&cause, node)),
             Verdict::TimedOut { .. } => {
                 attempts.note_node(node);
                 return Err(attempts.timed_out(false));

@@ -51,6 +51,28 @@ async fn a_client_starts_while_its_cluster_is_down() {
     assert_eq!(client.execute::<u64>(cmd("GET").arg("key")).await.expect("a value"), 1);
 }
 
+/// The time began anew once the cluster was found.
+#[tokio::test]
+async fn the_search_is_part_of_a_calls_time() {
+    let lab = crate::support::proxied_server().await;
+    lab.proxy(0).set(Fault::Refuse);
+    tell(&lab, 0, &["CLIENT", "PAUSE", "20000", "WRITE"]).await;
+    let client = Client::lazy(&config(&lab).command_timeout(Duration::from_secs(2))).await.expect("made");
+    let started = Instant::now();
+    let finding = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        lab.proxy(0).pass();
+    };
+    let batch = client.batch().with(cmd("SET").arg("key").arg(1)).all::<(String,)>();
+    let transaction = client.transaction(["key"], async |tx| {
+        tx.queue(cmd("SET").arg("key").arg(1));
+        Ok(())
+    });
+    let (batch, transaction, ()) = tokio::join!(batch, transaction, finding);
+    assert!(batch.is_err() && transaction.is_err(), "writes are paused");
+    assert!(started.elapsed() < Duration::from_millis(3200), "{:?}", started.elapsed());
+}
+
 #[tokio::test]
 async fn it_dials_nobody_before_its_first_call_and_what_is_wrong_is_said_at_once() {
     let lab = lab(LabProfile::Plain).await;

@@ -231,6 +231,58 @@ async fn a_wait_on_a_dedicated_connection_leaves_no_element_behind_either() {
     assert_eq!(connection.execute::<String>(cmd("PING")).await.expect("its own reply"), "PONG");
 }
 
+/// What one command of a batch had popped was lost with the others.
+#[tokio::test]
+async fn what_a_batch_popped_is_handed_over_when_another_command_takes_it_along() {
+    let lab = one_node(LabProfile::Plain).await;
+    let (config, mut orphans) = taking_orphans(config(&lab));
+    let client = Client::connect(&config).await.expect("connected");
+    let pop = |queue: &'static str, time: u32| cmd("BLPOP").arg(queue).arg(time);
+    for is_ordered in [false, true] {
+        // Dropped while another one waits, of the same slot if there is an order.
+        tell(&lab, 0, &["RPUSH", "{a}queue", "item"]).await;
+        let batch = client.batch().with(pop("{a}queue", 0)).with(pop("{a}empty", 0));
+        let batch = if is_ordered { batch.ordered() } else { batch };
+        let popping = tokio::spawn(batch.execute::<truename::Reply>());
+        eventually("it is popped", SOON, || async {
+            tell(&lab, 0, &["LLEN", "{a}queue"]).await.as_integer() == Some(0)
+        })
+        .await;
+        eventually_blocked(&lab, 1).await;
+        popping.abort();
+        let orphan = next(&mut orphans).await;
+        assert_eq!((item(&orphan).as_str(), orphan.command.as_str()), ("item", "BLPOP"));
+        eventually_blocked(&lab, 0).await;
+    }
+    // Another one has an error.
+    tell(&lab, 0, &["RPUSH", "{a}queue", "item"]).await;
+    let batch = client.batch().with(pop("{a}queue", 0)).with(cmd("GET").arg("{a}").arg("wrong"));
+    batch.all::<(truename::Reply, truename::Reply)>().await.expect_err("a wrong number of arguments");
+    assert_eq!(item(&next(&mut orphans).await), "item");
+    assert!(orphans.recv().now_or_never().is_none());
+}
+
+/// The server went on waiting, and popped for nobody.
+#[tokio::test]
+async fn a_dedicated_connection_whose_wait_cannot_be_ended_is_closed() {
+    let lab = one_node(LabProfile::Plain).await;
+    tell(&lab, 0, &["ACL", "SETUSER", "default", "-client|unblock"]).await;
+    let client = Client::connect(&config(&lab)).await.expect("connected");
+    let connection = client.dedicated("queue").await.expect("a connection");
+    {
+        let popping = connection.execute::<Option<(String, String)>>(cmd("BLPOP").arg("queue").arg(0));
+        let mut popping = std::pin::pin!(popping);
+        assert!(popping.as_mut().now_or_never().is_none());
+        eventually_blocked(&lab, 1).await;
+    }
+    eventually_blocked(&lab, 0).await;
+    tell(&lab, 0, &["RPUSH", "queue", "item"]).await;
+    assert_eq!(client.execute::<String>(cmd("LPOP").arg("queue")).await.expect("there"), "item");
+    let error = connection.run(cmd("PING")).await.expect_err("it is closed");
+    assert!(error.to_string().contains("could not be ended") && !error.may_have_executed(), "{error}");
+    assert!(!connection.is_connected());
+}
+
 #[tokio::test]
 async fn shutdown_waits_for_what_is_under_way_and_takes_no_more() {
     let lab = one_node(LabProfile::Plain).await;

@@ -277,6 +277,39 @@ async fn a_connection_lost_over_exec_is_reported_and_the_transaction_never_sent_
     }
 }
 
+/// Nothing but `EXEC` changes anything: what breaks a connection before it was told as if it might have.
+#[tokio::test]
+async fn a_connection_that_breaks_before_exec_costs_another_attempt_and_no_more() {
+    for broken in ["WATCH", "GET"] {
+        let (times, execs) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (seen, executed) = (times.clone(), execs.clone());
+        let peer = Scripted::listen("127.0.0.1:0", |_| None).await;
+        let map = slots(&[(0, 16_383, peer.address, "one")]);
+        peer.becomes(move |words| match words[0].as_str() {
+            // Not RESP.
+            word if word == broken && seen.fetch_add(1, Ordering::SeqCst) < 2 => Some(":x\r\n".to_owned()),
+            "GET" => Some("$-1\r\n".to_owned()),
+            "SET" => Some("+QUEUED\r\n".to_owned()),
+            "EXEC" => {
+                executed.fetch_add(1, Ordering::SeqCst);
+                Some("*1\r\n+OK\r\n".to_owned())
+            }
+            "WATCH" | "MULTI" => Some("+OK\r\n".to_owned()),
+            _ => Some(node(words, "one", &map)),
+        });
+        let config = Config::new().seed("127.0.0.1", peer.address.port()).plaintext();
+        let client = Client::connect(&config).await.expect("connected");
+        let sent = client.transaction(["key"], |tx| async move {
+            let value: Option<String> = tx.execute(cmd("GET").arg("key")).await?;
+            tx.queue(cmd("SET").arg("key").arg(1));
+            Ok(value)
+        });
+        let done = sent.await.unwrap_or_else(|error| panic!("{broken}: {error}"));
+        assert_eq!((done.value, execs.load(Ordering::SeqCst)), (None, 1), "{broken}");
+        assert_eq!(times.load(Ordering::SeqCst), 3, "{broken}");
+    }
+}
+
 #[tokio::test]
 async fn connections_of_transactions_are_used_again_and_closed_when_idle() {
     let lab = one_node(LabProfile::Plain).await;

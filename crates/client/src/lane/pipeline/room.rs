@@ -28,9 +28,9 @@ impl Pipeline {
                 || self.out.len() + self.granted.callers * self.latest_bytes < self.bounds.bytes)
     }
 
-    /// Whether nothing is outstanding and nobody waits for room, or was woken to take it.
+    /// Whether nothing is outstanding, and nobody waits for room or has yet to look at an outcome.
     pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight.is_empty() && self.parked.is_empty() && self.granted.callers + self.invited == 0
+        self.waiters.in_use() == 0
     }
 
     #[cold]
