@@ -179,6 +179,10 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Config`] on a thread that polls tasks. Each outcome has its own, as from [`execute`](Self::execute).
+    #[expect(
+        clippy::type_complexity,
+        reason = "what the asynchronous client returns, in a result of its own"
+    )]
     pub fn on_primaries<T: FromReply>(
         &self,
         command: Command<'_>,
@@ -200,6 +204,10 @@ impl Client {
     ///
     /// # Errors
     /// As [`on_primaries`](Self::on_primaries).
+    #[expect(
+        clippy::type_complexity,
+        reason = "what the asynchronous client returns, in a result of its own"
+    )]
     pub fn on_all_nodes<T: FromReply>(
         &self,
         command: Command<'_>,
