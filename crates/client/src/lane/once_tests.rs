@@ -67,7 +67,9 @@ async fn a_connection_that_was_to_be_replaced_is_down() {
     tokio::task::spawn_blocking(move || was_asked.recv()).await.expect("no panic").expect("a greeting");
     // While it is dialled, its node gets another description.
     target.store(Arc::new(Target::seed(&endpoint)));
-    (0..100).for_each(|_| drop(answer.send(())));
+    for _ in 0..100 {
+        let _ = answer.send(());
+    }
     let is_down = async {
         while !matches!(lane.phase(), LanePhase::Down(_)) {
             tokio::time::sleep(Duration::from_millis(1)).await;
