@@ -2,7 +2,8 @@
 //!
 //! What must stay true: looking at a command that is not special costs a comparison and allocates nothing.
 
-use truename::command::Arguments;
+use truename::command::{Arguments, Flags, RequestPolicy, keys, lookup};
+use truename::topology::Slot;
 
 use super::spread::Spread;
 
@@ -22,6 +23,8 @@ pub(crate) enum Special {
     Spread(Spread),
     /// Goes to any primary, whatever the client thinks of it.
     AnyPrimary,
+    /// The client makes several commands of it, which would have no order with others of a pipeline.
+    Alone,
     /// Cannot be done, for this reason.
     Refused(&'static str),
 }
@@ -51,6 +54,23 @@ pub(crate) fn special<A: Arguments + ?Sized>(args: &A) -> Option<Special> {
         | b"PUBSUB" | b"SCRIPT" | b"SLOWLOG" => of_container(name, args.at(1)?),
         _ => None,
     }
+}
+
+/// What is special about a command only because there are others before and after it.
+pub(crate) fn among_others<A: Arguments + ?Sized>(args: &A) -> Option<Special> {
+    let spec = lookup(args.at(0)?, args.at(1))?;
+    let is_for_several = match spec.request {
+        RequestPolicy::MultiShard => {
+            let mut slots = Vec::new();
+            keys(spec, args, &mut |index| slots.extend(args.at(index).map(Slot::of_key)));
+            slots.windows(2).any(|pair| pair[0] != pair[1])
+        }
+        RequestPolicy::AllNodes | RequestPolicy::AllShards | RequestPolicy::Special => {
+            !spec.flags.contains(Flags::ANY_WILL_DO)
+        }
+        _ => false,
+    };
+    is_for_several.then_some(Special::Alone)
 }
 
 #[inline(never)]
@@ -129,5 +149,29 @@ mod tests {
         }
         assert_eq!(is(&["CLUSTER"]), None);
         assert_eq!(is(&["A-NAME-THAT-IS-LONGER-THAN-ANY"]), None);
+    }
+
+    #[test]
+    fn what_is_special_among_others() {
+        for alone in [
+            &["DEL", "a", "b"][..],
+            &["unlink", "{x}a", "{x}b", "c"],
+            &["MGET", "a", "b"],
+            &["MSET", "a", "1", "b", "2"],
+            &["DBSIZE"],
+            &["KEYS", "*"],
+        ] {
+            assert_eq!(among_others(alone), Some(Special::Alone), "{alone:?}");
+        }
+        for plain in [
+            &["DEL", "a"][..],
+            &["DEL", "{x}a", "{x}b"],
+            &["MSET", "{x}a", "1", "{x}b", "2"],
+            &["SET", "a", "b"],
+            &["PING"],
+            &["JSON.MGET", "a", "b", "$"],
+        ] {
+            assert_eq!(among_others(plain), None, "{plain:?}");
+        }
     }
 }
