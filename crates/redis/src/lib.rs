@@ -20,8 +20,10 @@
 //!
 //! # What is different
 //!
-//! - Plain pipelines may have keys of any slots. Each command has a result of its own, and they are executed together as a
-//!   [`Batch`](truename::Batch) is.
+//! - Plain pipelines may have keys of any slots. Each command has a result of its own and time limits of its own, and they are
+//!   executed together as a [`Batch`](truename::Batch) is. What goes to several nodes (`DEL` or `MGET` of several slots, `DBSIZE`,
+//!   `FLUSHALL`, `INFO` ...) is executed in its place: what stands before it first, then it alone, then the rest, so each such
+//!   command adds a round trip, and `response_timeout` counts anew from there. A script whose body is known is sent with its body.
 //! - An atomic pipeline is a transaction of one slot; keys of several slots are an error before anything is sent.
 //! - A write is sent again only if it was certainly not executed. If nobody knows, the error's code is `MAYBEEXECUTED`, and
 //!   [`may_have_executed`] tells that from what certainly was not executed. In a pipeline, one command's unknown fate is its own
@@ -30,9 +32,14 @@
 //!   sent along where a server turns out to lack it.
 //! - `PING` asks one primary, so that a shard that is down fails no health check.
 //! - `SCAN` goes through the whole cluster. Its cursor is good for the client that issued it, for ten minutes; an unknown one is
-//!   an error, never an end.
+//!   an error, never an end, and so is a slot that nobody serves. A node's own cursor is kept with the node's address: if a server
+//!   is restarted meanwhile, keys that were there all the time may be missed. [`truename::scan`] is the client's own scan.
 //! - Blocking commands such as `BLPOP` have connections of their own and hold nobody up.
-//! - What changes the state of a connection (`WATCH`, and `transaction_async` with it), and subscriptions, are errors by name.
+//! - What changes the state of a connection (`WATCH`, and `transaction_async` with it; `SELECT`, `MULTI`), and subscriptions, are
+//!   errors by name. So is what acts on one node that nobody named, such as `SHUTDOWN`, `CLUSTER FAILOVER` and `CLUSTER RESET`, and
+//!   `RENAME`, `SINTER` and others with keys of several slots, as in redis-rs.
+//! - An error at which redis-rs would repeat a command (`TRYAGAIN`, `LOADING`, `MOVED`, `NOSCRIPT` ...) has its code only where the
+//!   command was certainly not executed. Where a script that may have run says so, the code is `MAYBEEXECUTED`.
 //!
 //! # Options
 //!
@@ -54,7 +61,7 @@
 //! | `async_dns_resolver` | as in redis-rs |
 //! | `connection_concurrency_limit` | as in redis-rs; 16,384 if it is not set |
 //! | `tcp_settings` | `nodelay` is always on; anything else is refused |
-//! | `configure` | of this crate: whatever [`Config`](truename::Config) has |
+//! | `configure` | of this crate: whatever [`Config`](truename::Config) has; applied last, save for the time-outs of a `ClusterConfig` |
 //! | `retries`, `max_retry_wait`, `min_retry_wait`, `retry_wait_formula` | refused: time-outs decide |
 //! | `push_sender` | refused: there are no subscriptions yet |
 //! | `cache_config`, `set_credentials_provider` | refused: not yet |

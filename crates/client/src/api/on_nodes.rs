@@ -82,6 +82,9 @@ impl Client {
         let topology = self.topology();
         let meant = topology.nodes().iter().filter(|node| is_meant(node));
         let nodes: Vec<Endpoint> = meant.map(|node| node.endpoint.clone()).collect();
+        if self.router().cluster().is_closed() {
+            return Err(Error::Closed);
+        }
         if nodes.is_empty() {
             return Err(Error::Route(Box::new(RouteError::NoNodes)));
         }

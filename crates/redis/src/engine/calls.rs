@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use truename::command::Arguments;
-use truename::{Client, Command, Error, Reply};
+use truename::command::{Arg, Arguments};
+use truename::error::RouteError;
+use truename::topology::SlotMap;
+use truename::{Client, Command, Config, Error, ReadFrom, Reply};
 
 use super::failure::Failure;
-use super::scan::{Place, Scans};
+use super::scan::{Place, Scans, unserved};
 use super::scripts::Scripts;
 use super::special::Special;
 use super::spread::{Parts, Spread, To};
@@ -29,13 +31,11 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(client: Client, memory: Arc<Memory>, reads_from_replicas: bool) -> Self {
-        Self { client, memory, reads_from_replicas, database: 0 }
-    }
-
-    /// Notes which database the client's connections select.
-    pub(crate) fn in_database(self, database: u32) -> Self {
-        Self { database, ..self }
+    /// Over a client that was made with this configuration.
+    pub(crate) fn of(client: Client, config: &Config, memory: Arc<Memory>) -> Self {
+        let settings = config.settings();
+        let reads_from_replicas = *settings.read_from() != ReadFrom::Primary;
+        Self { client, memory, reads_from_replicas, database: settings.database() }
     }
 
     pub(crate) fn database(&self) -> i64 {
@@ -57,7 +57,7 @@ impl Engine {
             Special::ScriptLoad => self.load_script(command).await,
             Special::EvalSha => self.run_script(command).await,
             Special::Spread(spread) => self.spread(spread, command).await,
-            Special::InPlace => Ok(self.client.execute(command).await?),
+            Special::Alone => Ok(self.client.execute(command).await?),
             Special::AnyPrimary => Ok(self.client.execute(command.route_to_any()).await?),
             Special::Refused(why) => Err(Failure::Unsupported(why)),
         }
@@ -115,7 +115,7 @@ impl Engine {
 
     /// The same script with its body, if its error says that a server lacks it and we have it. Only the server's own refusal
     /// counts: a script that answers with these words may have run.
-    pub(super) fn with_body<'c>(&self, command: &'c Command<'_>, error: &Error) -> Option<Command<'c>> {
+    fn with_body<'c>(&self, command: &'c Command<'_>, error: &Error) -> Option<Command<'c>> {
         let Error::Server(error) = error else { return None };
         if error.code() != "NOSCRIPT" || !error.is_refusal() {
             return None;
@@ -124,14 +124,14 @@ impl Engine {
     }
 
     /// The same script with its body, if we have it.
-    pub(super) fn whole_script<'c>(&self, command: &'c Command<'_>) -> Option<Command<'c>> {
+    pub(super) fn whole_script<'c>(&self, command: &Command<'_>) -> Option<Command<'c>> {
         let name = match is(command.at(0)?, b"EVALSHA_RO") {
             true => "EVAL_RO",
             false => "EVAL",
         };
         let body = self.memory.scripts.body(command.at(1)?)?;
         let rest = (2..command.len()).filter_map(|index| command.at(index));
-        Some(Command::new(name).arg(body).args(rest))
+        Some(Command::new(name).arg(body).args(rest.map(Arg::copied)))
     }
 
     /// One step of a scan of the whole cluster.
@@ -147,6 +147,7 @@ impl Engine {
             ))?,
         };
         let Some((node, cursor)) = place.next(&map) else {
+            is_whole(&map)?;
             self.memory.scans.end(asked);
             return Ok(step(0, Reply::Array(Vec::new())));
         };
@@ -154,11 +155,21 @@ impl Engine {
         let part = Command::new("SCAN").arg(cursor).args(options).route_to(&node);
         let (next, keys): (u64, Reply) = self.client.execute(part).await?;
         place.advance(next);
-        if place.clone().next(&self.client.topology()).is_none() {
+        let map = self.client.topology();
+        if place.clone().next(&map).is_none() {
+            is_whole(&map)?;
             self.memory.scans.end(asked);
             return Ok(step(0, keys));
         }
         Ok(step(self.memory.scans.go_on(asked, place, Instant::now()), keys))
+    }
+}
+
+/// An error where a scan would end without the keys of slots that nobody serves. The step can be repeated once somebody does.
+fn is_whole(map: &SlotMap) -> Result<(), Failure> {
+    match unserved(map) {
+        None => Ok(()),
+        Some(slot) => Err(Error::Route(Box::new(RouteError::Unassigned { slot })).into()),
     }
 }
 

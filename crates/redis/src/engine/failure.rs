@@ -9,6 +9,8 @@ pub(crate) enum Failure {
     Native(Error),
     /// It concerned several nodes, and some of them may have executed it.
     Partial(String),
+    /// It was executed, and what came back is not what such a command returns.
+    Unexpected(&'static str),
     /// The server did not queue one of a transaction's commands, so it executed none. What it said.
     Discarded(Vec<u8>),
     /// redis-rs has it, and this adapter has not.

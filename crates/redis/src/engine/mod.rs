@@ -25,5 +25,5 @@ mod spread;
 pub(crate) use calls::{Engine, Memory};
 pub(crate) use failure::Failure;
 pub(crate) use settings::{Seed, Settings, Unusable};
-pub(crate) use special::{Special, special};
-pub(crate) use spread::{Join, To};
+pub(crate) use special::{Special, among_others, special};
+pub(crate) use spread::{Join, To, complete};

@@ -1,6 +1,7 @@
 //! Many commands at once.
 //!
-//! What must stay true: each has a result of its own, in its place; a special one is run where it stands among the others.
+//! What must stay true: each has a result of its own, in its place; a special one is run where it stands among the others, and so
+//! is one that the client sends to several nodes; no command is run after one that stands behind it in its slot.
 
 use truename::command::Arguments;
 use truename::{Command, Error, Reply};
@@ -34,8 +35,12 @@ impl Engine {
         let mut together = Vec::with_capacity(commands.len());
         for (command, special) in commands {
             match special {
-                None => together.push((command, false)),
-                Some(Special::EvalSha) => together.push((command, true)),
+                None => together.push(command),
+                Some(Special::EvalSha) => {
+                    // When the server says that it lacks the script, commands that follow have been executed.
+                    let whole = self.whole_script(&command);
+                    together.push(whole.unwrap_or(command));
+                }
                 Some(special) => {
                     self.run_together(std::mem::take(&mut together), &mut outcomes).await;
                     outcomes.push(Box::pin(self.run_special(special, command)).await);
@@ -86,27 +91,13 @@ impl Engine {
         Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Failure::Native)).collect())
     }
 
-    /// Runs commands of which none is special, except that a script may have to be sent with its body (`true`).
-    async fn run_together(&self, commands: Vec<(Command<'_>, bool)>, outcomes: &mut Vec<Outcome>) {
+    /// Runs commands of which none is special.
+    async fn run_together(&self, commands: Vec<Command<'_>>, outcomes: &mut Vec<Outcome>) {
         if commands.is_empty() {
             return;
         }
-        let mut scripts = Vec::new();
         let mut batch = self.client.batch();
-        for (position, (command, is_script)) in commands.into_iter().enumerate() {
-            if is_script {
-                scripts.push((position, command.clone()));
-            }
-            batch.add(command);
-        }
-        let first = outcomes.len();
+        batch.extend(commands);
         outcomes.extend(batch.execute().await.into_iter().map(|outcome| outcome.map_err(Failure::Native)));
-        for (position, command) in scripts {
-            let outcome = &mut outcomes[first + position];
-            let Err(Failure::Native(error)) = outcome else { continue };
-            if let Some(eval) = self.with_body(&command, error) {
-                *outcome = self.client.execute(eval).await.map_err(Failure::Native);
-            }
-        }
     }
 }

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use truename::topology::{Endpoint, Role, SlotMap};
+use truename::topology::{Endpoint, Role, Slot, SlotMap};
 
 /// How many scans may be under way at a time; the one that was used longest ago gives way.
 const SCANS: usize = 1024;
@@ -132,18 +132,24 @@ fn primaries(map: &SlotMap) -> Vec<Endpoint> {
     owners.map(|node| node.endpoint.clone()).collect()
 }
 
+/// A slot that no node serves: what it holds cannot be asked for.
+pub(crate) fn unserved(map: &SlotMap) -> Option<Slot> {
+    (0..Slot::COUNT).filter_map(|slot| Slot::new(slot as u16)).find(|slot| map.primary(*slot).is_none())
+}
+
 fn is_primary(map: &SlotMap, node: &Endpoint) -> bool {
     map.node_at(node).is_some_and(|ix| map.nodes()[ix.index()].role == Role::Primary)
 }
 
-/// The nodes that serve slots by `now` which other nodes served before: keys of theirs may have been missed.
+/// The nodes that serve slots by `now` which other nodes served before, or none: keys of theirs may have been missed.
 fn gained(before: &SlotMap, now: &SlotMap) -> Vec<Endpoint> {
     let mut gained = HashSet::new();
     let mut nodes = Vec::new();
     for (range, _) in now.ranges() {
         for slot in range.slots() {
-            let (Some(old), Some(new)) = (before.primary(slot), now.primary(slot)) else { continue };
-            if old.endpoint != new.endpoint && gained.insert(&new.endpoint) {
+            let Some(new) = now.primary(slot) else { continue };
+            let is_as_before = before.primary(slot).is_some_and(|old| old.endpoint == new.endpoint);
+            if !is_as_before && gained.insert(&new.endpoint) {
                 nodes.push(new.endpoint.clone());
             }
         }
@@ -153,7 +159,7 @@ fn gained(before: &SlotMap, now: &SlotMap) -> Vec<Endpoint> {
 
 #[cfg(test)]
 mod tests {
-    use truename::topology::{AnnouncedNode, Slot};
+    use truename::topology::AnnouncedNode;
 
     use super::*;
 
@@ -206,5 +212,16 @@ mod tests {
         assert_eq!(place.next(&after), Some((node(2), 0)));
         place.advance(0);
         assert_eq!(place.next(&after), None);
+    }
+
+    #[test]
+    fn a_slot_that_got_its_owner_later_is_scanned() {
+        let slot = Slot::of_key(b"k");
+        let node = Endpoint::new("10.0.0.1", 1);
+        let nothing = Arc::new(SlotMap::empty());
+        let some = Arc::new(nothing.with_moved(slot, &node));
+        assert_eq!(unserved(&some), Slot::new(0));
+        assert_eq!(unserved(&map()), None);
+        assert_eq!(Place::start(&nothing).next(&some), Some((node, 0)));
     }
 }

@@ -80,6 +80,20 @@ impl Settings {
         self.refused.push((option, advice));
     }
 
+    /// Notes time-outs that replace all others, those of [`changes`](Self::changes) included.
+    pub(crate) fn replace_times(&mut self, connection: Option<Duration>, response: Option<Duration>) {
+        self.connection_timeout = connection.or(self.connection_timeout);
+        self.response_timeout = response.or(self.response_timeout);
+        let overall = response.and(self.overall_response_timeout);
+        let times = Self {
+            connection_timeout: connection,
+            response_timeout: response,
+            overall_response_timeout: overall,
+            ..Self::default()
+        };
+        self.changes.push(Arc::new(move |config| times.timed(config)));
+    }
+
     /// The configuration.
     pub(crate) fn config(&self, seeds: &[Seed]) -> Result<Config, Unusable> {
         self.check(seeds)?;
@@ -239,6 +253,20 @@ mod tests {
             Protocol::Resp2
         );
         assert!(!format!("{settings:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_connections_own_times_are_the_last_word() {
+        let mut settings = Settings::default();
+        settings.changes.push(Arc::new(|config| config.command_timeout(Duration::from_secs(60))));
+        settings.replace_times(Some(Duration::from_secs(2)), None);
+        let of = |settings: &Settings| {
+            let config = settings.config(&[seed("a.test")]).expect("usable");
+            (config.settings().node_connect_timeout(), config.settings().command_timeout())
+        };
+        assert_eq!(of(&settings), (Duration::from_secs(2), Duration::from_secs(60)));
+        settings.replace_times(None, Some(Duration::from_secs(1)));
+        assert_eq!(of(&settings), (Duration::from_secs(2), Duration::from_secs(1)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! What must stay true: looking at a command that is not special costs a comparison and allocates nothing.
 
-use truename::command::Arguments;
+use truename::command::{Arguments, Flags, RequestPolicy, keys, lookup};
 use truename::topology::Slot;
 
 use super::spread::Spread;
@@ -21,10 +21,10 @@ pub(crate) enum Special {
     EvalSha,
     /// Goes to several nodes.
     Spread(Spread),
-    /// The client sends it to several nodes by itself; among others it has its place, after those before it.
-    InPlace,
     /// Goes to any primary, whatever the client thinks of it.
     AnyPrimary,
+    /// The client makes several commands of it, which would have no order with others of a pipeline.
+    Alone,
     /// Cannot be done, for this reason.
     Refused(&'static str),
 }
@@ -50,26 +50,27 @@ pub(crate) fn special<A: Arguments + ?Sized>(args: &A) -> Option<Special> {
             Spread::of(name, b"").map(Special::Spread)
         }
         b"LASTSAVE" => Some(Special::AnyPrimary),
-        b"DBSIZE" | b"KEYS" | b"RANDOMKEY" => Some(Special::InPlace),
-        b"MGET" | b"MSET" | b"DEL" | b"UNLINK" | b"EXISTS" | b"TOUCH" => {
-            has_several_slots(args, if name == b"MSET" { 2 } else { 1 }).then_some(Special::InPlace)
-        }
         b"ACL" | b"CLUSTER" | b"COMMAND" | b"CONFIG" | b"FUNCTION" | b"LATENCY" | b"MEMORY" | b"MODULE"
         | b"PUBSUB" | b"SCRIPT" | b"SLOWLOG" => of_container(name, args.at(1)?),
         _ => None,
     }
 }
 
-/// Whether keys, each `step` arguments after the one before, are of several slots.
-fn has_several_slots<A: Arguments + ?Sized>(args: &A, step: usize) -> bool {
-    let mut keys = (1..args.len()).step_by(step).filter_map(|at| args.at(at));
-    let Some(first) = keys.next() else { return false };
-    // Alone it needs no look at its slot.
-    let mut others = keys.peekable();
-    others.peek().is_some() && {
-        let slot = Slot::of_key(first);
-        others.any(|key| Slot::of_key(key) != slot)
-    }
+/// What is special about a command only because there are others before and after it.
+pub(crate) fn among_others<A: Arguments + ?Sized>(args: &A) -> Option<Special> {
+    let spec = lookup(args.at(0)?, args.at(1))?;
+    let is_for_several = match spec.request {
+        RequestPolicy::MultiShard => {
+            let mut slots = Vec::new();
+            keys(spec, args, &mut |index| slots.extend(args.at(index).map(Slot::of_key)));
+            slots.windows(2).any(|pair| pair[0] != pair[1])
+        }
+        RequestPolicy::AllNodes | RequestPolicy::AllShards | RequestPolicy::Special => {
+            !spec.flags.contains(Flags::ANY_WILL_DO)
+        }
+        _ => false,
+    };
+    is_for_several.then_some(Special::Alone)
 }
 
 #[inline(never)]
@@ -128,7 +129,6 @@ mod tests {
         let is = |args: &[&str]| special(args);
         assert_eq!(is(&["GET", "k"]), None);
         assert_eq!(is(&["MGET", "a", "{a}b"]), None);
-        assert_eq!(is(&["MGET", "a", "b"]), Some(Special::InPlace));
         assert_eq!(is(&["PING"]), None);
         assert_eq!(is(&["scan", "0"]), Some(Special::Scan));
         assert_eq!(is(&["Script", "Load", "return 1"]), Some(Special::ScriptLoad));
@@ -138,9 +138,7 @@ mod tests {
         assert!(matches!(is(&["SCRIPT", "FLUSH"]), Some(Special::Spread(_))));
         assert!(matches!(is(&["flushall"]), Some(Special::Spread(_))));
         // The client adds it up by itself.
-        assert_eq!(is(&["DBSIZE"]), Some(Special::InPlace));
         assert_eq!(is(&["MSET", "a", "b", "{a}", "c"]), None);
-        assert_eq!(is(&["mset", "a", "b", "b", "c"]), Some(Special::InPlace));
         assert_eq!(is(&["DEL", "a"]), None);
         assert!(matches!(is(&["INFO", "server"]), Some(Special::Spread(_))));
         assert!(matches!(is(&["SSUBSCRIBE", "c"]), Some(Special::Refused(_))));
@@ -152,5 +150,29 @@ mod tests {
         }
         assert_eq!(is(&["CLUSTER"]), None);
         assert_eq!(is(&["A-NAME-THAT-IS-LONGER-THAN-ANY"]), None);
+    }
+
+    #[test]
+    fn what_is_special_among_others() {
+        for alone in [
+            &["DEL", "a", "b"][..],
+            &["unlink", "{x}a", "{x}b", "c"],
+            &["MGET", "a", "b"],
+            &["MSET", "a", "1", "b", "2"],
+            &["DBSIZE"],
+            &["KEYS", "*"],
+        ] {
+            assert_eq!(among_others(alone), Some(Special::Alone), "{alone:?}");
+        }
+        for plain in [
+            &["DEL", "a"][..],
+            &["DEL", "{x}a", "{x}b"],
+            &["MSET", "{x}a", "1", "{x}b", "2"],
+            &["SET", "a", "b"],
+            &["PING"],
+            &["JSON.MGET", "a", "b", "$"],
+        ] {
+            assert_eq!(among_others(plain), None, "{plain:?}");
+        }
     }
 }

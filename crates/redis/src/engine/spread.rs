@@ -68,6 +68,7 @@ impl Spread {
                 (AllNodes, PerNode, READ)
             }
             (b"FUNCTION", b"STATS") => (AllNodes, PerNode, READ),
+            (b"SLOWLOG", b"GET") => (AllNodes, Elements, READ),
 
             (b"FLUSHALL" | b"FLUSHDB", _) => (Primaries, AllSucceeded, false),
             (b"DEBUG", _) => (Primaries, PerNode, false),
@@ -92,13 +93,13 @@ impl Join {
     /// Makes one reply of the parts.
     pub(crate) fn join(self, parts: Parts, is_read: bool) -> Result<Reply, Failure> {
         match self {
-            Self::OneSucceeded => one_succeeded(parts),
-            Self::AnyValue => any_value(parts),
+            Self::OneSucceeded => one_succeeded(parts, is_read),
+            Self::AnyValue => any_value(parts, is_read),
             _ => self.join_all(complete(parts, is_read)?),
         }
     }
 
-    fn join_all(self, parts: Vec<(Endpoint, Reply)>) -> Result<Reply, Failure> {
+    fn join_all(self, parts: ByNode<Reply>) -> Result<Reply, Failure> {
         let replies = || parts.iter().map(|(_, reply)| reply);
         Ok(match self {
             Self::AllSucceeded | Self::OneSucceeded | Self::AnyValue => {
@@ -127,50 +128,62 @@ impl Join {
 }
 
 const UNEXPECTED: Failure =
-    Failure::Misused("the nodes' replies are not of the kind that this command's replies are");
+    Failure::Unexpected("the nodes' replies are not of the kind that this command's replies are");
 
 /// The replies, if no part is missing. Otherwise the failure, which says whether other parts were executed.
-fn complete(parts: Parts, is_read: bool) -> Result<Vec<(Endpoint, Reply)>, Failure> {
-    let may_have =
-        |part: &Result<Reply, Error>| part.as_ref().map_or_else(Error::may_have_executed, |_| true);
-    let is_left = !is_read && parts.iter().any(|(_, part)| may_have(part));
-    let mut replies = Vec::with_capacity(parts.len());
+pub(crate) fn complete(parts: Parts, is_read: bool) -> Result<ByNode<Reply>, Failure> {
+    let (replies, errors) = sorted(parts);
+    match errors.is_empty() {
+        true => Ok(replies),
+        false => Err(failure(errors, !replies.is_empty(), is_read)),
+    }
+}
+
+/// Something of each of several nodes.
+pub(crate) type ByNode<T> = Vec<(Endpoint, T)>;
+
+/// The parts that were answered, and those that failed.
+fn sorted(parts: Parts) -> (ByNode<Reply>, ByNode<Error>) {
+    let (mut replies, mut errors) = (Vec::with_capacity(parts.len()), Vec::new());
     for (node, part) in parts {
         match part {
             Ok(reply) => replies.push((node, reply)),
-            Err(error @ Error::Server(_)) => return Err(Failure::Native(error)),
-            Err(error) if is_left => {
-                return Err(Failure::Partial(format!(
-                    "the command was for several nodes, and some may have executed it; from {node}: {error}"
-                )));
-            }
-            Err(error) => return Err(Failure::Native(error)),
+            Err(error) => errors.push((node, error)),
         }
     }
-    Ok(replies)
+    (replies, errors)
 }
 
-fn one_succeeded(parts: Parts) -> Result<Reply, Failure> {
-    let mut last = None;
-    for (_, part) in parts {
-        match part {
-            Ok(reply) => return Ok(reply),
-            Err(error) => last = Some(error),
-        }
+/// Why there is no reply, by the parts that failed. A part's own error, with which the whole would be repeated, stands for a
+/// write only if no part may have been executed, or if servers refused all of it and the error says no more than that.
+fn failure(errors: ByNode<Error>, is_any_answered: bool, is_read: bool) -> Failure {
+    let unsure = errors.iter().position(|(_, error)| error.may_have_executed());
+    let are_servers = errors.iter().all(|(_, error)| matches!(error, Error::Server(_)));
+    let is_left = !is_read && (is_any_answered || unsure.is_some() && !are_servers);
+    let told = if is_read || is_left { 0 } else { unsure.unwrap_or_default() };
+    match errors.into_iter().nth(told) {
+        None => NOBODY,
+        Some((_, error)) if !is_left => Failure::Native(error),
+        Some((node, error)) => Failure::Partial(format!(
+            "the command was for several nodes, and some may have executed it; from {node}: {error}"
+        )),
     }
-    Err(last.map_or(NOBODY, Failure::Native))
 }
 
-fn any_value(parts: Parts) -> Result<Reply, Failure> {
-    let mut last = None;
-    for (_, part) in parts {
-        match part {
-            Ok(reply) if reply.is_nil() => {}
-            Ok(reply) => return Ok(reply),
-            Err(error) => last = Some(error),
-        }
+fn one_succeeded(parts: Parts, is_read: bool) -> Result<Reply, Failure> {
+    let (replies, errors) = sorted(parts);
+    let first = replies.into_iter().next();
+    first.map(|(_, reply)| reply).ok_or_else(|| failure(errors, false, is_read))
+}
+
+fn any_value(parts: Parts, is_read: bool) -> Result<Reply, Failure> {
+    let (replies, errors) = sorted(parts);
+    let is_any_answered = !replies.is_empty();
+    match replies.into_iter().find(|(_, reply)| !reply.is_nil()) {
+        Some((_, reply)) => Ok(reply),
+        None if errors.is_empty() => Ok(Reply::Nil),
+        None => Err(failure(errors, is_any_answered, is_read)),
     }
-    last.map_or(Ok(Reply::Nil), |error| Err(Failure::Native(error)))
 }
 
 const NOBODY: Failure = Failure::Misused("there is no node to ask");
@@ -216,6 +229,8 @@ fn counts<'r>(replies: impl Iterator<Item = &'r Reply>) -> Result<Reply, Failure
 
 #[cfg(test)]
 mod tests {
+    use truename::FromReply;
+
     use super::*;
 
     fn parts(replies: Vec<Result<Reply, Error>>) -> Parts {
@@ -282,6 +297,17 @@ mod tests {
         // A node that was not asked may have had a key.
         let unknown = parts(vec![Ok(Reply::Nil), Err(Error::Closed)]);
         assert!(Join::AnyValue.join(unknown, true).is_err());
+        let unknown = parts(vec![Ok(Reply::Nil), Err(Error::Closed)]);
+        assert!(matches!(Join::AnyValue.join(unknown, false), Err(Failure::Partial(_))));
+        // The last error alone would say that nobody did.
+        let lost = || {
+            let reply = text("x");
+            Err(Error::from(i64::from_reply(reply).expect_err("no number")))
+        };
+        for join in [Join::OneSucceeded, Join::AnyValue] {
+            let unknown = parts(vec![lost(), Err(Error::Closed)]);
+            assert!(matches!(join.join(unknown, false), Err(Failure::Partial(_))), "{join:?}");
+        }
         let one = parts(vec![Err(Error::Closed), Ok(Reply::Integer(1))]);
         assert!(Join::OneSucceeded.join(one, false).is_ok());
     }
@@ -289,7 +315,8 @@ mod tests {
     #[test]
     fn replies_of_another_kind_are_an_error() {
         for join in [Join::Sum, Join::Least, Join::And, Join::Elements, Join::Counts] {
-            assert!(join.join(parts(vec![Ok(text("x"))]), true).is_err(), "{join:?}");
+            let joined = join.join(parts(vec![Ok(text("x"))]), true);
+            assert!(matches!(joined, Err(Failure::Unexpected(_))), "{join:?}: {joined:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use truename::{Client, Config, ReadFrom};
+use truename::{Client, Config};
 
 use super::connection::ClusterConnection;
 use super::error::to_redis_error;
@@ -77,10 +77,7 @@ impl ClusterClient {
     /// Dropping the future leaves nothing behind.
     pub async fn get_async_connection(&self) -> RedisResult<ClusterConnection> {
         let client = Client::connect(&self.config).await.map_err(to_redis_error)?;
-        let settings = self.config.settings();
-        let reads_from_replicas = *settings.read_from() != ReadFrom::Primary;
-        let engine = Engine::new(client, self.memory.clone(), reads_from_replicas);
-        Ok(ClusterConnection::new(engine.in_database(settings.database())))
+        Ok(ClusterConnection::new(Engine::of(client, &self.config, self.memory.clone())))
     }
 
     /// [`get_async_connection`](Self::get_async_connection) with other options for this connection.
@@ -107,8 +104,7 @@ impl ClusterClient {
         config: ClusterConfig,
     ) -> RedisResult<ClusterConnection> {
         let mut settings = self.settings.clone();
-        settings.connection_timeout = config.connection_timeout.or(settings.connection_timeout);
-        settings.response_timeout = config.response_timeout.or(settings.response_timeout);
+        settings.replace_times(config.connection_timeout, config.response_timeout);
         if config.has_push_sender {
             refuse_push_sender(&mut settings);
         }

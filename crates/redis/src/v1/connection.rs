@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use truename::{Client, Command, Reply};
+use truename::{Client, Command, Config, Reply};
 
 use super::command::command;
 use super::error::{failed, results, transaction};
@@ -14,7 +14,7 @@ use super::version::CLIENT;
 use super::version::redis::aio::ConnectionLike;
 use super::version::redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use super::version::redis::{Cmd, Pipeline, RedisFuture, RedisResult, ToRedisArgs, Value};
-use crate::engine::{Engine, Failure, Special, special};
+use crate::engine::{Engine, Failure, Special, among_others, special};
 
 /// A connection to a cluster, as redis-rs's `cluster_async::ClusterConnection`: everything that takes a
 /// `redis::aio::ConnectionLike` takes it. Cheap to clone; clones share the connections to the nodes, and no pool is needed.
@@ -47,27 +47,35 @@ impl fmt::Debug for ClusterConnection {
     }
 }
 
-/// Over a client that exists already, for example because other parts of a program use it as it is. See the
-/// [example](ClusterConnection::client).
-impl From<Client> for ClusterConnection {
-    fn from(client: Client) -> Self {
-        Self::new(Engine::new(client, Default::default(), false))
-    }
-}
-
 impl ClusterConnection {
     pub(crate) fn new(engine: Engine) -> Self {
         Self { engine }
+    }
+
+    /// Over a client that exists already, for example because other parts of a program use it as it is. `config` is what it was
+    /// made with: where it reads from, and which database it selects, are seen there.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example() -> Result<(), truename::Error> {
+    /// use truename::{Client, Config};
+    /// use truename_redis::cluster_async::ClusterConnection;
+    ///
+    /// let config = Config::from_url("rediss://:secret@redis-1.example.net:6379")?;
+    /// let client = Client::connect(&config).await?;
+    /// let connection = ClusterConnection::over(client, &config);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn over(client: Client, config: &Config) -> Self {
+        Self::new(Engine::of(client, config, Default::default()))
     }
 
     /// The client below: for events, the topology, and everything else that redis-rs does not have.
     ///
     /// # Examples
     /// ```no_run
-    /// # async fn example(client: truename::Client) {
-    /// use truename_redis::cluster_async::ClusterConnection;
-    ///
-    /// let connection = ClusterConnection::from(client);
+    /// # fn example(connection: truename_redis::cluster_async::ClusterConnection) {
     /// println!("{} nodes", connection.client().nodes().len());
     /// # }
     /// ```
@@ -172,7 +180,7 @@ impl ConnectionLike for ClusterConnection {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         Box::pin(self.run_pipeline(pipeline, offset, count, |command| {
-            let special = special(&command);
+            let special = special(&command).or_else(|| among_others(&command));
             (command, special)
         }))
     }

@@ -16,9 +16,9 @@ use crate::engine::Failure;
 ///
 /// | what happened | what it becomes |
 /// |---|---|
-/// | the server answered with an error | the same error |
+/// | the server answered with an error | the same error; code `MAYBEEXECUTED` before it where redis-rs would repeat what may have been executed, as when a script answers `TRYAGAIN` |
 /// | nobody knows whether it was executed | code `MAYBEEXECUTED`, an extension that nobody retries |
-/// | it was certainly not executed | an I/O error, from which [`native_error`] gets ours: `TimedOut`; `HostUnreachable` where there is no connection; `Unsupported` where it would fail again |
+/// | it was certainly not executed | an I/O error, from which [`native_error`] gets ours: `TimedOut`; `HostUnreachable` where there is no connection; `PermissionDenied` where there will be none, as with a wrong password or certificate; `Unsupported` where it would fail again |
 /// | some of several nodes failed, and it only reads | an I/O error, `HostUnreachable` |
 /// | the configuration cannot work | `InvalidClientConfig` |
 /// | the client was closed | an I/O error, `NotConnected` |
@@ -34,7 +34,7 @@ use crate::engine::Failure;
 pub fn to_redis_error(error: Error) -> RedisError {
     let kind = match &error {
         Error::Server(refused) => {
-            let error = server_error(error_words(&refused.reply));
+            let error = server_error(&error_words(&refused.reply, refused.is_refusal()));
             return error.unwrap_or_else(|| maybe_executed(refused));
         }
         Error::Type(unexpected) => return (TYPE, "unexpected reply", unexpected.to_string()).into(),
@@ -47,7 +47,7 @@ pub fn to_redis_error(error: Error) -> RedisError {
         Error::Timeout(_) => io::ErrorKind::TimedOut,
         Error::Closed => io::ErrorKind::NotConnected,
         error if error.is_retryable() => io::ErrorKind::HostUnreachable,
-        Error::Connect(_) => io::ErrorKind::HostUnreachable,
+        Error::Connect(_) => io::ErrorKind::PermissionDenied,
         _ => io::ErrorKind::Unsupported,
     };
     io::Error::new(kind, error).into()
@@ -95,9 +95,11 @@ pub(super) fn failed(failure: Failure) -> RedisError {
     match failure {
         Failure::Native(error) => to_redis_error(error),
         Failure::Partial(told) => maybe_executed(&told),
+        Failure::Unexpected(why) => (TYPE, "unexpected reply", why.to_owned()).into(),
         Failure::Discarded(said) => {
-            let words = [&b"EXECABORT Transaction discarded because of: "[..], &said].concat();
-            server_error(words).unwrap_or_else(|| (CLIENT, "transaction discarded").into())
+            let said = String::from_utf8_lossy(&said);
+            let words = format!("EXECABORT Transaction discarded because of: {said}");
+            server_error(&words).unwrap_or_else(|| (CLIENT, "transaction discarded").into())
         }
         Failure::Unsupported(why) => (CLIENT, "not supported by truename-redis", why.to_owned()).into(),
         Failure::Misused(why) => (CLIENT, "cannot be done", why.to_owned()).into(),
@@ -107,14 +109,17 @@ pub(super) fn failed(failure: Failure) -> RedisError {
 /// A failure as one of several results.
 pub(super) fn failed_item(failure: &Failure) -> Value {
     let (code, told) = match failure {
-        Failure::Native(Error::Server(error)) => return error_value(error_words(&error.reply)),
+        Failure::Native(Error::Server(error)) => {
+            return error_value(&error_words(&error.reply, error.is_refusal()));
+        }
         Failure::Native(error) if error.may_have_executed() => (MAYBE_EXECUTED, error.to_string()),
         Failure::Native(error) => (NOT_EXECUTED, error.to_string()),
         Failure::Partial(told) => (MAYBE_EXECUTED, told.clone()),
+        Failure::Unexpected(why) => (MAYBE_EXECUTED, (*why).to_owned()),
         Failure::Discarded(said) => (NOT_EXECUTED, String::from_utf8_lossy(said).into_owned()),
         Failure::Unsupported(why) | Failure::Misused(why) => (NOT_EXECUTED, (*why).to_owned()),
     };
-    error_value(format!("{code} {told}").into_bytes())
+    error_value(&format!("{code} {told}"))
 }
 
 /// The replies of a transaction, as `EXEC` has them.
@@ -135,7 +140,7 @@ pub(super) fn results<T>(
     let is_certain = |outcome: &Result<T, Failure>| match outcome {
         Err(Failure::Native(error)) => !matches!(error, Error::Server(_)) && !error.may_have_executed(),
         Err(Failure::Unsupported(_) | Failure::Misused(_) | Failure::Discarded(_)) => true,
-        Err(Failure::Partial(_)) | Ok(_) => false,
+        Err(Failure::Partial(_) | Failure::Unexpected(_)) | Ok(_) => false,
     };
     let is_nothing_executed = outcomes.iter().all(is_certain);
     let mut values = Vec::with_capacity(outcomes.len());
@@ -179,6 +184,8 @@ mod tests {
         let error = failed(Failure::Partial("unknown".to_owned()));
         assert_eq!((error.kind(), error.code()), (EXTENSION, Some(MAYBE_EXECUTED)));
         assert!(!error.is_io_error() && !error.is_unrecoverable_error() && may_have_executed(&error));
+        let unexpected = failed(Failure::Unexpected("of another kind"));
+        assert!(unexpected.kind() == TYPE && may_have_executed(&unexpected));
         let misused = failed(Failure::Misused("no such thing"));
         assert!(misused.kind() == CLIENT && !may_have_executed(&misused));
     }

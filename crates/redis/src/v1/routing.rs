@@ -4,7 +4,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use truename::command::Arguments;
+use truename::command::{Arguments, Flags, lookup};
 use truename::topology::{Endpoint, Slot};
 use truename::{Command, Reply};
 
@@ -12,7 +12,7 @@ use super::version::redis::cluster_routing::{
     AggregateOp, LogicalAggregateOp, MultiSlotArgPattern, MultipleNodeRoutingInfo, ResponsePolicy, Route,
     RoutingInfo, SingleNodeRoutingInfo, SlotAddr,
 };
-use crate::engine::{Engine, Failure, Join, To};
+use crate::engine::{Engine, Failure, Join, To, complete};
 
 const UNKNOWN: Failure = Failure::Unsupported("a routing that this version of truename-redis does not know");
 const UNSERVED: Failure = Failure::Misused("no node serves the slot of the route");
@@ -40,7 +40,13 @@ pub(super) async fn run(
         false => return Err(UNKNOWN),
     };
     let join = join_of(policy)?;
-    join.join(engine.on_nodes(to, &command).await?, false)
+    join.join(engine.on_nodes(to, &command).await?, is_read(&command))
+}
+
+/// Whether the command changes nothing, as far as is known.
+fn is_read(command: &Command<'_>) -> bool {
+    let spec = lookup(command.at(0).unwrap_or_default(), command.at(1));
+    spec.is_some_and(|spec| spec.flags.contains(Flags::READONLY))
 }
 
 /// Where one command goes.
@@ -138,6 +144,15 @@ async fn run_parts(
     pattern: &MultiSlotArgPattern,
     policy: Option<ResponsePolicy>,
 ) -> Result<Reply, Failure> {
+    // Whatever can be wrong with the routing is found before anything is sent.
+    let join = join_of(policy)?;
+    let places: Option<Vec<_>> = match policy {
+        Some(ResponsePolicy::CombineArrays) => {
+            let places = parts.iter().map(|(_, indices)| places(indices, pattern));
+            Some(places.collect::<Option<_>>().ok_or(UNKNOWN)?)
+        }
+        _ => None,
+    };
     let name = command.at(0).unwrap_or_default();
     let map = engine.client().topology();
     let mut nodes = Vec::with_capacity(parts.len());
@@ -149,17 +164,15 @@ async fn run_parts(
         batch.add(place_of_route(engine, route)?.of(Command::new(name).args(arguments)));
     }
     let outcomes = batch.execute::<Reply>().await;
-    if policy != Some(ResponsePolicy::CombineArrays) {
-        return join_of(policy)?.join(nodes.into_iter().zip(outcomes).collect(), false);
-    }
+    let outcomes = nodes.into_iter().zip(outcomes).collect();
+    let Some(places) = places else { return join.join(outcomes, is_read(command)) };
     let mut placed = Vec::new();
-    for (reply, (_, indices)) in outcomes.into_iter().zip(parts) {
-        let places = places(indices, pattern).ok_or(UNKNOWN)?;
-        match reply?.without_attributes() {
+    for ((_, reply), places) in complete(outcomes, is_read(command))?.into_iter().zip(places) {
+        match reply.without_attributes() {
             Reply::Array(items) if items.len() == places.len() => {
                 placed.extend(places.into_iter().zip(items))
             }
-            _ => return Err(Failure::Misused("a part's reply has not one element for each of its keys")),
+            _ => return Err(Failure::Unexpected("a part's reply has not one element for each of its keys")),
         }
     }
     placed.sort_by_key(|(place, _)| *place);

@@ -45,8 +45,9 @@ pub(super) fn value(reply: Reply) -> Value {
             data: Box::new(value(attributed.reply)),
             attributes: pairs_of(attributed.attributes),
         },
-        Reply::Error(error) => error_value(error_words(&error)),
-        _ => error_value("ERR a reply of a kind that this version of truename-redis does not know".into()),
+        // Part of a reply, so the command was executed.
+        Reply::Error(error) => error_value(&error_words(&error, false)),
+        _ => error_value("ERR a reply of a kind that this version of truename-redis does not know"),
     }
 }
 
@@ -54,26 +55,38 @@ fn pairs_of(pairs: Vec<(Reply, Reply)>) -> Vec<(Value, Value)> {
     pairs.into_iter().map(|(key, item)| (value(key), value(item))).collect()
 }
 
-/// The words of a server's error. A script chooses its own: what would look like a code of ours gets another one before it.
-pub(super) fn error_words(error: &ErrorReply) -> Vec<u8> {
-    let words = error.as_bytes();
-    match [MAYBE_EXECUTED, NOT_EXECUTED].contains(&error.code()) {
-        true => [b"ERR ", words].concat(),
-        false => words.to_vec(),
+/// The codes at which redis-rs repeats a command.
+const REPEATED: [&str; 8] =
+    ["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "NOSCRIPT"];
+
+/// The words of a server's error. A script chooses its own: what would look like a code of ours gets another one before it, and so
+/// does what redis-rs would repeat although it is no refusal.
+pub(super) fn error_words(error: &ErrorReply, is_refusal: bool) -> String {
+    let words = one_line(error.as_bytes());
+    let code = words.split(' ').next().unwrap_or_default();
+    if [MAYBE_EXECUTED, NOT_EXECUTED].contains(&code) {
+        return format!("ERR {words}");
+    }
+    match !is_refusal && REPEATED.contains(&code) {
+        true => format!("{MAYBE_EXECUTED} {words}"),
+        false => words,
     }
 }
 
+/// On one line, as an error has to be in RESP2, with its code at the beginning.
+fn one_line(words: &[u8]) -> String {
+    let words = String::from_utf8_lossy(words).replace(char::is_control, " ");
+    words.trim().to_owned()
+}
+
 /// An error as a value, as which it can be one of several results.
-pub(super) fn error_value(mut words: Vec<u8>) -> Value {
-    // On one line, as it has to be in RESP2.
-    words.iter_mut().filter(|byte| byte.is_ascii_control()).for_each(|byte| *byte = b' ');
-    let words = String::from_utf8_lossy(&words).into_owned();
-    let frame = ["-", words.trim_start(), "\r\n"].concat();
+pub(super) fn error_value(words: &str) -> Value {
+    let frame = format!("-{}\r\n", one_line(words.as_bytes()));
     parse_redis_value(frame.as_bytes()).unwrap_or(Value::Nil)
 }
 
 /// An error as redis-rs has a server's; `None` if it cannot be read as one.
-pub(super) fn server_error(words: Vec<u8>) -> Option<RedisError> {
+pub(super) fn server_error(words: &str) -> Option<RedisError> {
     error_value(words).extract_error().err()
 }
 
@@ -119,12 +132,35 @@ mod tests {
 
     #[test]
     fn a_script_cannot_say_what_we_say() {
+        let code_of = |words: &str, is_refusal| {
+            let error = ErrorReply::new(words.to_owned());
+            let error = server_error(&error_words(&error, is_refusal)).expect("an error");
+            (error.code().map(str::to_owned), error)
+        };
         for code in [MAYBE_EXECUTED, NOT_EXECUTED] {
-            let error = ErrorReply::new(format!("{code} says a script"));
-            let error = server_error(error_words(&error)).expect("an error");
-            assert_eq!(error.code(), Some("ERR"));
+            for forged in [" x", "", "\tx", "\r\nx", "\x01"].map(|rest| format!("{code}{rest}")) {
+                for forged in [forged.clone(), format!(" {forged}"), format!("\t\u{a0}{forged}")] {
+                    assert_eq!(code_of(&forged, false).0.as_deref(), Some("ERR"), "{forged:?}");
+                }
+            }
         }
-        let several_lines = server_error(b"ERR first\r\nsecond".to_vec()).expect("an error");
+        for code in REPEATED {
+            for forged in [format!("{code} x"), format!(" {code}\tx"), code.to_owned()] {
+                let (said, error) = code_of(&forged, false);
+                assert_eq!(said.as_deref(), Some(MAYBE_EXECUTED), "{forged:?}");
+                assert!(error.to_string().contains(code), "its text is kept: {error}");
+                // What the server itself refused is what it is.
+                assert_eq!(code_of(&forged, true).0.as_deref(), Some(code));
+            }
+        }
+        let several_lines = server_error("ERR first\r\nsecond").expect("an error");
         assert_eq!(several_lines.code(), Some("ERR"));
+    }
+
+    #[test]
+    fn an_error_in_a_reply_is_no_reason_to_repeat_the_command() {
+        let items = Reply::Array(vec![Reply::Error(ErrorReply::new("TRYAGAIN says a script"))]);
+        let error = value(items).extract_error().expect_err("an error within");
+        assert_eq!(error.code(), Some(MAYBE_EXECUTED), "{error}");
     }
 }

@@ -29,10 +29,31 @@ async fn a_servers_error_is_the_same_error() {
         let error = redis::cmd("EVAL").arg(forged).arg(0).query_async::<()>(&mut connection).await;
         let error = error.expect_err("a script's error");
         assert_eq!(error.kind(), ErrorKind::Server(ServerErrorKind::ResponseError), "{error}");
+        // Words at which redis-rs would repeat it, although it ran; and words of ours.
+        for words in ["TRYAGAIN", "NOSCRIPT", "LOADING", "NOTEXECUTED\\tx", " NOTEXECUTED x"] {
+            let body = format!("redis.call('INCR', KEYS[1]) return {{err = '{words} says a script'}}");
+            let mut eval = redis::cmd("EVAL");
+            let error = eval.arg(body).arg(1).arg("n").query_async::<()>(&mut connection).await;
+            let error = error.expect_err("a script's error");
+            assert!(may_have_executed(&error), "{words:?}: {error}");
+            assert!(matches!(error.retry_method(), redis::RetryMethod::NoRetry), "{words:?}: {error}");
+            assert_ne!(error.kind(), ErrorKind::Server(ServerErrorKind::NoScript), "{words:?}: {error}");
+        }
+        let () = connection.del("n").await.expect("OK");
         let unknown =
             redis::cmd("EVALSHA").arg("0".repeat(40)).arg(0).query_async::<()>(&mut connection).await;
         assert_eq!(unknown.expect_err("no script").kind(), ErrorKind::Server(ServerErrorKind::NoScript));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_password_is_no_reason_to_retry() {
+    let lab = lab(LabProfile::Azure).await;
+    let client = builder(&lab).password("wrong").build().expect("usable options");
+    let error = client.get_async_connection().await.expect_err("refused");
+    assert!(matches!(native_error(&error), Some(Error::Connect(_))), "{error}");
+    assert!(matches!(error.retry_method(), redis::RetryMethod::NoRetry), "{error}");
+    assert!(error.is_io_error() && !may_have_executed(&error), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

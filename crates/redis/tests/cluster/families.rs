@@ -1,6 +1,7 @@
 //! redis-rs's commands, family by family, as `AsyncCommands` and `AsyncTypedCommands` have them.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use redis::geo::{Coord, RadiusOptions, Unit};
 use redis::streams::{StreamRangeReply, StreamReadOptions, StreamReadReply};
@@ -143,7 +144,9 @@ async fn lists() {
         let pop = tokio::spawn(async move {
             AsyncCommands::blpop::<_, (String, String)>(&mut waiting, "later", 10.0).await
         });
+        let deadline = Instant::now() + Duration::from_secs(9);
         loop {
+            assert!(Instant::now() < deadline, "nobody waits");
             let () = AsyncCommands::set(&mut c, "{later}other", 1).await?;
             let clients: String = {
                 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use redis::cluster_routing::{
-    MultiSlotArgPattern, MultipleNodeRoutingInfo, ResponsePolicy, Route, RoutingInfo, SingleNodeRoutingInfo,
-    SlotAddr,
+    AggregateOp, MultiSlotArgPattern, MultipleNodeRoutingInfo, ResponsePolicy, Route, RoutingInfo,
+    SingleNodeRoutingInfo, SlotAddr,
 };
-use redis::{AsyncCommands, Value, cmd};
+use redis::{AsyncCommands, ErrorKind, Value, cmd};
 use truename::topology::Slot;
 use truename_lab::LabProfile;
 
@@ -126,5 +126,29 @@ async fn a_command_goes_where_its_caller_says() {
     get.arg(&names);
     let joined = RoutingInfo::MultiNode((split, Some(ResponsePolicy::CombineArrays)));
     let values = c.route_command(get, joined).await.expect("all of them");
-    assert_eq!(redis::from_redis_value::<Vec<String>>(values), Ok(names));
+    assert_eq!(redis::from_redis_value::<Vec<String>>(values), Ok(names.clone()));
+
+    // What a part did is not forgotten over what another did not do.
+    let () = c.del(&names).await.expect("deleted");
+    let (at_owner, other) = (&names[0], &names[1]);
+    let () = c.rpush(other, "x").await.expect("a list");
+    let split = |policy| {
+        let part =
+            |at: usize| (Route::new(Slot::of_key(names[at].as_bytes()).value(), SlotAddr::Master), vec![at]);
+        let parts =
+            MultipleNodeRoutingInfo::MultiSlot((vec![part(0), part(1)], MultiSlotArgPattern::KeysOnly));
+        RoutingInfo::MultiNode((parts, Some(policy)))
+    };
+    let mut incr = cmd("INCR");
+    incr.arg(at_owner).arg(other);
+    let sum = split(ResponsePolicy::Aggregate(AggregateOp::Sum));
+    let error = c.route_command(incr.clone(), sum).await.expect_err("one is a list");
+    assert!(error.code() == Some("MAYBEEXECUTED") && truename_redis::may_have_executed(&error), "{error}");
+    assert_eq!(c.get::<_, i64>(at_owner).await, Ok(1));
+    let () = c.del(other).await.expect("deleted");
+    let error = c.route_command(incr.clone(), split(ResponsePolicy::CombineArrays)).await;
+    let error = error.expect_err("numbers are no arrays");
+    assert!(error.kind() == ErrorKind::UnexpectedReturnType, "{error}");
+    assert!(truename_redis::may_have_executed(&error));
+    assert_eq!(c.get::<_, i64>(at_owner).await, Ok(2));
 }

@@ -120,3 +120,21 @@ async fn an_atomic_pipeline_is_a_transaction_of_one_slot() {
         let () = redis::cmd("FLUSHALL").query_async(&mut connection).await.expect("emptied");
     }
 }
+
+/// What is split by slots is no exception: what stands after it is executed after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_for_several_nodes_keep_their_place() {
+    let lab = lab(LabProfile::Plain).await;
+    let mut connection = connect(&lab, PROTOCOLS[1]).await;
+    let keys = keys("place", 60);
+    for round in 0..30 {
+        let mut pipeline = redis::pipe();
+        keys.iter().for_each(|key| _ = pipeline.set(key, "old").ignore());
+        pipeline.exists(&keys).del(&keys).exists(&keys);
+        keys.iter().for_each(|key| _ = pipeline.set(key, round).ignore());
+        pipeline.mget(&keys).cmd("DBSIZE");
+        let all: (usize, usize, usize, Vec<usize>, usize) =
+            pipeline.query_async(&mut connection).await.expect("all of them");
+        assert_eq!(all, (60, 60, 0, vec![round; 60], 60));
+    }
+}
