@@ -27,15 +27,20 @@ impl LaneObserver for Nobody {
     fn disconnected(&self, _: &Arc<CloseCause>) {}
 }
 
-/// Answers every command with an OK, once it is told to.
+/// Answers the commands of a greeting as a single server does, once it is told to.
 fn serve(listener: TcpListener, may_answer: mpsc::Receiver<()>, was_asked: mpsc::Sender<()>) {
     let (mut peer, _) = listener.accept().expect("a connection");
     let mut bytes = [0; 4096];
     while let Ok(count @ 1..) = peer.read(&mut bytes) {
         let _ = was_asked.send(());
         let _ = may_answer.recv();
-        let commands = bytes[..count].iter().filter(|byte| **byte == b'*').count();
-        if peer.write_all("+OK\r\n".repeat(commands).as_bytes()).is_err() {
+        let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+        let answer = |command: &str| match command.contains("CLUSTER") {
+            true => "-ERR This instance has cluster support disabled\r\n",
+            false => "+OK\r\n",
+        };
+        let answers: String = text.split('*').skip(1).map(answer).collect();
+        if peer.write_all(answers.as_bytes()).is_err() {
             return;
         }
     }
