@@ -10,29 +10,23 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::time::Instant;
 use truename_resp::{ErrorReply, Reply};
 use truename_topology::Slot;
 
 use super::attempts::Attempts;
-use super::exec::{Exec, judge_exec};
+use super::batch::is_others_turn;
+use super::exec::{EXEC, Exec, MULTI, judge_exec, replies_of};
 use super::judge::{Setback, Verdict, judge};
+use super::one_slot::FirstKeys;
 use super::request::Request;
 use super::state::Router;
+use super::submit::ASKING;
 use crate::cluster::Node;
 use crate::command::{Command, Repeat, Route, cmd, first_key, lookup};
 use crate::error::{Error, Execution, RouteError, TypeError};
 use crate::lane::{Failure, Form, Received, Unit, request_limits};
-
-const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
-const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
-const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
-
-/// Of how many slots an error tells.
-const TOLD_SLOTS: usize = 8;
-/// How many commands are looked at before other tasks get their turn.
-const YIELD_AFTER: usize = 4096;
 
 /// Why a transaction has no values.
 #[derive(Debug)]
@@ -103,9 +97,9 @@ impl Router {
         now: Instant,
         timeout: Duration,
     ) -> Result<Option<Slot>, Error> {
-        let mut found: Vec<(Bytes, Slot)> = Vec::new();
+        let mut found = FirstKeys::default();
         for (count, command) in commands.iter().enumerate() {
-            if count % YIELD_AFTER == YIELD_AFTER - 1 {
+            if is_others_turn(count) {
                 tokio::task::yield_now().await;
             }
             let (mut request, mut attempts) = self.prepare(command, Form::Decoded, now, Some(timeout))?;
@@ -117,27 +111,15 @@ impl Router {
                     command: command.name().to_owned(),
                 })));
             }
-            let Some(slot) = attempts.slot().filter(|_| found.len() < TOLD_SLOTS) else { continue };
-            if found.iter().all(|(_, known)| *known != slot) {
-                let key = request.spec.and_then(|spec| first_key(spec, command)).unwrap_or_default();
-                found.push((Bytes::copy_from_slice(key), slot));
+            if let Some(slot) = attempts.slot() {
+                let key = request.spec.and_then(|spec| first_key(spec, command));
+                found.note(key.unwrap_or_default(), slot);
             }
         }
-        if found.len() > 1 && !self.cluster.is_single() {
-            let command = "the atomic batch".to_owned();
-            return Err(Error::Route(Box::new(RouteError::CrossSlot { command, keys: found })));
+        if found.are_of_several_slots() && !self.cluster.is_single() {
+            return Err(found.cross_slot("the atomic batch"));
         }
         Ok(found.first().map(|(_, slot)| *slot))
-    }
-
-    /// What is submitted from now on waits for another connection, if this one may not have left the transaction.
-    fn leave_if_queueing(&self, node: &Node, outcome: &Result<Received, Failure>) {
-        if let Ok(Received::Replies(replies)) = outcome
-            && replies.cut_short.is_none()
-            && may_be_queueing(&replies.received)
-        {
-            node.replace_connections();
-        }
     }
 
     async fn run_unit(
@@ -156,7 +138,7 @@ impl Router {
                 out.extend_from_slice(EXEC);
             });
             let outcome = probe.await;
-            self.leave_if_queueing(node, &outcome);
+            leave_if_queueing(node, &outcome);
             probed(outcome)?;
             node.note_transactions();
         }
@@ -170,13 +152,23 @@ impl Router {
             out.extend_from_slice(EXEC);
         };
         let outcome = lane.submit(limits(unit), encode).await;
-        self.leave_if_queueing(node, &outcome);
+        leave_if_queueing(node, &outcome);
         let length = || {
             let mut all = BytesMut::new();
             encode(&mut all);
             all.len() as u64
         };
         values(outcome, commands.len(), length)
+    }
+}
+
+/// What is submitted from now on waits for another connection, if this one may not have left the transaction.
+fn leave_if_queueing(node: &Node, outcome: &Result<Received, Failure>) {
+    if let Ok(Received::Replies(replies)) = outcome
+        && replies.cut_short.is_none()
+        && may_be_queueing(&replies.received)
+    {
+        node.replace_connections();
     }
 }
 
@@ -201,7 +193,7 @@ fn each_of(replies: Vec<Reply>, attempts: &Attempts, node: &Node) -> Vec<Result<
 
 /// Whether `MULTI` and `EXEC` were taken. Nothing was executed in between.
 fn probed(outcome: Result<Received, Failure>) -> Result<(), Stop> {
-    let (replies, end) = sorted(outcome.map_err(unsent), || u64::MAX)?;
+    let (replies, end) = replies_of(outcome, || u64::MAX);
     match replies.iter().find_map(Reply::as_error) {
         Some(error) => Err(Stop::Setback(Setback::Error(error.clone()))),
         None => end.map_or(Ok(()), |failure| Err(Stop::Setback(Setback::Failure(unsent(failure))))),
@@ -221,9 +213,9 @@ fn unsent(failure: Failure) -> Failure {
 fn values(
     outcome: Result<Received, Failure>,
     commands: usize,
-    length: impl Fn() -> u64,
+    length: impl FnOnce() -> u64,
 ) -> Result<Vec<Reply>, Stop> {
-    let (replies, failure) = sorted(outcome, length)?;
+    let (replies, failure) = replies_of(outcome, length);
     match judge_exec(replies, failure) {
         Exec::Done(values) if values.len() == commands => Ok(values),
         Exec::Done(_) => Err(unexpected("another number of them")),
@@ -240,22 +232,6 @@ fn values(
 fn unexpected(got: &'static str) -> Stop {
     let wanted = "an array with a value for each command of the transaction";
     Stop::Broken(Error::from(TypeError::new(wanted, got)).in_reply_to("EXEC", None, None))
-}
-
-/// The replies that came, and why there are no more.
-fn sorted(
-    outcome: Result<Received, Failure>,
-    length: impl Fn() -> u64,
-) -> Result<(Vec<Reply>, Option<Failure>), Stop> {
-    match outcome {
-        Ok(Received::Replies(replies)) => {
-            // Whoever has the last byte has `EXEC`. Which of the commands was the oldest one makes no difference.
-            let end = replies.cut_short.map(|cut_short| cut_short.failure_of(length(), true));
-            Ok((replies.received.into_iter().map(Received::into_reply).collect(), end))
-        }
-        Ok(_) => unreachable!("a unit was submitted"),
-        Err(failure) => Err(Stop::Setback(Setback::Failure(failure))),
-    }
 }
 
 #[cfg(test)]

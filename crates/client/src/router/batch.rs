@@ -387,7 +387,7 @@ impl Router {
 
 /// Whether other tasks of this thread are to run before the next member is looked at.
 #[inline]
-fn is_others_turn(count: usize) -> bool {
+pub(super) fn is_others_turn(count: usize) -> bool {
     count % LOOKED_AT_ONCE == LOOKED_AT_ONCE - 1
 }
 

@@ -14,7 +14,10 @@ use std::sync::Arc;
 
 use truename_resp::{ErrorReply, Reply};
 
-use crate::lane::{CloseCause, Failure};
+use crate::lane::{CloseCause, Failure, Received};
+
+pub(super) const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+pub(super) const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
 /// What servers say before the reason why they discard a transaction at `EXEC` (7.0).
 const BECAUSE_OF: &str = "EXECABORT Transaction discarded because of: ";
@@ -36,6 +39,22 @@ pub(super) enum Exec {
     Unknown(Failure),
     /// No server answers `EXEC` like this.
     Strange,
+}
+
+/// The replies that came for a unit of this length in bytes, and why there are no more. Whoever has the last byte has `EXEC`;
+/// which of the commands was the oldest one makes no difference.
+pub(super) fn replies_of(
+    outcome: Result<Received, Failure>,
+    length: impl FnOnce() -> u64,
+) -> (Vec<Reply>, Option<Failure>) {
+    match outcome {
+        Ok(Received::Replies(replies)) => {
+            let failure = replies.cut_short.map(|cut_short| cut_short.failure_of(length(), true));
+            (replies.received.into_iter().map(Received::into_reply).collect(), failure)
+        }
+        Ok(_) => unreachable!("a unit was submitted"),
+        Err(failure) => (Vec::new(), Some(failure)),
+    }
 }
 
 /// Decides. `replies`: those to `MULTI`, to the commands and to `EXEC`, as far as they came; `failure`: why the last one did

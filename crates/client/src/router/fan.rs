@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 use truename_topology::{Endpoint, Slot};
 
-use super::split::{Part, in_order_of_keys, split};
+use super::split::{Part, can_be_split, in_order_of_keys, split};
 use super::state::Router;
 use crate::clock;
 use crate::command::{Arguments, Command, RANDOM_KEY, RequestPolicy, ResponsePolicy, RouteRefusal, Spec};
@@ -40,7 +40,7 @@ impl Router {
     pub(super) fn fan(&self, command: &Command<'_>) -> Option<Fan> {
         let spec = command.spec()?;
         match command.route(Some(spec), self.cluster.is_single()) {
-            Err(RouteRefusal::SeveralSlots) if split(command, spec).is_some() => {
+            Err(RouteRefusal::SeveralSlots) if can_be_split(command, spec) => {
                 Some(Fan { spec, is_by_slot: true })
             }
             Err(RouteRefusal::SeveralNodes | RouteRefusal::Administrative) if spec.fans_out(command) => {

@@ -14,12 +14,12 @@ use super::attempts::Attempts;
 use super::blocking::{first_of, no_room};
 use super::judge::{RetryTraits, Setback, Verdict, is_refusal, judge};
 use super::orphans::{Settling, Wait, Waiting, WaitsFor, reply_deadline};
-use super::request::{blocking_time, nameless};
+use super::request::{blocking_time, is_compound, nameless, names_script};
 use super::state::Router;
 use super::submit::submit;
 use crate::clock;
 use crate::cluster::{Counted, ExclusiveLane, ExclusiveRefusal, Node};
-use crate::command::{Affinity, Arguments, Command, Flags, Repeat, Route, Spec};
+use crate::command::{Affinity, Arguments, Command, Repeat, Route, Spec};
 use crate::error::{Error, Execution, RouteError};
 use crate::lane::{CloseCause, Failure, Form, LanePhase, Received, Unit, request_limits};
 
@@ -186,10 +186,6 @@ impl From<Error> for NoValue {
     }
 }
 
-fn is_compound(spec: Option<&Spec>) -> bool {
-    spec.is_none_or(|spec| spec.flags.contains(Flags::COMPOUND))
-}
-
 /// Refuses what is not answered by one reply: the replies after it would belong to other commands.
 fn admit(command: &Command<'_>, spec: Option<&Spec>) -> Result<(), Error> {
     if command.at(0).is_none_or(<[u8]>::is_empty) {
@@ -214,7 +210,7 @@ fn explain(
     let traits = RetryTraits {
         repeat: Repeat::Never,
         compound: is_compound(spec),
-        names_script: spec.is_some_and(|spec| matches!(spec.name, "EVALSHA" | "EVALSHA_RO")),
+        names_script: names_script(spec),
         slot: spec.and_then(|spec| command.own_slot(spec)),
         slot_is_guessed: false,
         is_for_one_node: true,

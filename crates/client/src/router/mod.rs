@@ -6,6 +6,7 @@
 //! | [`atomic`] | commands as one transaction |
 //! | [`batch`] | many commands at once, in one unit for each lane |
 //! | [`fan`], [`split`] | a command that goes to several nodes, as a batch, and one reply of theirs; one part for each slot |
+//! | [`one_slot`] | keys that must be of one slot |
 //! | [`request`] | a command with what is known about it |
 //! | [`destination`] | where an attempt goes |
 //! | [`submit`] | an attempt |
@@ -38,6 +39,7 @@ mod fan;
 mod follow;
 mod held;
 mod judge;
+mod one_slot;
 mod orphans;
 mod read_from;
 mod request;

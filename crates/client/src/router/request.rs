@@ -2,18 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use truename_topology::Slot;
-
 use super::attempts::Attempts;
 use super::judge::{NO_SCRIPT, RetryTraits, Setback};
-use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Reach, Route, RouteRefusal, Spec, keys};
+use super::one_slot::FirstKeys;
+use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Reach, Route, RouteRefusal, Spec};
 use crate::config::FOREVER;
 use crate::error::{Error, RouteError};
 use crate::lane::Form;
-
-/// Of how many slots an error tells.
-const TOLD_SLOTS: usize = 8;
 
 /// A command with what the client knows about it.
 #[derive(Clone, Copy)]
@@ -115,7 +110,7 @@ impl<'r, 'a> Request<'r, 'a> {
         RetryTraits {
             repeat: self.command.repeat(self.spec, repeats_writes),
             compound,
-            names_script: self.spec.is_some_and(|spec| matches!(spec.name, "EVALSHA" | "EVALSHA_RO")),
+            names_script: names_script(self.spec),
             // A caller may send a command to a node that does not have its keys; a server's redirect is about the keys.
             // Those of a transaction have none but the route's.
             slot: self.spec.and_then(|spec| self.command.own_slot(spec)).or(attempts.slot()),
@@ -129,28 +124,15 @@ impl<'r, 'a> Request<'r, 'a> {
 
 #[cold]
 fn refused(command: &Command<'_>, spec: Option<&Spec>, refusal: RouteRefusal) -> Error {
-    let keys = spec.map_or_else(Vec::new, |spec| first_of_each_slot(command, spec));
+    let first_keys = spec.map_or_else(FirstKeys::default, |spec| FirstKeys::of(command, spec));
     let command = spec.map_or_else(|| command.name(), |spec| spec.name).to_owned();
     Error::Route(Box::new(match refusal {
-        RouteRefusal::SeveralSlots => RouteError::CrossSlot { command, keys },
+        RouteRefusal::SeveralSlots => return first_keys.cross_slot(command),
         RouteRefusal::ConnectionState => RouteError::ConnectionState { command },
         RouteRefusal::HttpRequest => RouteError::HttpRequest { command },
         RouteRefusal::SeveralNodes => RouteError::SeveralNodes { command },
         RouteRefusal::Administrative => RouteError::Administrative { command },
     }))
-}
-
-/// The keys of a command that are in several slots: the first one of each slot.
-fn first_of_each_slot(command: &Command<'_>, spec: &Spec) -> Vec<(Bytes, Slot)> {
-    let mut found: Vec<(Bytes, Slot)> = Vec::new();
-    keys(spec, command, &mut |index| {
-        let Some(key) = command.at(index) else { return };
-        let slot = Slot::of_key(key);
-        if found.len() < TOLD_SLOTS && found.iter().all(|(_, known)| *known != slot) {
-            found.push((Bytes::copy_from_slice(key), slot));
-        }
-    });
-    found
 }
 
 #[cold]
@@ -161,6 +143,11 @@ pub(super) fn nameless() -> Error {
 /// Whether it runs code from elsewhere, as far as is known.
 pub(super) fn is_compound(spec: Option<&Spec>) -> bool {
     spec.is_none_or(|spec| spec.flags.contains(Flags::COMPOUND))
+}
+
+/// Whether it names a script by its digest.
+pub(super) fn names_script(spec: Option<&Spec>) -> bool {
+    spec.is_some_and(|spec| matches!(spec.name, "EVALSHA" | "EVALSHA_RO"))
 }
 
 /// How long the server may hold the reply back; `None` for commands that it answers at once.

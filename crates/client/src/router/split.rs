@@ -38,6 +38,11 @@ struct Layout {
     count_at: Option<usize>,
 }
 
+/// Whether [`split`] makes several of the command, if its keys are of several slots.
+pub(crate) fn can_be_split(command: &Command<'_>, spec: &Spec) -> bool {
+    Layout::of(command, spec).is_some()
+}
+
 /// The command as one for each slot, in the order of their first keys; `None` if it cannot be split.
 pub(crate) fn split<'c>(command: &'c Command<'_>, spec: &Spec) -> Option<Vec<Part<'c>>> {
     let layout = Layout::of(command, spec)?;

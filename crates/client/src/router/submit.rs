@@ -5,7 +5,8 @@ use bytes::BytesMut;
 use crate::command::Command;
 use crate::lane::{Lane, RequestLimits, Submission};
 
-const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
+/// The one-shot pass for a slot that is being imported.
+pub(super) const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
 /// One attempt. Apart from its caller, which is compiled anew for every type of reply.
 pub(super) fn submit<'a>(

@@ -18,9 +18,10 @@ use truename_resp::{Reply, encode};
 use truename_topology::Slot;
 
 use super::attempts::Attempts;
-use super::exec::{Exec, judge_exec};
+use super::exec::{EXEC, Exec, MULTI, judge_exec, replies_of};
 use super::held::{Held, NoValue};
 use super::judge::{RetryTraits, Setback, Verdict, judge};
+use super::one_slot::FirstKeys;
 use super::state::Router;
 use crate::clock;
 use crate::command::{Affinity, Arguments, Command, Flags, Repeat, Route, first_key};
@@ -28,9 +29,9 @@ use crate::error::{Error, Execution, RouteError};
 use crate::lane::{CloseCause, Failure, Form, Received, RequestLimits, Unit, request_limits};
 use crate::observe;
 
-const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const UNWATCH: &[u8] = b"*1\r\n$7\r\nUNWATCH\r\n";
-const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+/// What errors call it.
+const THE_TRANSACTION: &str = "the transaction";
 /// Why a transaction is done again, in the words of an error.
 const RACED: &str = "a watched key was changed by somebody else";
 /// What a transaction waited for when its time was over.
@@ -40,21 +41,14 @@ const UNFINISHED: &str = "the transaction's closure had not ended";
 pub(crate) struct Watched {
     /// `WATCH` and the keys, encoded.
     command: BytesMut,
-    /// The first key of each slot; of many slots, some.
-    keys: Vec<(Bytes, Slot)>,
+    keys: FirstKeys,
 }
-
-/// Of how many slots an error tells.
-const TOLD_SLOTS: usize = 8;
 
 impl Watched {
     pub(crate) fn new<K: AsRef<[u8]>>(keys: impl IntoIterator<Item = K>) -> Self {
-        let (mut words, mut first_keys) = (vec![b"WATCH".to_vec()], Vec::<(Bytes, Slot)>::new());
+        let (mut words, mut first_keys) = (vec![b"WATCH".to_vec()], FirstKeys::default());
         for key in keys {
-            let slot = Slot::of_key(key.as_ref());
-            if first_keys.len() < TOLD_SLOTS && first_keys.iter().all(|(_, known)| *known != slot) {
-                first_keys.push((Bytes::copy_from_slice(key.as_ref()), slot));
-            }
+            first_keys.note(key.as_ref(), Slot::of_key(key.as_ref()));
             words.push(key.as_ref().to_vec());
         }
         let mut command = BytesMut::new();
@@ -62,19 +56,14 @@ impl Watched {
         Self { command, keys: first_keys }
     }
 
-    /// The slot of all keys. Where there is one node, any will do.
-    fn slot(&self, is_single: bool) -> Result<Slot, Error> {
-        match &self.keys[..] {
-            [] => Err(Error::Route(Box::new(RouteError::NoKey))),
-            [(_, slot)] => Ok(*slot),
-            [(_, slot), ..] if is_single => Ok(*slot),
-            several => Err(cross_slot(several.to_vec())),
+    /// A key, and the slot of all keys. Where there is one node, any will do.
+    fn place(&self, is_single: bool) -> Result<(Bytes, Slot), Error> {
+        let Some(first) = self.keys.first() else { return Err(Error::Route(Box::new(RouteError::NoKey))) };
+        if self.keys.are_of_several_slots() && !is_single {
+            return Err(self.keys.clone().cross_slot(THE_TRANSACTION));
         }
+        Ok(first.clone())
     }
-}
-
-fn cross_slot(keys: Vec<(Bytes, Slot)>) -> Error {
-    Error::Route(Box::new(RouteError::CrossSlot { command: "the transaction".to_owned(), keys }))
 }
 
 /// One attempt of a transaction, from `WATCH` until `EXEC`: what its closure reads by and queues in.
@@ -132,8 +121,10 @@ impl Draft {
         }
         match command.own_slot(spec) {
             Some(slot) if slot != self.slot && !self.is_single => {
-                let key = first_key(spec, command).map(Bytes::copy_from_slice).unwrap_or_default();
-                Err(cross_slot(vec![(self.key.clone(), self.slot), (key, slot)]))
+                let mut keys = FirstKeys::default();
+                keys.note(&self.key, self.slot);
+                keys.note(first_key(spec, command).unwrap_or_default(), slot);
+                Err(keys.cross_slot(THE_TRANSACTION))
             }
             _ => Ok(()),
         }
@@ -157,11 +148,11 @@ impl Router {
         let started = Instant::now();
         let _under_way = self.begin_call(within).await?;
         let is_single = self.cluster.is_single();
-        let slot = watched.slot(is_single)?;
+        let place = watched.place(is_single)?;
         let (timeout, _) = self.times(within, None);
-        let mut attempts = Attempts::new(started, timeout, Route::Slot(slot));
+        let mut attempts = Attempts::new(started, timeout, Route::Slot(place.1));
         loop {
-            let draft = self.watch(&watched, slot, is_single, &mut attempts).await?;
+            let draft = self.watch(&watched, &place, is_single, &mut attempts).await?;
             let returned = clock::timeout_at(attempts.deadline(), closure(draft.clone())).await;
             if let Some(done) = self.conclude(returned, &draft, &mut attempts).await? {
                 return Ok(done);
@@ -173,12 +164,12 @@ impl Router {
     async fn watch(
         &self,
         watched: &Watched,
-        slot: Slot,
+        (key, slot): &(Bytes, Slot),
         is_single: bool,
         attempts: &mut Attempts,
     ) -> Result<Arc<Draft>, Error> {
         loop {
-            let held = self.hold(slot, attempts).await?;
+            let held = self.hold(*slot, attempts).await?;
             let limits = self.limits_of(attempts, Unit::command(Form::Decoded));
             let outcome = held.lane.submit(limits, |out| out.put_slice(&watched.command)).await;
             match Setback::or_value(outcome) {
@@ -186,13 +177,7 @@ impl Router {
                     let held = Some(Arc::new(held));
                     let state = DraftState { held, queue: Queue::default(), refused: None, setback: None };
                     let (deadline, state) = (attempts.deadline(), Mutex::new(state));
-                    return Ok(Arc::new(Draft {
-                        key: watched.keys[0].0.clone(),
-                        slot,
-                        is_single,
-                        deadline,
-                        state,
-                    }));
+                    return Ok(Arc::new(Draft { key: key.clone(), slot: *slot, is_single, deadline, state }));
                 }
                 Err(setback) => self.start_over(setback, &held, attempts).await?,
             }
@@ -260,14 +245,7 @@ impl Router {
             out.put_slice(EXEC);
         });
         let end = (MULTI.len() + queue.bytes.len() + EXEC.len()) as u64;
-        let (replies, failure) = match outcome.await {
-            Ok(Received::Replies(replies)) => {
-                let failure = replies.cut_short.map(|cut| cut.failure_of(end, replies.received.is_empty()));
-                (replies.received.into_iter().map(Received::into_reply).collect(), failure)
-            }
-            Ok(_) => (Vec::new(), None),
-            Err(failure) => (Vec::new(), Some(failure)),
-        };
+        let (replies, failure) = replies_of(outcome.await, || end);
         let node = held.node.clone();
         match judge_exec(replies, failure) {
             Exec::Done(replies) => {
