@@ -4,30 +4,31 @@
 //! time, allocations and completed calls are those of the window; latencies are those of all calls that were under way
 //! in it, however early they began and however late they ended: a window that forgot its slowest calls would flatter
 //! whoever lets some calls starve. `closed` and `open` are the two loops that calls are made in, `threads` that of
-//! clients without `async`; `plan` is what the runs of a cell share, `caller` and `board` what a run's tasks do and tell.
+//! clients without `async`; `plan` is what the runs of a cell share, `caller` and `board` what a run's tasks do and tell,
+//! `seen` what its window shows.
 
 mod board;
 mod caller;
 mod closed;
 mod open;
 mod plan;
+mod seen;
 pub(crate) mod threads;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
-use self::board::{Board, Phase};
+use self::board::Board;
 pub(crate) use self::caller::Caller;
 use self::caller::Tally;
 pub(crate) use self::plan::{Plan, Window};
-use crate::allocations;
+use self::seen::{Open, Seen};
 use crate::cell::Runtime;
 use crate::failure::Failure;
 use crate::latency::Percentiles;
 use crate::subjects::{Fred, Kind, Raw, RedisRs, Rustis, Subject, Truename, TruenameRedis};
-use crate::usage;
 
 /// How long connecting may take, and calls that were under way when the window ended.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -49,6 +50,25 @@ pub(crate) struct Measurement {
 }
 
 impl Measurement {
+    /// `batch`: commands of a call; `is_closed`: tasks call as fast as they can, so that their calls can be compared.
+    fn of(seen: Seen, tally: Tally, batch: u64, is_closed: bool) -> Self {
+        let Seen { counts, seconds, server_us, client_us, allocated } = seen;
+        let calls: u64 = counts.iter().sum();
+        let busiest = counts.iter().copied().max().unwrap_or(0);
+        Self {
+            commands: calls * batch,
+            seconds,
+            server_us,
+            client_us,
+            allocations: allocated.as_ref().map(|allocated| allocated.count),
+            allocated_bytes: allocated.map(|allocated| allocated.bytes),
+            latency: Percentiles::of(tally.samples),
+            fairness: is_closed.then(|| busiest as f64 * counts.len() as f64 / calls as f64),
+            failed: tally.failed,
+            first_failure: tally.first_failure,
+        }
+    }
+
     fn per_command(&self, sum: f64) -> f64 {
         sum / self.commands as f64
     }
@@ -108,32 +128,12 @@ impl Plan {
     }
 
     async fn observe(&self, board: &Board, tasks: Vec<JoinHandle<Tally>>) -> Result<Measurement, Failure> {
-        let mut counts = vec![0; self.cell.tasks];
         tokio::time::sleep(self.window.warm_up).await;
-        board.enter(Phase::Measuring);
-        board.read(&mut counts);
-        let counter = allocations::Counter::start();
-        let before = (Instant::now(), usage::of(&self.servers), usage::own());
+        let window = Open::now(board, self.cell.tasks, &self.servers);
         tokio::time::sleep(self.window.length).await;
-        let after = (Instant::now(), usage::of(&self.servers), usage::own());
-        let allocated = counter.stop();
-        board.subtract_from(&mut counts);
-        board.enter(Phase::Done);
+        let seen = window.close();
         let tally = gather(tasks).await;
-        let calls: u64 = counts.iter().sum();
-        let busiest = counts.iter().copied().max().unwrap_or(0);
-        Ok(Measurement {
-            commands: calls * self.cell.workload.batch() as u64,
-            seconds: (after.0 - before.0).as_secs_f64(),
-            server_us: (after.1 - before.1).as_secs_f64() * 1e6,
-            client_us: (after.2 - before.2).as_secs_f64() * 1e6,
-            allocations: allocated.map(|allocated| allocated.count),
-            allocated_bytes: allocated.map(|allocated| allocated.bytes),
-            latency: Percentiles::of(tally.samples),
-            fairness: self.cell.rate.is_none().then(|| busiest as f64 * counts.len() as f64 / calls as f64),
-            failed: tally.failed,
-            first_failure: tally.first_failure,
-        })
+        Ok(Measurement::of(seen, tally, self.cell.workload.batch() as u64, self.cell.rate.is_none()))
     }
 }
 

@@ -8,13 +8,12 @@ use super::Measurement;
 use super::board::{Board, Phase};
 use super::caller::Tally;
 use super::plan::Window;
-use crate::allocations;
+use super::seen::Open;
 use crate::failure::Failure;
 use crate::keyspace::Keyspace;
-use crate::latency::{Percentiles, Samples};
+use crate::latency::Samples;
 use crate::subjects::{Settings, Synchronous};
 use crate::target::Target;
-use crate::usage;
 
 /// What the runs of one client after the other share.
 pub(crate) struct Threads {
@@ -39,17 +38,10 @@ impl Threads {
                 scope.spawn(move || self.work(subject, thread, &board))
             };
             let threads: Vec<_> = subjects.into_iter().enumerate().map(work).collect();
-            let mut counts = vec![0; self.threads];
             thread::sleep(self.window.warm_up);
-            board.enter(Phase::Measuring);
-            board.read(&mut counts);
-            let counter = allocations::Counter::start();
-            let before = (Instant::now(), usage::of(&self.servers), usage::own());
+            let window = Open::now(&board, self.threads, &self.servers);
             thread::sleep(self.window.length);
-            let after = (Instant::now(), usage::of(&self.servers), usage::own());
-            let allocated = counter.stop();
-            board.subtract_from(&mut counts);
-            board.enter(Phase::Done);
+            let seen = window.close();
             let mut tally = Tally::default();
             for thread in threads {
                 let part = thread.join().map_err(|_| Failure::new("a calling thread panicked"))?;
@@ -57,20 +49,7 @@ impl Threads {
                 tally.failed += part.failed;
                 tally.first_failure = tally.first_failure.or(part.first_failure);
             }
-            let commands: u64 = counts.iter().sum();
-            let busiest = counts.iter().copied().max().unwrap_or(0);
-            Ok(Measurement {
-                commands,
-                seconds: (after.0 - before.0).as_secs_f64(),
-                server_us: (after.1 - before.1).as_secs_f64() * 1e6,
-                client_us: (after.2 - before.2).as_secs_f64() * 1e6,
-                allocations: allocated.map(|allocated| allocated.count),
-                allocated_bytes: allocated.map(|allocated| allocated.bytes),
-                latency: Percentiles::of(tally.samples),
-                fairness: Some(busiest as f64 * counts.len() as f64 / commands as f64),
-                failed: tally.failed,
-                first_failure: tally.first_failure,
-            })
+            Ok(Measurement::of(seen, tally, 1, true))
         })
     }
 

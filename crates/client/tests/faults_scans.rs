@@ -210,15 +210,21 @@ async fn replicated(lab: &Lab, primary: usize) {
     assert_eq!(reply.as_integer(), Some(1), "the replica has everything");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f1_a_scan_returns_every_key_when_a_primary_is_killed() {
-    let _company = in_company().await;
+/// A lab whose replicas have all keys that its primaries were filled with.
+async fn filled_and_replicated() -> (Lab, Client, BTreeSet<String>) {
     let lab = Lab::builder(LabProfile::Plain).start().await.expect("the lab starts");
     let client = patient(&lab).await;
     let stayed = fill(&client, KEYS).await;
     for node in 0..3 {
         replicated(&lab, node).await;
     }
+    (lab, client, stayed)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f1_a_scan_returns_every_key_when_a_primary_is_killed() {
+    let _company = in_company().await;
+    let (lab, client, stayed) = filled_and_replicated().await;
     let churn = Churn::start(&client);
     let mut history = History::default();
     let mut keys = slow_scan(&client).keys();
@@ -234,12 +240,7 @@ async fn f1_a_scan_returns_every_key_when_a_primary_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f6_a_scan_returns_every_key_through_failovers_by_command() {
     let _company = in_company().await;
-    let lab = Lab::builder(LabProfile::Plain).start().await.expect("the lab starts");
-    let client = patient(&lab).await;
-    let stayed = fill(&client, KEYS).await;
-    for node in 0..3 {
-        replicated(&lab, node).await;
-    }
+    let (lab, client, stayed) = filled_and_replicated().await;
     let churn = Churn::start(&client);
     let replica = lab.replicas().iter().find(|node| node.shard == 0).expect("a replica").index;
     let mut history = History::default();

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::driver::Driver;
 use crate::api::{self, EachNode, ScriptCall};
@@ -10,6 +11,9 @@ use crate::command::Command;
 use crate::config::Config;
 use crate::error::Error;
 use crate::from_reply::FromReply;
+
+/// How long what calls left behind may take after the last clone is gone.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
 
 /// A client of one cluster for code that is not `async`. Create one per program and share it between threads: clones share its
 /// connections. See the [module](super) for where it may be called.
@@ -47,10 +51,15 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Before the driver is dropped: whoever still has a clone of the asynchronous client learns why it is of no use.
+/// Before the driver is dropped: whoever still has a clone of the asynchronous client learns why it is of no use. What calls
+/// left behind, such as an element that was popped for nobody, is settled by the housekeeper.
 impl Drop for Handle {
     fn drop(&mut self) {
         self.client.close();
+        let client = self.client.clone();
+        self.driver.at_last(async move {
+            client.shutdown(SETTLED_AFTER).await;
+        });
     }
 }
 
@@ -207,6 +216,25 @@ impl Client {
     #[must_use]
     pub fn client(&self) -> &api::Client {
         &self.handle.client
+    }
+
+    /// Ends in good order, as [`truename::Client::shutdown`](crate::Client::shutdown) does: takes no more calls, waits for those of
+    /// other threads and for what calls left behind, no longer than `limit`, and closes the client. Returns whether all had ended.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # fn example(client: truename::blocking::Client) -> Result<(), truename::Error> {
+    /// if !client.shutdown(std::time::Duration::from_secs(5))? {
+    ///     eprintln!("some calls had not ended after 5 s");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] on a thread that polls tasks.
+    pub fn shutdown(&self, limit: Duration) -> Result<bool, Error> {
+        self.block_on(self.handle.client.shutdown(limit))
     }
 
     /// Waits for a future on this thread, and drives the connections meanwhile. The future is not sent to another thread, and has

@@ -3,18 +3,23 @@
 //! A caller enters, waits in the `block_on` of the client's current-thread runtime, and leaves. Of several callers one drives
 //! and the others wait until they are answered or their turn has come, which is how tokio does it. When nobody has called
 //! for [`QUIET`], the housekeeper's thread drives: so connections are kept alive, and closed ones are noticed and replaced.
+//! A call that comes before it does finds a closed connection by itself: lanes look at their sockets after a pause.
 //!
 //! What must stay true: the housekeeper does not drive while a caller is inside; a caller makes no system call for its
-//! sake, unless it drives or waits for the last of long calls to end; however a call ends, even by a panic, it leaves.
+//! sake, unless it drives or waits for the last of long calls to end; nobody waits for the housekeeper; however a call
+//! ends, even by a panic, it leaves.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::task::Poll;
 use std::thread::{Builder, Thread, park, park_timeout};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
 use tokio::runtime::{self, Runtime};
 use tokio::task::yield_now;
 
@@ -26,12 +31,11 @@ const HOUSEKEEPER: &str = "truename-keeper";
 /// The runtime's helpers for what blocks, such as name lookups.
 const BLOCKING: &str = "truename-block";
 
-/// For how long nobody has called when the housekeeper begins to drive.
+/// For how long nobody has driven when the housekeeper begins to.
 const QUIET: Duration = Duration::from_millis(5);
 
-/// After a pause of this length, a caller looks at the sockets before it sends anything: a connection that was closed meanwhile
-/// is then replaced first. Calls in a row do without that system call.
-const STALE: Duration = Duration::from_micros(200);
+/// What the housekeeper sees to at last.
+type Farewell = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The turns of callers and housekeeper on one runtime. Dropped, it ends the housekeeper.
 #[derive(Debug)]
@@ -40,22 +44,26 @@ pub(super) struct Driver {
     housekeeper: Thread,
 }
 
-#[derive(Debug)]
 struct Shared {
     /// None once this is being dropped.
     runtime: Option<Runtime>,
-    /// How many calls were begun, and how many of them have ended.
+    /// How many calls were begun, how many of them have ended, and how many had to wait, so that somebody drove.
     begun: AtomicU64,
     ended: AtomicU64,
-    /// When the latest call ended, in microseconds since `started`.
-    ended_at: AtomicU64,
-    started: Instant,
+    waited: AtomicU64,
     /// The housekeeper drives or is about to; it stops when this is woken.
     is_driving: AtomicBool,
     stop: AtomicWaker,
     /// The housekeeper waits for a caller to leave.
     is_waiting: AtomicBool,
     is_over: AtomicBool,
+    farewell: Mutex<Option<Farewell>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("is_driving", &self.is_driving).finish_non_exhaustive()
+    }
 }
 
 impl Driver {
@@ -70,12 +78,12 @@ impl Driver {
             runtime: Some(runtime),
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
-            ended_at: AtomicU64::new(0),
-            started: Instant::now(),
+            waited: AtomicU64::new(0),
             is_driving: AtomicBool::new(false),
             stop: AtomicWaker::new(),
             is_waiting: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
+            farewell: Mutex::new(None),
         });
         let keeping = Arc::clone(&shared);
         let housekeeper = Builder::new()
@@ -90,25 +98,32 @@ impl Driver {
     pub(super) fn block_on<F: Future>(&self, future: F) -> Result<F::Output, Error> {
         let Some(runtime) = &self.shared.runtime else { return Err(Error::Closed) };
         polling::may_block(runtime)?;
-        let (_call, is_stale) = self.enter();
-        Ok(runtime.block_on(async {
-            if is_stale {
-                yield_now().await;
+        let _call = self.enter();
+        let mut future = pin!(future);
+        let mut has_waited = false;
+        Ok(runtime.block_on(poll_fn(|cx| {
+            let polled = future.as_mut().poll(cx);
+            // What is ready at once keeps the housekeeper from nothing: it would have driven nothing.
+            if polled.is_pending() && !has_waited {
+                has_waited = true;
+                self.shared.waited.fetch_add(1, SeqCst);
             }
-            future.await
-        }))
+            polled
+        })))
     }
 
-    /// Begins a call; says whether nobody has looked at the sockets for a while.
-    fn enter(&self) -> (Call<'_>, bool) {
-        let shared = &*self.shared;
-        let others = shared.begun.fetch_add(1, SeqCst) - shared.ended.load(SeqCst);
-        if shared.is_driving.load(SeqCst) {
-            shared.stop.wake();
-            return (Call(self), false);
+    fn enter(&self) -> Call<'_> {
+        self.shared.begun.fetch_add(1, SeqCst);
+        let call = Call(self);
+        if self.shared.is_driving.load(SeqCst) {
+            self.shared.stop.wake();
         }
-        let ended_at = Duration::from_micros(shared.ended_at.load(SeqCst));
-        (Call(self), others == 0 && shared.started.elapsed().saturating_sub(ended_at) >= STALE)
+        call
+    }
+
+    /// What the housekeeper drives at last, once this is dropped; nobody waits for it.
+    pub(super) fn at_last(&self, farewell: impl Future<Output = ()> + Send + 'static) {
+        *self.shared.farewell.lock() = Some(Box::pin(farewell));
     }
 }
 
@@ -126,8 +141,6 @@ struct Call<'a>(&'a Driver);
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         let Driver { shared, housekeeper } = self.0;
-        let ended_at = u64::try_from(shared.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        shared.ended_at.store(ended_at, SeqCst);
         shared.ended.fetch_add(1, SeqCst);
         if shared.is_waiting.load(SeqCst) {
             housekeeper.unpark();
@@ -149,9 +162,9 @@ impl Shared {
     /// The housekeeper's life.
     fn keep(&self) {
         while !self.is_over() {
-            let begun = self.begun.load(SeqCst);
+            let waited = self.waited.load(SeqCst);
             park_timeout(QUIET);
-            if self.begun.load(SeqCst) != begun {
+            if self.waited.load(SeqCst) != waited {
                 continue;
             }
             if self.is_busy() {
@@ -161,8 +174,14 @@ impl Shared {
             }
         }
         if let Some(runtime) = &self.runtime {
-            // Connections that have nothing left to do say goodbye.
-            runtime.block_on(yield_now());
+            let farewell = self.farewell.lock().take();
+            runtime.block_on(async {
+                if let Some(farewell) = farewell {
+                    farewell.await;
+                }
+                // Connections that have nothing left to do say goodbye.
+                yield_now().await;
+            });
         }
     }
 
@@ -199,6 +218,7 @@ impl Drop for Shared {
 #[cfg(test)]
 mod tests {
     use std::thread::{self, ThreadId};
+    use std::time::Instant;
 
     use tokio::runtime::Handle;
     use tokio::time::{sleep, timeout};
@@ -266,6 +286,54 @@ mod tests {
                 .collect();
             threads.into_iter().for_each(|thread| thread.join().expect("every call ends"));
         });
+    }
+
+    #[test]
+    fn a_housekeeper_that_is_held_up_holds_up_nobody() {
+        let driver = Driver::start().expect("a driver");
+        let runtime = driver.block_on(async { Handle::current() }).expect("this thread may block");
+        until_kept(&runtime);
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = std::sync::mpsc::channel();
+        runtime.spawn(async move {
+            begin.send(()).expect("the test waits");
+            let _ = held.recv_timeout(LIMIT);
+        });
+        begun.recv_timeout(LIMIT).expect("the housekeeper drives");
+        // It has what callers need to drive themselves; a call that ends for another reason, such as its deadline, ends.
+        assert!(driver.shared.is_driving.load(SeqCst));
+        driver.block_on(yield_now()).expect("this thread may block");
+        drop(release);
+    }
+
+    #[test]
+    fn calls_that_wait_for_nothing_do_not_keep_the_housekeeper_out() {
+        let driver = Driver::start().expect("a driver");
+        let runtime = driver.block_on(async { Handle::current() }).expect("this thread may block");
+        let (sender, told) = std::sync::mpsc::channel();
+        runtime.spawn(async move { sender.send(thread::current().name().map(str::to_owned)) });
+        let started = Instant::now();
+        let by = loop {
+            driver.block_on(async {}).expect("this thread may block");
+            park_timeout(QUIET / 5);
+            if let Ok(by) = told.try_recv() {
+                break by;
+            }
+            assert!(started.elapsed() < LIMIT, "nobody drives");
+        };
+        assert_eq!(by.as_deref(), Some(HOUSEKEEPER));
+    }
+
+    #[test]
+    fn the_housekeeper_sees_to_what_is_left_when_it_is_dropped() {
+        let driver = Driver::start().expect("a driver");
+        let (sender, told) = std::sync::mpsc::channel();
+        driver.at_last(async move {
+            sleep(Duration::from_millis(5)).await;
+            sender.send(thread::current().name().map(str::to_owned)).expect("the test waits");
+        });
+        drop(driver);
+        assert_eq!(told.recv_timeout(LIMIT).expect("it is driven").as_deref(), Some(HOUSEKEEPER));
     }
 
     #[test]

@@ -20,7 +20,10 @@
 //! Threads share one client, by reference or by clone. A thread that waits for a reply drives the connections itself, so nothing
 //! is handed from thread to thread; of several that wait, one does it for all of them. Between calls a thread of the client's
 //! own (`truename-keeper`) does: it keeps connections alive, notices those that are closed and makes new ones, and follows the
-//! topology. It steps aside for any call, and steps in again once there was none for some milliseconds.
+//! topology. It steps aside for any call, and steps in again once no call has waited for some milliseconds.
+//!
+//! So callers' threads do all work of the client, also that of others: handshakes, certificates, the user's own code in
+//! [`Config::on_orphan`], address maps and resolvers. None of that should block, nor a conversion of a reply take long.
 //!
 //! # Inside of a runtime
 //! A call blocks its thread, so it must not be made on one that polls tasks: there it is an error ([`Error::Config`]) and nothing
@@ -33,10 +36,15 @@
 //! | in a task, or in the future of `block_on`: all of an `async fn` | is an error |
 //!
 //! # How it ends
-//! When the last clone is dropped, connections are closed and the client's thread ends; this never waits, and may be done
-//! anywhere. Clones of [`Client::client`] get no replies then.
+//! When the last clone is dropped, connections are closed and the client's thread ends, at most a second later: it settles what
+//! calls left behind, such as an element that was popped for nobody ([`Config::on_orphan`]). Dropping never waits for that, and
+//! may be done anywhere; a program that ends right then should wait for [`Client::shutdown`] before. Clones of
+//! [`Client::client`] get no replies once the client is gone.
+//!
+//! A process that forks connects after the fork: threads, which drive connections and deadlines, do not exist in the child.
 //!
 //! [`Error::Config`]: crate::Error::Config
+//! [`Config::on_orphan`]: crate::Config::on_orphan
 //! [`spawn_blocking`]: tokio::task::spawn_blocking
 //! [`block_in_place`]: https://docs.rs/tokio/latest/tokio/task/fn.block_in_place.html
 

@@ -25,8 +25,12 @@ const MORE_THAN_A_BUDGET: usize = 256;
 /// An error if this thread is polling tasks. `runtime` is the one that it is about to drive.
 #[inline]
 pub(super) fn may_block(runtime: &Runtime) -> Result<(), Error> {
-    // Whoever polls is within a runtime. A program without any pays for no more than this.
-    if Handle::try_current().is_err() { Ok(()) } else { ask(runtime) }
+    match Handle::try_current() {
+        // Whoever polls is within a runtime. A program without any pays for no more than this.
+        Err(error) if error.is_missing_context() => Ok(()),
+        Err(_) => Err(Error::config("a blocking call was made while its thread ends")),
+        Ok(_) => ask(runtime),
+    }
 }
 
 #[cold]

@@ -75,7 +75,7 @@ use crate::event::{EventBus, Events};
 use crate::runtime::off_the_runtime;
 use crate::tls::{Tls, TlsContext};
 
-/// How long a caller waits for the worker to make a node that a redirect named.
+/// How long a caller waits for the worker to make a node that a redirect named, or to act on another hint.
 const NODE_SOON: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Shared by a client's clones, its worker and nobody else.
@@ -161,6 +161,20 @@ impl Cluster {
             }
             clock::timeout_at(deadline, versions.changed()).await?.ok()?;
         }
+    }
+
+    /// Waits until a refresh has confirmed what redirects made of the topology, or time is up. True if it had to wait.
+    pub(crate) async fn await_confirmation(&self, deadline: Instant) -> bool {
+        let mut versions = self.store.versions();
+        let mut waited = false;
+        while self.topology().is_patched() && Instant::now() < deadline {
+            waited = true;
+            // A refresh that failed changes nothing, and another one is to follow.
+            self.hints.refresh();
+            let until = deadline.min(Instant::now() + NODE_SOON);
+            let _ = clock::timeout_at(until, versions.changed()).await;
+        }
+        waited
     }
 
     /// Why the target of a redirect would not be dialled, if no map names it either: it is out of scope.

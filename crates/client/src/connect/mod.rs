@@ -54,7 +54,7 @@ pub(crate) use greeting::{handshake_cause, refusal};
 pub(crate) use io_cause::is_closed;
 pub(crate) use known::KnownNode;
 pub(crate) use target::Target;
-pub(crate) use transport::{Endure, Transport};
+pub(crate) use transport::{Carrier, Transport};
 #[cfg(test)]
 pub(crate) use trust::LiveConnections;
 pub(crate) use trust::{Driven, PeerTrust};

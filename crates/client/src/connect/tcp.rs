@@ -1,6 +1,7 @@
 //! Opening a TCP connection to one address, and tuning its socket.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -39,6 +40,17 @@ pub(super) fn endure(stream: &TcpStream, silence: Duration) {
     }
     #[cfg(not(target_os = "linux"))]
     let _ = (stream, silence);
+}
+
+/// Whether a read would return at once. The sockets of the runtime do not block.
+pub(super) fn holds_unread(stream: &TcpStream) -> io::Result<bool> {
+    match socket2::SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn tcp_cause(error: &io::Error) -> Cause {

@@ -50,23 +50,42 @@ impl AsyncWrite for Transport {
     }
 }
 
-/// A stream that by itself gives up a peer that acknowledges nothing, or takes no more bytes.
-pub(crate) trait Endure {
-    /// Sets how long the peer may do so.
+/// What a lane's driver asks of the stream beneath, besides bytes.
+pub(crate) trait Carrier {
+    /// Sets how long a peer may acknowledge nothing, or take no more bytes, before the stream gives it up by itself.
     fn endure(&self, silence: Duration);
+
+    /// Whether the system holds something that the peer sent, or its end, whatever the runtime knows of it. One system call.
+    ///
+    /// # Errors
+    /// The connection's, which it is told once: it must not be dropped.
+    fn holds_unread(&self) -> io::Result<bool>;
 }
 
-impl Endure for Transport {
-    fn endure(&self, silence: Duration) {
-        let stream = match self {
+impl Transport {
+    fn socket(&self) -> &TcpStream {
+        match self {
             Self::Tcp(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
-        };
-        tcp::endure(stream, silence);
+        }
+    }
+}
+
+impl Carrier for Transport {
+    fn endure(&self, silence: Duration) {
+        tcp::endure(self.socket(), silence);
+    }
+
+    fn holds_unread(&self) -> io::Result<bool> {
+        tcp::holds_unread(self.socket())
     }
 }
 
 #[cfg(test)]
-impl Endure for tokio::io::DuplexStream {
+impl Carrier for tokio::io::DuplexStream {
     fn endure(&self, _: Duration) {}
+
+    fn holds_unread(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }

@@ -9,11 +9,11 @@
 //!
 //! Invariant: a driver never steps back twice for the same bytes, so nobody waits for others who do not come.
 
-use std::future::Future;
-use std::pin::pin;
 use std::task::Context;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
+
+use super::look::after_sockets;
 
 /// What a driver steps back for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,10 +54,7 @@ impl Coalescing {
     pub(super) fn step_back(&self, cx: &mut Context<'_>) {
         match self.turns[self.taken - 1] {
             Behind::Tasks => cx.waker().wake_by_ref(),
-            Behind::Sockets => {
-                // Tokio wakes whoever yields this way after it has looked at its sockets.
-                let _ = pin!(tokio::task::yield_now()).poll(cx);
-            }
+            Behind::Sockets => after_sockets(cx),
         }
     }
 }

@@ -7,6 +7,7 @@
 //!   after it is released. Pushes keep their place: what came before one is handed out first.
 //! - Before writing for more than one caller it steps back, so that everybody who is ready joins the same
 //!   write ([`Coalescing`]). A lone caller is written at once.
+//! - After a pause it takes nothing off the queue before it has looked whether there is something to read ([`Looks`]).
 //! - It never waits without having polled its timers. While it is busy it reads the clock once per read, and polls them
 //!   only when a check is due by that reading.
 //! - Any surprise in the stream ends the connection: an unparseable byte, or a reply that nobody asked for.
@@ -28,12 +29,13 @@ use super::coalesce::Coalescing;
 use super::handle::Shared;
 use super::incoming::{Incoming, Stopped};
 use super::inquiry::{Inquirer, Inquiry};
+use super::look::{Looks, after_sockets};
 use super::pipeline::{Concern, Habit, NextForm, Unsolicited};
 use super::push::{LogPushes, PushSink};
 use super::received::{Form, Received, Unit};
 use super::waiter::RequestLimits;
 use super::wake::Wake;
-use crate::connect::{Endure, PeerTrust};
+use crate::connect::{Carrier, PeerTrust};
 use crate::observe::NodeMeter;
 
 /// Rounds of reading and writing before other tasks get their turn.
@@ -84,6 +86,7 @@ pub(crate) struct Driver<S> {
     accepted: Accepted,
     needs_flush: bool,
     coalescing: Coalescing,
+    looks: Looks,
     retired: bool,
     /// Nothing is in flight on a connection that is to be replaced.
     drained: bool,
@@ -105,7 +108,7 @@ pub(crate) struct Driver<S> {
     trust: Arc<PeerTrust>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Carrier + Unpin> Driver<S> {
     /// Takes over a connection whose handshake is complete. `decoder` and `inbound` go on where it stopped.
     pub(crate) fn new(
         stream: S,
@@ -125,6 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             accepted: Accepted { bytes: 0, shared: shared.clone() },
             needs_flush: false,
             coalescing: Coalescing::new(),
+            looks: Looks::default(),
             retired: false,
             drained: false,
             next_check: None,
@@ -374,6 +378,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
     }
 
     fn poll_rounds(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
+        let mut heard = false;
         for _ in 0..ROUNDS_PER_POLL {
             if let Some(cause) = self.trust.withdrawn() {
                 return Poll::Ready(CloseCause::TrustChanged(cause.clone()));
@@ -386,6 +391,17 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
             let due = read && self.next_check.is_some_and(|at| at <= self.last_heard);
             if due && let Some(cause) = self.poll_checks(cx) {
                 return Poll::Ready(cause);
+            }
+            heard |= read;
+            if self.outbound.is_empty() && !heard {
+                match self.looks.should_read_first(&self.stream, self.last_heard) {
+                    Ok(false) => heard = true,
+                    Ok(true) => {
+                        after_sockets(cx);
+                        return Poll::Pending;
+                    }
+                    Err(error) => return Poll::Ready(CloseCause::of(error)),
+                }
             }
             if self.outbound.is_empty() && !self.take_output() {
                 self.coalescing.step_back(cx);
@@ -418,7 +434,7 @@ impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Driver<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Endure + Unpin> Future for Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Carrier + Unpin> Future for Driver<S> {
     type Output = CloseCause;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseCause> {

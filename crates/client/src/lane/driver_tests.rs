@@ -23,7 +23,7 @@ use super::handle::Lane;
 use super::pipeline::{Habit, PipelineBounds};
 use super::received::{Form, Received, Unit};
 use super::submission::request_limits;
-use crate::connect::Endure;
+use crate::connect::Carrier;
 use crate::observe::NodeMeter;
 
 const STALL: Duration = Duration::from_secs(2);
@@ -33,10 +33,10 @@ const HABIT: Habit = Habit { stall: STALL, usual: USUAL };
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// A lane whose driver talks to the other end of an in-memory stream.
-struct Scripted {
-    lane: Arc<Lane>,
-    node: DuplexStream,
-    driver: JoinHandle<Arc<CloseCause>>,
+pub(super) struct Scripted {
+    pub(super) lane: Arc<Lane>,
+    pub(super) node: DuplexStream,
+    pub(super) driver: JoinHandle<Arc<CloseCause>>,
 }
 
 fn scripted(capacity: usize) -> Scripted {
@@ -45,9 +45,9 @@ fn scripted(capacity: usize) -> Scripted {
 }
 
 /// The same over a stream of the test's own making.
-fn scripted_over<S>(client: S, node: DuplexStream) -> Scripted
+pub(super) fn scripted_over<S>(client: S, node: DuplexStream) -> Scripted
 where
-    S: AsyncRead + AsyncWrite + Endure + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Carrier + Unpin + Send + 'static,
 {
     let (lane, shared) = Lane::new(PipelineBounds { commands: 1000, bytes: 1 << 20 }, HABIT);
     shared.enter_open(Instant::now());
@@ -64,7 +64,7 @@ where
     Scripted { lane: Arc::new(lane), node, driver }
 }
 
-fn call(lane: &Arc<Lane>, args: &[&[u8]]) -> JoinHandle<Result<Reply, Failure>> {
+pub(super) fn call(lane: &Arc<Lane>, args: &[&[u8]]) -> JoinHandle<Result<Reply, Failure>> {
     call_within(lane, args, Duration::from_secs(60))
 }
 
@@ -81,7 +81,7 @@ fn call_within(lane: &Arc<Lane>, args: &[&[u8]], timeout: Duration) -> JoinHandl
     })
 }
 
-async fn expect(node: &mut DuplexStream, bytes: &[u8]) {
+pub(super) async fn expect(node: &mut DuplexStream, bytes: &[u8]) {
     let mut read = vec![0; bytes.len()];
     node.read_exact(&mut read).await.expect("the client writes");
     assert_eq!(String::from_utf8_lossy(&read), String::from_utf8_lossy(bytes));
@@ -247,8 +247,12 @@ impl AsyncWrite for FailsHalfway {
     }
 }
 
-impl<R, W> Endure for Join<R, W> {
+impl<R, W> Carrier for Join<R, W> {
     fn endure(&self, _: Duration) {}
+
+    fn holds_unread(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -400,8 +404,12 @@ impl<F: Unpin> AsyncWrite for Chatty<F> {
     }
 }
 
-impl<F> Endure for Chatty<F> {
+impl<F> Carrier for Chatty<F> {
     fn endure(&self, _: Duration) {}
+
+    fn holds_unread(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 /// What the last round before a pause wrote was noted at the next round only, and there is none after a drop.

@@ -9,6 +9,7 @@
 //! | [`incoming`], [`inbound`] | from the bytes that were read to replies and pushes; the read buffer |
 //! | [`push`] | where pushes go |
 //! | [`coalesce`] | when the driver writes: whom it waits for |
+//! | [`look`] | whether the socket holds something, or its end, that nobody has been told of |
 //! | [`wake`] | callers to be woken once no lock is held |
 //! | [`alarm`] | the one timer of a lane |
 //! | [`inquiry`] | whether a node that is silent on a lane answers on another connection |
@@ -35,6 +36,9 @@ mod incoming;
 #[cfg(test)]
 mod incoming_tests;
 mod inquiry;
+mod look;
+#[cfg(test)]
+mod look_tests;
 #[cfg(test)]
 mod once_tests;
 mod overdue;

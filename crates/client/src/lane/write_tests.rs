@@ -20,7 +20,7 @@ use super::handle::Lane;
 use super::pipeline::{Habit, PipelineBounds};
 use super::received::{Form, Received, Unit};
 use super::submission::{Submission, request_limits};
-use crate::connect::Endure;
+use crate::connect::Carrier;
 use crate::observe::NodeMeter;
 
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
@@ -69,8 +69,12 @@ impl AsyncWrite for Counted {
     }
 }
 
-impl Endure for Counted {
+impl Carrier for Counted {
     fn endure(&self, _: Duration) {}
+
+    fn holds_unread(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 /// Counts how often the driver was to have a turn.

@@ -17,7 +17,6 @@ use truename_topology::{Endpoint, Slot};
 
 use super::split::{Part, can_be_split, in_order_of_keys, split};
 use super::state::Router;
-use crate::clock;
 use crate::command::{Arguments, Command, RANDOM_KEY, RequestPolicy, ResponsePolicy, RouteRefusal, Spec};
 use crate::config::ReadFrom;
 use crate::error::{Error, PartOutcome, RouteError, TypeError};
@@ -25,8 +24,6 @@ use crate::lane::{Form, Received};
 
 /// How often a command for all nodes is run at most, where slots move meanwhile.
 const ROUNDS: u32 = 3;
-/// How often a caller who waits for a refresh looks whether there was one.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What a command for several nodes is.
 pub(super) struct Fan {
@@ -72,7 +69,7 @@ impl Router {
         }
         let mut is_first = true;
         for again in (0..ROUNDS).rev() {
-            is_first &= !self.await_refresh(deadline).await;
+            is_first &= !self.cluster.await_confirmation(deadline).await;
             let before = self.cluster.topology().map().clone();
             let (parts, unserved) = self.parts_for_nodes(command, spec)?;
             // The time of the whole is not the silence that a server may keep, unless the caller set it.
@@ -85,17 +82,6 @@ impl Router {
             is_first = false;
         }
         unreachable!("the last round returns")
-    }
-
-    /// Waits until a refresh has confirmed the topology, or time is up. True if it had to wait.
-    async fn await_refresh(&self, deadline: Instant) -> bool {
-        let mut waited = false;
-        while self.cluster.topology().is_patched() && Instant::now() < deadline {
-            self.cluster.hints.refresh();
-            clock::sleep_until(deadline.min(Instant::now() + LOOK_EVERY)).await;
-            waited = true;
-        }
-        waited
     }
 
     /// A primary is meant by one of its slots, so that its successor answers if it fails meanwhile; by its name where a slot

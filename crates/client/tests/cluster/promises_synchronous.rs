@@ -179,15 +179,15 @@ fn a_connection_that_was_closed_a_moment_ago_costs_no_write() {
     let servers = with_a_worker();
     let lab = servers.block_on(one_node(LabProfile::Plain));
     let client = open(&lab, Protocol::Auto);
-    for n in 1..=12 {
-        servers.block_on(tell(&lab, 0, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]));
-        assert_eq!(increment(&client).unwrap_or_else(|error| panic!("call {n}: {error}")), n);
+    for n in 1..=12_i64 {
         // Longer than calls in a row are apart, and shorter or longer than the housekeeper waits.
         #[expect(
             clippy::disallowed_methods,
             reason = "calls at any distance from the end of the quiet time"
         )]
         thread::sleep(Duration::from_micros(800 * n.unsigned_abs()));
+        servers.block_on(tell(&lab, 0, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]));
+        assert_eq!(increment(&client).unwrap_or_else(|error| panic!("call {n}: {error}")), n);
     }
     assert_eq!(servers.block_on(executions(&lab, 0, "incr")), 12);
 }
