@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use either::Either;
 use tokio::time::Instant;
 use truename_resp::Reply;
 
@@ -214,7 +215,7 @@ impl<'a> Batch<'a> {
     /// took goes to [`Config::on_orphan`](crate::Config::on_orphan) if the batch is dropped, also when it was answered before.
     pub async fn execute<T: FromReply>(self) -> Vec<Result<T, Error>> {
         let outcomes = self.outcomes().await;
-        let typed = outcomes.into_iter().zip(&self.commands).map(|(outcome, command)| {
+        let typed = outcomes.zip(&self.commands).map(|(outcome, command)| {
             let value = T::from_reply(outcome?).map_err(Error::from);
             value.map_err(|error| {
                 let slot = command.spec().and_then(|spec| command.own_slot(spec));
@@ -234,33 +235,40 @@ impl<'a> Batch<'a> {
     /// # Cancel safety
     /// As [`execute`](Self::execute).
     pub async fn all<T: FromReply>(self) -> Result<T, Error> {
-        let outcomes = self.outcomes().await;
-        if outcomes.iter().all(Result::is_ok) {
-            return Ok(T::all_from_replies(outcomes.into_iter().flatten().collect())?);
-        }
-        let mut first = None;
-        for (command, outcome) in self.commands.iter().zip(outcomes) {
-            match outcome {
-                Ok(reply) => self.client.router().leave_value(command, Received::Reply(reply)),
-                Err(error) => drop(first.get_or_insert(error)),
+        let mut outcomes = self.outcomes().await;
+        let mut values = Vec::with_capacity(self.commands.len());
+        let error = loop {
+            match outcomes.next() {
+                Some(Ok(reply)) => values.push(reply),
+                Some(Err(error)) => break error,
+                None => return Ok(T::all_from_replies(values)?),
             }
+        };
+        // Nobody gets them; those behind the error are where they were.
+        let behind = self.commands[values.len() + 1..].iter().zip(outcomes);
+        let behind = behind.filter_map(|(command, outcome)| Some((command, outcome.ok()?)));
+        for (command, reply) in self.commands.iter().zip(values).chain(behind) {
+            self.client.router().leave_value(command, Received::Reply(reply));
         }
-        Err(first.unwrap_or(Error::Closed))
+        Err(error)
     }
 
-    async fn outcomes(&self) -> Vec<Result<Reply, Error>> {
+    async fn outcomes(&self) -> impl Iterator<Item = Result<Reply, Error>> {
         let Self { client, commands, timeout, kind } = self;
         let started = Instant::now();
+        let failed = |error| Either::Left(vec![Err(error); commands.len()].into_iter());
         let _under_way = match client.router().begin_call(*timeout).await {
             Ok(under_way) => under_way,
-            Err(error) => return vec![Err(error); commands.len()],
+            Err(error) => return failed(error),
         };
         if *kind == Kind::Atomic {
-            let outcomes = client.router().atomic(commands, started, *timeout).await;
-            return outcomes.unwrap_or_else(|error| vec![Err(error); commands.len()]);
+            return match client.router().atomic(commands, started, *timeout).await {
+                Ok(outcomes) => Either::Left(outcomes.into_iter()),
+                Err(error) => failed(error),
+            };
         }
         let is_ordered = *kind == Kind::Ordered;
         let outcomes = client.router().batch(commands, started, *timeout, Form::Decoded, is_ordered).await;
-        outcomes.into_iter().map(|outcome| outcome.map(Received::into_reply)).collect()
+        Either::Right(outcomes.map(|outcome| outcome.map(Received::into_reply)))
     }
 }

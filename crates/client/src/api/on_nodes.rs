@@ -90,7 +90,7 @@ impl Client {
         }
         let commands: Vec<_> = nodes.iter().map(|node| command.borrowed().route_to(node)).collect();
         let outcomes = self.router().batch(&commands, started, None, Form::Decoded, false).await;
-        let outcomes = outcomes.into_iter().zip(nodes).map(|(outcome, node)| {
+        let outcomes = outcomes.zip(nodes).map(|(outcome, node)| {
             let value = outcome.and_then(|received| Ok(T::from_reply(received.into_reply())?));
             let value = value.map_err(|error| error.in_reply_to(command.name(), Some(&node), None));
             (node, value)

@@ -13,11 +13,13 @@
 mod lanes;
 mod member;
 mod unit;
+mod usual;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use either::Either;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use futures_util::stream::FuturesUnordered;
@@ -25,7 +27,8 @@ use tokio::time::Instant;
 
 use self::lanes::{ByLane, Part, by_slot, take_slots};
 use self::member::{Member, Outcome};
-use self::unit::{submit_unit, unit_len};
+use self::unit::{fits_in_unit, submit_unit};
+use self::usual::{Common, UsualPart, Values};
 use super::fan::Fan;
 use super::judge::Setback;
 use super::orphans::Unread;
@@ -55,6 +58,7 @@ struct Sorted<'r, 'a> {
 /// What a future of the batch brought about.
 #[derive(Default)]
 struct Step<'r, 'a> {
+    values: Values,
     settled: Vec<(usize, Outcome)>,
     setbacks: Vec<(Member<'r, 'a>, Setback, Arc<Node>)>,
     next: Next<'r, 'a>,
@@ -65,6 +69,8 @@ struct Step<'r, 'a> {
 enum Next<'r, 'a> {
     #[default]
     Nothing,
+    /// The next unit of each.
+    SendUsual(Vec<UsualPart<'r, 'a>>),
     /// The next unit.
     Send(Part<'r, 'a>),
     /// A pause for those that were not sent, which the others of the part wait for as well.
@@ -81,18 +87,26 @@ type Running<'f, 'r, 'a> = FuturesUnordered<BoxFuture<'f, Step<'r, 'a>>>;
 impl Router {
     /// Runs commands to their final outcomes, which come in the commands' order. `timeout` replaces the commands' own;
     /// `is_ordered`: those of one slot are run one after the other.
-    pub(crate) async fn batch(
-        &self,
-        commands: &[Command<'_>],
+    pub(crate) async fn batch<'r, 'a>(
+        &'r self,
+        commands: &'r [Command<'a>],
         started: Instant,
         timeout: Option<Duration>,
         form: Form,
         is_ordered: bool,
-    ) -> Vec<Outcome> {
+    ) -> impl Iterator<Item = Outcome> {
         // With a deadline for all, those that wait for their turn have what is left of it.
         let has_turn_of_its_own = timeout.is_none();
+        let common = Common { commands, started, timeout, form };
+        let usual = if is_ordered { None } else { self.sort_usual(common).await };
+        let (mut step, fans) = match usual {
+            Some(parts) => (self.begin_usual(parts).await, Vec::new()),
+            None => self.begin(common).await,
+        };
+        if step.values.len() == commands.len() {
+            return Either::Left(step.values.in_order().map(Ok));
+        }
         let mut outcomes = Unread::of(self, commands);
-        let (mut step, fans) = self.begin(commands, started, timeout, form).await;
         let mut running: Running<'_, '_, '_> = fans.into_iter().collect();
         if let (true, Next::Sort(members)) = (is_ordered, &mut step.next) {
             let (lines, rest) = self.line_up(std::mem::take(members), &mut step.settled).await;
@@ -100,11 +114,18 @@ impl Router {
             *members = rest;
         }
         loop {
+            for (position, value) in step.values.in_place() {
+                outcomes.set(position, Ok(value));
+            }
             for (position, outcome) in step.settled {
                 outcomes.set(position, outcome);
             }
             running.extend(step.setbacks.into_iter().map(|setback| self.go_on(setback).boxed()));
             let next = match step.next {
+                Next::SendUsual(parts) => {
+                    running.extend(parts.into_iter().map(|part| self.send_usual(part).boxed()));
+                    Sorted::default()
+                }
                 Next::Sort(members) => self.sort(members, &mut outcomes).await,
                 Next::Send(part) => Sorted { parts: vec![part], ..Sorted::default() },
                 Next::Pause { unsent, part } => {
@@ -132,17 +153,15 @@ impl Router {
                 None => break,
             }
         }
-        outcomes.read().map(|outcome| outcome.unwrap_or(Err(Error::Closed))).collect()
+        Either::Right(outcomes.read().map(|outcome| outcome.unwrap_or(Err(Error::Closed))))
     }
 
     /// What is known about each command before anything is sent. Those that go to several nodes are batches of their own.
     async fn begin<'f, 'r: 'f, 'a: 'f>(
         &'f self,
-        commands: &'r [Command<'a>],
-        now: Instant,
-        timeout: Option<Duration>,
-        form: Form,
+        common: Common<'r, 'a>,
     ) -> (Step<'r, 'a>, Vec<BoxFuture<'f, Step<'r, 'a>>>) {
+        let Common { commands, started: now, timeout, form } = common;
         let (mut members, mut settled, mut fans) =
             (Vec::with_capacity(commands.len()), Vec::new(), Vec::new());
         for (position, command) in commands.iter().enumerate() {
@@ -231,12 +250,24 @@ impl Router {
 
     /// Sends a part's next unit.
     async fn send_unit<'r, 'a>(&self, mut part: Part<'r, 'a>) -> Step<'r, 'a> {
-        let count = unit_len(&part.members);
+        let count = fits_in_unit(part.members.iter().map(|member| member.request.command));
         let unit: Vec<_> = part.members.drain(..count).collect();
         part.sent += count;
-        let mut step = Step { settled: Vec::with_capacity(count), ..Step::default() };
-        let mut unsent = Vec::new();
-        for (member, outcome) in submit_unit(&part.node, unit).await {
+        let node = part.node.clone();
+        let outcomes = submit_unit(&node, unit).await;
+        self.step_after(part, outcomes)
+    }
+
+    /// What comes next after a unit, of which this became, and for the rest of its part.
+    fn step_after<'r, 'a>(
+        &self,
+        part: Part<'r, 'a>,
+        outcomes: impl Iterator<Item = (Member<'r, 'a>, Result<Received, Failure>)>,
+    ) -> Step<'r, 'a> {
+        let mut step = Step { settled: Vec::with_capacity(outcomes.size_hint().0), ..Step::default() };
+        let (mut unsent, mut count) = (Vec::new(), 0);
+        for (member, outcome) in outcomes {
+            count += 1;
             match Setback::or_value(outcome) {
                 Ok(value) => step.settled.push((member.position, Ok(value))),
                 Err(Setback::Failure(Failure::Unsent(cause))) => unsent.push((member, cause)),

@@ -97,7 +97,7 @@ impl Router {
     }
 
     /// The node of the slot by the client's preference for reads.
-    fn reader_of<'t>(
+    pub(super) fn reader_of<'t>(
         &self,
         topology: &'t Topology,
         slot: Slot,

@@ -131,8 +131,7 @@ impl Router {
         let (commands, places): (Vec<_>, Vec<_>) =
             parts.into_iter().map(|Part { command, slot, keys }| (command, (slot, keys))).unzip();
         let outcomes = Box::pin(self.batch(&commands, Instant::now(), timeout, Form::Decoded, false)).await;
-        let outcomes: Vec<_> =
-            outcomes.into_iter().map(|outcome| outcome.map(Received::into_reply)).collect();
+        let outcomes: Vec<_> = outcomes.map(|outcome| outcome.map(Received::into_reply)).collect();
         if spec.name == RANDOM_KEY
             && let Some(found) = any_key(&outcomes)
         {

@@ -69,7 +69,7 @@ impl Setback {
 
 /// Whether it takes a closer look to tell a value from an error.
 #[inline(always)]
-fn may_be_error(received: &Received) -> bool {
+pub(super) fn may_be_error(received: &Received) -> bool {
     match received {
         Received::Reply(reply) => matches!(reply, Reply::Error(_) | Reply::Attributed(_)),
         Received::Raw(frame) => matches!(frame.as_bytes().first(), Some(b'-' | b'!' | b'|')),

@@ -9,6 +9,7 @@ use truename_topology::Slot;
 
 use super::member::Member;
 use crate::cluster::{Node, Topology};
+use crate::lane::Lane;
 
 /// The members that go to one lane, by this topology.
 pub(super) struct Part<'r, 'a> {
@@ -29,26 +30,55 @@ impl Part<'_, '_> {
     }
 }
 
+/// So many lanes are looked through; of more, each is looked up.
+const FEW: usize = 16;
+
+/// Numbers lanes by their first appearance.
+#[derive(Default)]
+pub(super) struct Lanes {
+    /// Their addresses, which are those of nodes that are kept meanwhile.
+    few: Vec<usize>,
+    more: HashMap<usize, usize>,
+    /// The latest one and its number: neighbours often go to the same.
+    latest: (usize, usize),
+}
+
+impl Lanes {
+    pub(super) fn index_of(&mut self, lane: &Lane) -> usize {
+        let lane = std::ptr::from_ref(lane).addr();
+        if self.latest.0 != lane {
+            self.latest = (lane, self.look_up(lane));
+        }
+        self.latest.1
+    }
+
+    fn look_up(&mut self, lane: usize) -> usize {
+        if let Some(index) = self.few.iter().position(|few| *few == lane) {
+            return index;
+        }
+        if self.few.len() < FEW {
+            self.few.push(lane);
+            return self.few.len() - 1;
+        }
+        let next = FEW + self.more.len();
+        *self.more.entry(lane).or_insert(next)
+    }
+}
+
 /// Members by the lane that they go to.
 #[derive(Default)]
 pub(super) struct ByLane<'r, 'a> {
     parts: Vec<(Arc<Node>, Vec<Member<'r, 'a>>)>,
-    by_lane: HashMap<usize, usize>,
-    /// The lane and the part of the latest member: neighbours often go to the same one.
-    latest: (usize, usize),
+    lanes: Lanes,
 }
 
 impl<'r, 'a> ByLane<'r, 'a> {
     pub(super) fn add(&mut self, node: Arc<Node>, member: Member<'r, 'a>) {
-        let lane = std::ptr::from_ref(node.lane(member.attempts.slot())).addr();
-        if self.latest.0 != lane {
-            let part = *self.by_lane.entry(lane).or_insert_with(|| {
-                self.parts.push((node, Vec::new()));
-                self.parts.len() - 1
-            });
-            self.latest = (lane, part);
+        let index = self.lanes.index_of(node.lane(member.attempts.slot()));
+        if index == self.parts.len() {
+            self.parts.push((node, Vec::new()));
         }
-        self.parts[self.latest.1].1.push(member);
+        self.parts[index].1.push(member);
     }
 
     /// Takes the members of these slots out.

@@ -1,6 +1,5 @@
 //! Members that are sent as one unit, with one lock, and what came back for each.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -8,6 +7,7 @@ use tokio::time::Instant;
 
 use super::member::Member;
 use crate::cluster::Node;
+use crate::command::Command;
 use crate::lane::{CutShort, Failure, Form, Lane, LanePhase, Received, RequestLimits, Unit, request_limits};
 
 /// The most commands of one unit, so that others on its lane are not kept waiting for long.
@@ -15,15 +15,15 @@ const UNIT_COMMANDS: usize = 1000;
 /// The least bytes that end a unit.
 const UNIT_BYTES: usize = 256 * 1024;
 
-/// How many members go into the next unit.
-pub(super) fn unit_len(members: &VecDeque<Member<'_, '_>>) -> usize {
+/// How many of these commands go into the next unit.
+pub(super) fn fits_in_unit<'c, 'a: 'c>(commands: impl Iterator<Item = &'c Command<'a>>) -> usize {
     let mut bytes = 0;
-    let fits = |member: &&Member<'_, '_>| {
+    let fits = |command: &&Command<'_>| {
         let before = bytes;
-        bytes += member.request.command.size();
+        bytes += command.size();
         before < UNIT_BYTES
     };
-    members.iter().take(UNIT_COMMANDS).take_while(fits).count()
+    commands.take(UNIT_COMMANDS).take_while(fits).count()
 }
 
 /// Sends members as one unit; returns what came back for each.
@@ -33,19 +33,34 @@ pub(super) async fn submit_unit<'r, 'a>(
 ) -> impl Iterator<Item = (Member<'r, 'a>, Result<Received, Failure>)> {
     let lane = lane_of(node, &unit);
     let limits = limits_of(&unit);
-    let outcome = if limits.submitted < limits.deadline {
-        for member in &mut unit {
-            member.attempts.begin();
-        }
-        let encode = |out: &mut BytesMut| unit.iter().for_each(|member| member.request.command.encode(out));
-        lane.submit(limits, encode).await
-    } else {
-        // Its turn comes too late: nobody waits for it any more.
-        Err(match lane.phase() {
-            LanePhase::Down(cause) => Failure::Unsent(cause),
-            _ => Failure::TimedOut { submitted: false },
-        })
-    };
+    for member in &mut unit {
+        member.attempts.begin();
+    }
+    let encode = |out: &mut BytesMut| unit.iter().for_each(|member| member.request.command.encode(out));
+    let outcome = submit_in_time(lane, limits, encode).await;
+    outcomes_of(unit, outcome)
+}
+
+/// Sends a unit, unless its turn comes too late: then nobody waits for it any more.
+pub(super) async fn submit_in_time(
+    lane: &Lane,
+    limits: RequestLimits,
+    encode: impl Fn(&mut BytesMut),
+) -> Result<Received, Failure> {
+    if limits.submitted < limits.deadline {
+        return lane.submit(limits, encode).await;
+    }
+    Err(match lane.phase() {
+        LanePhase::Down(cause) => Failure::Unsent(cause),
+        _ => Failure::TimedOut { submitted: false },
+    })
+}
+
+/// What came back for each member of a unit.
+pub(super) fn outcomes_of<'r, 'a>(
+    unit: Vec<Member<'r, 'a>>,
+    outcome: Result<Received, Failure>,
+) -> impl Iterator<Item = (Member<'r, 'a>, Result<Received, Failure>)> {
     let (received, end) = match outcome {
         Ok(Received::Replies(replies)) => (replies.received, replies.cut_short.map(UnitEnd::CutShort)),
         Ok(_) => unreachable!("a unit was submitted"),

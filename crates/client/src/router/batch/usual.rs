@@ -1,0 +1,209 @@
+//! Batches of the usual kind: the table has every command, none waits on the server, each has a slot, and every slot an
+//! owner. Until something else than a value comes back, a command is no more than its place, its slot and its table entry;
+//! then it becomes a [`Member`], with all that judging and repeating it takes.
+//!
+//! What must stay true: the commands of one lane are sent in the order of the batch, unit by unit; once one of them was not
+//! sent, all that follow are members of the same part.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+use truename_topology::Slot;
+
+use super::lanes::{Lanes, Part};
+use super::member::Member;
+use super::unit::{fits_in_unit, outcomes_of, submit_in_time};
+use super::{Next, Step, is_others_turn};
+use crate::cluster::{Node, Topology};
+use crate::command::{Command, Flags, Route, Spec};
+use crate::config::ReadFrom;
+use crate::lane::{Form, Received, Unit, request_limits};
+use crate::router::attempts::Attempts;
+use crate::router::judge::may_be_error;
+use crate::router::request::{Request, blocking_time};
+use crate::router::state::Router;
+
+/// What all commands of a batch have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Common<'r, 'a> {
+    pub(super) commands: &'r [Command<'a>],
+    pub(super) started: Instant,
+    /// How long each may take, if that is not its own affair.
+    pub(super) timeout: Option<Duration>,
+    pub(super) form: Form,
+}
+
+/// A command that was not sent yet.
+#[derive(Clone, Copy)]
+struct Usual {
+    position: u32,
+    slot: Slot,
+    spec: &'static Spec,
+}
+
+/// The commands of one lane.
+pub(super) struct UsualPart<'r, 'a> {
+    node: Arc<Node>,
+    topology: Weak<Topology>,
+    common: Common<'r, 'a>,
+    was_single: bool,
+    /// How long all attempts may take, and how long the server may be silent.
+    times: (Duration, Duration),
+    commands: Vec<Usual>,
+    /// How many of them were sent.
+    sent: usize,
+}
+
+/// The values of a unit, and whose they are, in the order of the batch.
+#[derive(Default)]
+pub(super) struct Values {
+    commands: Vec<Usual>,
+    values: Vec<Received>,
+}
+
+impl Values {
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The values, if these are all of the batch.
+    pub(super) fn in_order(self) -> impl Iterator<Item = Received> {
+        self.values.into_iter()
+    }
+
+    /// Each value with its place in the batch.
+    pub(super) fn in_place(self) -> impl Iterator<Item = (usize, Received)> {
+        self.commands.into_iter().map(|usual| usual.position as usize).zip(self.values)
+    }
+}
+
+impl<'r, 'a> UsualPart<'r, 'a> {
+    fn command(&self, usual: &Usual) -> &'r Command<'a> {
+        &self.common.commands[usual.position as usize]
+    }
+
+    /// The commands of the next unit, which count as sent.
+    fn next_unit(&mut self) -> Vec<Usual> {
+        let rest = &self.commands[self.sent..];
+        let count = fits_in_unit(rest.iter().map(|usual| self.command(usual)));
+        self.sent += count;
+        match count == self.commands.len() {
+            true => std::mem::take(&mut self.commands),
+            false => rest[..count].to_vec(),
+        }
+    }
+
+    fn member(&self, usual: &Usual) -> Member<'r, 'a> {
+        let (timeout, patience) = self.times;
+        let command = self.command(usual);
+        Member {
+            position: usual.position as usize,
+            request: Request::known(command, usual.spec, self.common.form, patience, self.was_single),
+            attempts: Attempts::new(self.common.started, timeout, Route::Slot(usual.slot)),
+            is_known: true,
+        }
+    }
+
+    /// What is left, as members.
+    fn into_part(self, has_order: impl Fn(&Member<'r, 'a>) -> bool) -> Part<'r, 'a> {
+        let left = self.commands.get(self.sent..).unwrap_or_default();
+        let members: Vec<_> = left.iter().map(|usual| self.member(usual)).collect();
+        let has_order = members.iter().all(has_order);
+        Part { node: self.node, topology: self.topology, members: members.into(), sent: self.sent, has_order }
+    }
+}
+
+impl Router {
+    /// The commands by their lanes, if all of them are of the usual kind.
+    pub(super) async fn sort_usual<'r, 'a>(&self, common: Common<'r, 'a>) -> Option<Vec<UsualPart<'r, 'a>>> {
+        let mode = self.cluster.mode();
+        if mode.is_ending() || u32::try_from(common.commands.len()).is_err() {
+            return None;
+        }
+        let was_single = mode.is_single();
+        let times = self.times(common.timeout, None);
+        let topology = self.cluster.topology().clone();
+        let mut lanes = Lanes::default();
+        let mut parts: Vec<UsualPart<'r, 'a>> = Vec::new();
+        for (position, command) in common.commands.iter().enumerate() {
+            if is_others_turn(position) {
+                tokio::task::yield_now().await;
+            }
+            let (slot, spec) = usual_route(command, was_single, common.timeout.is_some())?;
+            let node = match self.cluster.read_from {
+                ReadFrom::Primary => topology.primary(slot),
+                _ => self.reader_of(&topology, slot, spec.flags.contains(Flags::READONLY), true),
+            }?;
+            let index = lanes.index_of(node.lane(Some(slot)));
+            if index == parts.len() {
+                parts.push(UsualPart {
+                    node: node.clone(),
+                    topology: Arc::downgrade(&topology),
+                    common,
+                    was_single,
+                    times,
+                    commands: Vec::with_capacity(common.commands.len() - position),
+                    sent: 0,
+                });
+            }
+            parts[index].commands.push(Usual { position: position as u32, slot, spec });
+        }
+        Some(parts)
+    }
+
+    /// Most batches have one part, and that has one unit: then there is nothing to run beside it.
+    pub(super) async fn begin_usual<'r, 'a>(&self, mut parts: Vec<UsualPart<'r, 'a>>) -> Step<'r, 'a> {
+        let is_alone = parts.len() == 1;
+        match parts.pop_if(|_| is_alone) {
+            Some(part) => self.send_usual(part).await,
+            None => Step { next: Next::SendUsual(parts), ..Step::default() },
+        }
+    }
+
+    /// Sends a part's next unit.
+    pub(super) async fn send_usual<'r, 'a>(&self, mut part: UsualPart<'r, 'a>) -> Step<'r, 'a> {
+        let unit = part.next_unit();
+        let slot = unit.first().map(|usual| usual.slot);
+        let (timeout, patience) = part.times;
+        let limits = request_limits(
+            Instant::now(),
+            part.common.started + timeout,
+            patience,
+            Unit::commands(unit.len() as u32, part.common.form),
+        );
+        let encode = |out: &mut BytesMut| unit.iter().for_each(|usual| part.command(usual).encode(out));
+        match submit_in_time(part.node.lane(slot), limits, encode).await {
+            Ok(Received::Replies(replies))
+                if replies.cut_short.is_none() && !replies.received.iter().any(may_be_error) =>
+            {
+                let values = Values { commands: unit, values: replies.received };
+                let is_over = part.sent >= part.commands.len();
+                let next = if is_over { Next::Nothing } else { Next::SendUsual(vec![part]) };
+                Step { values, next, ..Step::default() }
+            }
+            outcome => {
+                let mut members: Vec<_> = unit.iter().map(|usual| part.member(usual)).collect();
+                for member in &mut members {
+                    member.attempts.begin();
+                }
+                let rest = part.into_part(|member| self.has_order(member));
+                self.step_after(rest, outcomes_of(members, outcome))
+            }
+        }
+    }
+}
+
+/// Where a command goes, if it is of the usual kind.
+#[inline]
+fn usual_route(
+    command: &Command<'_>,
+    was_single: bool,
+    has_common_time: bool,
+) -> Option<(Slot, &'static Spec)> {
+    let spec = command.spec()?;
+    let Ok(Route::Slot(slot)) = command.route(Some(spec), was_single) else { return None };
+    let has_common_time = has_common_time || command.own_timeout().is_none();
+    (has_common_time && blocking_time(command, Some(spec)).is_none()).then_some((slot, spec))
+}
