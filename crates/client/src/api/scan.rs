@@ -47,10 +47,14 @@ mod digest;
 mod elements;
 mod error;
 mod keys;
+mod owners;
 mod page;
+mod pass;
 mod plan;
 mod slots;
 mod troubles;
+mod value;
+mod verdict;
 mod witness;
 
 pub use builder::Scan;
