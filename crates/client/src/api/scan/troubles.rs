@@ -233,3 +233,74 @@ pub(super) fn may_pass(error: &Error) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use truename_resp::ErrorReply;
+
+    use super::super::slots::slots;
+    use super::*;
+    use crate::error::{Execution, ServerError, TypeError};
+
+    fn said(text: &'static str, execution: Execution) -> Error {
+        Error::Server(Box::new(ServerError {
+            reply: ErrorReply::new(text),
+            node: Endpoint::new("node", 1),
+            slot: None,
+            attempts: 1,
+            execution,
+            remedy: None,
+        }))
+    }
+
+    /// Where `CLUSTERSCAN` meets what does not pass, there is `SCAN`; and what does not pass ends a scan at once.
+    #[test]
+    fn some_answers_pass_and_others_do_not() {
+        let rows = [
+            ("NOPERM User app has no permissions to run the 'clusterscan' command", false),
+            ("ERR unknown command 'clusterscan'", false),
+            ("ERR syntax error", false),
+            ("NOAUTH Authentication required.", false),
+            ("MOVED 7 10.0.0.1:7000", true),
+            ("ASK 7 10.0.0.1:7000", true),
+            ("LOADING the dataset", true),
+            ("BUSY a script runs", true),
+            ("CLUSTERDOWN the cluster is down", true),
+        ];
+        for (text, passes) in rows {
+            assert_eq!(may_pass(&said(text, Execution::Possible)), passes, "{text}");
+        }
+        assert!(!may_pass(&Error::from(TypeError::new("a cursor", "another text"))));
+        assert!(may_pass(&Error::connect(Vec::new(), Duration::ZERO)));
+    }
+
+    /// What was noted of one slot reset, or used up, what was known of others with the same trouble.
+    #[test]
+    fn what_is_noted_of_some_slots_changes_nothing_about_others() {
+        let mut troubles = Troubles::new(Duration::from_secs(1));
+        for second in 0..5 {
+            troubles.note(&slots(0, 9), None, &MissingCause::Moving, Duration::from_secs(second));
+        }
+        troubles.progressed(&slots(0, 4));
+        let given_up = troubles.give_up(&SlotSet::all());
+        assert!(matches!(&given_up[..], [missing] if missing.slots == slots(5, 9).ranges()), "{given_up:?}");
+        for second in 0..20 {
+            let now = Duration::from_secs(second);
+            troubles.note(&slots(0, 4), None, &MissingCause::Moving, now);
+            troubles.progressed(&slots(0, 4));
+            troubles.came_to_nothing(&slots(0, 1), now);
+        }
+        let given_up = troubles.give_up(&SlotSet::all());
+        assert!(matches!(&given_up[..], [missing] if missing.slots == slots(0, 1).ranges()), "{given_up:?}");
+    }
+
+    #[test]
+    fn slots_that_make_progress_one_by_one_do_not_make_as_many_troubles() {
+        let mut troubles = Troubles::new(Duration::from_secs(1));
+        troubles.note(&slots(0, 999), None, &MissingCause::Moving, Duration::ZERO);
+        for slot in 0..900 {
+            troubles.progressed(&slots(slot, slot));
+        }
+        assert_eq!(troubles.list.len(), 2);
+    }
+}
