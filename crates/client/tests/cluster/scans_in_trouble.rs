@@ -72,7 +72,7 @@ struct Switch {
 }
 
 impl Switch {
-    async fn between(servers: Vec<SocketAddr>) -> Self {
+    async fn between(servers: Vec<(String, u16)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
         let (chosen, cut) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
@@ -87,7 +87,7 @@ impl Switch {
                         continue;
                     }
                 };
-                let server = servers[choice.load(Ordering::Relaxed)];
+                let server = servers[choice.load(Ordering::Relaxed)].clone();
                 open.spawn(async move {
                     let mut server = TcpStream::connect(server).await.expect("the server listens");
                     let _ = copy_bidirectional(&mut client, &mut server).await;
@@ -122,7 +122,7 @@ async fn two_servers_behind_one_address() -> (Vec<Lab>, Switch) {
         let lab = Lab::builder(LabProfile::Plain).no_cluster().tls(false).password(None);
         labs.push(lab.start().await.expect("the lab starts"));
     }
-    let addresses = labs.iter().map(|lab| SocketAddr::from(([127, 0, 0, 1], lab.node(0).port))).collect();
+    let addresses = labs.iter().map(Lab::seed).collect();
     (labs, Switch::between(addresses).await)
 }
 

@@ -184,7 +184,6 @@ pub(super) struct Memo {
 
 #[cfg(test)]
 mod tests {
-    use super::super::slots::slots;
     use super::*;
 
     const NODES: &str = "\
