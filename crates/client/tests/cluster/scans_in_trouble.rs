@@ -185,14 +185,23 @@ async fn a_stuck_slot_costs_its_own_keys_alone() {
     lab.begin_migration(slot.value(), from, to).await.expect("begun");
     let mut scan = client.scan().count(20).patience(SECOND).keys();
     let (mut found, mut missing) = (BTreeSet::new(), Vec::new());
-    while let Some(key) = scan.next().await {
-        match key {
-            Ok(key) => drop(found.insert(String::from_utf8(key.to_vec()).expect("text"))),
-            Err(error) => missing.push(error.to_string()),
+    let reading = async {
+        while let Some(key) = scan.next().await {
+            match key {
+                Ok(key) => drop(found.insert(String::from_utf8(key.to_vec()).expect("text"))),
+                Err(error) => missing.push(error.to_string()),
+            }
         }
-        if matches!(found.len(), 500 | 1500) {
+    };
+    let moving = async {
+        loop {
             lab.migrate_keys(slot.value(), from, to, 1).await.expect("moved");
+            lab.migrate_keys(slot.value(), to, from, 1).await.expect("moved back");
         }
+    };
+    tokio::select! {
+        () = reading => {}
+        () = moving => {}
     }
     let expected = format!("keys of slots {slot} are missing");
     assert!(missing.len() == 1 && missing[0].starts_with(&expected), "{missing:?}");
