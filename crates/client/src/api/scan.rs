@@ -23,7 +23,8 @@
 //!    hears of that. So after a pass other primaries are asked, too: slots that they give to another node by a higher
 //!    config epoch do not count. Their silence is no consent: so many must answer that a voter would be among them (two at
 //!    most; where one does not answer, others are asked), or the pass waits until they do. A node that reaches so few
-//!    others that these could have replaced it has to wait as well, and is no witness for others.
+//!    others that these could have replaced it has to wait as well, and is no witness for others. Only the one primary of a
+//!    cluster that has no other is taken at its word.
 //!
 //! So a slot is done only if one process had all of its keys from before the first page to after the last one, and
 //! returned them. A key that was there throughout is in some slot, and every slot gets done or is reported. That holds for
