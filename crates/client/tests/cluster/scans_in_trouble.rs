@@ -16,7 +16,7 @@ use truename::topology::Slot;
 use truename::{Client, Config, Error, ReadFrom, cmd};
 use truename_lab::{Lab, LabProfile};
 
-use crate::support::{config, connect, eventually, lab, one_node, tell};
+use crate::support::{config, connect, eventually, key_of, keys_of, lab, one_node, tell};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -205,6 +205,31 @@ async fn a_stuck_slot_costs_its_own_keys_alone() {
     let expected = format!("keys of slots {slot} are missing");
     assert!(missing.len() == 1 && missing[0].starts_with(&expected), "{missing:?}");
     assert!(keys.is_subset(&found) && !scan.is_complete());
+}
+
+/// Whoever could know that a node was replaced is silent: that passed for consent.
+#[tokio::test]
+async fn a_pass_counts_once_somebody_confirms_that_its_node_was_not_replaced() {
+    const KEYS: usize = 3000;
+    let lab = Lab::builder(LabProfile::Plain).replicas(0).node_timeout(30 * SECOND);
+    let lab = lab.start().await.expect("the lab starts");
+    let client = connect(&lab).await;
+    set(&client, &keys_of(0, "only").take(KEYS).collect()).await;
+    let mut scan = client.scan().count(50).keys();
+    for taken in 0..KEYS {
+        scan.next().await.expect("a key").expect("nothing is missing");
+        // The others, which have nothing, are done by then.
+        if taken < KEYS / 2 && taken % 10 == 0 {
+            client.run(cmd("PING").route_by_key(key_of(1))).await.expect("PONG");
+        }
+        if taken == KEYS / 2 {
+            [1, 2].map(|node| lab.node(node).stop());
+        }
+    }
+    let ended = tokio::time::timeout(2 * SECOND, scan.next()).await;
+    assert!(ended.is_err() && !scan.is_complete(), "{ended:?}");
+    [1, 2].map(|node| lab.node(node).cont());
+    assert!(scan.next().await.is_none() && scan.is_complete(), "nothing had to be read again");
 }
 
 /// The order makes the counts enclose the views of the slots, and the process is asked for at both ends.
