@@ -223,12 +223,12 @@ async fn a_pass_counts_once_somebody_confirms_that_its_node_was_not_replaced() {
             client.run(cmd("PING").route_by_key(key_of(1))).await.expect("PONG");
         }
         if taken == KEYS / 2 {
-            [1, 2].map(|node| lab.node(node).stop());
+            (1..3).for_each(|node| lab.node(node).stop());
         }
     }
     let ended = tokio::time::timeout(2 * SECOND, scan.next()).await;
     assert!(ended.is_err() && !scan.is_complete(), "{ended:?}");
-    [1, 2].map(|node| lab.node(node).cont());
+    (1..3).for_each(|node| lab.node(node).cont());
     assert!(scan.next().await.is_none() && scan.is_complete(), "nothing had to be read again");
 }
 
