@@ -319,4 +319,6 @@ impl Plan {
 }
 
 #[cfg(test)]
+mod endings_tests;
+#[cfg(test)]
 mod tests;

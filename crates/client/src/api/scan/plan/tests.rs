@@ -5,34 +5,32 @@ use super::super::witness::{Primary, Process};
 use super::*;
 use crate::error::Error;
 
-mod endings;
-
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A cluster of two nodes, whatever the client thinks of it.
-struct Cluster {
-    a: SlotSet,
-    b: SlotSet,
-    open: SlotSet,
-    scans_slots: bool,
-    runs: (u8, u8),
-    epoch: u64,
-    moved: u64,
+pub(super) struct Cluster {
+    pub(super) a: SlotSet,
+    pub(super) b: SlotSet,
+    pub(super) open: SlotSet,
+    pub(super) scans_slots: bool,
+    pub(super) runs: (u8, u8),
+    pub(super) epoch: u64,
+    pub(super) moved: u64,
 }
 
 impl Cluster {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (a, b) = (slots(0, 8191), slots(8192, 16_383));
         Self { a, b, open: SlotSet::empty(), scans_slots: false, runs: (1, 2), epoch: 1, moved: 0 }
     }
 
-    fn owners(&self) -> Owners {
+    pub(super) fn owners(&self) -> Owners {
         let nodes = vec![(node("a"), self.a.clone()), (node("b"), self.b.clone())];
         let unowned = SlotSet::all().without(&self.a).without(&self.b);
         Owners { nodes, unowned }
     }
 
-    fn says(&self, name: &str) -> Witness {
+    pub(super) fn says(&self, name: &str) -> Witness {
         let run = if name == "a" { self.runs.0 } else { self.runs.1 };
         let primary = |id: &str, slots: &SlotSet| Primary {
             id: id.to_owned(),
@@ -47,31 +45,31 @@ impl Cluster {
     }
 
     /// What a node says at the end of a pass, and what the other one says then.
-    fn says_at_end(&self, name: &str) -> (Witness, Vec<Claims>) {
+    pub(super) fn says_at_end(&self, name: &str) -> (Witness, Vec<Claims>) {
         let other = if name == "a" { "b" } else { "a" };
         (self.says(name), vec![self.says(other).claims])
     }
 }
 
-fn node(name: &str) -> Endpoint {
+pub(super) fn node(name: &str) -> Endpoint {
     Endpoint::new(name, 1)
 }
 
-fn seconds(seconds: u64) -> Duration {
+pub(super) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn plan() -> Plan {
+pub(super) fn plan() -> Plan {
     Plan::new(None, 16, PATIENCE)
 }
 
 /// All keys of a page of `SCAN` were handed out.
-fn handed_out(plan: &mut Plan, id: PassId, next: u64) -> Next {
+pub(super) fn handed_out(plan: &mut Plan, id: PassId, next: u64) -> Next {
     plan.delivered(id, &Came::All(next), next == 0)
 }
 
 /// Reads a whole pass of one page and ends it.
-fn pass(plan: &mut Plan, cluster: &Cluster, (id, node): &(PassId, Endpoint), now: Duration) {
+pub(super) fn pass(plan: &mut Plan, cluster: &Cluster, (id, node): &(PassId, Endpoint), now: Duration) {
     if plan.asked(*id, Ok(cluster.says(node.host())), now) == Next::Read {
         assert_eq!(plan.read(*id), Some((node.clone(), Request::All(0))));
         assert!(plan.arrived(*id, &Came::All(0)).is_some());
@@ -80,7 +78,7 @@ fn pass(plan: &mut Plan, cluster: &Cluster, (id, node): &(PassId, Endpoint), now
     }
 }
 
-fn hosts(step: &Step) -> Vec<&str> {
+pub(super) fn hosts(step: &Step) -> Vec<&str> {
     step.ask.iter().map(|(_, node)| node.host()).collect()
 }
 

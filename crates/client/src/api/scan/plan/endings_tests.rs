@@ -1,7 +1,12 @@
 //! How a scan ends where something does not work: after its patience, and with the slots named.
 
-use super::super::super::troubles::LEAST_PASSES;
+use truename_topology::Slot;
+
+use super::super::slots::slots;
+use super::super::troubles::LEAST_PASSES;
+use super::tests::{Cluster, PATIENCE, handed_out, node, pass, plan, seconds};
 use super::*;
+use crate::error::Error;
 
 #[test]
 fn what_is_gone_is_reported_once_and_the_others_go_on() {
