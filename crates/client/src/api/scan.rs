@@ -7,26 +7,35 @@
 //! 1. **A cursor holds for one process.** It is a place in a hash table, and every process draws a hash seed of its own. A
 //!    replica that took over, or a server that was started again at the same address, would take an old cursor and skip keys.
 //!    So before the first page and after the last one of a *pass* over a node, the node is asked for its `run_id`, which every
-//!    start draws anew. If both are the same, all pages between came from that process; if not, the pass counts for
-//!    nothing and the node is scanned again from 0.
+//!    start draws anew. One address may lead to several processes, one after the other or behind a load balancer, so the first
+//!    question and all pages have to come from one connection; on another one the question is asked again, and the pass goes
+//!    on only if the answer is the same. If it is not, the pass counts for nothing and the node is scanned again from 0.
 //! 2. **Keys move with their slots.** A key can go from a node that was not yet scanned up to it to one that was scanned
 //!    already. So a pass counts only for slots that its node had at both ends and that were not on their way at either:
 //!    by the node's own word (`CLUSTER NODES`), not by the client's map, which learns of a move later. Between the ends a slot
 //!    may have left and come back: that raises the node's config epoch, and then no slot of the pass counts. A
 //!    move that was begun and taken back between the ends shows only in how many keys the node sent or took (`MIGRATE` and
-//!    `RESTORE-ASKING` in `INFO commandstats`): if that changed and nothing else explains it, no slot counts. Every other slot
-//!    stays to do, and is scanned at the node that has it by then. Slots that are on their way are waited for.
+//!    `RESTORE-ASKING` in `INFO commandstats`). These counts are asked for before the first view and after the last one, so
+//!    that they enclose the views: if they changed and no slot that left, came or is on its way explains it, no slot counts.
+//!    Every other slot stays to do, and is scanned at the node that has it by then. Slots that are on their way are waited for,
+//!    and cost no other slot anything.
 //! 3. **A node may be wrong about itself.** One that was frozen while its replica took over speaks of its slots until it
-//!    hears of that. So after a pass two other primaries are asked, too: slots that they give to another node by a higher
-//!    config epoch do not count. A node that reaches so few others that these could have replaced it counts for none.
+//!    hears of that. So after a pass other primaries are asked, too: slots that they give to another node by a higher
+//!    config epoch do not count. Their silence is no consent: so many must answer that a voter would be among them (two at
+//!    most; where one does not answer, others are asked), or the pass waits until they do. A node that reaches so few
+//!    others that these could have replaced it has to wait as well, and is no witness for others. Only the one primary of a
+//!    cluster that has no other is taken at its word.
 //!
 //! So a slot is done only if one process had all of its keys from before the first page to after the last one, and
 //! returned them. A key that was there throughout is in some slot, and every slot gets done or is reported. That holds for
 //! any number of passes, in any order, in one scan or several: a [`ScanCursor`] holds what a pass had begun with, and its
-//! end is judged by that, whoever sees it.
+//! end is judged by that, whoever sees it. It goes on only while its node has the same process and epoch.
 //!
 //! One case is not noticed: a move that is begun and taken back within one pass while other slots leave or reach the same
-//! node, so that the keys that moved are put down to those.
+//! node, or are on their way, so that the keys that moved are put down to those.
+//!
+//! A server without cluster support has all slots, and what stands in for the epoch is whose data it has (role and
+//! `master_replid` in `INFO replication`): a failover within one process shows there.
 //!
 //! Where slots have to be scanned again and the server has `CLUSTERSCAN` (Valkey 9.1), few of them are scanned one by one. That
 //! command alone would not do: it does not see a key that moves ahead of it while its slot is between two nodes. Nor
@@ -34,11 +43,17 @@
 //!
 //! A key that was written, acknowledged and then lost in a failover was not there throughout, whatever the caller thinks.
 //!
+//! # What a user must be allowed
+//! `SCAN`, `INFO` and `CLUSTER NODES` for keys; `CLUSTERSCAN` is used where it is allowed. `HSCAN`, `SSCAN` or `ZSCAN` for a value,
+//! and `INFO` and `CLUSTER NODES` too, unless the value fits into one reply and the client reads from primaries. A server
+//! without cluster support is not asked for `CLUSTER NODES`. What is refused, or what a server does not say, is an error at
+//! once, and says what to allow: without it nobody can tell whether all keys were returned.
+//!
 //! # Inventory
-//! `plan` decides, `troubles` knows what to wait for and what to give up, `witness` judges what nodes say about themselves (all pure);
-//! `slots` and `digest` are their tools;
-//! `ask` sends commands, `page` reads keys out of a reply, `keys` is the stream; `builder`, `cursor` and `error` are what users see of it; `elements` scans
-//! one key.
+//! `plan` decides, over its `pass`es and the client's idea of `owners`; `troubles` knows what to wait for and what to give up,
+//! `witness` reads what nodes say, `verdict` judges it (all pure); `slots` and `digest` are their tools;
+//! `ask` sends commands, `page` reads keys out of a reply, `keys` is the stream; `builder`, `cursor` and `error` are what users see of it;
+//! `elements` is the stream of one value, and `value` reads it.
 
 mod ask;
 mod builder;
@@ -47,10 +62,14 @@ mod digest;
 mod elements;
 mod error;
 mod keys;
+mod owners;
 mod page;
+mod pass;
 mod plan;
 mod slots;
 mod troubles;
+mod value;
+mod verdict;
 mod witness;
 
 pub use builder::Scan;

@@ -181,6 +181,11 @@ impl Node {
         }
     }
 
+    /// Which connection commands without a slot go on, while it is up ([`Lane::connection`]).
+    pub(crate) fn connection(&self) -> Option<u64> {
+        self.lane(None).connection()
+    }
+
     /// Sends a command of the client's own to the node, on a connection that callers share. It is sent when this is first
     /// polled; a reply that takes longer than `within` counts as none.
     pub(crate) fn ask<'a>(

@@ -27,6 +27,7 @@ fn next(error: &Error) -> Option<Error> {
             slot: None,
             attempts: 1,
             execution: Execution::Refused,
+            remedy: None,
         })),
         Error::Server(_) => Error::Protocol(Box::new(ProtocolError {
             what: "why".to_owned(),

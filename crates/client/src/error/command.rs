@@ -39,6 +39,8 @@ pub struct ServerError {
     pub attempts: u32,
     /// What the reply proves about the execution of the command.
     pub execution: Execution,
+    /// What would help, where the command was the client's own and not the caller's.
+    pub remedy: Option<Remedy>,
 }
 
 impl ServerError {
@@ -54,9 +56,16 @@ impl ServerError {
     }
 }
 
+impl Tell for ServerError {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
+        write!(f, "{} (from {})", self.reply, self.node)?;
+        tell_remedy(f, self.remedy.as_ref(), spelling)
+    }
+}
+
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (from {})", self.reply, self.node)
+        self.tell(f, as_calls)
     }
 }
 

@@ -273,7 +273,8 @@ impl Error {
             Self::Protocol(error) => error.remedy.as_ref(),
             Self::Route(error) => error.remedy(),
             Self::Partial(error) => error.remedy(),
-            Self::Server(_) | Self::Type(_) | Self::Closed => None,
+            Self::Server(error) => error.remedy.as_ref(),
+            Self::Type(_) | Self::Closed => None,
         }
     }
 
@@ -296,6 +297,7 @@ impl Error {
             }
             Self::Partial(error) => error.what(),
             Self::Route(error) => error.what(),
+            Self::Server(error) => ServerError { remedy: None, ..ServerError::clone(error) }.to_string(),
             other => other.to_string(),
         };
         (text, self.remedy().cloned())
@@ -336,7 +338,7 @@ impl Tell for Error {
             Self::Timeout(error) => error.tell(f, spelling),
             Self::Route(error) => error.tell(f, spelling),
             Self::Protocol(error) => error.tell(f, spelling),
-            Self::Server(error) => write!(f, "{error}"),
+            Self::Server(error) => error.tell(f, spelling),
             Self::Type(error) => write!(f, "{error}"),
             Self::Partial(error) => error.tell(f, spelling),
             Self::Closed => f.write_str("the client is closed"),

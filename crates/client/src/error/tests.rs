@@ -45,6 +45,7 @@ fn the_documented_answers_to_may_have_executed() {
             slot: None,
             attempts: 1,
             execution,
+            remedy: None,
         }))
     };
     let interrupted = Error::Interrupted(Box::new(InterruptedError::new(

@@ -7,6 +7,7 @@
 //! - A caller's deadline is kept whether or not anything drives the lane's task ([`super::overdue`]).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -18,6 +19,9 @@ use super::pipeline::{Habit, Pipeline, PipelineBounds};
 use super::watch::{Home, Watch};
 use crate::connect::Driven;
 use crate::panics;
+
+/// The number of the next connection, of all lanes.
+static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(0);
 
 /// Where a lane is in its life.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ pub(crate) enum LanePhase {
 pub(crate) struct LaneState {
     pub(crate) pipeline: Pipeline,
     pub(crate) phase: LanePhase,
+    /// The number of the latest connection that was up.
+    connection: u64,
     /// The connection is to be replaced once it has nothing in flight; what is submitted meanwhile waits for the next.
     renewing: bool,
     /// The lane's task, while it has nothing to do.
@@ -164,6 +170,7 @@ impl Shared {
     pub(crate) fn enter_open(&self, now: Instant) {
         let mut state = self.lock();
         let mut wake = state.settle(LanePhase::Open);
+        state.connection = NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed);
         state.pipeline.open(now, &mut wake);
         drop(state);
         panics::wake_all(wake);
@@ -198,6 +205,7 @@ impl Lane {
             state: Mutex::new(LaneState {
                 pipeline: Pipeline::new(bounds, habit),
                 phase: LanePhase::Idle,
+                connection: 0,
                 renewing: false,
                 task: None,
                 settled: Vec::new(),
@@ -236,6 +244,13 @@ impl Lane {
     /// The phase as of now.
     pub(crate) fn phase(&self) -> LanePhase {
         self.shared.lock().phase.clone()
+    }
+
+    /// Which connection is up: a number that no other connection of this process has. What is submitted and answered while it
+    /// stays the same was answered on that connection.
+    pub(crate) fn connection(&self) -> Option<u64> {
+        let state = self.shared.lock();
+        matches!(state.phase, LanePhase::Open).then_some(state.connection)
     }
 
     /// Waits until the lane is connected or has failed to.

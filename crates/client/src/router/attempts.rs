@@ -212,6 +212,7 @@ impl Attempts {
             slot: self.slot(),
             attempts: self.count,
             execution,
+            remedy: None,
         }))
     }
 

@@ -35,6 +35,7 @@
 //! | `redirects` | `MOVED` and `ASK` of slots on their way |
 //! | `regressions` | one test for each defect that was found elsewhere |
 //! | `scans` | scans of the whole cluster and of single keys |
+//! | `scans_in_trouble` | scans with lagging replicas, several processes at one address, stuck slots, too few rights |
 //! | `scripts` | scripts by digest, and as a whole where a server does not have them |
 //! | `support` | what they share, with each other and with the programs beside this directory |
 //! | `transactions` | all or nothing, and again after a race |
@@ -75,6 +76,7 @@ mod recovery;
 mod redirects;
 mod regressions;
 mod scans;
+mod scans_in_trouble;
 mod scripts;
 #[path = "../support/mod.rs"]
 mod support;

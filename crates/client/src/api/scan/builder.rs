@@ -29,7 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// - **Nothing is passed off as complete.** Slots that could not be scanned are an error in the stream, which names them and
 ///   then goes on with the others; [`Keys::is_complete`] says at the end whether there were any.
 /// - A slow reader stops the requests: at most two pages of each node are kept.
-/// - Every scan ends.
+/// - Every scan ends, once its [patience](Self::patience) is over at the latest, unless its reader takes nothing.
+///
+/// The user needs the rights for `SCAN`, `INFO` and `CLUSTER NODES` ([more](super#what-a-user-must-be-allowed)).
 ///
 /// # Examples
 /// ```no_run
@@ -116,8 +118,9 @@ impl Scan {
         self
     }
 
-    /// How long slots may be without progress, because their node is gone or because they are between two nodes, before they
-    /// are reported missing; a minute by default. A failover should fit into it. See the [example](Self::count).
+    /// How long slots may be without progress before they are reported missing, because their node is gone, because they are
+    /// between two nodes, or because passes over them come to nothing; a minute by default. A failover should fit into it.
+    /// However short it is, slots are tried several times. See the [example](Self::count).
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience.min(crate::config::FOREVER);
         self

@@ -3,8 +3,10 @@
 //! The form, before Base64 without padding: a version (1), a digest of pattern and type (8 bytes), how many nodes were under
 //! way (varint) and for each the process (20 bytes), its epoch, its count of moved keys plus 1 or 0, a digest of its slots (8
 //! bytes), its cursor plus 1 or 0 for the end (varints); then runs of slots, each its length and 0 for done, 1 for still to
-//! do, 2 and up for a node (varints), until all slots are named; then a digest of all that (4 bytes). Everything is
-//! checked when it is read, and nothing is allocated that the text does not hold.
+//! do, 2 and up for a node (varints), until all slots are named; then a digest of all that (4 bytes).
+//!
+//! What must stay true: everything is checked when it is read, and what is allocated is bounded, whatever the text: a set of
+//! slots (2 KiB) for each node, of which there are at most 2,000.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,18 +15,23 @@ use data_encoding::BASE64URL_NOPAD;
 use truename_topology::Slot;
 
 use super::digest::Digest;
-use super::plan::{Parked, Position, Snapshot};
+use super::pass::{Parked, Position, Snapshot};
 use super::slots::SlotSet;
 use super::witness::{Memo, Process};
 
 const VERSION: u8 = 1;
 /// Longer texts are refused: no scan of the most nodes and the most scattered slots makes one.
 const MOST_TEXT: usize = 256 * 1024;
+/// How many nodes may be under way. The slots of others are scanned anew.
+const MOST_PARKED: usize = 2000;
 
 /// Where a scan stopped: [`Keys::cursor`](super::Keys::cursor) makes it, [`Scan::resume`](super::Scan::resume) goes on there.
 ///
 /// It is text without meaning to others, of about 100 bytes and 60 more for each node that was being scanned; many scattered
 /// slots make it longer, up to 256 KiB. It holds no key and no pattern.
+///
+/// What is cut off or changed by accident is refused. A text that somebody forged is safe to read, but may say that slots are
+/// done which are not: keep it where only those can change it who may decide which keys are found.
 ///
 /// # Examples
 /// ```no_run
@@ -118,6 +125,20 @@ impl FromStr for ScanCursor {
 }
 
 impl ScanCursor {
+    /// The cursor of a scan that stopped like this. What has no room in the text is to do anew.
+    pub(super) fn new(options: u64, mut snapshot: Snapshot) -> Self {
+        let mut kept = 0;
+        snapshot.parked.retain(|parked| {
+            kept += 1;
+            let has_room = kept <= MOST_PARKED && parked.position != Position::At(u64::MAX);
+            if !has_room {
+                snapshot.todo.add(&parked.targets);
+            }
+            has_room
+        });
+        Self { options, snapshot }
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         out.extend(self.options.to_le_bytes());
@@ -130,17 +151,17 @@ impl ScanCursor {
             out.extend(memo.slots.to_le_bytes());
             match *position {
                 Position::End => out.push(0),
-                // The one value that has no room is not a cursor that servers give.
                 Position::At(cursor) => push(&mut out, cursor.saturating_add(1)),
             }
         }
-        let place = |slot| {
-            let node = || parked.iter().position(|parked| parked.targets.contains(slot));
-            if todo.contains(slot) { 1 } else { node().map_or(0, |node| node as u64 + 2) }
-        };
+        let mut places = vec![0; Slot::COUNT];
+        for (place, slots) in
+            (1u64..).zip([todo].into_iter().chain(parked.iter().map(|parked| &parked.targets)))
+        {
+            slots.iter().for_each(|slot| places[slot.index()] = place);
+        }
         let mut run: Option<(u64, u64)> = None;
-        for slot in Slot::all() {
-            let place = place(slot);
+        for place in places {
             match &mut run {
                 Some((length, of)) if *of == place => *length += 1,
                 _ => {
@@ -161,7 +182,8 @@ impl ScanCursor {
         let mut rest = &body[1..];
         let options = u64::from_le_bytes(take(&mut rest)?);
         let mut parked = Vec::new();
-        for _ in 0..pull(&mut rest)? {
+        let count = pull(&mut rest).filter(|count| *count <= MOST_PARKED as u64)?;
+        for _ in 0..count {
             let process = Process(take(&mut rest)?);
             let (epoch, moved) = (pull(&mut rest)?, pull(&mut rest)?.checked_sub(1));
             let slots = u64::from_le_bytes(take(&mut rest)?);
@@ -283,6 +305,37 @@ mod tests {
             assert!(text.len() <= most, "{} of {most}", text.len());
             assert_eq!(text.parse(), Ok(cursor));
         }
+    }
+
+    /// Each costs a set of slots when it is read, and the text few bytes: a short text could take much memory.
+    #[test]
+    fn no_more_nodes_are_kept_than_are_read() {
+        let many = |count: usize| {
+            let of = |node: usize| Slot::all().filter(move |slot| slot.index() % count == node).collect();
+            let parked = (0..count).map(|node| parked(node as u8, Position::At(1), of(node))).collect();
+            Snapshot { parked, todo: SlotSet::empty() }
+        };
+        let most = ScanCursor::new(0, many(MOST_PARKED));
+        assert_eq!((most.snapshot.parked.len(), most.snapshot.todo.is_empty()), (MOST_PARKED, true));
+        let text = most.to_string();
+        assert!(text.len() <= MOST_TEXT, "{}", text.len());
+        assert_eq!(text.parse(), Ok(most));
+        let more = many(MOST_PARKED + 1);
+        let cut = ScanCursor::new(0, more.clone());
+        assert_eq!(cut.snapshot.parked.len(), MOST_PARKED);
+        assert_eq!(cut.snapshot.todo, more.parked[MOST_PARKED].targets, "they are scanned anew");
+        let too_many = ScanCursor { options: 0, snapshot: more }.to_string();
+        assert_eq!(too_many.parse::<ScanCursor>(), Err(ScanCursorError::Malformed));
+    }
+
+    #[test]
+    fn a_position_without_room_is_begun_anew() {
+        let snapshot =
+            Snapshot { parked: vec![parked(1, Position::At(u64::MAX), slots(0, 9))], todo: slots(20, 29) };
+        let cursor = ScanCursor::new(0, snapshot);
+        assert!(cursor.snapshot.parked.is_empty());
+        assert!(cursor.snapshot.todo.contains(Slot::new(9).expect("a slot")));
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
     }
 
     #[test]

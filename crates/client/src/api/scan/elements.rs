@@ -1,9 +1,4 @@
-//! The elements of one hash, set or sorted set, as a stream.
-//!
-//! Their cursors, too, hold for the process that gave them. A value that fits into one reply needs no cursor, and no question
-//! about processes either. For any other, all replies have to come from one process: it is asked who it is before the first
-//! one and after the last one, on calls that go to one node and follow no redirect. If it is another one, or the slot has
-//! moved, all elements are read again from there.
+//! The elements of one hash, set or sorted set, as a stream: what users see of it. [`value`](super::value) says what it asks.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -16,22 +11,15 @@ use std::vec::IntoIter;
 use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::Instant;
-use truename_topology::{Endpoint, Slot};
 
-use super::ask::process;
-use super::witness::Process;
+use super::value::{Place, State, Wanted};
 use crate::api::client::Client;
-use crate::clock;
-use crate::command::{Command, cmd};
-use crate::error::{Error, InterruptedError};
+use crate::error::Error;
 use crate::from_reply::FromReply;
 
 /// As for keys: a thousand keep a server busy for less than a millisecond.
 const COUNT: u32 = 1000;
-/// How often all elements are read again from the beginning.
-const MOST_RESTARTS: u32 = 16;
-/// The first and the longest pause before that.
-const REST: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A scan of one hash, set or sorted set. Made by [`Client::hscan`], [`Client::sscan`] and [`Client::zscan`];
 /// [`elements`](Self::elements) starts it. See the [example](Client::hscan).
@@ -40,16 +28,8 @@ const REST: (Duration, Duration) = (Duration::from_millis(20), Duration::from_se
 pub struct ElementScan<T> {
     client: Client,
     wanted: Wanted,
+    patience: Duration,
     element: std::marker::PhantomData<fn() -> T>,
-}
-
-/// What is asked for.
-#[derive(Clone)]
-struct Wanted {
-    command: &'static str,
-    key: Bytes,
-    pattern: Option<Bytes>,
-    count: u32,
 }
 
 /// Keys and patterns may be secrets.
@@ -64,7 +44,12 @@ impl Client {
     ///
     /// Every field that is there from the beginning to the end is returned at least once, whatever becomes of the node and
     /// the slot meanwhile; one that is there for a part of the time may be. A field may be returned several times. A key
-    /// that does not exist has no fields.
+    /// that does not exist has no fields. All is read from the primary, wherever the client reads otherwise
+    /// ([`Config::read_from`](crate::Config::read_from)): a replica may lack what was there from the beginning.
+    ///
+    /// A value that does not fit into one reply takes more than `HSCAN`, since its cursor holds for one process alone: the
+    /// node is asked who it is before and after (`INFO`, `CLUSTER NODES`), so the user must be allowed that, and so is every
+    /// value where the client reads from replicas. What is wrong there is an error at once, with what to allow.
     ///
     /// # Examples
     /// ```no_run
@@ -108,7 +93,7 @@ impl Client {
 impl<T: FromReply + Send + 'static> ElementScan<T> {
     fn new(client: &Client, command: &'static str, key: &[u8]) -> Self {
         let wanted = Wanted { command, key: Bytes::copy_from_slice(key), pattern: None, count: COUNT };
-        Self { client: client.clone(), wanted, element: std::marker::PhantomData }
+        Self { client: client.clone(), wanted, patience: PATIENCE, element: std::marker::PhantomData }
     }
 
     /// Only elements that match this pattern (`MATCH`). See the [example](Client::hscan).
@@ -124,9 +109,22 @@ impl<T: FromReply + Send + 'static> ElementScan<T> {
         self
     }
 
+    /// How long it may take, from the first attempt that came to nothing on, until all elements came from one process that
+    /// had the key all the time; a minute by default. A failover should fit into it.
+    ///
+    /// ```no_run
+    /// # fn example(client: truename::Client) {
+    /// let members = client.sscan("online").patience(std::time::Duration::from_secs(300)).elements();
+    /// # }
+    /// ```
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience.min(crate::config::FOREVER);
+        self
+    }
+
     /// Starts the scan. Nothing is sent before the stream is polled. See the [example](Client::hscan).
     pub fn elements(self) -> Elements<T> {
-        let place = Place { client: self.client, wanted: Arc::new(self.wanted), restarts: 0 };
+        let place = Place::new(self.client, Arc::new(self.wanted), self.patience);
         Elements { place, state: State::First, page: Vec::new().into_iter(), step: None }
     }
 }
@@ -149,116 +147,6 @@ impl<T> fmt::Debug for Elements<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Elements").field("command", &self.place.wanted.command).finish_non_exhaustive()
     }
-}
-
-#[derive(Clone)]
-struct Place {
-    client: Client,
-    wanted: Arc<Wanted>,
-    restarts: u32,
-}
-
-/// What comes next.
-#[derive(Clone)]
-enum State {
-    /// Perhaps all fits into one reply.
-    First,
-    /// Find the node, and ask who it is.
-    Begin,
-    Read(Run),
-    /// See whether all replies came from one process.
-    Check(Run),
-    /// From the beginning.
-    Again(Option<Error>),
-    Over,
-}
-
-/// A process whose cursors are followed.
-#[derive(Clone)]
-struct Run {
-    node: Endpoint,
-    process: Option<Process>,
-    cursor: u64,
-}
-
-impl Wanted {
-    fn command(&self, cursor: u64) -> Command<'_> {
-        let mut scan = cmd(self.command).arg(&self.key[..]).arg(cursor);
-        if let Some(pattern) = &self.pattern {
-            scan = scan.arg("MATCH").arg(&pattern[..]);
-        }
-        scan.arg("COUNT").arg(self.count)
-    }
-}
-
-impl Place {
-    async fn advance<T: FromReply>(self, state: State) -> Result<(Vec<T>, State), Error> {
-        let Self { client, wanted, restarts } = &self;
-        match state {
-            State::First => {
-                let (next, page) = client.execute::<(u64, Vec<T>)>(wanted.command(0)).await?;
-                // What it says of the others means nothing to another process.
-                Ok(if next == 0 { (page, State::Over) } else { (Vec::new(), State::Begin) })
-            }
-            State::Begin => {
-                let slot = Slot::of_key(&wanted.key);
-                let Some(node) = client.topology().primary(slot).map(|node| node.endpoint.clone()) else {
-                    return Ok((Vec::new(), State::Again(None)));
-                };
-                Ok((
-                    Vec::new(),
-                    match process(client, &node).await {
-                        Ok(process) => State::Read(Run { node, process, cursor: 0 }),
-                        Err(error) => again(error)?,
-                    },
-                ))
-            }
-            State::Read(run) => {
-                let scan = wanted.command(run.cursor).route_to(&run.node);
-                match client.execute::<(u64, Vec<T>)>(scan).await {
-                    Ok((0, page)) => Ok((page, State::Check(run))),
-                    Ok((cursor, page)) => Ok((page, State::Read(Run { cursor, ..run }))),
-                    Err(error) => Ok((Vec::new(), again(error)?)),
-                }
-            }
-            State::Check(run) => Ok((
-                Vec::new(),
-                match process(client, &run.node).await {
-                    Ok(process) if process.is_some() && process == run.process => State::Over,
-                    Ok(_) => {
-                        let why = "its elements did not all come from one process of the node";
-                        let slot = Some(Slot::of_key(&wanted.key));
-                        let error = InterruptedError::new(run.node, slot, why.to_owned(), restarts + 1);
-                        State::Again(Some(Error::Interrupted(Box::new(error))))
-                    }
-                    Err(error) => again(error)?,
-                },
-            )),
-            State::Again(Some(error)) if *restarts >= MOST_RESTARTS => Err(error),
-            State::Again(_) => {
-                client.router().cluster().hints.refresh();
-                let rest = REST.1.min(REST.0 * (1 << (*restarts).min(10)));
-                clock::sleep_until(Instant::now() + rest).await;
-                // Without an owner, an ordinary call says so.
-                let is_owned = client.topology().primary(Slot::of_key(&wanted.key)).is_some();
-                Ok((Vec::new(), if is_owned { State::Begin } else { State::First }))
-            }
-            State::Over => Ok((Vec::new(), State::Over)),
-        }
-    }
-}
-
-/// Whether another node, or the same one later, may do better.
-fn again(error: Error) -> Result<State, Error> {
-    let may_pass = match &error {
-        Error::Server(answer) => {
-            error.is_retryable()
-                || matches!(answer.reply.code(), "MOVED" | "ASK" | "BUSY" | "LOADING" | "MASTERDOWN")
-        }
-        Error::Connect(_) | Error::Route(_) | Error::Interrupted(_) | Error::Timeout(_) => true,
-        _ => false,
-    };
-    if may_pass { Ok(State::Again(Some(error))) } else { Err(error) }
 }
 
 impl<T: FromReply + Send + 'static> Elements<T> {
@@ -288,7 +176,9 @@ impl<T: FromReply + Send + 'static> Elements<T> {
             self.step = None;
             match ended {
                 Ok((page, state)) => {
-                    self.place.restarts += u32::from(matches!(state, State::Again(_)));
+                    if matches!(state, State::Again(_)) {
+                        self.place.failed(Instant::now());
+                    }
                     self.page = page.into_iter();
                     self.state = state;
                 }

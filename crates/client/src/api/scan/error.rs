@@ -63,6 +63,8 @@ pub enum MissingCause {
     Restarting,
     /// The node is cut off from most others, so another one may have its slots by now.
     CutOff,
+    /// The other primaries did not say whether the node was replaced, as far as they could be asked.
+    Unconfirmed,
     /// The node does not say which process it is, or what it has.
     Silent,
 }
@@ -75,9 +77,14 @@ impl fmt::Display for MissingCause {
             Self::Moving => f.write_str("they moved or were between two nodes for too long"),
             Self::Restarting => f.write_str("the node was restarted or replaced again and again"),
             Self::CutOff => f.write_str("the node is cut off from most others, and may have been replaced"),
-            Self::Silent => {
-                f.write_str("the node does not say which process it is (INFO) or what it has (CLUSTER NODES)")
+            Self::Unconfirmed => {
+                f.write_str("too few other primaries answered whether the node was replaced (CLUSTER NODES)")
             }
+            Self::Silent => f.write_str(
+                "the node does not say which process it is (INFO: run_id), whether keys moved (INFO: commandstats) or what it \
+                 has (CLUSTER NODES), without which nobody can tell whether all keys were returned; connect to the \
+                 servers themselves, not to a proxy that answers in their place",
+            ),
         }
     }
 }

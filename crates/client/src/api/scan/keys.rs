@@ -17,12 +17,15 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 use truename_topology::{Slot, SlotMap};
 
-use super::ask::{Wanted, page, witness, witness_and_others};
+use super::ask::{Moment, Wanted, advised, page, witness, witness_and_others};
 use super::cursor::ScanCursor;
 use super::error::{MissingCause, ScanError};
+use super::owners::Owners;
 use super::page::Page;
-use super::plan::{Came, Next, Owners, PassId, Plan, Request};
+use super::pass::{Came, PassId, Request};
+use super::plan::{Next, Plan};
 use super::slots::SlotSet;
+use super::troubles::may_pass;
 use super::witness::{Claims, Witness};
 use crate::api::client::Client;
 use crate::clock;
@@ -140,7 +143,7 @@ impl Keys {
             return self.refused.clone();
         }
         let is_left = !self.is_complete();
-        is_left.then(|| ScanCursor { options: self.options, snapshot: self.plan.snapshot() })
+        is_left.then(|| ScanCursor::new(self.options, self.plan.snapshot()))
     }
 
     /// Does what can be done without waiting. False if nothing could be.
@@ -175,7 +178,9 @@ impl Keys {
         self.errors.extend(step.missing.into_iter().map(|missing| ScanError::Missing(Box::new(missing))));
         for (id, node) in step.ask {
             let client = self.client.clone();
-            self.work.push(Box::pin(async move { Done::Asked(id, witness(&client, &node).await) }));
+            self.work.push(Box::pin(async move {
+                Done::Asked(id, witness(&client, &node, Moment::Before).await)
+            }));
         }
         if let Some(at) = step.look_again.map(|at| self.started + at)
             && self.alarm.is_none_or(|alarm| at < alarm)
@@ -205,9 +210,9 @@ impl Keys {
                 self.go_on(id, Next::Read);
             }
             // By its version the server should have it. Whatever it has against that, there is `SCAN`.
-            Done::Page(id, true, Err(Error::Server(_))) => self.plan.refused_slot(id, now),
+            Done::Page(id, true, Err(error)) if !may_pass(&error) => self.plan.refused_slot(id),
             Done::Page(id, _, Err(error)) => {
-                let cause = MissingCause::Failed(error);
+                let cause = MissingCause::Failed(advised(error));
                 self.note(Some(&cause));
                 self.plan.failed(id, cause, now);
             }
@@ -239,12 +244,13 @@ impl Keys {
         match next {
             Next::Nothing => {}
             Next::Read => {
+                let Some(number) = self.plan.connection(id) else { return };
                 let Some((node, request)) = self.plan.read(id) else { return };
                 let (client, wanted) = (self.client.clone(), self.wanted.clone());
                 self.has_asked = true;
                 self.work.push(Box::pin(async move {
                     let is_slot = matches!(request, Request::Slot(..));
-                    Done::Page(id, is_slot, page(&client, &node, request, &wanted).await)
+                    Done::Page(id, is_slot, page(&client, (&node, number), request, &wanted).await)
                 }));
             }
             Next::End => {

@@ -64,7 +64,12 @@ fn framed(frame: &[u8]) -> Option<(&[u8], usize, usize)> {
 /// The length in a header of this kind, and where what it announces begins.
 #[inline]
 fn header(frame: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
-    let mut digits = frame.get(at..)?.strip_prefix(&[kind])?.iter().copied().enumerate();
+    let digits = frame.get(at..)?.strip_prefix(&[kind])?;
+    // Nearly every key is of 10 to 99 bytes.
+    if let [tens @ b'0'..=b'9', ones @ b'0'..=b'9', b'\r', ..] = *digits {
+        return Some((usize::from(tens - b'0') * 10 + usize::from(ones - b'0'), at + 5));
+    }
+    let mut digits = digits.iter().copied().enumerate();
     let mut length = 0usize;
     loop {
         match digits.next()? {
@@ -115,6 +120,16 @@ mod tests {
         }
         let (cursor, mut page) = Page::read(frame("*2\r\n$1\r\n0\r\n*0\r\n")).expect("a page");
         assert_eq!((cursor.as_str(), page.next()), ("0", None));
+    }
+
+    #[test]
+    fn keys_of_every_length_are_read() {
+        for length in [0usize, 1, 9, 10, 42, 99, 100, 1000] {
+            let key = "k".repeat(length);
+            let text = format!("*2\r\n$1\r\n0\r\n*2\r\n${length}\r\n{key}\r\n$1\r\nx\r\n");
+            let (_, page) = Page::read(frame(text.leak())).expect("a page");
+            assert_eq!(page.collect::<Vec<_>>(), [key.as_str(), "x"]);
+        }
     }
 
     #[test]

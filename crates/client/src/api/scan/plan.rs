@@ -3,105 +3,27 @@
 //! Every slot is in exactly one place: to do, in one pass, missing, or done. A slot is done only by [`Plan::ended`], for a pass
 //! that covered it, once the keys of the pass were handed out. Time is what passed since the scan began.
 //!
-//! Every scan ends: a slot without progress is missing once the patience is over, and one whose passes come to nothing is
-//! after some of them.
+//! Every scan ends: a slot is missing once it was without progress for as long as the patience is, or once passes over it came to
+//! nothing for as long, and several times.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use truename_topology::{Endpoint, NodeIx, Slot, SlotMap};
+use truename_topology::Endpoint;
 
 use super::error::{MissingCause, MissingSlots};
+use super::owners::Owners;
+use super::pass::{Begun, Came, Parked, Pass, PassId, Position, Request, Snapshot};
 use super::slots::SlotSet;
 use super::troubles::Troubles;
-use super::witness::{Claims, Memo, Outcome, Witness, covered};
+use super::verdict::{Outcome, covered};
+use super::witness::{Claims, Witness};
 
 /// How many pages of a node may be waiting to be handed out.
 const AHEAD: usize = 2;
 /// Up to which part of a node's slots, and up to how many, they are scanned one by one where the server can do that: each
 /// costs two calls at least.
 const FEW: (usize, usize) = (16, 1024);
-
-/// A number for each pass.
-pub(super) type PassId = u32;
-
-/// Who has which slots in the eyes of the client.
-#[derive(Debug)]
-pub(super) struct Owners {
-    pub(super) nodes: Vec<(Endpoint, SlotSet)>,
-    pub(super) unowned: SlotSet,
-}
-
-impl Owners {
-    pub(super) fn of(map: &SlotMap) -> Self {
-        let mut unowned = SlotSet::empty();
-        let mut by_shard: Vec<SlotSet> = map.shards().iter().map(|_| SlotSet::empty()).collect();
-        for (range, owner) in map.ranges() {
-            owner.map_or(&mut unowned, |shard| &mut by_shard[shard.index()]).insert_range(range);
-        }
-        let nodes = map.shards().iter().zip(by_shard).filter(|(_, slots)| !slots.is_empty());
-        let endpoint = |primary: NodeIx| map.nodes()[primary.index()].endpoint.clone();
-        let nodes = nodes.map(|(shard, slots)| (endpoint(shard.primary()), slots)).collect();
-        Self { nodes, unowned }
-    }
-}
-
-/// A page to ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Request {
-    /// Of all keys of the node, from this cursor on (`SCAN`).
-    All(u64),
-    /// Of this slot's keys (`CLUSTERSCAN`), from its beginning or from a cursor of the server's own form on.
-    Slot(Slot, Option<String>),
-}
-
-/// What came with a page: where the next one begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Came {
-    /// `SCAN`'s cursor, 0 at the end.
-    All(u64),
-    /// `CLUSTERSCAN`'s cursor; `None` at the end of the slot.
-    Slot(Slot, Option<String>),
-}
-
-/// How far a node's keys were handed out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Position {
-    /// Up to this cursor.
-    At(u64),
-    /// All of them, and it was not yet looked at what that is worth.
-    End,
-}
-
-/// A pass that goes on where the process is met again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Parked {
-    pub(super) memo: Memo,
-    pub(super) position: Position,
-    pub(super) targets: SlotSet,
-}
-
-/// All there is to know about a scan that stopped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Snapshot {
-    pub(super) parked: Vec<Parked>,
-    /// Slots of no pass.
-    pub(super) todo: SlotSet,
-}
-
-/// A node that is asked, or scanned, for the keys of some slots.
-#[derive(Debug)]
-struct Pass {
-    id: PassId,
-    node: Endpoint,
-    targets: Arc<SlotSet>,
-    /// What the node said before its first key was read.
-    begun: Option<(Memo, Position)>,
-    /// The next page to be asked for.
-    next: Option<Request>,
-    is_busy: bool,
-    unread: usize,
-}
 
 /// What to do now.
 #[derive(Debug, Default)]
@@ -184,12 +106,9 @@ impl Plan {
         todo.add(&self.missing);
         let mut parked = Vec::new();
         for pass in &self.passes {
-            match pass.begun {
-                Some((memo, position)) if position != Position::At(0) => {
-                    parked.push(Parked { memo, position, targets: SlotSet::clone(&pass.targets) });
-                }
-                _ => todo.add(&pass.targets),
-            }
+            let (stopped, anew) = pass.stopped();
+            parked.extend(stopped);
+            todo.add(&anew);
         }
         for old in &self.parked {
             let targets = old.targets.common(&todo);
@@ -217,15 +136,7 @@ impl Plan {
             }
             self.last_id = self.last_id.wrapping_add(1);
             self.todo.take_away(&targets);
-            self.passes.push(Pass {
-                id: self.last_id,
-                node: node.clone(),
-                targets: Arc::new(targets),
-                begun: None,
-                next: None,
-                is_busy: true,
-                unread: 0,
-            });
+            self.passes.push(Pass::new(self.last_id, node.clone(), targets));
             step.ask.push((self.last_id, node.clone()));
         }
         step.look_again = self.troubles.look_again(&self.todo, now);
@@ -247,43 +158,33 @@ impl Plan {
                 return Next::Nothing;
             }
         };
-        let known = self.parked.iter().position(|parked| {
-            parked.memo.process == witness.process
-                && !parked.targets.common(&self.passes[place].targets).is_empty()
-        });
-        let pass = &mut self.passes[place];
+        let (now_said, wanted) = (witness.memo(), self.passes[place].targets.clone());
+        let known = self
+            .parked
+            .iter()
+            .position(|parked| parked.goes_on_at(&now_said) && !parked.targets.common(&wanted).is_empty());
         let (memo, position, targets) = match known.map(|at| self.parked.swap_remove(at)) {
-            Some(parked) => (parked.memo, parked.position, pass.targets.common(&parked.targets)),
-            None => (witness.memo(), Position::At(0), pass.targets.common(&witness.settled())),
+            Some(parked) => (parked.memo, parked.position, wanted.common(&parked.targets)),
+            None => (now_said, Position::At(0), wanted.common(&witness.settled())),
         };
-        let rest = pass.targets.without(&targets);
-        pass.targets = Arc::new(targets);
-        pass.begun = Some((memo, position));
-        pass.is_busy = false;
-        let node = pass.node.clone();
-        // What a process that is gone had handed out means nothing any more.
-        let mut lost = SlotSet::empty();
-        if known.is_none() {
-            let of_pass = pass.targets.clone();
-            for parked in &mut self.parked {
-                lost.add(&parked.targets.common(&of_pass));
-                parked.targets.take_away(&of_pass);
-            }
-            self.parked.retain(|parked| !parked.targets.is_empty());
-        }
+        let rest = wanted.without(&targets);
         self.todo.add(&rest);
         if known.is_none() {
-            self.troubles.note(&rest, Some(node), &MissingCause::Moving, now);
+            let lost = self.forget(&targets);
+            self.troubles.note(&rest, Some(&self.passes[place].node), &MissingCause::Moving, now);
+            self.troubles.came_to_nothing(&lost, now);
         }
-        self.troubles.restarted(&lost);
         let pass = &mut self.passes[place];
-        let Some(first) = pass.targets.first() else {
+        let (first, count) = (targets.first(), targets.len());
+        pass.targets = Arc::new(targets);
+        pass.begun = Some(Begun { memo, position, connection: witness.connection });
+        pass.is_busy = false;
+        let Some(first) = first else {
             self.passes.remove(place);
             return Next::Nothing;
         };
         match position {
             Position::At(cursor) => {
-                let count = pass.targets.len();
                 let is_few = count <= FEW.1 && count * FEW.0 <= witness.settled().len();
                 let one_by_one = cursor == 0 && is_few && witness.scans_slots && !self.all_at_once;
                 pass.next = Some(if one_by_one { Request::Slot(first, None) } else { Request::All(cursor) });
@@ -294,6 +195,18 @@ impl Plan {
                 Next::End
             }
         }
+    }
+
+    /// These slots are scanned anew: what a process had handed out of them that is gone, or whose pass would count for nothing,
+    /// means nothing any more. Returns for which of them there was such a thing.
+    fn forget(&mut self, slots: &SlotSet) -> SlotSet {
+        let mut lost = SlotSet::empty();
+        for parked in &mut self.parked {
+            lost.add(&parked.targets.common(slots));
+            parked.targets.take_away(slots);
+        }
+        self.parked.retain(|parked| !parked.targets.is_empty());
+        lost
     }
 
     /// The page to ask for, if it is time for one.
@@ -310,32 +223,15 @@ impl Plan {
     /// A page came. Of these slots its keys are wanted; and whether it is the last one.
     pub(super) fn arrived(&mut self, id: PassId, came: &Came) -> Option<(&Arc<SlotSet>, bool)> {
         let pass = self.passes.iter_mut().find(|pass| pass.id == id)?;
-        pass.is_busy = false;
-        pass.unread += 1;
-        let targets = &pass.targets;
-        pass.next = match came {
-            Came::All(0) => None,
-            Came::All(cursor) => Some(Request::All(*cursor)),
-            Came::Slot(slot, Some(cursor)) => Some(Request::Slot(*slot, Some(cursor.clone()))),
-            Came::Slot(slot, None) => targets.after(*slot).map(|slot| Request::Slot(slot, None)),
-        };
-        let is_last = pass.next.is_none();
-        self.troubles.progressed(targets);
-        Some((targets, is_last))
+        let is_last = pass.arrived(came);
+        Some((&pass.targets, is_last))
     }
 
     /// All keys of a page were handed out, with which this had come.
     pub(super) fn delivered(&mut self, id: PassId, came: &Came, is_last: bool) -> Next {
         let Some(pass) = self.passes.iter_mut().find(|pass| pass.id == id) else { return Next::Nothing };
-        pass.unread -= 1;
-        if let Some((_, position)) = &mut pass.begun {
-            *position = match came {
-                _ if is_last => Position::End,
-                Came::All(cursor) => Position::At(*cursor),
-                // So few slots are begun anew.
-                Came::Slot(..) => Position::At(0),
-            };
-        }
+        let progressed = pass.delivered(came, is_last);
+        self.troubles.progressed(&progressed);
         if is_last {
             pass.is_busy = true;
             return Next::End;
@@ -346,6 +242,12 @@ impl Plan {
     /// The node of a pass.
     pub(super) fn node(&self, id: PassId) -> Option<&Endpoint> {
         self.passes.iter().find(|pass| pass.id == id).map(|pass| &pass.node)
+    }
+
+    /// The connection that a pass reads from.
+    pub(super) fn connection(&self, id: PassId) -> Option<u64> {
+        let pass = self.passes.iter().find(|pass| pass.id == id)?;
+        pass.begun.as_ref().map(|begun| begun.connection)
     }
 
     /// What the node, and others, said after the last key of a pass was read.
@@ -360,18 +262,21 @@ impl Plan {
             Ok(said) => said,
             Err(cause) => return self.fail(place, cause, now),
         };
-        let pass = self.passes.swap_remove(place);
-        let Some((memo, _)) = &pass.begun else { return };
-        let (done, cause) = match covered(&pass.targets, memo, &after, &others) {
+        let pass = &self.passes[place];
+        let Some(begun) = &pass.begun else { return };
+        let (done, cause) = match covered(&pass.targets, &begun.memo, &after, &others) {
             Outcome::Covered(done) => (done, MissingCause::Moving),
             Outcome::Restarted => (SlotSet::empty(), MissingCause::Restarting),
-            Outcome::CutOff => (SlotSet::empty(), MissingCause::CutOff),
+            // All was read: what it is worth may be known later.
+            Outcome::CutOff => return self.fail(place, MissingCause::CutOff, now),
+            Outcome::Unconfirmed => return self.fail(place, MissingCause::Unconfirmed, now),
         };
+        let pass = self.passes.swap_remove(place);
         self.troubles.over(&done);
         let rest = pass.targets.without(&done);
         self.todo.add(&rest);
-        self.troubles.note(&rest, Some(pass.node), &cause, now);
-        self.troubles.restarted(&rest);
+        self.troubles.note(&rest, Some(&pass.node), &cause, now);
+        self.troubles.came_to_nothing(&rest, now);
     }
 
     /// A node did not answer, or refused. What it handed out counts if the same process is met again.
@@ -381,21 +286,25 @@ impl Plan {
         }
     }
 
-    /// A node refused to scan a single slot.
-    pub(super) fn refused_slot(&mut self, id: PassId, now: Duration) {
+    /// A server does not scan single slots: from now on nodes are scanned as a whole.
+    pub(super) fn refused_slot(&mut self, id: PassId) {
         self.all_at_once = true;
-        self.failed(id, MissingCause::Moving, now);
+        if let Some(place) = self.passes.iter().position(|pass| pass.id == id) {
+            self.stop(place);
+        }
     }
 
     fn fail(&mut self, place: usize, cause: MissingCause, now: Duration) {
+        let pass = self.stop(place);
+        self.troubles.note(&pass.targets, Some(&pass.node), &cause, now);
+    }
+
+    /// Ends a pass; its slots are to do again, from where it was if its process is met again.
+    fn stop(&mut self, place: usize) -> Pass {
         let pass = self.passes.swap_remove(place);
-        if let Some((memo, position)) = pass.begun
-            && position != Position::At(0)
-        {
-            self.parked.push(Parked { memo, position, targets: SlotSet::clone(&pass.targets) });
-        }
+        self.parked.extend(pass.stopped().0);
         self.todo.add(&pass.targets);
-        self.troubles.note(&pass.targets, Some(pass.node), &cause, now);
+        pass
     }
 
     fn give_up(&mut self) -> Vec<MissingSlots> {
@@ -409,5 +318,7 @@ impl Plan {
     }
 }
 
+#[cfg(test)]
+mod endings_tests;
 #[cfg(test)]
 mod tests;

@@ -41,9 +41,18 @@ impl SlotSet {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
+    /// All of them, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Slot> {
+        let words = self.0.iter().enumerate().filter(|(_, word)| **word != 0);
+        let slots = words.flat_map(|(at, word)| {
+            (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| at * 64 + bit)
+        });
+        slots.filter_map(|index| Slot::new(index as u16))
+    }
+
     /// The lowest one.
     pub(super) fn first(&self) -> Option<Slot> {
-        Slot::all().find(|slot| self.contains(*slot))
+        self.iter().next()
     }
 
     /// The next one.
@@ -78,7 +87,7 @@ impl SlotSet {
     /// The slots in order, as ranges.
     pub(super) fn ranges(&self) -> Vec<SlotRange> {
         let mut ranges: Vec<SlotRange> = Vec::new();
-        for slot in Slot::all().filter(|slot| self.contains(*slot)) {
+        for slot in self.iter() {
             let longer = ranges.last().filter(|last| last.last().index() + 1 == slot.index());
             match longer.and_then(|last| SlotRange::new(last.first(), slot)) {
                 Some(longer) => *ranges.last_mut().expect("it was just looked at") = longer,

@@ -1,7 +1,7 @@
-//! What a node says about itself, and what follows from two such statements about the keys that were read between them.
+//! What nodes say about themselves and about each other, read out of their texts. Pure; what follows from it says
+//! [`verdict`](super::verdict).
 //!
-//! Pure. [`covered`] is the heart of the argument in the [module above](super): it says of which slots a pass returned every
-//! key that was there throughout.
+//! What must stay true: what a text does not say is never taken for "nothing happened".
 
 use truename_topology::{Slot, SlotRange};
 
@@ -34,10 +34,22 @@ pub(super) fn scans_slots(info: &str) -> bool {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (9, 1)
 }
 
-/// How many commands of the process moved keys from or to other nodes, by `INFO commandstats`.
-pub(super) fn keys_moved(info: &str) -> u64 {
+/// How many commands of the process moved keys from or to other nodes, by `INFO commandstats`. `None` where the text is
+/// not that section: a server lists only commands that were called, so that without the heading nothing would look like none.
+pub(super) fn keys_moved(info: &str) -> Option<u64> {
+    field(info, "# Commandstats")?;
     let calls = |line| field(info, line)?.strip_prefix("calls=")?.split(',').next()?.parse::<u64>().ok();
-    ["cmdstat_migrate:", "cmdstat_restore-asking:"].into_iter().filter_map(calls).sum()
+    Some(["cmdstat_migrate:", "cmdstat_restore-asking:"].into_iter().filter_map(calls).sum())
+}
+
+/// Whose data a server without cluster support has, by `INFO replication`: its own, or another one's as its replica. It
+/// changes with every failover, within one process.
+pub(super) fn lineage(info: &str) -> Option<u64> {
+    let mut digest = Digest::new();
+    for name in ["role:", "master_replid:"] {
+        digest.add(field(info, name)?.as_bytes());
+    }
+    Some(digest.value())
 }
 
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
@@ -99,18 +111,18 @@ impl Claims {
         Some(Self { myself: myself?, primaries, open })
     }
 
-    /// What a server without cluster support would say.
-    pub(super) fn alone() -> Self {
-        let me = Primary { id: String::new(), epoch: 0, slots: SlotSet::all(), has_failed: false };
+    /// What a server without cluster support would say. Its [`lineage`] stands in for an epoch.
+    pub(super) fn alone(epoch: u64) -> Self {
+        let me = Primary { id: String::new(), epoch, slots: SlotSet::all(), has_failed: false };
         Self { myself: String::new(), primaries: vec![me], open: SlotSet::empty() }
     }
 
-    fn own(&self) -> Option<&Primary> {
+    pub(super) fn own(&self) -> Option<&Primary> {
         self.primaries.iter().find(|primary| primary.id == self.myself)
     }
 
     /// Whether so many primaries are out of this node's reach that they could have replaced it.
-    fn is_cut_off(&self) -> bool {
+    pub(super) fn is_cut_off(&self) -> bool {
         let failed = self.primaries.iter().filter(|primary| primary.has_failed && primary.id != self.myself);
         failed.count() > self.primaries.len() / 2
     }
@@ -129,9 +141,11 @@ fn range(word: &str) -> Option<SlotRange> {
 #[derive(Debug, Clone)]
 pub(super) struct Witness {
     pub(super) process: Process,
+    /// The connection on which it said so: what else is answered on it comes from the same process.
+    pub(super) connection: u64,
     /// Whether it can scan a single slot.
     pub(super) scans_slots: bool,
-    /// `None` where the node does not say.
+    /// `None` for a server without cluster support.
     pub(super) moved: Option<u64>,
     pub(super) claims: Claims,
 }
@@ -168,45 +182,8 @@ pub(super) struct Memo {
     pub(super) slots: u64,
 }
 
-/// What became of a pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// Every key that was there throughout was returned, for these slots.
-    Covered(SlotSet),
-    /// Another process answered at its end: its cursors meant nothing.
-    Restarted,
-    /// So few other primaries are in the node's reach that they may have replaced it.
-    CutOff,
-}
-
-/// What a pass over `targets` is worth that began at `before` and whose last reply came before `after`. `targets` were settled
-/// at `before`; `others` is what other primaries said after it.
-pub(super) fn covered(targets: &SlotSet, before: &Memo, after: &Witness, others: &[Claims]) -> Outcome {
-    if before.process != after.process {
-        return Outcome::Restarted;
-    }
-    if after.claims.is_cut_off() {
-        return Outcome::CutOff;
-    }
-    let now = after.memo();
-    // Slots that went away and came back raise the epoch. A move that was begun and taken back changes nothing but the
-    // number of keys that were moved.
-    let unseen = now.slots == before.slots && now.moved != before.moved;
-    if now.epoch != before.epoch || unseen {
-        return Outcome::Covered(SlotSet::empty());
-    }
-    let mut covered = targets.common(&after.settled());
-    for other in others.iter().flat_map(|claims| &claims.primaries) {
-        if other.id != after.claims.myself && other.epoch > now.epoch {
-            covered.take_away(&other.slots);
-        }
-    }
-    Outcome::Covered(covered)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::slots::slots;
     use super::*;
 
     const NODES: &str = "\
@@ -226,7 +203,7 @@ mod tests {
         for broken in ["aa 127.0.0.1:7000@17000 myself,master", "aa a b - 0 0 7 connected 3-1", ""] {
             assert!(Claims::parse(broken).is_none(), "{broken}");
         }
-        assert_eq!(Claims::alone().own().map(|own| own.slots.ranges()), Some(vec![SlotRange::ALL]));
+        assert_eq!(Claims::alone(0).own().map(|own| own.slots.ranges()), Some(vec![SlotRange::ALL]));
     }
 
     #[test]
@@ -245,92 +222,23 @@ mod tests {
         ] {
             assert_eq!(scans_slots(info), has, "{info}");
         }
-        let stats = "cmdstat_get:calls=9,usec=1\r\ncmdstat_migrate:calls=3,usec=4\r\ncmdstat_restore-asking:calls=4,u=1";
-        assert_eq!((keys_moved(stats), keys_moved("# Commandstats\r\n")), (7, 0));
-    }
-
-    fn witness(run: u8, epoch: u64, own: SlotSet, open: SlotSet, moved: Option<u64>) -> Witness {
-        let primary =
-            |id: &str, epoch, slots, has_failed| Primary { id: id.to_owned(), epoch, slots, has_failed };
-        let primaries =
-            vec![primary("me", epoch, own, false), primary("other", 1, slots(10_000, 16_383), false)];
-        let claims = Claims { myself: "me".to_owned(), primaries, open };
-        Witness { process: Process([run; 20]), scans_slots: false, moved, claims }
-    }
-
-    fn said_of(id: &str, epoch: u64, slots: SlotSet) -> Claims {
-        let primaries = vec![Primary { id: id.to_owned(), epoch, slots, has_failed: false }];
-        Claims { myself: "third".to_owned(), primaries, open: SlotSet::empty() }
+        let calls = "cmdstat_get:calls=9,usec=1\r\ncmdstat_migrate:calls=3,usec=4\r\ncmdstat_restore-asking:calls=4,u=1";
+        let all = format!("# Commandstats\r\n{calls}");
+        assert_eq!((keys_moved(&all), keys_moved("# Commandstats\r\n")), (Some(7), Some(0)));
+        assert_eq!(
+            (keys_moved(calls), keys_moved("")),
+            (None, None),
+            "a server without that section says nothing"
+        );
     }
 
     #[test]
-    fn a_pass_counts_for_the_slots_that_did_not_move() {
-        let all = || slots(0, 99);
-        let none = SlotSet::empty;
-        let before = witness(1, 5, all(), none(), Some(3));
-        let rows: [(&str, Witness, Vec<Claims>, Outcome); 12] = [
-            ("nothing happened", witness(1, 5, all(), none(), Some(3)), vec![], Outcome::Covered(all())),
-            ("the server restarted", witness(2, 5, all(), none(), Some(0)), vec![], Outcome::Restarted),
-            (
-                "slots left",
-                witness(1, 5, slots(0, 49), none(), Some(60)),
-                vec![],
-                Outcome::Covered(slots(0, 49)),
-            ),
-            (
-                "a slot is leaving",
-                witness(1, 5, all(), slots(99, 99), Some(3)),
-                vec![],
-                Outcome::Covered(slots(0, 98)),
-            ),
-            ("slots came", witness(1, 5, slots(0, 200), none(), Some(60)), vec![], Outcome::Covered(all())),
-            ("a slot came back", witness(1, 6, all(), none(), Some(60)), vec![], Outcome::Covered(none())),
-            (
-                "a move was taken back",
-                witness(1, 5, all(), none(), Some(5)),
-                vec![],
-                Outcome::Covered(none()),
-            ),
-            ("counters were reset", witness(1, 5, all(), none(), Some(0)), vec![], Outcome::Covered(none())),
-            ("it became a replica", witness(1, 5, none(), none(), Some(3)), vec![], Outcome::Covered(none())),
-            (
-                "another primary knows of a newer owner",
-                witness(1, 5, all(), none(), Some(3)),
-                vec![said_of("new", 6, slots(0, 9))],
-                Outcome::Covered(slots(10, 99)),
-            ),
-            (
-                "another primary is behind",
-                witness(1, 5, all(), none(), Some(3)),
-                vec![said_of("old", 4, all())],
-                Outcome::Covered(all()),
-            ),
-            (
-                "another primary says the same",
-                witness(1, 5, all(), none(), Some(3)),
-                vec![said_of("me", 6, all())],
-                Outcome::Covered(all()),
-            ),
-        ];
-        for (what, after, others, expected) in rows {
-            assert_eq!(covered(&all(), &before.memo(), &after, &others), expected, "{what}");
-        }
-        // Where a node does not say how many keys it moved, that cannot be compared.
-        let silent = witness(1, 5, all(), none(), None);
-        assert_eq!(covered(&all(), &silent.memo(), &silent, &[]), Outcome::Covered(all()));
-        // Only what was asked for.
-        assert_eq!(covered(&slots(3, 4), &before.memo(), &before, &[]), Outcome::Covered(slots(3, 4)));
-    }
-
-    #[test]
-    fn a_node_that_sees_no_majority_proves_nothing() {
-        let mut after = witness(1, 5, slots(0, 99), SlotSet::empty(), None);
-        let before = after.memo();
-        after.claims.primaries[1].has_failed = true;
-        // One of two cannot have replaced it: that takes a majority.
-        assert_eq!(covered(&slots(0, 99), &before, &after, &[]), Outcome::Covered(slots(0, 99)));
-        let third = Primary { id: "third".to_owned(), ..after.claims.primaries[1].clone() };
-        after.claims.primaries.push(third);
-        assert_eq!(covered(&slots(0, 99), &before, &after, &[]), Outcome::CutOff);
+    fn a_server_alone_says_whose_data_it_has() {
+        let primary = "# Replication\r\nrole:master\r\nmaster_replid:aa\r\n";
+        let replica = "# Replication\r\nrole:slave\r\nmaster_host:h\r\nmaster_replid:aa\r\n";
+        let promoted = "# Replication\r\nrole:master\r\nmaster_replid:bb\r\n";
+        let all = [primary, replica, promoted].map(|info| lineage(info).expect("it says so"));
+        assert!(all[0] != all[1] && all[0] != all[2] && lineage(primary) == Some(all[0]));
+        assert_eq!(lineage("# Replication\r\nrole:master\r\n"), None);
     }
 }

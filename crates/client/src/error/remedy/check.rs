@@ -36,6 +36,8 @@ pub enum Check {
     ClientCertificate,
     /// The commands that the user may run.
     Permissions,
+    /// The commands that a scan sends.
+    ScanPermissions,
     /// What hands over connections that are not as a server makes them.
     ResetConnections,
     /// Whether the user may ask for the node's id.
@@ -90,6 +92,10 @@ impl Check {
                  +client|setinfo before 7.2 and with +select where a database is configured; allow +cluster|nodes \
                  +command|info +client|list +client|unblock +client|kill too, which it sends where it has reason to, and \
                  +watch +unwatch +multi +exec for transactions"
+            }
+            Self::ScanPermissions => {
+                "allow the user what a scan sends: ACL SETUSER NAME +info +cluster|nodes, and +scan for the keys of a cluster \
+                 or +hscan +sscan +zscan for those of a value"
             }
             Self::ResetConnections => {
                 "a proxy on the way does not pass SELECT on, or hands over connections that others used before: dial the \
