@@ -90,6 +90,9 @@ pub use v1::error::{may_have_executed, native_error, to_redis_error};
 pub mod cluster {
     pub use crate::v1::builder::ClusterClientBuilder;
     pub use crate::v1::client::{ClusterClient, ClusterConfig};
+    pub use crate::v1::synchronous::ClusterConnection;
+    // Here a pipeline may have keys of any slots.
+    pub use ::redis::{Pipeline as ClusterPipeline, pipe as cluster_pipe};
 }
 
 /// Connections, as `redis::cluster_async` has them.

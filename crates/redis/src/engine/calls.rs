@@ -1,7 +1,7 @@
 //! [`Engine`]: runs single commands, special ones included.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use truename::command::{Arg, Arguments};
 use truename::error::RouteError;
@@ -13,6 +13,7 @@ use super::scan::{Place, Scans, unserved};
 use super::scripts::Scripts;
 use super::special::Special;
 use super::spread::{Parts, Spread, To};
+use super::watch::{Pinned, WATCH_LIMIT};
 
 /// What the connections of one client know together.
 #[derive(Default)]
@@ -28,6 +29,10 @@ pub(crate) struct Engine {
     memory: Arc<Memory>,
     reads_from_replicas: bool,
     database: u32,
+    /// For how long keys are watched on behalf of a handle.
+    pub(super) watch_limit: Duration,
+    /// How long a call may take.
+    pub(super) call_limit: Duration,
 }
 
 impl Engine {
@@ -35,7 +40,13 @@ impl Engine {
     pub(crate) fn of(client: Client, config: &Config, memory: Arc<Memory>) -> Self {
         let settings = config.settings();
         let reads_from_replicas = *settings.read_from() != ReadFrom::Primary;
-        Self { client, memory, reads_from_replicas, database: settings.database() }
+        let (database, call_limit) = (settings.database(), settings.command_timeout());
+        Self { client, memory, reads_from_replicas, database, watch_limit: WATCH_LIMIT, call_limit }
+    }
+
+    /// With another limit for how long keys are watched.
+    pub(crate) fn with_watch_limit(self, limit: Option<Duration>) -> Self {
+        Self { watch_limit: limit.unwrap_or(self.watch_limit), ..self }
     }
 
     pub(crate) fn database(&self) -> i64 {
@@ -50,9 +61,26 @@ impl Engine {
         &self.client
     }
 
-    /// Runs a command about which something is special.
-    pub(crate) async fn run_special(&self, special: Special, command: Command<'_>) -> Result<Reply, Failure> {
+    /// The topology. A client that is to connect when it is first used does so now.
+    pub(crate) async fn topology(&self) -> Result<Arc<SlotMap>, Failure> {
+        let map = self.client.topology();
+        if !map.nodes().is_empty() {
+            return Ok(map);
+        }
+        self.client.execute::<Reply>(Command::new("PING").route_to_any()).await?;
+        Ok(self.client.topology())
+    }
+
+    /// Runs a command about which something is special, on behalf of a handle.
+    pub(crate) async fn run_special(
+        &self,
+        special: Special,
+        command: Command<'_>,
+        pinned: &mut Pinned,
+    ) -> Result<Reply, Failure> {
         match special {
+            Special::Watch => self.watch(pinned, &command).await,
+            Special::Unwatch => Ok(self.unwatch(pinned).await),
             Special::Scan => self.scan(command).await,
             Special::ScriptLoad => self.load_script(command).await,
             Special::EvalSha => self.run_script(command).await,
@@ -138,7 +166,7 @@ impl Engine {
     async fn scan(&self, command: Command<'_>) -> Result<Reply, Failure> {
         const CURSOR: Failure = Failure::Misused("SCAN: a cursor is a number");
         let asked: u64 = command.at(1).and_then(number).ok_or(CURSOR)?;
-        let map = self.client.topology();
+        let map = self.topology().await?;
         let mut place = match asked {
             0 => Place::start(&map),
             _ => self.memory.scans.place(asked, Instant::now()).ok_or(Failure::Misused(

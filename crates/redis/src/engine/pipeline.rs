@@ -7,18 +7,11 @@ use truename::command::Arguments;
 use truename::{Command, Error, Reply};
 
 use super::calls::Engine;
-use super::failure::Failure;
+use super::failure::{Failure, discarded};
 use super::special::Special;
+use super::watch::{Exec, Pinned, take_live};
 
 const NOTHING: Failure = Failure::Misused("a transaction without commands");
-
-/// Why none of a transaction's commands was executed.
-fn discarded(error: Error) -> Failure {
-    match error {
-        Error::Server(error) => Failure::Discarded(error.reply.as_bytes().to_vec()),
-        error => Failure::Native(error),
-    }
-}
 
 /// All but the name.
 fn arguments<'c>(command: &'c Command<'_>) -> impl Iterator<Item = &'c [u8]> {
@@ -29,12 +22,18 @@ fn arguments<'c>(command: &'c Command<'_>) -> impl Iterator<Item = &'c [u8]> {
 pub(crate) type Outcome = Result<Reply, Failure>;
 
 impl Engine {
-    /// Runs commands whatever their slots are; those of one slot in their order.
-    pub(crate) async fn run_all(&self, commands: Vec<(Command<'_>, Option<Special>)>) -> Vec<Outcome> {
+    /// Runs commands whatever their slots are; those of one slot in their order. On behalf of a handle.
+    pub(crate) async fn run_all(
+        &self,
+        commands: Vec<(Command<'_>, Option<Special>)>,
+        pinned: &mut Pinned,
+    ) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(commands.len());
         let mut together = Vec::with_capacity(commands.len());
         for (command, special) in commands {
             match special {
+                // It may have to go to the connection that watches.
+                None if pinned.is_some() => outcomes.push(self.run_plain(pinned, command).await),
                 None => together.push(command),
                 Some(Special::EvalSha) => {
                     // When the server says that it lacks the script, commands that follow have been executed.
@@ -43,7 +42,7 @@ impl Engine {
                 }
                 Some(special) => {
                     self.run_together(std::mem::take(&mut together), &mut outcomes).await;
-                    outcomes.push(Box::pin(self.run_special(special, command)).await);
+                    outcomes.push(Box::pin(self.run_special(special, command, pinned)).await);
                 }
             }
         }
@@ -51,12 +50,13 @@ impl Engine {
         outcomes
     }
 
-    /// Runs commands as one transaction. An error means that none was executed, unless it says otherwise; the commands' own
-    /// errors are among the outcomes.
+    /// Runs commands as one transaction; `None` if a key that the handle watched was changed, so that none was executed. An error
+    /// means that none was, unless it says otherwise; the commands' own errors are among the outcomes.
     pub(crate) async fn run_atomic(
         &self,
         commands: Vec<(Command<'_>, bool)>,
-    ) -> Result<Vec<Outcome>, Failure> {
+        pinned: &mut Pinned,
+    ) -> Result<Option<Vec<Outcome>>, Failure> {
         // In a transaction it would be too late to find out that the server does not have the script.
         let whole = commands.iter().map(|(command, is_script)| match is_script {
             true => self.whole_script(command),
@@ -65,15 +65,27 @@ impl Engine {
         let wholes: Vec<_> = whole.collect();
         if wholes.iter().all(Option::is_none) {
             drop(wholes);
-            return self.run_unit(commands.into_iter().map(|(command, _)| command)).await;
+            return self.run_unit(commands.into_iter().map(|(command, _)| command), pinned).await;
         }
         let commands = wholes.into_iter().zip(&commands).map(|(whole, (command, _))| {
             whole.unwrap_or_else(|| Command::new(command.at(0).unwrap_or_default()).args(arguments(command)))
         });
-        self.run_unit(commands).await
+        self.run_unit(commands, pinned).await
     }
 
     async fn run_unit<'c>(
+        &self,
+        commands: impl Iterator<Item = Command<'c>>,
+        pinned: &mut Pinned,
+    ) -> Result<Option<Vec<Outcome>>, Failure> {
+        let Some(pin) = take_live(pinned) else { return self.run_unwatched(commands).await.map(Some) };
+        match pin.exec(commands).await? {
+            Exec::Done(replies) => Ok(Some(replies.into_iter().map(Ok).collect())),
+            Exec::Nothing => Ok(None),
+        }
+    }
+
+    async fn run_unwatched<'c>(
         &self,
         commands: impl Iterator<Item = Command<'c>>,
     ) -> Result<Vec<Outcome>, Failure> {
