@@ -66,10 +66,8 @@ async fn whatever_comes_first_finds_the_cluster() {
 
 #[tokio::test]
 async fn what_cannot_work_is_an_error_at_once() {
-    let missing = truename_redis::ClusterClient::builder(["rediss://a.test"])
-        .configure(|config| config.max_in_flight(0))
-        .build()
-        .expect("nothing is checked yet");
-    let error = missing.get_lazy_async_connection();
-    assert!(error.is_err(), "{error:?}");
+    let in_plaintext = truename_redis::ClusterClient::new(["redis://:secret@my-redis.redis.azure.net:10000"]);
+    let missing = in_plaintext.expect("nothing is checked yet");
+    let error = missing.get_lazy_async_connection().expect_err("a password in plaintext");
+    assert_eq!(error.kind(), redis::ErrorKind::InvalidClientConfig, "{error}");
 }

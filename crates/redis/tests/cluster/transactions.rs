@@ -22,12 +22,12 @@ async fn count(connection: &ClusterConnection, key: &str) -> RedisResult<u64> {
     Ok(counted)
 }
 
-/// How many of a node's connections watch something.
+/// How many connections have `WATCH` as their last command; servers tell only since 7.4 which ones watch something.
 async fn watching(lab: &Lab) -> usize {
     let mut count = 0;
     for node in lab.nodes().iter().filter(|node| node.is_running()) {
         let list = lab.command(node.index, &["CLIENT", "LIST"]).await.expect("a list");
-        count += list.as_str().expect("text").matches(" watch=1").count();
+        count += list.as_str().expect("text").matches(" cmd=watch ").count();
     }
     count
 }
