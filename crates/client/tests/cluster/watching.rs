@@ -32,7 +32,10 @@ async fn commands_are_executed_if_nothing_was_changed() {
         watch.also(["{k}other"]).await.expect("watched");
         let queued = [cmd("SET").arg("k").arg(seen + 1), cmd("LLEN").arg("k"), cmd("GET").arg("k")];
         let replies = watch.exec(queued).await.expect("executed").expect("nobody interfered");
-        assert!(matches!(&replies[..], [_, Reply::Error(_), two] if two.as_bytes() == Some(b"2")), "{replies:?}");
+        assert!(
+            matches!(&replies[..], [_, Reply::Error(_), two] if two.as_bytes() == Some(b"2")),
+            "{replies:?}"
+        );
         assert!(!watch.is_intact());
         let late = watch.exec([cmd("SET").arg("k").arg(9)]).await.expect_err("it has ended");
         assert_eq!(refusal(late), RouteError::TransactionEnded);

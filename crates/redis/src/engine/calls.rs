@@ -31,7 +31,7 @@ pub(crate) struct Engine {
     database: u32,
     /// For how long keys are watched on behalf of a handle.
     pub(super) watch_limit: Duration,
-    /// How long a call may take.
+    /// How long a call may take, and a pipeline.
     pub(super) call_limit: Duration,
 }
 
@@ -71,17 +71,19 @@ impl Engine {
         Ok(self.client.topology())
     }
 
-    /// Runs a command about which something is special, on behalf of a handle.
+    /// Runs a command about which something is special, on behalf of a handle. `limit` is what it was given, if that is less than
+    /// the usual time.
     pub(crate) async fn run_special(
         &self,
         special: Special,
         command: Command<'_>,
+        limit: Option<Duration>,
         pinned: &mut Pinned,
     ) -> Result<Reply, Failure> {
         match special {
             Special::Watch => self.watch(pinned, &command).await,
             Special::Unwatch => Ok(self.unwatch(pinned).await),
-            Special::Scan => self.scan(command).await,
+            Special::Scan => self.scan(command, limit).await,
             Special::ScriptLoad => self.load_script(command).await,
             Special::EvalSha => self.run_script(command).await,
             Special::Spread(spread) => self.spread(spread, command).await,
@@ -163,7 +165,7 @@ impl Engine {
     }
 
     /// One step of a scan of the whole cluster.
-    async fn scan(&self, command: Command<'_>) -> Result<Reply, Failure> {
+    async fn scan(&self, command: Command<'_>, limit: Option<Duration>) -> Result<Reply, Failure> {
         const CURSOR: Failure = Failure::Misused("SCAN: a cursor is a number");
         let asked: u64 = command.at(1).and_then(number).ok_or(CURSOR)?;
         let map = self.topology().await?;
@@ -180,7 +182,10 @@ impl Engine {
             return Ok(step(0, Reply::Array(Vec::new())));
         };
         let options = (2..command.len()).filter_map(|index| command.at(index));
-        let part = Command::new("SCAN").arg(cursor).args(options).route_to(&node);
+        let mut part = Command::new("SCAN").arg(cursor).args(options).route_to(&node);
+        if let Some(limit) = limit {
+            part = part.timeout(limit);
+        }
         let (next, keys): (u64, Reply) = self.client.execute(part).await?;
         place.advance(next);
         let map = self.client.topology();

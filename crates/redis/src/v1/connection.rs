@@ -177,7 +177,7 @@ impl ClusterConnection {
     /// Runs one command, whatever is special about it.
     pub(super) async fn run(&mut self, command: Command<'_>) -> RedisResult<Value> {
         let reply = match special(&command) {
-            Some(special) => self.engine.run_special(special, command, &mut self.pinned).await,
+            Some(special) => self.engine.run_special(special, command, None, &mut self.pinned).await,
             None => self.engine.run_plain(&mut self.pinned, command).await,
         };
         reply.map(value).map_err(failed)
