@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use truename::command::{Arg, Arguments};
 use truename::error::RouteError;
 use truename::topology::SlotMap;
@@ -132,36 +133,23 @@ impl Engine {
         Ok(digest)
     }
 
-    /// `EVALSHA`, and `EVAL` if the server does not have the script and we do.
+    /// `EVALSHA`, and `EVAL` on the same node if that does not have the script and we do.
     async fn run_script(&self, command: Command<'_>) -> Result<Reply, Failure> {
-        match self.client.execute(command.clone()).await {
-            Ok(reply) => Ok(reply),
-            Err(error) => match self.with_body(&command, &error) {
-                Some(eval) => Ok(self.client.execute(eval).await?),
-                None => Err(error.into()),
-            },
-        }
-    }
-
-    /// The same script with its body, if its error says that a server lacks it and we have it. Only the server's own refusal
-    /// counts: a script that answers with these words may have run.
-    fn with_body<'c>(&self, command: &'c Command<'_>, error: &Error) -> Option<Command<'c>> {
-        let Error::Server(error) = error else { return None };
-        if error.code() != "NOSCRIPT" || !error.is_refusal() {
-            return None;
-        }
-        self.whole_script(command)
+        let Some(body) = self.script_of(&command) else {
+            return Ok(self.client.execute(command).await?);
+        };
+        let whole = with_body(&command, body, Arg::borrowed);
+        Ok(self.client.execute_by_digest(&command, &whole).await?)
     }
 
     /// The same script with its body, if we have it.
     pub(super) fn whole_script<'c>(&self, command: &Command<'_>) -> Option<Command<'c>> {
-        let name = match is(command.at(0)?, b"EVALSHA_RO") {
-            true => "EVAL_RO",
-            false => "EVAL",
-        };
-        let body = self.memory.scripts.body(command.at(1)?)?;
-        let rest = (2..command.len()).filter_map(|index| command.at(index));
-        Some(Command::new(name).arg(body).args(rest.map(Arg::copied)))
+        Some(with_body(command, self.script_of(command)?, Arg::copied))
+    }
+
+    /// The body of the script that a command names, if we have it.
+    fn script_of(&self, command: &Command<'_>) -> Option<Bytes> {
+        self.memory.scripts.body(command.at(1)?)
     }
 
     /// One step of a scan of the whole cluster.
@@ -196,6 +184,17 @@ impl Engine {
         }
         Ok(step(self.memory.scans.go_on(asked, place, Instant::now()), keys))
     }
+}
+
+/// A script with its body instead of its digest.
+fn with_body<'c, 'r>(
+    command: &'r Command<'_>,
+    body: Bytes,
+    arg: impl Fn(&'r [u8]) -> Arg<'c>,
+) -> Command<'c> {
+    let is_read_only = command.at(0).is_some_and(|name| is(name, b"EVALSHA_RO"));
+    let rest = (2..command.len()).filter_map(|index| command.at(index));
+    Command::new(if is_read_only { "EVAL_RO" } else { "EVAL" }).arg(body).args(rest.map(arg))
 }
 
 /// An error where a scan would end without the keys of slots that nobody serves. The step can be repeated once somebody does.
