@@ -1,5 +1,5 @@
-//! Crates that take a connection of redis-rs's, on a TLS cluster whose primaries change and whose slots move under load: what
-//! they count at the end is exact. `make test-adoption` runs them.
+//! Crates that take a connection of redis-rs's, on a TLS cluster whose primaries change under load: what they count at the end is
+//! exact. `make test-adoption` runs them.
 //!
 //! | module | crate |
 //! |---|---|

@@ -9,7 +9,7 @@ use poem::test::TestClient;
 use poem::{EndpointExt, Route, handler};
 use truename_redis::v0_32::ClusterClient;
 
-use crate::support::{client, eventually, lab, trouble};
+use crate::support::{client, eventually, fail_over, lab, reshard};
 
 #[handler]
 fn visit(session: &Session) -> String {
@@ -55,7 +55,10 @@ async fn a_session_counts_every_visit_through_failover_and_resharding() {
         let mut ask = truename_redis::v0_32::redis::cmd("CLUSTER");
         ask.arg("KEYSLOT").arg(&id).query_async(&mut c).await.expect("a slot")
     };
-    trouble(&lab, slot, goes_on).await;
+    fail_over(&lab, slot).await;
+    goes_on().await;
+    reshard(&lab, slot).await;
+    goes_on().await;
     stop.store(true, SeqCst);
     visiting.await.expect("every visit was counted");
     let storage = RedisStorage::new(connection);

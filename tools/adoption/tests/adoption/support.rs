@@ -46,14 +46,24 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: 
     }
 }
 
-/// The replica of this slot's shard takes over; then the slot moves to another node.
-pub(crate) async fn trouble<F: Future<Output = ()>>(lab: &Lab, slot: u16, goes_on: impl Fn() -> F) {
+/// A replica of the slot's shard takes over.
+pub(crate) async fn fail_over(lab: &Lab, slot: u16) {
+    let owner = lab.primary_of_slot(slot).await.expect("an owner");
+    let is_other = |index: &usize| lab.node(*index).shard == lab.node(owner).shard && *index != owner;
+    let replica = (0..lab.nodes().len()).find(is_other).expect("a replica");
+    // Until then, servers hold up what writes.
+    let is_linked = || async {
+        let told = lab.command(replica, &["INFO", "replication"]).await.expect("told");
+        told.as_str().expect("text").contains("master_link_status:up")
+    };
+    eventually("it replicates", is_linked).await;
+    lab.failover(replica).await.expect("failed over");
+}
+
+/// The slot moves to another shard.
+pub(crate) async fn reshard(lab: &Lab, slot: u16) {
     let owner = lab.primary_of_slot(slot).await.expect("an owner");
     let shard = lab.node(owner).shard;
-    let replica = lab.replicas().iter().find(|node| node.shard == shard).expect("a replica").index;
-    lab.failover(replica).await.expect("failed over");
-    goes_on().await;
     let other = lab.primaries().iter().find(|node| node.shard != shard).expect("another").index;
-    lab.migrate_slots(&[slot], replica, other).await.expect("moved");
-    goes_on().await;
+    lab.migrate_slots(&[slot], owner, other).await.expect("moved");
 }
