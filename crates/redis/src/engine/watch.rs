@@ -25,7 +25,8 @@ pub(super) const WATCH_LIMIT: Duration = Duration::from_secs(30);
 const NO_KEY: Failure = Failure::Misused("WATCH: it needs a key");
 const EXPIRED: Failure = Failure::Misused(
     "the keys are not watched any more: neither a transaction nor UNWATCH came within the time for it (watch_limit), or a clone's \
-     transaction was faster; nothing was executed, begin anew with WATCH",
+     transaction was faster; nothing was executed, begin anew with WATCH; clones are told as well until the handle that it was \
+     sent on is",
 );
 
 /// What is watched on behalf of a handle, if anything.
@@ -56,10 +57,12 @@ impl Engine {
             return Err(NO_KEY);
         }
         if let Some(pin) = live(pinned) {
-            if let Err(error) = pin.watch.also(keys).await {
-                return Err(if has_ended(&error) { EXPIRED } else { error.into() });
+            let Err(error) = pin.watch.also(keys).await else { return Ok(ok()) };
+            if !has_ended(&error) {
+                return Err(error.into());
             }
-            return Ok(ok());
+            *pinned = None;
+            return Err(EXPIRED);
         }
         let watch = self.client.watch(self.watch_limit, keys).await?;
         *pinned = Some(Arc::new(Pin { watch, is_done: AtomicBool::new(false) }));

@@ -174,7 +174,7 @@ async fn a_watch_that_is_never_released_ends_by_a_limit() {
     let client = builder(&lab).watch_limit(Duration::from_millis(300)).build().expect("usable options");
     let mut c = client.get_async_connection().await.expect("connected");
     let () = cmd("WATCH").arg("k").query_async(&mut c).await.expect("OK");
-    let mut other = c.clone();
+    let (mut other, mut third) = (c.clone(), c.clone());
     assert_eq!(watching(&lab).await, 1);
     eventually("it ends", Duration::from_secs(5), || async { watching(&lab).await == 0 }).await;
     // Reads go on, what depends on it is told, and executes nothing; then everything is as before.
@@ -186,6 +186,10 @@ async fn a_watch_that_is_never_released_ends_by_a_limit() {
         let done: (i64,) = pipe().atomic().incr("k", 1).query_async(handle).await.expect("executed");
         assert!(done.0 > 0);
     }
+    // So is who would add to it.
+    let error = cmd("WATCH").arg("{k}b").query_async::<()>(&mut third).await.expect_err("too late");
+    assert!(error.to_string().contains("watch_limit") && !may_have_executed(&error), "{error}");
+    let () = cmd("WATCH").arg("{k}b").query_async(&mut third).await.expect("anew");
     let () = cmd("WATCH").arg("k").query_async(&mut c).await.expect("again");
     let done: Option<(i64,)> = pipe().atomic().incr("k", 1).query_async(&mut c).await.expect("executed");
     assert_eq!(done, Some((3,)));
