@@ -10,11 +10,11 @@ use truename::topology::SlotMap;
 use truename::{Client, Command, Config, Error, ReadFrom, Reply};
 
 use super::failure::Failure;
+use super::pin::{Pinned, WATCH_LIMIT};
 use super::scan::{Place, Scans, unserved};
 use super::scripts::Scripts;
 use super::special::Special;
 use super::spread::{Parts, Spread, To};
-use super::watch::{Pinned, WATCH_LIMIT};
 
 /// What the connections of one client know together.
 #[derive(Default)]

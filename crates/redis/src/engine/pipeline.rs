@@ -11,8 +11,8 @@ use truename::{Command, Error, Reply};
 
 use super::calls::Engine;
 use super::failure::{Failure, discarded};
+use super::pin::{Exec, Pinned, take_live};
 use super::special::Special;
-use super::watch::{Exec, Pinned, take_live};
 
 const NOTHING: Failure = Failure::Misused("a transaction without commands");
 
