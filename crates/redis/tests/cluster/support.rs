@@ -35,6 +35,15 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(
     }
 }
 
+/// How often a node has executed a command.
+pub(crate) async fn calls(lab: &Lab, node: usize, command: &str) -> u64 {
+    let stats = lab.command(node, &["INFO", "commandstats"]).await.expect("told");
+    let prefix = format!("cmdstat_{command}:calls=");
+    let text = stats.as_str().expect("text").to_owned();
+    let calls = text.lines().find_map(|line| line.strip_prefix(&prefix)?.split(',').next()?.parse().ok());
+    calls.unwrap_or(0)
+}
+
 /// The nodes of a lab as URLs.
 pub(crate) fn urls(lab: &Lab) -> Vec<String> {
     let scheme = if lab.ca_pem().is_some() { "rediss" } else { "redis" };

@@ -10,7 +10,7 @@ use truename_lab::{Lab, LabProfile};
 use truename_redis::cluster_async::ClusterConnection;
 use truename_redis::may_have_executed;
 
-use crate::support::{PROTOCOLS, builder, connect, eventually, lab, replicated};
+use crate::support::{PROTOCOLS, builder, calls, connect, eventually, lab, replicated};
 
 /// Adds one, the hard way.
 async fn count(connection: &ClusterConnection, key: &str) -> RedisResult<u64> {
@@ -30,14 +30,6 @@ async fn watching(lab: &Lab) -> usize {
         count += list.as_str().expect("text").matches(" cmd=watch ").count();
     }
     count
-}
-
-async fn calls(lab: &Lab, node: usize, command: &str) -> u64 {
-    let stats = lab.command(node, &["INFO", "commandstats"]).await.expect("told");
-    let prefix = format!("cmdstat_{command}:calls=");
-    let text = stats.as_str().expect("text").to_owned();
-    let calls = text.lines().find_map(|line| line.strip_prefix(&prefix)?.split(',').next()?.parse().ok());
-    calls.unwrap_or(0)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
