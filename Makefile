@@ -2,7 +2,7 @@
 # toolchain and a C compiler. `make` alone lists everything.
 
 .PHONY: help setup demo test check format clippy repository directions deny tests doctests doc unit integration lab \
-	test-faults servers test-servers fuzz bench bench-quick bench-blocking bench-recovery bench-clients clean
+	test-faults test-adoption servers test-servers fuzz bench bench-quick bench-blocking bench-recovery bench-clients clean
 .NOTPARALLEL:
 
 # Most tests wait for real servers most of the time, so more of them run at once than there are cores.
@@ -74,6 +74,9 @@ integration: ## the tests of client, lab and tool against real clusters
 
 test-faults: ## every fault test ROUNDS times in a row (default 1); FILTER=NAME selects some
 	@$(with_server) $(step) "fault tests, $(or $(ROUNDS),1) rounds" tools/check/faults.sh "$(or $(ROUNDS),1)" $(FILTER)
+
+test-adoption: ## crates that take a connection of redis-rs's, on one of truename-redis's, through failover and resharding
+	@$(with_server) $(step) "apalis-redis and poem" cargo test --manifest-path tools/adoption/Cargo.toml --locked
 
 servers: ## get Redis 8.0 and Valkey 8.1 and 9.1 to test against, into target/servers (Debian, Ubuntu)
 	@tools/setup/servers.sh

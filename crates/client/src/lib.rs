@@ -54,7 +54,7 @@ mod tls;
 
 // The public interface is:
 pub use api::{
-    Batch, Client, Committed, Dedicated, EachNode, NodeStatus, Script, ScriptCall, Transaction, scan,
+    Batch, Client, Committed, Dedicated, EachNode, NodeStatus, Script, ScriptCall, Transaction, Watch, scan,
 };
 pub use certificate::{Certificate, UtcMinute};
 pub use command::{Command, ToArg, cmd};

@@ -14,20 +14,26 @@
 //! # }
 //! ```
 //!
-//! Commands, pipelines, scripts and iterators stay redis-rs's own: [`ClusterConnection`](cluster_async::ClusterConnection) is a
-//! `redis::aio::ConnectionLike`, and whatever takes one takes it. This is for redis-rs 1, which [`redis`] re-exports; with the feature
-//! `v0_32`, the module `v0_32` has the same for redis-rs 0.32. With the feature `bb8`, clients can be pooled.
+//! Commands, pipelines, scripts, iterators and transactions stay redis-rs's own: [`ClusterConnection`](cluster_async::ClusterConnection)
+//! is a `redis::aio::ConnectionLike`, [that without async](cluster::ClusterConnection) a `redis::ConnectionLike`, and whatever takes
+//! one takes it. This is for redis-rs 1, which [`redis`] re-exports; with the feature `v0_32`, the module `v0_32` has the same for
+//! redis-rs 0.32. With the feature `bb8`, clients can be pooled.
+//!
+//! A service that is to start while its cluster is down takes
+//! [`get_lazy_async_connection`](ClusterClient::get_lazy_async_connection).
 //!
 //! # What is different
 //!
-//! - Plain pipelines may have keys of any slots. Each command has a result of its own and time limits of its own, and they are
-//!   executed together as a [`Batch`](truename::Batch) is. What goes to several nodes (`DEL` or `MGET` of several slots, `DBSIZE`,
-//!   `FLUSHALL`, `INFO` ...) is executed in its place: what stands before it first, then it alone, then the rest, so each such
-//!   command adds a round trip, and `response_timeout` counts anew from there. A script whose body is known is sent with its body.
+//! - Plain pipelines may have keys of any slots, also without async. Each command has a result of its own, and they are executed
+//!   together as a [`Batch`](truename::Batch) is, within one `response_timeout` and what `BLPOP` and its like may wait. What goes to
+//!   several nodes (`DEL` or `MGET` of several slots, `DBSIZE`, `FLUSHALL`, `INFO` ...) is executed in its place: what stands before
+//!   it first, then it alone, then the rest, so each such command adds a round trip. A script whose body is known is sent with its
+//!   body.
 //! - An atomic pipeline is a transaction of one slot; keys of several slots are an error before anything is sent.
 //! - A write is sent again only if it was certainly not executed. If nobody knows, the error's code is `MAYBEEXECUTED`, and
 //!   [`may_have_executed`] tells that from what certainly was not executed. In a pipeline, one command's unknown fate is its own
-//!   item's error; an item that was certainly not executed has the code `NOTEXECUTED`.
+//!   item's error; an item that was certainly not executed has the code `NOTEXECUTED`. A read whose fate is unknown has the same
+//!   code: it was repeated already, as long as there was time.
 //! - `SCRIPT LOAD` goes to all primaries, and succeeds when all that can be reached have the script. Its body is remembered, and
 //!   sent along where a server turns out to lack it.
 //! - `PING` asks one primary, so that a shard that is down fails no health check.
@@ -35,11 +41,51 @@
 //!   an error, never an end, and so is a slot that nobody serves. A node's own cursor is kept with the node's address: if a server
 //!   is restarted meanwhile, keys that were there all the time may be missed. [`truename::scan`] is the client's own scan.
 //! - Blocking commands such as `BLPOP` have connections of their own and hold nobody up.
-//! - What changes the state of a connection (`WATCH`, and `transaction_async` with it; `SELECT`, `MULTI`), and subscriptions, are
-//!   errors by name. So is what acts on one node that nobody named, such as `SHUTDOWN`, `CLUSTER FAILOVER` and `CLUSTER RESET`, and
+//! - `WATCH` has a connection of its own, so concurrent transactions on clones of one connection are right. See
+//!   [below](#transactions).
+//! - What else changes the state of a connection (`SELECT`, `MULTI`), and subscriptions, are errors by name. So is what acts on one node that nobody named, such as `SHUTDOWN`, `CLUSTER FAILOVER` and `CLUSTER RESET`, and
 //!   `RENAME`, `SINTER` and others with keys of several slots, as in redis-rs.
 //! - An error at which redis-rs would repeat a command (`TRYAGAIN`, `LOADING`, `MOVED`, `NOSCRIPT` ...) has its code only where the
 //!   command was certainly not executed. Where a script that may have run says so, the code is `MAYBEEXECUTED`.
+//!
+//! # Transactions
+//!
+//! `redis::aio::transaction_async` and `redis::transaction` work as they are, with keys of one slot:
+//!
+//! ```no_run
+//! # async fn example(connection: truename_redis::cluster_async::ClusterConnection) -> redis::RedisResult<()> {
+//! use redis::AsyncCommands;
+//! use redis::aio::transaction_async;
+//!
+//! let key = "visits";
+//! let (visits,): (u64,) = transaction_async(connection, &[key], |mut connection, mut pipeline| async move {
+//!     let visits: Option<u64> = connection.get(key).await?;
+//!     pipeline.set(key, visits.unwrap_or(0) + 1).ignore().get(key).query_async(&mut connection).await
+//! })
+//! .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! So does `WATCH` by hand. It belongs to the handle that it was sent on and to the clones that are made of that afterwards, until the
+//! next atomic pipeline of one of them, or `UNWATCH`.
+//!
+//! - The keys are watched on a connection that nobody else uses, one of those that
+//!   [`Config::max_exclusive_connections`](truename::Config::max_exclusive_connections) bounds (64 per node); others wait for it.
+//! - Reads of the watched slot go to that connection, and so never to a replica.
+//! - A `WATCH` follows no redirect. If its slot goes to another node, or its connection is lost, the atomic pipeline executes nothing
+//!   and its value is nil, as after a race: so `transaction_async` begins anew, where the slot is now.
+//! - A connection that is lost after `EXEC` was sent is the error `MAYBEEXECUTED`; it is never sent again.
+//! - A `WATCH` that nothing ends is ended after 30 s ([`watch_limit`](cluster::ClusterClientBuilder::watch_limit)): its connection is
+//!   closed. The atomic pipeline that comes later is an error and executes nothing.
+//!
+//! # Crates that take a connection
+//!
+//! | crate | |
+//! |---|---|
+//! | apalis-redis 1 | `RedisStorage::new(connection)`. Its script that registers a worker touches the key `core:apalis:queues:list`, which it does not declare, so that on any cluster the queue's keys have to be in that key's slot: `Config::queue("{core:apalis:queues:list}")`, or another queue with this hash tag. While that slot moves to another node, servers answer its scripts with `TRYAGAIN`, which a script could have said, too: that is `MAYBEEXECUTED`, and a worker ends with it, to be run again. Give it an `idempotency_ttl` if jobs have keys of idempotency: without one, those expire at once |
+//! | poem 3 | `RedisStorage::new(connection)`, with the feature `v0_32` |
+//! | bb8 | `bb8::Pool::builder().build(client)`, with the feature `bb8`. What a user of a pooled connection watched, the next one does not |
 //!
 //! # Options
 //!
@@ -61,6 +107,7 @@
 //! | `async_dns_resolver` | as in redis-rs |
 //! | `connection_concurrency_limit` | as in redis-rs; 16,384 if it is not set |
 //! | `tcp_settings` | `nodelay` is always on; anything else is refused |
+//! | `watch_limit` | of this crate: for how long keys may be watched; 30 s if it is not set |
 //! | `configure` | of this crate: whatever [`Config`](truename::Config) has; applied last, save for the time-outs of a `ClusterConfig` |
 //! | `retries`, `max_retry_wait`, `min_retry_wait`, `retry_wait_formula` | refused: time-outs decide |
 //! | `push_sender` | refused: there are no subscriptions yet |
@@ -90,6 +137,9 @@ pub use v1::error::{may_have_executed, native_error, to_redis_error};
 pub mod cluster {
     pub use crate::v1::builder::ClusterClientBuilder;
     pub use crate::v1::client::{ClusterClient, ClusterConfig};
+    pub use crate::v1::synchronous::ClusterConnection;
+    // Here a pipeline may have keys of any slots.
+    pub use ::redis::{Pipeline as ClusterPipeline, pipe as cluster_pipe};
 }
 
 /// Connections, as `redis::cluster_async` has them.

@@ -17,6 +17,8 @@ mod options;
 mod pool;
 #[path = "v1/routing.rs"]
 mod routing;
+#[path = "v1/synchronous.rs"]
+mod synchronous;
 #[path = "v1/value.rs"]
 mod value;
 
@@ -30,6 +32,9 @@ pub use ::redis_0_32 as redis;
 pub mod cluster {
     pub use super::builder::ClusterClientBuilder;
     pub use super::client::{ClusterClient, ClusterConfig};
+    pub use super::synchronous::ClusterConnection;
+    // Here a pipeline may have keys of any slots.
+    pub use ::redis_0_32::{Pipeline as ClusterPipeline, pipe as cluster_pipe};
 }
 
 /// Connections, as `redis::cluster_async` has them.

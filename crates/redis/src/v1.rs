@@ -7,6 +7,7 @@
 //! | `command` | commands as commands |
 //! | `routing` | what a caller says about where to send |
 //! | `connection` | `ClusterConnection` |
+//! | `synchronous` | the same without async |
 //! | `client` | `ClusterClient` |
 //! | `builder`, `options` | its builder |
 //! | `pool` | `bb8` |
@@ -22,6 +23,7 @@ mod options;
 #[cfg(feature = "bb8")]
 mod pool;
 mod routing;
+pub(crate) mod synchronous;
 mod value;
 
 use crate::versions::v1 as version;

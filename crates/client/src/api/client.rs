@@ -141,6 +141,32 @@ impl Client {
         Ok(Self { handle: Arc::new(Handle { router: Router::new(cluster) }) })
     }
 
+    /// [`lazy`](Self::lazy) where nothing can be awaited, such as in a constructor. The system's root certificates are read on
+    /// this thread, which takes some milliseconds.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use truename::{Client, Config, Error};
+    ///
+    /// struct Visits {
+    ///     client: Client,
+    /// }
+    ///
+    /// impl Visits {
+    ///     /// Within a tokio runtime.
+    ///     fn new(config: &Config) -> Result<Self, Error> {
+    ///         Ok(Self { client: Client::lazy_here(config)? })
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`lazy`](Self::lazy).
+    pub fn lazy_here(config: &Config) -> Result<Self, Error> {
+        let cluster = Cluster::lazy_here(config)?;
+        Ok(Self { handle: Arc::new(Handle { router: Router::new(cluster) }) })
+    }
+
     /// [`Client::connect`] with the [URL form](crate::url) of a configuration.
     ///
     /// # Examples
@@ -361,12 +387,18 @@ impl Client {
     /// use truename::{Error, cmd};
     ///
     /// client.close();
+    /// assert!(client.is_closed());
     /// let late = client.run(cmd("PING")).await;
     /// assert!(matches!(late, Err(Error::Closed)));
     /// # }
     /// ```
     pub fn close(&self) {
         self.handle.router.cluster().close();
+    }
+
+    /// Whether the client was closed. See the [example](Self::close).
+    pub fn is_closed(&self) -> bool {
+        self.handle.router.cluster().is_closed()
     }
 
     /// Ends in good order: takes no more calls, which fail with [`Error::Closed`] from now on, waits for those that are under

@@ -8,6 +8,7 @@ mod on_nodes;
 pub mod scan;
 mod script;
 mod transaction;
+mod watch;
 
 pub use batch::Batch;
 pub use client::{Client, NodeStatus};
@@ -15,3 +16,4 @@ pub use dedicated::Dedicated;
 pub use on_nodes::EachNode;
 pub use script::{Script, ScriptCall};
 pub use transaction::{Committed, Transaction};
+pub use watch::Watch;

@@ -109,6 +109,39 @@ impl Script {
     }
 }
 
+impl Client {
+    /// Executes a script by its digest, and `whole` on the same node where that does not have the script: for adapters, which have
+    /// commands. [`Script`] makes both by itself, and says what holds.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client, digest: &str, body: &str) -> Result<(), truename::Error> {
+    /// use truename::cmd;
+    ///
+    /// let by_digest = cmd("EVALSHA").arg(digest).arg(1).arg("key");
+    /// let whole = cmd("EVAL").arg(body).arg(1).arg("key");
+    /// let length: i64 = client.execute_by_digest(&by_digest, &whole).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ScriptCall::execute`].
+    ///
+    /// # Cancel safety
+    /// As [`ScriptCall::execute`].
+    pub async fn execute_by_digest<T: FromReply>(
+        &self,
+        by_digest: &Command<'_>,
+        whole: &Command<'_>,
+    ) -> Result<T, Error> {
+        let (short, long) = (by_digest.borrowed(), whole.borrowed());
+        let reply = self.router().run_script(&short, &long).await?;
+        let slot = by_digest.spec().and_then(|spec| by_digest.own_slot(spec));
+        T::from_reply(reply).map_err(|error| Error::from(error).in_reply_to(by_digest.name(), None, slot))
+    }
+}
+
 /// Its text may be long, and is the caller's own.
 impl std::fmt::Debug for Script {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -164,9 +197,7 @@ impl<'a> ScriptCall<'a> {
         let (by_digest, as_a_whole) = self.script.names();
         let by_digest = self.command(by_digest, &self.script.digest);
         let whole = self.command(as_a_whole, &self.script.body);
-        let reply = client.router().run_script(&by_digest, &whole).await?;
-        let slot = by_digest.spec().and_then(|spec| by_digest.own_slot(spec));
-        T::from_reply(reply).map_err(|error| Error::from(error).in_reply_to(by_digest.name(), None, slot))
+        client.execute_by_digest(&by_digest, &whole).await
     }
 
     /// Executes the script; its value does not matter.

@@ -54,6 +54,17 @@ impl Cluster {
     /// Makes a client that looks for its cluster when it is first used.
     pub(crate) async fn lazy(config: &Config) -> Result<Arc<Self>, Error> {
         let (runtime, connector) = prepare(config).await?;
+        Self::found_later(config, runtime, connector)
+    }
+
+    /// The same without awaiting anything: what is read from files is read here.
+    pub(crate) fn lazy_here(config: &Config) -> Result<Arc<Self>, Error> {
+        let runtime = ready_runtime()?;
+        let connector = Arc::new(Connector::build(config)?);
+        Self::found_later(config, runtime, connector)
+    }
+
+    fn found_later(config: &Config, runtime: Handle, connector: Arc<Connector>) -> Result<Arc<Self>, Error> {
         let seed = config.seeds.first().cloned().ok_or_else(|| Error::config("no seed is given"))?;
         let factory = NodeFactory::of(config, runtime, connector);
         let nothing = Topology::new(SlotMap::empty(), &factory, &seed);
@@ -91,12 +102,18 @@ impl Cluster {
 
 /// What is needed before anything is dialled.
 async fn prepare(config: &Config) -> Result<(Handle, Arc<Connector>), Error> {
-    let runtime = runtime_here()?;
-    clock::start().map_err(|error| Error::config(format!("no thread for the client's clock: {error}")))?;
+    let runtime = ready_runtime()?;
     // Loading the system's roots reads files.
     let owned = config.clone();
     let connector = off_the_runtime(&runtime, move || Connector::build(&owned)).await?;
     Ok((runtime, Arc::new(connector)))
+}
+
+/// The runtime of this place, and the clock beside it.
+fn ready_runtime() -> Result<Handle, Error> {
+    let runtime = runtime_here()?;
+    clock::start().map_err(|error| Error::config(format!("no thread for the client's clock: {error}")))?;
+    Ok(runtime)
 }
 
 impl NodeFactory {

@@ -205,6 +205,20 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// Sends the command to the primary that serves this slot, whatever its arguments are and wherever reads are to go
+    /// ([`Config::read_from`](crate::Config::read_from)): for a read that must see what was written.
+    ///
+    /// ```
+    /// use truename::{cmd, topology::Slot};
+    ///
+    /// let stock = cmd("GET").arg("stock").route_to_primary(Slot::of_key(b"stock"));
+    /// ```
+    #[must_use]
+    pub fn route_to_primary(mut self, slot: Slot) -> Self {
+        self.route = RouteBy::Primary(slot);
+        self
+    }
+
     /// Sends the command to any primary, whatever its arguments are.
     ///
     /// ```
@@ -310,6 +324,12 @@ impl<'a> Command<'a> {
     /// Whether it may take this route with what a server says that it reaches.
     pub(crate) fn admit(&self, route: Route, reach: Reach, is_single: bool) -> Result<Route, RouteRefusal> {
         self.route.admit(route, reach, is_single)
+    }
+
+    /// Whether it goes to a primary even if it only reads.
+    #[inline]
+    pub(crate) fn is_for_primary(&self) -> bool {
+        matches!(self.route, RouteBy::Primary(_))
     }
 
     /// The only node that it may go to.

@@ -18,6 +18,8 @@ pub(super) enum RouteBy {
     Spec,
     /// To the node of this slot.
     Slot(Slot),
+    /// To the primary of this slot, whatever reads are to go to.
+    Primary(Slot),
     /// To any primary.
     AnyNode,
     /// To this node and to no other.
@@ -99,7 +101,7 @@ impl RouteBy {
     #[inline(never)]
     fn as_said(&self) -> Route {
         match self {
-            Self::Slot(slot) => Route::Slot(*slot),
+            Self::Slot(slot) | Self::Primary(slot) => Route::Slot(*slot),
             Self::Spec | Self::AnyNode => Route::AnyPrimary,
             Self::Node(_) => Route::NamedNode,
         }

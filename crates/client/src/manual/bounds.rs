@@ -25,7 +25,7 @@
 //! | connections per node that calls share | 1 | [`Config::lanes_per_node`] | |
 //! | commands without a reply, on each of them | 16,384 | [`Config::max_in_flight`] | calls wait for room |
 //! | bytes not yet written, on each of them | 32 MiB | [`Config::max_queued_bytes`] | calls wait for room |
-//! | connections per node for one user at a time: a command that waits on the server, a transaction, a [`Dedicated`](crate::Dedicated) | 64 | [`Config::max_exclusive_connections`] | calls wait, for [`Config::command_timeout`] at most, then [`RouteError::NoExclusiveConnection`] |
+//! | connections per node for one user at a time: a command that waits on the server, a transaction, a [`Watch`](crate::Watch), a [`Dedicated`](crate::Dedicated) | 64 | [`Config::max_exclusive_connections`] | calls wait, for [`Config::command_timeout`] at most, then [`RouteError::NoExclusiveConnection`] |
 //! | requests of a [hosted client](crate::hosted) whose completions were not taken | 1,048,576 | [`CAPACITY`](crate::hosted::CAPACITY), fixed | more are handed back |
 //!
 //! Waiting for room counts against the call's own deadline. A full connection delays calls to its own node and no others.

@@ -88,7 +88,7 @@
 //! | [`Client::lazy`] | nothing is left behind |
 //! | [`Client::transaction`] while its closure runs | nothing is executed, and the connection is closed |
 //! | the same, once `EXEC` was sent | the commands are executed together, or not |
-//! | a [`Dedicated`](crate::Dedicated) | its connection is closed |
+//! | a [`Dedicated`](crate::Dedicated), a [`Watch`](crate::Watch) | its connection is closed |
 //! | [`Client::shutdown`] after its first poll | no more calls are taken; call it again, or [`Client::close`] |
 //! | [`Client::replace_tls`] after its first poll | the new options may apply or not; call it again |
 //! | [`Events::next`](crate::Events::next) | no event is lost |

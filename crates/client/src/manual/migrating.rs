@@ -37,6 +37,7 @@
 //! | `retries`, `min_retry_wait`, `max_retry_wait` | `max_command_attempts`, `ReconnectPolicy` | `maxCommandRedirections` | nothing to set: what is safe to repeat is repeated until the call's deadline ([more](super::retries)) |
 //! | | `unresponsive` | `pingInterval` | [`Config::stall_timeout`], [`Config::keepalive`] |
 //! | `pipe()`, `ClusterPipeline` | `pipeline` | `multi` | [`Client::batch`], of any slots, with an outcome for each command; [`Batch::atomic`] for `MULTI` |
+//! | `transaction_async`, `WATCH` | | `watch` | [`Client::transaction`]; step by step, [`Client::watch`] |
 //! | `Script` | `Script`, `Function` | `defineScript` | [`Script`]; `FCALL` as a command |
 //! | `read_from_replicas` | `replicas()` | `useReplicas` | [`Config::read_from`] |
 //! | `route_command` | `with_cluster_node` | | [`Command::route_to`], [`Command::route_by_key`], [`Command::route_to_any`] |
@@ -64,6 +65,8 @@
 //! [`Client::hscan`]: crate::Client::hscan
 //! [`Client::nodes`]: crate::Client::nodes
 //! [`Client::scan`]: crate::Client::scan
+//! [`Client::transaction`]: crate::Client::transaction
+//! [`Client::watch`]: crate::Client::watch
 //! [`Client`]: crate::Client
 //! [`Command::route_by_key`]: crate::Command::route_by_key
 //! [`Command::route_to_any`]: crate::Command::route_to_any

@@ -51,7 +51,10 @@ impl Router {
         match route {
             Route::Slot(slot) | Route::GuessedSlot(slot) => match self.cluster.read_from {
                 ReadFrom::Primary => topology.primary(slot).cloned(),
-                _ => self.reader_of(topology, slot, is_read(), replicas_serve).cloned(),
+                _ => {
+                    let is_read = is_read() && !command.is_for_primary();
+                    self.reader_of(topology, slot, is_read, replicas_serve).cloned()
+                }
             },
             Route::NamedNode => topology.node_at(command.named_node()?).cloned(),
             Route::AnyPrimary => any_primary(topology),

@@ -17,6 +17,7 @@
 //! | [`orphans`], [`unblock`] | what becomes of it when its caller is gone; ending its wait |
 //! | [`held`] | a connection that one caller holds, and commands on it |
 //! | [`transaction`], [`exec`] | transactions on such a connection; what the replies to one mean |
+//! | [`watch`] | the same without a closure |
 //! | [`attempts`] | the trail of one command |
 //! | [`read_from`] | which node of a shard serves reads |
 //!
@@ -48,6 +49,7 @@ mod state;
 mod submit;
 mod transaction;
 mod unblock;
+mod watch;
 
 pub(crate) use held::Held;
 pub(crate) use state::Router;

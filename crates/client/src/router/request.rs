@@ -100,8 +100,11 @@ impl<'r, 'a> Request<'r, 'a> {
         true
     }
 
+    /// Whether replicas may be asked.
     pub(super) fn is_read(&self) -> bool {
-        self.blocks.is_none() && self.spec.is_some_and(|spec| spec.flags.contains(Flags::READONLY))
+        !self.command.is_for_primary()
+            && self.blocks.is_none()
+            && self.spec.is_some_and(|spec| spec.flags.contains(Flags::READONLY))
     }
 
     #[cold]

@@ -57,7 +57,7 @@ impl Watched {
     }
 
     /// A key, and the slot of all keys. Where there is one node, any will do.
-    fn place(&self, is_single: bool) -> Result<(Bytes, Slot), Error> {
+    pub(super) fn place(&self, is_single: bool) -> Result<(Bytes, Slot), Error> {
         let Some(first) = self.keys.first() else { return Err(Error::Route(Box::new(RouteError::NoKey))) };
         if self.keys.are_of_several_slots() && !is_single {
             return Err(self.keys.clone().cross_slot(THE_TRANSACTION));
@@ -88,7 +88,7 @@ struct DraftState {
 
 /// Commands, encoded.
 #[derive(Default)]
-struct Queue {
+pub(super) struct Queue {
     bytes: BytesMut,
     count: u32,
 }
@@ -120,18 +120,53 @@ impl Draft {
             return refuse(RouteError::ConnectionState { command: spec.name.to_owned() });
         }
         match command.own_slot(spec) {
-            Some(slot) if slot != self.slot && !self.is_single => {
-                let mut keys = FirstKeys::default();
-                keys.note(&self.key, self.slot);
-                keys.note(first_key(spec, command).unwrap_or_default(), slot);
-                Err(keys.cross_slot(THE_TRANSACTION))
-            }
-            _ => Ok(()),
+            Some(slot) => self.admit_key(first_key(spec, command).unwrap_or_default(), slot),
+            None => Ok(()),
         }
     }
 
-    /// Ends the closure's access.
-    fn end(&self) -> (Option<Arc<Held>>, Queue, Option<Error>, Option<Setback>) {
+    /// Refuses a key of another slot.
+    fn admit_key(&self, key: &[u8], slot: Slot) -> Result<(), Error> {
+        if slot == self.slot || self.is_single {
+            return Ok(());
+        }
+        let mut keys = FirstKeys::default();
+        keys.note(&self.key, self.slot);
+        keys.note(key, slot);
+        Err(keys.cross_slot(THE_TRANSACTION))
+    }
+
+    /// Refuses to watch keys of another slot as well.
+    pub(super) fn admit_watched(&self, watched: &Watched) -> Result<(), Error> {
+        let (key, slot) = watched.place(self.is_single)?;
+        self.admit_key(&key, slot)
+    }
+
+    /// The slot of its keys.
+    pub(crate) fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// Whether the keys are still watched, and where they should be, as far as is known.
+    pub(crate) fn is_intact(&self) -> bool {
+        let state = self.state.lock();
+        state.setback.is_none() && state.held.as_ref().is_some_and(|held| held.is_up())
+    }
+
+    /// Runs a command on the connection; notes what shows that its `WATCH` is worth nothing any more.
+    pub(super) async fn attempt(&self, router: &Router, command: &Command<'_>) -> Result<Received, NoValue> {
+        let held = self.state.lock().held.clone().ok_or_else(has_ended)?;
+        let executed = router.attempt_on(&held, command, Some(self.deadline)).await;
+        executed.map_err(|NoValue { error, setback }| {
+            if let Some(setback) = &setback {
+                self.state.lock().setback.get_or_insert_with(|| setback.clone());
+            }
+            NoValue { error, setback }
+        })
+    }
+
+    /// Ends access to it.
+    pub(super) fn end(&self) -> (Option<Arc<Held>>, Queue, Option<Error>, Option<Setback>) {
         let mut state = self.state.lock();
         (state.held.take(), std::mem::take(&mut state.queue), state.refused.take(), state.setback.take())
     }
@@ -152,7 +187,8 @@ impl Router {
         let (timeout, _) = self.times(within, None);
         let mut attempts = Attempts::new(started, timeout, Route::Slot(place.1));
         loop {
-            let draft = self.watch(&watched, &place, is_single, &mut attempts).await?;
+            let until = attempts.deadline();
+            let draft = self.watch(&watched, &place, is_single, until, &mut attempts).await?;
             let returned = clock::timeout_at(attempts.deadline(), closure(draft.clone())).await;
             if let Some(done) = self.conclude(returned, &draft, &mut attempts).await? {
                 return Ok(done);
@@ -160,12 +196,13 @@ impl Router {
         }
     }
 
-    /// `WATCH`, at the owner of the slot, until one accepts it.
-    async fn watch(
+    /// `WATCH`, at the owner of the slot, until one accepts it. What is then read ends by `deadline`.
+    pub(super) async fn watch(
         &self,
         watched: &Watched,
         (key, slot): &(Bytes, Slot),
         is_single: bool,
+        deadline: Instant,
         attempts: &mut Attempts,
     ) -> Result<Arc<Draft>, Error> {
         loop {
@@ -176,7 +213,7 @@ impl Router {
                 Ok(_) => {
                     let held = Some(Arc::new(held));
                     let state = DraftState { held, queue: Queue::default(), refused: None, setback: None };
-                    let (deadline, state) = (attempts.deadline(), Mutex::new(state));
+                    let state = Mutex::new(state);
                     return Ok(Arc::new(Draft { key: key.clone(), slot: *slot, is_single, deadline, state }));
                 }
                 Err(setback) => self.start_over(setback, &held, attempts).await?,
@@ -190,16 +227,7 @@ impl Router {
         if let Some(spec) = command.spec().filter(|spec| spec.flags.contains(Flags::WRITE)) {
             return Err(Error::Route(Box::new(RouteError::NotQueued { command: spec.name.to_owned() })));
         }
-        let Some(held) = draft.state.lock().held.clone() else {
-            return Err(Error::Route(Box::new(RouteError::TransactionEnded)));
-        };
-        let executed = self.attempt_on(&held, command, Some(draft.deadline)).await;
-        executed.map_err(|NoValue { error, setback }| {
-            if let Some(setback) = setback {
-                draft.state.lock().setback.get_or_insert(setback);
-            }
-            error
-        })
+        draft.attempt(self, command).await.map_err(|no_value| no_value.error)
     }
 
     /// The closure has ended, or its time is over: commits what it queued. `None` if all has to be done again.
@@ -226,12 +254,16 @@ impl Router {
                 return refused.map_or(result, Err).map(|value| Some((value, Vec::new())));
             }
         };
-        let replies = self.commit(held, queue, attempts).await?;
-        Ok(replies.map(|replies| (value, replies)))
+        let node = held.node.clone();
+        let Some(replies) = self.commit(held, queue, attempts).await? else { return Ok(None) };
+        match replies.iter().find_map(Reply::as_error).cloned() {
+            Some(error) => Err(attempts.answer(error, Execution::Possible, &node)),
+            None => Ok(Some((value, replies))),
+        }
     }
 
     /// Sends the transaction, once. `None` if nothing of it was executed and all can be done again.
-    async fn commit(
+    pub(super) async fn commit(
         &self,
         held: Arc<Held>,
         queue: Queue,
@@ -250,11 +282,7 @@ impl Router {
         match judge_exec(replies, failure) {
             Exec::Done(replies) => {
                 give_back(held);
-                let failed = replies.iter().find_map(Reply::as_error).cloned();
-                match failed {
-                    Some(error) => Err(attempts.answer(error, Execution::Possible, &node)),
-                    None => Ok(Some(replies)),
-                }
+                Ok(Some(replies))
             }
             Exec::Raced => {
                 give_back(held);
@@ -289,7 +317,12 @@ impl Router {
 
     /// Nothing was executed: waits a little and lets everything be done again, at the slot's owner, or says why that is no
     /// use.
-    async fn start_over(&self, setback: Setback, held: &Held, attempts: &mut Attempts) -> Result<(), Error> {
+    pub(super) async fn start_over(
+        &self,
+        setback: Setback,
+        held: &Held,
+        attempts: &mut Attempts,
+    ) -> Result<(), Error> {
         let node = &held.node;
         let text = match judge(setback, traits(held.slot), node.endpoint()) {
             Verdict::Moved(redirect) => {
@@ -328,7 +361,7 @@ impl Router {
     }
 
     /// Nothing is to be executed: somebody else may have the connection once it watches nothing.
-    async fn let_go(&self, held: Arc<Held>, attempts: &Attempts) {
+    pub(super) async fn let_go(&self, held: Arc<Held>, attempts: &Attempts) {
         let limits = self.limits_of(attempts, Unit::command(Form::Decoded));
         let outcome = held.lane.submit(limits, |out| out.put_slice(UNWATCH)).await;
         if Setback::or_value(outcome).is_ok() {
@@ -347,6 +380,11 @@ fn give_back(held: Arc<Held>) {
     if let Some(lane) = Arc::into_inner(held).and_then(|held| Arc::into_inner(held.lane)) {
         lane.give_back();
     }
+}
+
+/// The refusal of what comes after the end of a transaction.
+pub(super) fn has_ended() -> Error {
+    Error::Route(Box::new(RouteError::TransactionEnded))
 }
 
 /// How the judge sees what comes before `EXEC`, all of which may be done again.

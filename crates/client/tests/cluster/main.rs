@@ -39,6 +39,7 @@
 //! | `scripts` | scripts by digest, and as a whole where a server does not have them |
 //! | `support` | what they share, with each other and with the programs beside this directory |
 //! | `transactions` | all or nothing, and again after a race |
+//! | `watching` | keys that are watched by hand |
 //!
 //! What must stay true: tests of different modules run at the same time, so none may measure or change what they have in
 //! common: processor time, memory, descriptors, environment, panic hook, recorders of metrics or traces. A test that does
@@ -81,3 +82,4 @@ mod scripts;
 #[path = "../support/mod.rs"]
 mod support;
 mod transactions;
+mod watching;

@@ -1,14 +1,16 @@
 //! [`Engine`]: runs single commands, special ones included.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use truename::command::{Arg, Arguments};
 use truename::error::RouteError;
 use truename::topology::SlotMap;
 use truename::{Client, Command, Config, Error, ReadFrom, Reply};
 
 use super::failure::Failure;
+use super::pin::{Pinned, WATCH_LIMIT};
 use super::scan::{Place, Scans, unserved};
 use super::scripts::Scripts;
 use super::special::Special;
@@ -28,6 +30,10 @@ pub(crate) struct Engine {
     memory: Arc<Memory>,
     reads_from_replicas: bool,
     database: u32,
+    /// For how long keys are watched on behalf of a handle.
+    pub(super) watch_limit: Duration,
+    /// How long a call may take, and a pipeline.
+    pub(super) call_limit: Duration,
 }
 
 impl Engine {
@@ -35,7 +41,13 @@ impl Engine {
     pub(crate) fn of(client: Client, config: &Config, memory: Arc<Memory>) -> Self {
         let settings = config.settings();
         let reads_from_replicas = *settings.read_from() != ReadFrom::Primary;
-        Self { client, memory, reads_from_replicas, database: settings.database() }
+        let (database, call_limit) = (settings.database(), settings.command_timeout());
+        Self { client, memory, reads_from_replicas, database, watch_limit: WATCH_LIMIT, call_limit }
+    }
+
+    /// With another limit for how long keys are watched.
+    pub(crate) fn with_watch_limit(self, limit: Option<Duration>) -> Self {
+        Self { watch_limit: limit.unwrap_or(self.watch_limit), ..self }
     }
 
     pub(crate) fn database(&self) -> i64 {
@@ -50,10 +62,29 @@ impl Engine {
         &self.client
     }
 
-    /// Runs a command about which something is special.
-    pub(crate) async fn run_special(&self, special: Special, command: Command<'_>) -> Result<Reply, Failure> {
+    /// The topology. A client that is to connect when it is first used does so now.
+    pub(crate) async fn topology(&self) -> Result<Arc<SlotMap>, Failure> {
+        let map = self.client.topology();
+        if !map.nodes().is_empty() {
+            return Ok(map);
+        }
+        self.client.execute::<Reply>(Command::new("PING").route_to_any()).await?;
+        Ok(self.client.topology())
+    }
+
+    /// Runs a command about which something is special, on behalf of a handle. `limit` is what it was given, if that is less than
+    /// the usual time.
+    pub(crate) async fn run_special(
+        &self,
+        special: Special,
+        command: Command<'_>,
+        limit: Option<Duration>,
+        pinned: &mut Pinned,
+    ) -> Result<Reply, Failure> {
         match special {
-            Special::Scan => self.scan(command).await,
+            Special::Watch => self.watch(pinned, &command).await,
+            Special::Unwatch => Ok(self.unwatch(pinned).await),
+            Special::Scan => self.scan(command, limit).await,
             Special::ScriptLoad => self.load_script(command).await,
             Special::EvalSha => self.run_script(command).await,
             Special::Spread(spread) => self.spread(spread, command).await,
@@ -102,43 +133,30 @@ impl Engine {
         Ok(digest)
     }
 
-    /// `EVALSHA`, and `EVAL` if the server does not have the script and we do.
+    /// `EVALSHA`, and `EVAL` on the same node if that does not have the script and we do.
     async fn run_script(&self, command: Command<'_>) -> Result<Reply, Failure> {
-        match self.client.execute(command.clone()).await {
-            Ok(reply) => Ok(reply),
-            Err(error) => match self.with_body(&command, &error) {
-                Some(eval) => Ok(self.client.execute(eval).await?),
-                None => Err(error.into()),
-            },
-        }
-    }
-
-    /// The same script with its body, if its error says that a server lacks it and we have it. Only the server's own refusal
-    /// counts: a script that answers with these words may have run.
-    fn with_body<'c>(&self, command: &'c Command<'_>, error: &Error) -> Option<Command<'c>> {
-        let Error::Server(error) = error else { return None };
-        if error.code() != "NOSCRIPT" || !error.is_refusal() {
-            return None;
-        }
-        self.whole_script(command)
+        let Some(body) = self.script_of(&command) else {
+            return Ok(self.client.execute(command).await?);
+        };
+        let whole = with_body(&command, body, Arg::borrowed);
+        Ok(self.client.execute_by_digest(&command, &whole).await?)
     }
 
     /// The same script with its body, if we have it.
     pub(super) fn whole_script<'c>(&self, command: &Command<'_>) -> Option<Command<'c>> {
-        let name = match is(command.at(0)?, b"EVALSHA_RO") {
-            true => "EVAL_RO",
-            false => "EVAL",
-        };
-        let body = self.memory.scripts.body(command.at(1)?)?;
-        let rest = (2..command.len()).filter_map(|index| command.at(index));
-        Some(Command::new(name).arg(body).args(rest.map(Arg::copied)))
+        Some(with_body(command, self.script_of(command)?, Arg::copied))
+    }
+
+    /// The body of the script that a command names, if we have it.
+    fn script_of(&self, command: &Command<'_>) -> Option<Bytes> {
+        self.memory.scripts.body(command.at(1)?)
     }
 
     /// One step of a scan of the whole cluster.
-    async fn scan(&self, command: Command<'_>) -> Result<Reply, Failure> {
+    async fn scan(&self, command: Command<'_>, limit: Option<Duration>) -> Result<Reply, Failure> {
         const CURSOR: Failure = Failure::Misused("SCAN: a cursor is a number");
         let asked: u64 = command.at(1).and_then(number).ok_or(CURSOR)?;
-        let map = self.client.topology();
+        let map = self.topology().await?;
         let mut place = match asked {
             0 => Place::start(&map),
             _ => self.memory.scans.place(asked, Instant::now()).ok_or(Failure::Misused(
@@ -152,7 +170,10 @@ impl Engine {
             return Ok(step(0, Reply::Array(Vec::new())));
         };
         let options = (2..command.len()).filter_map(|index| command.at(index));
-        let part = Command::new("SCAN").arg(cursor).args(options).route_to(&node);
+        let mut part = Command::new("SCAN").arg(cursor).args(options).route_to(&node);
+        if let Some(limit) = limit {
+            part = part.timeout(limit);
+        }
         let (next, keys): (u64, Reply) = self.client.execute(part).await?;
         place.advance(next);
         let map = self.client.topology();
@@ -163,6 +184,17 @@ impl Engine {
         }
         Ok(step(self.memory.scans.go_on(asked, place, Instant::now()), keys))
     }
+}
+
+/// A script with its body instead of its digest.
+fn with_body<'c, 'r>(
+    command: &'r Command<'_>,
+    body: Bytes,
+    arg: impl Fn(&'r [u8]) -> Arg<'c>,
+) -> Command<'c> {
+    let is_read_only = command.at(0).is_some_and(|name| is(name, b"EVALSHA_RO"));
+    let rest = (2..command.len()).filter_map(|index| command.at(index));
+    Command::new(if is_read_only { "EVAL_RO" } else { "EVAL" }).arg(body).args(rest.map(arg))
 }
 
 /// An error where a scan would end without the keys of slots that nobody serves. The step can be repeated once somebody does.

@@ -24,3 +24,11 @@ impl From<Error> for Failure {
         Self::Native(error)
     }
 }
+
+/// Why none of a transaction's commands was executed.
+pub(super) fn discarded(error: Error) -> Failure {
+    match error {
+        Error::Server(error) if error.is_refusal() => Failure::Discarded(error.reply.as_bytes().to_vec()),
+        error => Failure::Native(error),
+    }
+}

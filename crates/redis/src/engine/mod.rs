@@ -7,6 +7,7 @@
 //! | `special` | which commands do not simply go where their key is |
 //! | `scripts` | bodies of scripts |
 //! | `scan` | where scans are |
+//! | `pin`, `watch` | keys that are watched on behalf of a handle; watching, and reading |
 //! | `calls` | [`Engine`]: single commands |
 //! | `pipeline` | many at once |
 //! | `settings` | what a builder was told, and the configuration that follows |
@@ -15,15 +16,18 @@
 
 mod calls;
 mod failure;
+mod pin;
 mod pipeline;
 mod scan;
 mod scripts;
 mod settings;
 mod special;
 mod spread;
+mod watch;
 
 pub(crate) use calls::{Engine, Memory};
 pub(crate) use failure::Failure;
+pub(crate) use pin::{Pinned, take_live};
 pub(crate) use settings::{Seed, Settings, Unusable};
 pub(crate) use special::{Special, among_others, special};
 pub(crate) use spread::{Join, To, complete};

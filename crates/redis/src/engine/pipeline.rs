@@ -1,24 +1,20 @@
 //! Many commands at once.
 //!
 //! What must stay true: each has a result of its own, in its place; a special one is run where it stands among the others, and so
-//! is one that the client sends to several nodes; no command is run after one that stands behind it in its slot.
+//! is one that the client sends to several nodes; no command is run after one that stands behind it in its slot; all of it ends
+//! within the time of one call and what its commands ask the server to wait.
 
-use truename::command::Arguments;
+use std::time::{Duration, Instant};
+
+use truename::command::{Arguments, lookup};
 use truename::{Command, Error, Reply};
 
 use super::calls::Engine;
-use super::failure::Failure;
+use super::failure::{Failure, discarded};
+use super::pin::{Exec, Pinned, take_live};
 use super::special::Special;
 
 const NOTHING: Failure = Failure::Misused("a transaction without commands");
-
-/// Why none of a transaction's commands was executed.
-fn discarded(error: Error) -> Failure {
-    match error {
-        Error::Server(error) => Failure::Discarded(error.reply.as_bytes().to_vec()),
-        error => Failure::Native(error),
-    }
-}
 
 /// All but the name.
 fn arguments<'c>(command: &'c Command<'_>) -> impl Iterator<Item = &'c [u8]> {
@@ -29,12 +25,23 @@ fn arguments<'c>(command: &'c Command<'_>) -> impl Iterator<Item = &'c [u8]> {
 pub(crate) type Outcome = Result<Reply, Failure>;
 
 impl Engine {
-    /// Runs commands whatever their slots are; those of one slot in their order.
-    pub(crate) async fn run_all(&self, commands: Vec<(Command<'_>, Option<Special>)>) -> Vec<Outcome> {
+    /// Runs commands whatever their slots are; those of one slot in their order. On behalf of a handle.
+    pub(crate) async fn run_all(
+        &self,
+        commands: Vec<(Command<'_>, Option<Special>)>,
+        pinned: &mut Pinned,
+    ) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(commands.len());
         let mut together = Vec::with_capacity(commands.len());
+        let mut budget = Budget { limit: self.call_limit, spent: None };
         for (command, special) in commands {
             match special {
+                // It may have to go to the connection that watches.
+                None if pinned.is_some() => {
+                    let (is_waiting, command) = (blocks(&command), budget.within(command));
+                    let run = self.run_plain(pinned, command);
+                    outcomes.push(budget.spend(is_waiting, run).await);
+                }
                 None => together.push(command),
                 Some(Special::EvalSha) => {
                     // When the server says that it lacks the script, commands that follow have been executed.
@@ -42,21 +49,24 @@ impl Engine {
                     together.push(whole.unwrap_or(command));
                 }
                 Some(special) => {
-                    self.run_together(std::mem::take(&mut together), &mut outcomes).await;
-                    outcomes.push(Box::pin(self.run_special(special, command)).await);
+                    self.run_together(std::mem::take(&mut together), &mut outcomes, &mut budget).await;
+                    let (is_waiting, command) = (blocks(&command), budget.within(command));
+                    let run = Box::pin(self.run_special(special, command, budget.left(), pinned));
+                    outcomes.push(budget.spend(is_waiting, run).await);
                 }
             }
         }
-        self.run_together(together, &mut outcomes).await;
+        self.run_together(together, &mut outcomes, &mut budget).await;
         outcomes
     }
 
-    /// Runs commands as one transaction. An error means that none was executed, unless it says otherwise; the commands' own
-    /// errors are among the outcomes.
+    /// Runs commands as one transaction; `None` if a key that the handle watched was changed, so that none was executed. An error
+    /// means that none was, unless it says otherwise; the commands' own errors are among the outcomes.
     pub(crate) async fn run_atomic(
         &self,
         commands: Vec<(Command<'_>, bool)>,
-    ) -> Result<Vec<Outcome>, Failure> {
+        pinned: &mut Pinned,
+    ) -> Result<Option<Vec<Outcome>>, Failure> {
         // In a transaction it would be too late to find out that the server does not have the script.
         let whole = commands.iter().map(|(command, is_script)| match is_script {
             true => self.whole_script(command),
@@ -65,15 +75,27 @@ impl Engine {
         let wholes: Vec<_> = whole.collect();
         if wholes.iter().all(Option::is_none) {
             drop(wholes);
-            return self.run_unit(commands.into_iter().map(|(command, _)| command)).await;
+            return self.run_unit(commands.into_iter().map(|(command, _)| command), pinned).await;
         }
         let commands = wholes.into_iter().zip(&commands).map(|(whole, (command, _))| {
             whole.unwrap_or_else(|| Command::new(command.at(0).unwrap_or_default()).args(arguments(command)))
         });
-        self.run_unit(commands).await
+        self.run_unit(commands, pinned).await
     }
 
     async fn run_unit<'c>(
+        &self,
+        commands: impl Iterator<Item = Command<'c>>,
+        pinned: &mut Pinned,
+    ) -> Result<Option<Vec<Outcome>>, Failure> {
+        let Some(pin) = take_live(pinned) else { return self.run_unwatched(commands).await.map(Some) };
+        match pin.exec(commands).await? {
+            Exec::Done(replies) => Ok(Some(replies.into_iter().map(Ok).collect())),
+            Exec::Nothing => Ok(None),
+        }
+    }
+
+    async fn run_unwatched<'c>(
         &self,
         commands: impl Iterator<Item = Command<'c>>,
     ) -> Result<Vec<Outcome>, Failure> {
@@ -92,12 +114,56 @@ impl Engine {
     }
 
     /// Runs commands of which none is special.
-    async fn run_together(&self, commands: Vec<Command<'_>>, outcomes: &mut Vec<Outcome>) {
+    async fn run_together(
+        &self,
+        commands: Vec<Command<'_>>,
+        outcomes: &mut Vec<Outcome>,
+        budget: &mut Budget,
+    ) {
         if commands.is_empty() {
             return;
         }
+        let is_waiting = commands.iter().any(blocks);
         let mut batch = self.client.batch();
-        batch.extend(commands);
-        outcomes.extend(batch.execute().await.into_iter().map(|outcome| outcome.map_err(Failure::Native)));
+        batch.extend(commands.into_iter().map(|command| budget.within(command)));
+        let ran = budget.spend(is_waiting, batch.execute()).await;
+        outcomes.extend(ran.into_iter().map(|outcome| outcome.map_err(Failure::Native)));
     }
+}
+
+/// The time that the commands of one pipeline have together. What goes out first has all of it.
+struct Budget {
+    limit: Duration,
+    /// What those before have taken; `None` if there were none.
+    spent: Option<Duration>,
+}
+
+impl Budget {
+    /// What is left for those that follow; `None` if it is all.
+    fn left(&self) -> Option<Duration> {
+        self.spent.map(|spent| self.limit.saturating_sub(spent))
+    }
+
+    /// The command, with what is left. One that asks the server to wait has a time of its own.
+    fn within<'c>(&self, command: Command<'c>) -> Command<'c> {
+        match self.left() {
+            Some(left) if !blocks(&command) => command.timeout(left),
+            _ => command,
+        }
+    }
+
+    /// Awaits something. What waits on the server costs nothing.
+    async fn spend<T>(&mut self, is_waiting: bool, run: impl Future<Output = T>) -> T {
+        let started = Instant::now();
+        let done = run.await;
+        let spent = if is_waiting { Duration::ZERO } else { started.elapsed() };
+        self.spent = Some(self.spent.unwrap_or_default() + spent);
+        done
+    }
+}
+
+/// Whether a command asks the server to wait.
+fn blocks(command: &Command<'_>) -> bool {
+    let spec = command.at(0).and_then(|name| lookup(name, command.at(1)));
+    spec.is_some_and(|spec| spec.blocks(command))
 }

@@ -48,6 +48,7 @@ pub(crate) struct Settings {
     pub(crate) address_map: Option<HashMap<Endpoint, Endpoint>>,
     pub(crate) resolver: Option<Arc<dyn Resolve>>,
     pub(crate) max_in_flight: Option<usize>,
+    pub(crate) watch_limit: Option<Duration>,
     pub(crate) changes: Vec<Change>,
     refused: Vec<(&'static str, &'static str)>,
 }

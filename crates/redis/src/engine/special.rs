@@ -25,6 +25,10 @@ pub(crate) enum Special {
     AnyPrimary,
     /// The client makes several commands of it, which would have no order with others of a pipeline.
     Alone,
+    /// Begins a transaction: its keys are watched on a connection of their own.
+    Watch,
+    /// Ends that.
+    Unwatch,
     /// Cannot be done, for this reason.
     Refused(&'static str),
 }
@@ -45,6 +49,8 @@ pub(crate) fn special<A: Arguments + ?Sized>(args: &A) -> Option<Special> {
         b"SUBSCRIBE" | b"PSUBSCRIBE" | b"SSUBSCRIBE" | b"UNSUBSCRIBE" | b"PUNSUBSCRIBE" | b"SUNSUBSCRIBE" => {
             Some(Special::Refused(SUBSCRIBE))
         }
+        b"WATCH" => Some(Special::Watch),
+        b"UNWATCH" => Some(Special::Unwatch),
         b"MULTI" | b"EXEC" | b"DISCARD" => Some(Special::Refused(TRANSACTION)),
         b"DEBUG" | b"FLUSHALL" | b"FLUSHDB" | b"INFO" | b"FT._LIST" => {
             Spread::of(name, b"").map(Special::Spread)
@@ -142,6 +148,7 @@ mod tests {
         assert_eq!(is(&["DEL", "a"]), None);
         assert!(matches!(is(&["INFO", "server"]), Some(Special::Spread(_))));
         assert!(matches!(is(&["SSUBSCRIBE", "c"]), Some(Special::Refused(_))));
+        assert_eq!((is(&["watch", "k"]), is(&["UNWATCH"])), (Some(Special::Watch), Some(Special::Unwatch)));
         // What acts on one node that nobody named is left to the client, which refuses it.
         for dangerous in
             [&["SHUTDOWN"][..], &["CLUSTER", "RESET"], &["CLUSTER", "FAILOVER"], &["MODULE", "LOAD", "x"]]

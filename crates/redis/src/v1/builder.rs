@@ -221,6 +221,13 @@ impl ClusterClientBuilder {
         self.set(|settings| settings.max_in_flight = Some(limit))
     }
 
+    /// For how long keys may be watched until a transaction or `UNWATCH`, 30 s if it is not set. Of this crate: the connection
+    /// that watches is closed then, and a transaction that comes later is an error and executes nothing. See the
+    /// [example](Self#examples).
+    pub fn watch_limit(self, limit: Duration) -> Self {
+        self.set(|settings| settings.watch_limit = Some(limit))
+    }
+
     /// Nothing beyond `nodelay`, which is always on, can be set. See the [example](Self#examples).
     pub fn tcp_settings(self, tcp_settings: TcpSettings) -> Self {
         match is_default_tcp(&tcp_settings) {

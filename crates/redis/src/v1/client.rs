@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use truename::{Client, Config};
+use truename::{Client, Config, blocking};
 
 use super::connection::ClusterConnection;
 use super::error::to_redis_error;
 use super::options::{refuse_push_sender, resolve_with, unusable};
+use super::synchronous;
 use super::version::redis::RedisResult;
 use super::version::redis::aio::AsyncPushSender;
 use super::version::redis::io::AsyncDNSResolver;
@@ -77,7 +78,7 @@ impl ClusterClient {
     /// Dropping the future leaves nothing behind.
     pub async fn get_async_connection(&self) -> RedisResult<ClusterConnection> {
         let client = Client::connect(&self.config).await.map_err(to_redis_error)?;
-        Ok(ClusterConnection::new(Engine::of(client, &self.config, self.memory.clone())))
+        Ok(self.connection(client))
     }
 
     /// [`get_async_connection`](Self::get_async_connection) with other options for this connection.
@@ -103,14 +104,105 @@ impl ClusterClient {
         &self,
         config: ClusterConfig,
     ) -> RedisResult<ClusterConnection> {
+        self.with(config)?.get_async_connection().await
+    }
+
+    /// A connection that is made when it is first used, and tried for in the background from then on: for a service that is to
+    /// start while its cluster is down. Commands wait within their own time; an error of one that could not is an I/O error.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename_redis::ClusterClient) -> redis::RedisResult<()> {
+    /// // Nothing is dialled yet.
+    /// let mut connection = client.get_lazy_async_connection()?;
+    /// let pong: String = redis::cmd("PING").query_async(&mut connection).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::lazy`]: what cannot work whatever the cluster says, and a place outside of a tokio runtime.
+    pub fn get_lazy_async_connection(&self) -> RedisResult<ClusterConnection> {
+        Ok(self.connection(Client::lazy_here(&self.config).map_err(to_redis_error)?))
+    }
+
+    /// [`get_lazy_async_connection`](Self::get_lazy_async_connection) by redis-rs's name and with other options.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename_redis::ClusterClient) {
+    /// use truename_redis::cluster::ClusterConfig;
+    ///
+    /// let connection = client.get_pending_async_connection_with_config(ClusterConfig::new());
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// Where [`get_lazy_async_connection`](Self::get_lazy_async_connection) is an error, and where these options cannot be had:
+    /// there is no other way to say so.
+    pub fn get_pending_async_connection_with_config(&self, config: ClusterConfig) -> ClusterConnection {
+        let connection = self.with(config).and_then(|client| client.get_lazy_async_connection());
+        connection.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Connects, for code that is not asynchronous. Each call makes connections of its own; clones share them.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # fn example(client: truename_redis::ClusterClient) -> redis::RedisResult<()> {
+    /// use redis::Commands;
+    ///
+    /// let mut connection = client.get_connection()?;
+    /// let visits: i64 = connection.incr("visits", 1)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`get_async_connection`](Self::get_async_connection), and `InvalidClientConfig` on a thread that polls tasks.
+    pub fn get_connection(&self) -> RedisResult<synchronous::ClusterConnection> {
+        let client = blocking::Client::connect(&self.config).map_err(to_redis_error)?;
+        let connection = self.connection(client.client().clone());
+        Ok(synchronous::ClusterConnection::new(client, connection))
+    }
+
+    /// [`get_connection`](Self::get_connection) with other options for this connection.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # fn example(client: truename_redis::ClusterClient) -> redis::RedisResult<()> {
+    /// use std::time::Duration;
+    /// use truename_redis::cluster::ClusterConfig;
+    ///
+    /// let hurried = ClusterConfig::new().set_response_timeout(Duration::from_millis(200));
+    /// let connection = client.get_connection_with_config(hurried)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`get_connection`](Self::get_connection) and [`ClusterClientBuilder::build`](super::builder::ClusterClientBuilder::build).
+    pub fn get_connection_with_config(
+        &self,
+        config: ClusterConfig,
+    ) -> RedisResult<synchronous::ClusterConnection> {
+        self.with(config)?.get_connection()
+    }
+
+    /// The same with options of one connection.
+    fn with(&self, config: ClusterConfig) -> RedisResult<Self> {
         let mut settings = self.settings.clone();
         settings.replace_times(config.connection_timeout, config.response_timeout);
         if config.has_push_sender {
             refuse_push_sender(&mut settings);
         }
         settings.resolver = config.resolver.or(settings.resolver);
-        let client = Self { memory: self.memory.clone(), ..Self::of(settings, self.seeds.clone())? };
-        client.get_async_connection().await
+        Ok(Self { memory: self.memory.clone(), ..Self::of(settings, self.seeds.clone())? })
+    }
+
+    fn connection(&self, client: Client) -> ClusterConnection {
+        let engine = Engine::of(client, &self.config, self.memory.clone());
+        ClusterConnection::new(engine.with_watch_limit(self.settings.watch_limit))
     }
 }
 

@@ -14,7 +14,7 @@ use super::version::CLIENT;
 use super::version::redis::aio::ConnectionLike;
 use super::version::redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use super::version::redis::{Cmd, Pipeline, RedisFuture, RedisResult, ToRedisArgs, Value};
-use crate::engine::{Engine, Failure, Special, among_others, special};
+use crate::engine::{Engine, Failure, Pinned, Special, among_others, special, take_live};
 
 /// A connection to a cluster, as redis-rs's `cluster_async::ClusterConnection`: everything that takes a
 /// `redis::aio::ConnectionLike` takes it. Cheap to clone; clones share the connections to the nodes, and no pool is needed.
@@ -39,6 +39,8 @@ use crate::engine::{Engine, Failure, Special, among_others, special};
 #[derive(Clone)]
 pub struct ClusterConnection {
     engine: Engine,
+    /// Clones that are made from now on have it, too.
+    pinned: Pinned,
 }
 
 impl fmt::Debug for ClusterConnection {
@@ -49,7 +51,7 @@ impl fmt::Debug for ClusterConnection {
 
 impl ClusterConnection {
     pub(crate) fn new(engine: Engine) -> Self {
-        Self { engine }
+        Self { engine, pinned: None }
     }
 
     /// Over a client that exists already, for example because other parts of a program use it as it is. `config` is what it was
@@ -102,8 +104,7 @@ impl ClusterConnection {
     /// # Cancel safety
     /// As [`Client::execute`].
     pub async fn route_command(&mut self, cmd: Cmd, routing: RoutingInfo) -> RedisResult<Value> {
-        let routed = routing::run(&self.engine, command(&cmd), routing).await;
-        routed.map(value).map_err(failed)
+        self.run_routed(command(&cmd), routing).await
     }
 
     /// Sends the commands of a pipeline to one node.
@@ -133,41 +134,71 @@ impl ClusterConnection {
         count: usize,
         route: SingleNodeRoutingInfo,
     ) -> RedisResult<Vec<Value>> {
+        if pipeline.is_transaction() && take_live(&mut self.pinned).is_some() {
+            return Err(failed(ROUTED_AND_WATCHED));
+        }
         let place = routing::place(&self.engine, &route).map_err(failed)?;
         self.run_pipeline(&pipeline, offset, count, |command| (place.of(command), None)).await
     }
 
     /// Runs a pipeline. `prepared`: where each command goes, and what is special about it.
     async fn run_pipeline<'c>(
-        &self,
+        &mut self,
         pipeline: &'c Pipeline,
         offset: usize,
         count: usize,
         prepared: impl Fn(Command<'c>) -> (Command<'c>, Option<Special>),
     ) -> RedisResult<Vec<Value>> {
-        let commands = pipeline.cmd_iter().map(|cmd| prepared(command(cmd)));
-        if pipeline.is_transaction() && (offset, count) == (pipeline.len() + 1, 1) {
+        let commands = pipeline.cmd_iter().map(|cmd| prepared(command(cmd))).collect();
+        self.run_commands(commands, pipeline.is_transaction(), (offset, count)).await
+    }
+
+    /// Runs the commands of a pipeline. `wanted`: from which result on, and how many, as redis-rs says it.
+    pub(super) async fn run_commands(
+        &mut self,
+        commands: Vec<(Command<'_>, Option<Special>)>,
+        is_transaction: bool,
+        wanted: (usize, usize),
+    ) -> RedisResult<Vec<Value>> {
+        if is_transaction && wanted == (commands.len() + 1, 1) {
+            let commands = commands.into_iter();
             let commands = commands.map(|(command, special)| (command, special == Some(Special::EvalSha)));
-            return transaction(self.engine.run_atomic(commands.collect()).await, value);
+            let commands = commands.collect();
+            return transaction(self.engine.run_atomic(commands, &mut self.pinned).await, value);
         }
-        if pipeline.is_transaction() || (offset, count) != (0, pipeline.len()) {
+        if is_transaction || wanted != (0, commands.len()) {
             return Err(failed(Failure::Misused(
                 "a pipeline has as many results as commands, a transaction has one",
             )));
         }
-        results(self.engine.run_all(commands.collect()).await, value)
+        results(self.engine.run_all(commands, &mut self.pinned).await, value)
     }
 
-    async fn run_special(&self, special: Special, cmd: &Cmd) -> RedisResult<Value> {
-        self.engine.run_special(special, command(cmd)).await.map(value).map_err(failed)
+    /// Runs one command, whatever is special about it.
+    pub(super) async fn run(&mut self, command: Command<'_>) -> RedisResult<Value> {
+        let reply = match special(&command) {
+            Some(special) => self.engine.run_special(special, command, None, &mut self.pinned).await,
+            None => self.engine.run_plain(&mut self.pinned, command).await,
+        };
+        reply.map(value).map_err(failed)
+    }
+
+    pub(super) async fn run_routed(&self, command: Command<'_>, routing: RoutingInfo) -> RedisResult<Value> {
+        routing::run(&self.engine, command, routing).await.map(value).map_err(failed)
+    }
+
+    /// Forgets what is watched, for the next user of a pooled connection.
+    #[cfg(feature = "bb8")]
+    pub(super) fn forget_watched(&mut self) {
+        self.pinned = None;
     }
 }
 
 impl ConnectionLike for ClusterConnection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         let command = command(cmd);
-        if let Some(special) = special(&command) {
-            return Box::pin(self.run_special(special, cmd));
+        if self.pinned.is_some() || special(&command).is_some() {
+            return Box::pin(self.run(command));
         }
         let reply = self.engine.client().execute::<Reply>(command);
         Box::pin(async move { reply.await.map(value).map_err(|error| failed(error.into())) })
@@ -179,15 +210,18 @@ impl ConnectionLike for ClusterConnection {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(self.run_pipeline(pipeline, offset, count, |command| {
-            let special = special(&command).or_else(|| among_others(&command));
-            (command, special)
-        }))
+        Box::pin(self.run_pipeline(pipeline, offset, count, in_a_pipeline))
     }
 
     fn get_db(&self) -> i64 {
         self.engine.database()
     }
+}
+
+/// A command of a pipeline, and what is special about it there.
+pub(super) fn in_a_pipeline(command: Command<'_>) -> (Command<'_>, Option<Special>) {
+    let special = special(&command).or_else(|| among_others(&command));
+    (command, special)
 }
 
 macro_rules! subscriptions {
@@ -202,6 +236,9 @@ macro_rules! subscriptions {
     )*};
 }
 
+const ROUTED_AND_WATCHED: Failure = Failure::Misused(
+    "this connection watches keys, whose transaction goes where they are: run it without a route",
+);
 const SUBSCRIPTIONS: &str = "subscriptions are not part of this version";
 
 impl ClusterConnection {

@@ -122,13 +122,14 @@ pub(super) fn failed_item(failure: &Failure) -> Value {
     error_value(&format!("{code} {told}"))
 }
 
-/// The replies of a transaction, as `EXEC` has them.
+/// The replies of a transaction, as `EXEC` has them: nil where a watched key was changed.
 pub(super) fn transaction<T>(
-    outcomes: Result<Vec<Result<T, Failure>>, Failure>,
+    outcomes: Result<Option<Vec<Result<T, Failure>>>, Failure>,
     value: impl Fn(T) -> Value,
 ) -> RedisResult<Vec<Value>> {
-    let items = outcomes.map_err(failed)?.into_iter();
-    let items = items.map(|outcome| outcome.map_or_else(|failure| failed_item(&failure), &value));
+    let Some(outcomes) = outcomes.map_err(failed)? else { return Ok(vec![Value::Nil]) };
+    let items =
+        outcomes.into_iter().map(|outcome| outcome.map_or_else(|failure| failed_item(&failure), &value));
     Ok(vec![Value::Array(items.collect())])
 }
 

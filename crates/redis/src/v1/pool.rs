@@ -31,8 +31,10 @@ impl bb8::ManageConnection for ClusterClient {
         ping.arg("PING").query_async(connection).await
     }
 
-    /// Never by itself: a connection to a node that is lost is made anew below.
-    fn has_broken(&self, _: &mut ClusterConnection) -> bool {
+    /// Never by itself: a connection to a node that is lost is made anew below. What the last user watched, the next one does
+    /// not watch.
+    fn has_broken(&self, connection: &mut ClusterConnection) -> bool {
+        connection.forget_watched();
         false
     }
 }

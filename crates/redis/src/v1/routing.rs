@@ -54,6 +54,7 @@ fn is_read(command: &Command<'_>) -> bool {
 pub(super) enum Place {
     AnyPrimary,
     Slot(Slot),
+    Primary(Slot),
     Node(Endpoint),
 }
 
@@ -63,6 +64,7 @@ impl Place {
         match self {
             Self::AnyPrimary => command.route_to_any(),
             Self::Slot(slot) => command.route_by_slot(*slot),
+            Self::Primary(slot) => command.route_to_primary(*slot),
             Self::Node(node) => command.route_to(node),
         }
     }
@@ -82,15 +84,11 @@ pub(super) fn place(engine: &Engine, single: &SingleNodeRoutingInfo) -> Result<P
 
 fn place_of_route(engine: &Engine, route: &Route) -> Result<Place, Failure> {
     let (slot, address) = read(route).ok_or(UNKNOWN)?;
-    if !engine.reads_from_replicas() {
-        return if address == SlotAddr::ReplicaRequired { Err(REPLICA) } else { Ok(Place::Slot(slot)) };
+    match address {
+        SlotAddr::ReplicaRequired if !engine.reads_from_replicas() => Err(REPLICA),
+        SlotAddr::Master => Ok(Place::Primary(slot)),
+        _ => Ok(Place::Slot(slot)),
     }
-    // The client would choose among primary and replicas.
-    if address == SlotAddr::Master {
-        let map = engine.client().topology();
-        return map.primary(slot).map(|node| Place::Node(node.endpoint.clone())).ok_or(UNSERVED);
-    }
-    Ok(Place::Slot(slot))
 }
 
 /// Slot and address of a route, which has no getters: but its hash feeds on them, and whether they were understood is checked
@@ -154,7 +152,7 @@ async fn run_parts(
         _ => None,
     };
     let name = command.at(0).unwrap_or_default();
-    let map = engine.client().topology();
+    let map = engine.topology().await?;
     let mut nodes = Vec::with_capacity(parts.len());
     let mut batch = engine.client().batch();
     for (route, indices) in parts {

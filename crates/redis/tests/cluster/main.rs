@@ -13,11 +13,17 @@
 //! | `pools` | `bb8` |
 //! | `scans` | scans of the whole cluster by redis-rs's iterators |
 //! | `scripts` | scripts that servers have and have not |
+//! | `lazily` | connections that are made when they are first used |
+//! | `load` | counts that stay exact while nodes fail and slots move |
+//! | `synchronous` | the same without async |
+//! | `transactions` | `WATCH`, by `transaction_async` and by hand |
 //! | `support` | what they share |
 
 mod both;
 mod errors;
 mod families;
+mod lazily;
+mod load;
 mod nodes;
 #[cfg(feature = "v0_32")]
 mod older;
@@ -28,3 +34,5 @@ mod pools;
 mod scans;
 mod scripts;
 mod support;
+mod synchronous;
+mod transactions;

@@ -10,7 +10,7 @@ use redis::{AsyncCommands, ErrorKind, Value, cmd};
 use truename::topology::Slot;
 use truename_lab::LabProfile;
 
-use crate::support::{PROTOCOLS, connect, keys, lab};
+use crate::support::{PROTOCOLS, builder, calls, connect, keys, lab, replicated};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_nodes_give_one_reply() {
@@ -151,4 +151,31 @@ async fn a_command_goes_where_its_caller_says() {
     assert!(error.kind() == ErrorKind::UnexpectedReturnType, "{error}");
     assert!(truename_redis::may_have_executed(&error));
     assert_eq!(c.get::<_, i64>(at_owner).await, Ok(2));
+}
+
+/// Where reads go to replicas, `SlotAddr::Master` named a node, which was wrong once another took over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_master_of_a_slot_is_whoever_is_it() {
+    let lab = replicated().await;
+    let client = builder(&lab).read_from_replicas().build().expect("usable options");
+    let mut c = client.get_async_connection().await.expect("connected");
+    let () = c.set("k", 1).await.expect("OK");
+    let owner = lab.primary_of_key(b"k").await.expect("an owner");
+    let route = Route::new(Slot::of_key(b"k").value(), SlotAddr::Master);
+    let master = RoutingInfo::SingleNode(SingleNodeRoutingInfo::SpecificNode(route));
+    let mut get = cmd("GET");
+    get.arg("k");
+    for _ in 0..10 {
+        assert_eq!(c.route_command(get.clone(), master.clone()).await, Ok(Value::BulkString(b"1".to_vec())));
+    }
+    assert_eq!(calls(&lab, owner, "get").await, 10, "no replica was asked");
+    let shard = lab.node(owner).shard;
+    let replica = lab.replicas().iter().find(|node| node.shard == shard).expect("a replica").index;
+    let before = calls(&lab, replica, "set").await;
+    lab.failover(replica).await.expect("failed over");
+    let mut set = cmd("SET");
+    set.arg("k").arg(2);
+    assert_eq!(c.route_command(set, master.clone()).await, Ok(Value::Okay));
+    assert_eq!(c.route_command(get, master).await, Ok(Value::BulkString(b"2".to_vec())));
+    assert!(calls(&lab, replica, "set").await > before && calls(&lab, replica, "get").await > 0);
 }

@@ -1,10 +1,12 @@
 //! Plain pipelines over any slots: each command has a result of its own.
 
+use std::time::{Duration, Instant};
+
 use redis::{RedisResult, Value};
 use truename_lab::LabProfile;
 use truename_redis::may_have_executed;
 
-use crate::support::{PROTOCOLS, connect, keys, lab};
+use crate::support::{PROTOCOLS, builder, connect, keys, lab};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pipeline_has_keys_of_any_slots() {
@@ -137,4 +139,37 @@ async fn commands_for_several_nodes_keep_their_place() {
             pipeline.query_async(&mut connection).await.expect("all of them");
         assert_eq!(all, (60, 60, 0, vec![round; 60], 60));
     }
+}
+
+/// Each of its stretches took a time-out of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipeline_ends_within_one_time_out_however_many_stretches_it_has() {
+    let lab = lab(LabProfile::Plain).await;
+    let limit = Duration::from_secs(1);
+    let client = builder(&lab).response_timeout(limit).build().expect("usable options");
+    let mut connection = client.get_async_connection().await.expect("connected");
+    let owner = lab.primary_of_key(b"k").await.expect("an owner");
+    // What waits on the server has its time beside that of the others.
+    let (popped, size, value): (Option<(String, String)>, u64, Option<String>) = redis::pipe()
+        .blpop("{k}empty", 1.5)
+        .cmd("DBSIZE")
+        .get("k")
+        .query_async(&mut connection)
+        .await
+        .expect("all of them");
+    assert_eq!((popped, size, value), (None, 0, None));
+    lab.node(owner).stop();
+    let mut pipeline = redis::pipe();
+    for _ in 0..5 {
+        pipeline.set("k", 1).cmd("DBSIZE");
+    }
+    let started = Instant::now();
+    let results: Vec<RedisResult<Value>> =
+        pipeline.ignore_errors().query_async(&mut connection).await.unwrap_or_default();
+    let took = started.elapsed();
+    lab.node(owner).cont();
+    assert!(took < 2 * limit, "{took:?}");
+    // What was never sent says so.
+    let last = results.last().map(|last| last.as_ref().expect_err("the server was frozen"));
+    assert!(last.is_none_or(|last| last.code() == Some("NOTEXECUTED")), "{last:?}");
 }

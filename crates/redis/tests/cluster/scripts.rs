@@ -1,9 +1,13 @@
 //! Scripts that servers have and have not.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
 use redis::{AsyncCommands, Script};
 use truename_lab::LabProfile;
 
-use crate::support::{PROTOCOLS, connect, keys, lab};
+use crate::support::{PROTOCOLS, connect, eventually, keys, lab, replicated};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_script_runs_wherever_its_keys_are() {
@@ -82,4 +86,47 @@ async fn a_node_that_lost_a_script_gets_its_body() {
     let error = redis::cmd("EVAL").arg(forged).arg(1).arg("forged").query_async::<()>(&mut connection).await;
     assert_eq!(error.expect_err("its own error").code(), Some("MAYBEEXECUTED"), "nobody repeats it");
     assert_eq!(connection.get::<_, i64>("forged").await, Ok(1));
+}
+
+/// A primary that became a replica answers a script with a redirect, and the new one does not have the script: that was told as
+/// if nobody knew what became of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_is_executed_through_a_failover_whoever_has_it() {
+    let lab = replicated().await;
+    let connection = connect(&lab, PROTOCOLS[1]).await;
+    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let tasks = (0..4).map(|_| {
+        let (stop, done, mut c) = (stop.clone(), done.clone(), connection.clone());
+        tokio::spawn(async move {
+            let script = Script::new("return redis.call('INCR', KEYS[1])");
+            while !stop.load(Relaxed) {
+                let counted: Result<u64, _> = script.key("failover").invoke_async(&mut c).await;
+                counted.unwrap_or_else(|error| panic!("{error}"));
+                done.fetch_add(1, Relaxed);
+            }
+        })
+    });
+    let tasks: Vec<_> = tasks.collect();
+    for _ in 0..2 {
+        let owner = lab.primary_of_key(b"failover").await.expect("an owner");
+        let shard = lab.node(owner).shard;
+        let is_other = |index: &usize| lab.node(*index).shard == shard && *index != owner;
+        let replica = (0..lab.nodes().len()).find(is_other).expect("a replica");
+        // Until then, servers hold up what writes.
+        let is_linked = || async {
+            let told = lab.command(replica, &["INFO", "replication"]).await.expect("told");
+            told.as_str().expect("text").contains("master_link_status:up")
+        };
+        eventually("it replicates", Duration::from_secs(20), is_linked).await;
+        lab.command(replica, &["SCRIPT", "FLUSH"]).await.expect("flushed");
+        lab.failover(replica).await.expect("failed over");
+        let since = done.load(Relaxed);
+        let goes_on = || async { done.load(Relaxed) >= since + 1000 };
+        eventually("scripts are executed", Duration::from_secs(10), goes_on).await;
+    }
+    stop.store(true, Relaxed);
+    for task in tasks {
+        task.await.expect("no error");
+    }
+    assert_eq!(connection.clone().get::<_, u64>("failover").await, Ok(done.load(Relaxed)));
 }

@@ -1,5 +1,7 @@
 //! Labs and connections to them, as a user of redis-rs makes them.
 
+use std::time::{Duration, Instant};
+
 use redis::{ProtocolVersion, TlsCertificates};
 use truename::topology::DialRule;
 use truename_lab::{Lab, LabProfile};
@@ -12,6 +14,34 @@ pub(crate) const PROTOCOLS: [ProtocolVersion; 2] = [ProtocolVersion::RESP2, Prot
 /// Three primaries, no replica.
 pub(crate) async fn lab(profile: LabProfile) -> Lab {
     Lab::builder(profile).shards(3).replicas(0).start().await.expect("the lab starts")
+}
+
+/// Three primaries with a replica each, which take over soon.
+pub(crate) async fn replicated() -> Lab {
+    let lab = Lab::builder(LabProfile::Azure).server_arg("cluster-require-full-coverage", "no");
+    lab.node_timeout(Duration::from_secs(1)).start().await.expect("the lab starts")
+}
+
+/// Waits until something holds, and fails once that took longer than `limit`.
+pub(crate) async fn eventually<F: Future<Output = bool>>(
+    what: &str,
+    limit: Duration,
+    mut holds: impl FnMut() -> F,
+) {
+    let started = Instant::now();
+    while !holds().await {
+        assert!(started.elapsed() < limit, "{what}: not within {limit:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// How often a node has executed a command.
+pub(crate) async fn calls(lab: &Lab, node: usize, command: &str) -> u64 {
+    let stats = lab.command(node, &["INFO", "commandstats"]).await.expect("told");
+    let prefix = format!("cmdstat_{command}:calls=");
+    let text = stats.as_str().expect("text").to_owned();
+    let calls = text.lines().find_map(|line| line.strip_prefix(&prefix)?.split(',').next()?.parse().ok());
+    calls.unwrap_or(0)
 }
 
 /// The nodes of a lab as URLs.
