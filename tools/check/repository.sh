@@ -52,26 +52,30 @@ if [ -f ARCHITECTURE.md ]; then
         wrong "ARCHITECTURE.md has $count lines; a reader gets $longest_architecture"
 fi
 
-# These documents name tests as `FILE::test`, files of the client's without a path: programs, or modules of `cluster`.
-modules=crates/client/tests/cluster
+# These documents name tests as `FILE::test`, files of the client's without a crate: programs, or modules of `cluster` or,
+# with that in front, of `faults`.
 for document in docs/PROMISES.md crates/client/tests/FAULTS.md; do
     tests=$(grep -oE '`[a-z_/0-9]+\.rs::[a-z_0-9]+`' "$document" | tr -d '`' || :)
     [ -n "$tests" ] || wrong "$document names no test"
     for named in $tests; do
         file=${named%%::*}
         case $file in
+            faults/*) file=crates/client/tests/$file ;;
+            cli/*) file=crates/cli/tests/tool/${file#*/} ;;
             */*) file=crates/${file%%/*}/tests/${file#*/} ;;
-            *) [ -f "crates/client/tests/$file" ] && file=crates/client/tests/$file || file=$modules/$file ;;
+            *) [ -f "crates/client/tests/$file" ] && file=crates/client/tests/$file || file=crates/client/tests/cluster/$file ;;
         esac
         grep -qE "fn ${named##*::}\(" "$file" || wrong "$document names $named, and $file has no such test"
     done
 done
 
 # No compiler misses a file that no module leads to.
-for file in $(echo "$rust" | grep "^$modules/" | grep -vx "$modules/main\.rs"); do
-    name=$(basename "$file" .rs)
-    grep -qx "mod $name;" "$modules/main.rs" || wrong "$file is part of no program: $modules/main.rs lacks \`mod $name;\`"
-    grep -qF "| \`$name\` |" "$modules/main.rs" || wrong "$modules/main.rs does not say what $name is"
+for modules in crates/client/tests/cluster crates/client/tests/faults crates/cli/tests/tool; do
+    for file in $(echo "$rust" | grep "^$modules/[a-z_]*\.rs$" | grep -vx "$modules/main\.rs"); do
+        name=$(basename "$file" .rs)
+        grep -qx "mod $name;" "$modules/main.rs" || wrong "$file is part of no program: $modules/main.rs lacks \`mod $name;\`"
+        grep -qF "| \`$name\` |" "$modules/main.rs" || wrong "$modules/main.rs does not say what $name is"
+    done
 done
 
 # The brackets keep this line from finding itself.

@@ -1,5 +1,5 @@
 //! Batches of the usual kind: the table has every command, none waits on the server, each has a slot, and every slot an
-//! owner. Until something else than a value comes back, a command is no more than its place, its slot and its table entry;
+//! owner. Until anything but a value comes back, a command is no more than its place, its slot and its table entry;
 //! then it becomes a [`Member`], with all that judging and repeating it takes.
 //!
 //! What must stay true: the commands of one lane are sent in the order of the batch, unit by unit; once one of them was not

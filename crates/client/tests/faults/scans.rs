@@ -4,19 +4,14 @@
 //! servers. At the end every key that stayed must have been returned, none that never existed, and the scan must know that
 //! it is complete.
 
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod measure;
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use measure::in_company;
-use support::info::executions;
-use support::{config, eventually, shard_of_slot, tell};
+use crate::measure::in_company;
+use crate::support::info::executions;
+use crate::support::{config, eventually, shard_of_slot, tell};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use truename::scan::{Keys, Scan, ScanCursor};

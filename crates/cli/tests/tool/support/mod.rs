@@ -1,6 +1,5 @@
 //! What the tests share: running the real binary with a deadline, and the options that lead to a lab.
 
-#![expect(dead_code, reason = "every test binary includes this module and none uses all of it")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub(crate) mod peers;
@@ -15,7 +14,7 @@ use truename_lab::Lab;
 /// The variable in which the tests hand the password over.
 pub(crate) const VARIABLE: &str = "TRUENAME_TEST_PASSWORD";
 /// A certificate to trust where none will be seen: tests must not depend on the system's roots.
-pub(crate) const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/authority.pem");
+pub(crate) const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tool/support/authority.pem");
 /// No run may take longer, whatever the server does; those with deadlines of their own take much less.
 const LIMIT: Duration = Duration::from_secs(30);
 

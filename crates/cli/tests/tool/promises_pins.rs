@@ -1,11 +1,9 @@
 //! What may be asked of a certificate besides its chain and its name, from the command line: pins, revocation lists, the
 //! minimum TLS version. And files that everybody can read.
 
-mod support;
-
 use std::os::unix::fs::PermissionsExt;
 
-use support::{on, run, words};
+use crate::support::{on, run, words};
 use truename_lab::{Lab, LabProfile};
 
 const NOBODY: &str = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";

@@ -1,13 +1,11 @@
 //! Peers that are not Redis servers: silent, talking nonsense, hanging up. Plain sockets play them.
 
-mod support;
-
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use support::peers::peer;
-use support::{AUTHORITY, run, words};
+use crate::support::peers::peer;
+use crate::support::{AUTHORITY, run, words};
 use tokio::task::JoinSet;
 
 /// The deadline that is given is 1.5 s; the rest is for starting processes on a busy machine.

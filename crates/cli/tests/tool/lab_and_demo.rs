@@ -1,15 +1,11 @@
 //! `truename lab up` and `truename demo`, as a user runs them: what they print works, and they leave nothing behind.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::support::{VARIABLE, finished, run, truename, type_line, words};
 use serde_json::Value;
-use support::{VARIABLE, finished, run, truename, type_line, words};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 

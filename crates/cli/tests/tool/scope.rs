@@ -1,14 +1,10 @@
 //! What the tool says about announced names that are out of scope, with the authority among the system's roots; and the
 //! options that accept less or more.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use support::{Run, VARIABLE, finished, options, truename, words};
+use crate::support::{Run, VARIABLE, finished, options, truename, words};
 use truename_lab::{CertificateSpec, Forwarder, Lab, LabProfile};
 
 const STRANGER: &str = "node.attacker.test";
@@ -89,6 +85,6 @@ async fn options_that_contradict_each_other_are_refused() {
         ("ping a.test --verify-only b.test --identity seed", 2, "--identity"),
         ("ping a.test --identity only:b.test --verify-as c.test", 60, "choose one"),
     ] {
-        support::run(&words(&[line]), None).await.ends_with(code).says(&[part]);
+        crate::support::run(&words(&[line]), None).await.ends_with(code).says(&[part]);
     }
 }

@@ -1,10 +1,8 @@
 //! Labs with a fault: certificates that are wrong on one node only, servers that want a client certificate, plaintext.
 
-mod support;
-
 use std::time::Duration;
 
-use support::{on, run, words};
+use crate::support::{on, run, words};
 use truename_lab::{CertificateSpec, Lab, LabConfig, LabProfile};
 
 const SOON: Duration = Duration::from_secs(8);
@@ -97,7 +95,7 @@ async fn tls_to_a_plaintext_port() {
     let lab = Lab::builder(LabProfile::Plain).shards(1).replicas(0).start().await.unwrap();
     let seed = announced(&lab, 0);
     for command in ["ping", "doctor"] {
-        let line = words(&[command, &seed, "--cacert", support::AUTHORITY, "--connect-timeout 2s"]);
+        let line = words(&[command, &seed, "--cacert", crate::support::AUTHORITY, "--connect-timeout 2s"]);
         let run = run(&line, None).await.ends_with(20).within(SOON);
         run.says(&[&seed, "tls", "the port speaks plaintext Redis", "--plain"]);
     }

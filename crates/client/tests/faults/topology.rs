@@ -1,17 +1,13 @@
 //! The cluster itself changes or refuses: failovers, nodes that leave and come, refusals of every kind, and holes.
-//! Slots that move are in `faults_slots.rs`, other clusters at known addresses in `faults_strangers.rs`.
-
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod measure;
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
+//! Slots that move are in `slots.rs`, other clusters at known addresses in `strangers.rs`.
 
 use std::time::Duration;
 
-use measure::process::open_sockets;
-use measure::split_keys;
-use support::history::History;
-use support::{config, connect, eventually, key_of, proxied_lab, proxied_server, spread_keys, tell};
+use crate::measure::in_company;
+use crate::measure::process::open_sockets;
+use crate::measure::split_keys;
+use crate::support::history::History;
+use crate::support::{config, connect, eventually, key_of, proxied_lab, proxied_server, spread_keys, tell};
 use tokio::time::{Instant, sleep};
 use truename::topology::Slot;
 use truename::{Client, Config, Error, Event, Notice, cmd};
@@ -26,6 +22,7 @@ fn hasty(lab: &Lab) -> Config {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f6_failovers_by_command_cost_no_call() {
+    let _company = in_company().await;
     let lab = Lab::builder(LabProfile::Azure).node_timeout(SECOND).start().await.expect("the lab starts");
     let client = connect(&lab).await;
     let history = History::start(&client, spread_keys("failover", 24));
@@ -44,6 +41,7 @@ async fn f6_failovers_by_command_cost_no_call() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f6_forced_failovers_cost_at_most_what_was_under_way() {
+    let _company = in_company().await;
     let lab = Lab::builder(LabProfile::Azure).node_timeout(SECOND).start().await.expect("the lab starts");
     let client = connect(&lab).await;
     let history = History::start(&client, spread_keys("forced", 24));
@@ -83,6 +81,7 @@ async fn settle(lab: &Lab, nodes: &[usize]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f10_a_node_that_left_is_let_go_and_found_again_when_it_returns() {
+    let _company = in_company().await;
     let lab = proxied_lab(LabProfile::Plain).await;
     let client = Client::connect(&hasty(&lab).refresh_interval(SECOND)).await.expect("connected");
     let key = key_of(2);
@@ -142,6 +141,7 @@ async fn f10_a_node_that_left_is_let_go_and_found_again_when_it_returns() {
 
 #[tokio::test]
 async fn f14_refusals_that_pass_are_waited_for() {
+    let _company = in_company().await;
     let lab = proxied_server().await;
     let client = Client::connect(&hasty(&lab)).await.expect("connected");
     client.execute::<()>(cmd("SET").arg("k").arg("v")).await.expect("OK");
@@ -166,6 +166,7 @@ async fn f14_refusals_that_pass_are_waited_for() {
 
 #[tokio::test]
 async fn f14_loading_is_waited_for() {
+    let _company = in_company().await;
     let lab = proxied_server().await;
     let client = Client::connect(&hasty(&lab)).await.expect("connected");
     for n in 0..2000 {
@@ -192,6 +193,7 @@ async fn f14_loading_is_waited_for() {
 
 #[tokio::test]
 async fn f14_refusals_that_stay_are_told_as_they_are() {
+    let _company = in_company().await;
     let lab = proxied_server().await;
     let client = Client::connect(&hasty(&lab)).await.expect("connected");
     let set = || client.execute::<()>(cmd("SET").arg("k").arg("v"));
@@ -226,6 +228,7 @@ async fn f14_refusals_that_stay_are_told_as_they_are() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f14_a_server_that_cannot_save_refuses_writes_alone_and_at_once() {
+    let _company = in_company().await;
     let lab = proxied_lab(LabProfile::Plain).await;
     let client = Client::connect(&hasty(&lab)).await.expect("connected");
     let key = key_of(1);
@@ -305,6 +308,7 @@ fn is_known_or_under_way(error: &Error) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f15_a_hole_costs_its_own_slot_only() {
+    let _company = in_company().await;
     let (client, lab, key) = hole("no").await;
     let slot = Slot::of_key(key.as_bytes());
     let set = |key: String| client.execute::<()>(cmd("SET").arg(key).arg(1).timeout(SECOND / 2));
@@ -325,6 +329,7 @@ async fn f15_a_hole_costs_its_own_slot_only() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f15_a_cluster_that_is_down_is_used_again_when_it_is_up() {
+    let _company = in_company().await;
     let (client, lab, key) = hole("yes").await;
     let slot = Slot::of_key(key.as_bytes()).value();
     let set = |key: String| client.execute::<()>(cmd("SET").arg(key).arg(1).timeout(SECOND / 2));

@@ -1,12 +1,10 @@
 //! Certificates that go bad, are renewed, or are wrong on one node only, while the client runs.
 
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::time::Duration;
 
-use support::history::History;
-use support::{config, eventually, key_of, spread_keys};
+use crate::measure::in_company;
+use crate::support::history::History;
+use crate::support::{config, eventually, key_of, spread_keys};
 use truename::{Client, Error, Notice, Tls, cmd};
 use truename_lab::{CertificateSpec, Ending, Lab, LabProfile};
 
@@ -33,6 +31,7 @@ fn azure() -> truename_lab::LabConfig {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f25_a_bad_certificate_costs_its_own_node_only_and_is_explained() {
+    let _company = in_company().await;
     let wildcard = "*.westus3.redisenterprise.cache.azure.test";
     // What is wrong, where the files of the bad and of a good certificate are, and the cause to be reported.
     let rows = [
@@ -78,6 +77,7 @@ async fn f25_a_bad_certificate_costs_its_own_node_only_and_is_explained() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f25_certificates_are_renewed_under_load_without_an_error() {
+    let _company = in_company().await;
     let lab = azure().start().await.expect("the lab starts");
     let client = client_of(&lab).await;
     let history = History::start(&client, spread_keys("renewed", 12));
@@ -99,6 +99,7 @@ async fn f25_certificates_are_renewed_under_load_without_an_error() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f25_servers_may_take_a_tls_version_away() {
+    let _company = in_company().await;
     let lab = azure().start().await.expect("the lab starts");
     let client = client_of(&lab).await;
     for (protocols, version) in [("TLSv1.2", "TLSv1_2"), ("TLSv1.3", "TLSv1_3")] {
@@ -124,11 +125,12 @@ async fn f25_servers_may_take_a_tls_version_away() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f25_what_the_client_presents_and_trusts_is_replaced_while_it_runs() {
+    let _company = in_company().await;
     let lab = azure().require_client_certificate(true).start().await.expect("the lab starts");
     let (chain, key) = lab.client_certificate().expect("a TLS lab");
     let trusting = Tls::new().ca_pem(lab.ca_pem().expect("a TLS lab")).expect("a bundle");
     let complete = trusting.clone().client_certificate_files(chain, key).expect("a certificate and its key");
-    let stranger = include_bytes!("support/stranger.pem");
+    let stranger = include_bytes!("../support/stranger.pem");
     let mistrusting = complete.clone().ca_pem(stranger).expect("a bundle");
     let config = config(&lab).tls(complete.clone()).command_timeout(2 * SECOND).node_connect_timeout(SECOND);
     let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));

@@ -1,13 +1,11 @@
 //! Another cluster answers where the client's own used to: same password, over TLS also the same authority and names,
 //! so that nothing but the node ids tells the two apart.
 
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::net::IpAddr;
 use std::time::Duration;
 
-use support::{eventually, key_of, known_ids, tell};
+use crate::measure::in_company;
+use crate::support::{eventually, key_of, known_ids, tell};
 use tokio::time::Instant;
 use truename::{Client, Config, Error, Tls, cmd};
 use truename_lab::{Ending, Lab, LabConfig, LabProfile};
@@ -140,20 +138,24 @@ async fn tls(seeds: Seeds) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f12_a_stranger_at_a_nodes_address_is_never_written_to() {
+    let _company = in_company().await;
     plaintext(|lab| lab.seeds()[1..].to_vec()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f12_a_stranger_at_the_address_of_one_of_three_seeds_is_never_written_to() {
+    let _company = in_company().await;
     plaintext(Lab::seeds).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f12_a_stranger_whose_certificate_proves_the_right_names_is_never_written_to() {
+    let _company = in_company().await;
     tls(|lab| azure_seeds(lab)[1..].to_vec()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f12_a_certified_stranger_at_the_address_of_one_of_three_seeds_is_never_written_to() {
+    let _company = in_company().await;
     tls(azure_seeds).await;
 }

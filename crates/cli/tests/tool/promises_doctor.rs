@@ -1,12 +1,10 @@
 //! The doctor does not call an unusable cluster healthy, and its advice does not mislead.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::peers::tls_peer;
+use crate::support::{on, run, words};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
-use support::peers::tls_peer;
-use support::{on, run, words};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use truename_lab::{Lab, LabConfig, LabProfile};

@@ -1,8 +1,6 @@
 //! The tool's advice helps, and what it claims is true.
 
-mod support;
-
-use support::{AUTHORITY, VARIABLE, finished, on, options, run, truename, words};
+use crate::support::{AUTHORITY, VARIABLE, finished, on, options, run, truename, words};
 use truename_lab::{Lab, LabProfile};
 
 /// Of nodes with a certificate each, `--identity seed` refuses all but one. The advice was to connect by another node's name

@@ -1,10 +1,5 @@
-//! What a machine can run out of besides file descriptors (those are in `faults_load.rs`): DNS that
+//! What a machine can run out of besides file descriptors (those are in `load.rs`): DNS that
 //! answers, and ports to dial from.
-
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod measure;
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
@@ -12,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use measure::pace::Pace;
-use measure::process::{Role, idle_cpu};
-use measure::{alone, in_company, split_keys};
-use support::{config, eventually, key_of, proxied_lab, tell};
+use crate::measure::pace::Pace;
+use crate::measure::process::{Role, idle_cpu};
+use crate::measure::{alone, in_company, split_keys};
+use crate::support::{config, eventually, key_of, proxied_lab, tell};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use truename::error::{Phase, Remedy};
@@ -173,7 +168,7 @@ async fn f28_a_process_without_ports_to_dial_from_reports_and_recovers() {
     let _alone = alone().await;
     // Other programs of this machine need ports as well, so the shortage is made where there is nobody else.
     let variables = [(OUTSIDE, network_namespace())];
-    Role::start("portless_client", ISOLATED, &variables).passed(60 * SECOND).await;
+    Role::start("resources::portless_client", ISOLATED, &variables).passed(60 * SECOND).await;
 }
 
 /// Lets outgoing connections of this network use these ports only.

@@ -1,11 +1,6 @@
 //! Many at once: cancelled calls by the hundred thousand, a herd of clients that meet the same outage, and a process
 //! that runs out of file descriptors.
 
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod measure;
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::fs::File;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -14,10 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use measure::alone;
-use measure::process::{Role, open_sockets};
-use support::info::all_executions;
-use support::{config, eventually, key_of, proxied_lab, spread_keys};
+use crate::measure::alone;
+use crate::measure::process::{Role, open_sockets};
+use crate::support::info::all_executions;
+use crate::support::{config, eventually, key_of, proxied_lab, spread_keys};
 use tokio::time::{Instant, sleep};
 use truename::{Client, Config, Error, Event, Notice, cmd};
 use truename_lab::{Ending, Fault, Lab, LabNode, LabProfile};
@@ -229,9 +224,9 @@ async fn f28_a_process_without_file_descriptors_reports_and_recovers() {
     let lab = lab.start().await.expect("the lab starts");
     let (host, port) = lab.seed();
     let variables = [(SEED, format!("redis://{host}:{port}"))];
-    let starved = Role::start("starved_client", "ulimit -n 48;", &variables);
+    let starved = Role::start("load::starved_client", "ulimit -n 48;", &variables);
     let stage = async |wanted: &str| {
-        let shard = support::shard_of("stage");
+        let shard = crate::support::shard_of("stage");
         let reached = || async {
             let stage = lab.command(shard, &["GET", "stage"]).await.expect("an answer");
             stage.as_str() == Some(wanted)

@@ -1,15 +1,11 @@
 //! Every lab profile as users of managed services have it: the authority is among the *system's* roots, no CA is given,
 //! and so what a cluster announces counts only within the scope of its seed.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
-use support::{VARIABLE, finished, options, truename, words};
+use crate::support::{VARIABLE, finished, options, truename, words};
 use truename_lab::{Lab, LabProfile};
 
 /// The seed and the options for a lab, but for its authority, which is in the system's store.
-async fn with_system_roots(lab: &Lab, command: &str, more: &[&str]) -> support::Run {
+async fn with_system_roots(lab: &Lab, command: &str, more: &[&str]) -> crate::support::Run {
     let ca = lab.ca_pem_path().unwrap().display().to_string();
     let line = options(lab).replace(&format!(" --cacert {ca}"), "");
     let mut args = words(&[command, &line]);

@@ -1,8 +1,6 @@
 //! A password that was typed into the wrong place is not repeated anywhere.
 
-mod support;
-
-use support::{run, words};
+use crate::support::{run, words};
 
 /// Its three-letter pieces occur in no word of ours and in no option.
 const PASSWORD: &str = "qzxkvwjq";

@@ -1,19 +1,14 @@
 //! Trouble while connections are used by one caller each: transactions that count, and queues that are popped by callers who
 //! come and go.
 
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod measure;
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use measure::in_company;
+use crate::measure::in_company;
+use crate::support::{config, eventually, key_of, tell};
 use parking_lot::Mutex;
-use support::{config, eventually, key_of, tell};
 use tokio::task::JoinHandle;
 use truename::topology::Slot;
 use truename::{Client, Config, cmd};

@@ -1,14 +1,12 @@
 //! Every form in which servers announce endpoints, made by rewriting what real ones say: in `CLUSTER SLOTS` and in
 //! redirects alike.
 
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use support::{key_of, proxied_lab, shard_of, spread_keys, tell};
+use crate::measure::in_company;
+use crate::support::{key_of, proxied_lab, shard_of, spread_keys, tell};
 use tokio::time::Instant;
 use truename::topology::{Endpoint, Slot};
 use truename::{Client, Config, cmd};
@@ -83,6 +81,7 @@ async fn door(at: SocketAddr, to: SocketAddr) -> FaultProxy {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f26_every_form_of_endpoint_leads_to_its_node() {
+    let _company = in_company().await;
     let gateway: Host = |site, _| site.address(0);
     let rows: [(&str, Form, Host); 5] = [
         ("an address", |_, known| known.clone(), Site::address),
@@ -127,6 +126,7 @@ async fn moved(site: &Site, client: &Client, name: &str) {
 
 #[tokio::test]
 async fn f26_a_node_without_a_known_host_is_skipped_and_reported() {
+    let _company = in_company().await;
     let timeout = Duration::from_secs(1);
     let site = Site::new().await;
     site.announce(|index, known| match index {

@@ -1,19 +1,14 @@
 //! Trouble with processes: servers killed, frozen and restarted one by one or all at once, and a client that was
 //! itself frozen.
 
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod measure;
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::time::Duration;
 
-use measure::pace::Pace;
-use measure::process::{Role, idle_cpu, open_sockets};
-use measure::{alone, in_company, split_keys};
-use support::history::History;
-use support::info::executions;
-use support::{config, eventually, key_of, proxied_lab, proxied_server, spread_keys};
+use crate::measure::pace::Pace;
+use crate::measure::process::{Role, idle_cpu, open_sockets};
+use crate::measure::{alone, in_company, split_keys};
+use crate::support::history::History;
+use crate::support::info::executions;
+use crate::support::{config, eventually, key_of, proxied_lab, proxied_server, spread_keys};
 use tokio::time::{Instant, sleep};
 use truename::{Client, Config, Error, cmd};
 use truename_lab::{Lab, LabProfile};
@@ -219,6 +214,7 @@ const WRITERS: usize = 12;
 
 #[tokio::test]
 async fn f30_a_client_that_was_frozen_finds_the_replies_that_came_meanwhile() {
+    let _company = in_company().await;
     let connects = freeze(10 * SECOND).await;
     // Longer than a server may be silent, and yet none was: only a refresh or two may have been due.
     assert!(connects <= 8, "{connects} connections after the freeze");
@@ -226,6 +222,7 @@ async fn f30_a_client_that_was_frozen_finds_the_replies_that_came_meanwhile() {
 
 #[tokio::test]
 async fn f30_a_client_that_was_frozen_beyond_its_deadlines_loses_what_was_under_way_alone() {
+    let _company = in_company().await;
     freeze(SECOND).await;
 }
 
@@ -236,7 +233,7 @@ async fn freeze(timeout: Duration) -> u64 {
     let lab = lab.start().await.expect("the lab starts");
     let (host, port) = lab.seed();
     let variables = [(SEED, format!("redis://{host}:{port}")), (TIMEOUT, timeout.as_millis().to_string())];
-    let frozen = Role::start("frozen_client", "", &variables);
+    let frozen = Role::start("process::frozen_client", "", &variables);
     let sent = || lab.proxies().iter().map(|proxy| proxy.traffic().to_server).sum::<u64>();
     eventually("the client is at work", 10 * SECOND, || async { sent() > 50_000 }).await;
     let accepted = || lab.proxies().iter().map(|proxy| proxy.traffic().accepted).sum::<u64>();

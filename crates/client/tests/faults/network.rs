@@ -1,18 +1,13 @@
 //! The network's faults, by a proxy in front of every node: black holes, resets, cuts at every byte, slow and
 //! chopped streams, and bytes that no server sent.
 
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod measure;
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::time::Duration;
 
-use measure::pace::Pace;
-use measure::process::{idle_cpu, open_sockets};
-use measure::{alone, in_company, split_keys};
-use support::history::History;
-use support::{config, connect, eventually, key_of, proxied_lab, proxied_server, spread_keys};
+use crate::measure::pace::Pace;
+use crate::measure::process::{idle_cpu, open_sockets};
+use crate::measure::{alone, in_company, split_keys};
+use crate::support::history::History;
+use crate::support::{config, connect, eventually, key_of, proxied_lab, proxied_server, spread_keys};
 use tokio::time::{Instant, sleep};
 use truename::{Client, Config, Error, cmd};
 use truename_lab::{Cut, CutPoint, Direction, Ending, Fault, FaultProxy, Lab, LabProfile};
@@ -277,7 +272,7 @@ async fn b4_replies_lost_after_execution_are_reported_and_never_repeated() {
                 Err(_) => unsent += 1,
             }
         }
-        let shard = support::shard_of("lost");
+        let shard = crate::support::shard_of("lost");
         let executed = lab.command(shard, &["GET", "lost"]).await.expect("a reply");
         let executed: i64 = executed.as_str().and_then(|text| text.parse().ok()).expect("a number");
         eprintln!("B4 {ending:?}: ok {ok}, reported {unknown}, unsent {unsent}, executed {executed}");

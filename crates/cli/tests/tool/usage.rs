@@ -1,10 +1,8 @@
 //! Command lines that need no server: what cannot be understood or cannot work, help, completions.
 
-mod support;
-
 use std::time::Duration;
 
-use support::{AUTHORITY, finished, run, truename, words};
+use crate::support::{AUTHORITY, finished, run, truename, words};
 
 #[tokio::test]
 async fn what_cannot_be_understood_says_what_where_and_how_to_write_it() {

@@ -1,13 +1,11 @@
 //! The tool sends no password in plaintext to a provider that speaks TLS.
 
-mod support;
-
 use std::io::Read;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use support::peers::peer;
-use support::{VARIABLE, run, words};
+use crate::support::peers::peer;
+use crate::support::{VARIABLE, run, words};
 use truename::topology::Profile;
 
 /// `--plain` with the name of a cloud provider used to send `HELLO 3 AUTH default <password>` to whoever answered.

@@ -1,13 +1,9 @@
 //! A cluster whose nodes all have the same port and the same certificate, so that only a node's id distinguishes it from the
 //! next one; and a user who may not ask for it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::time::Duration;
 
-use support::{options, run, words};
+use crate::support::{options, run, words};
 use truename_lab::{Lab, LabProfile};
 
 /// A key of the second of three shards.

@@ -1,18 +1,13 @@
 //! Slots on the move while the client works: one that stays between its owners, and all of them.
 
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod measure;
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use measure::{alone, in_company};
-use support::history::History;
-use support::info::executions;
-use support::{config, connect, eventually, proxied_lab, shard_of_slot, spread_keys, tell};
+use crate::measure::{alone, in_company};
+use crate::support::history::History;
+use crate::support::info::executions;
+use crate::support::{config, connect, eventually, proxied_lab, shard_of_slot, spread_keys, tell};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use truename::topology::Slot;

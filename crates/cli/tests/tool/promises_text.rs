@@ -1,15 +1,13 @@
 //! Nothing that a peer says reaches the terminal as anything but text.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 
+use crate::support::peers::{peer, tls_peer};
+use crate::support::{AUTHORITY, Run, run, words};
 use bytes::BytesMut;
 use rcgen::string::Ia5String;
 use rcgen::{CertificateParams, DnType, KeyPair, SanType};
-use support::peers::{peer, tls_peer};
-use support::{AUTHORITY, Run, run, words};
 use truename::resp::{Decoder, Frame, Limits, Reply};
 
 /// Clears the screen, moves the cursor, writes a verdict, ends the line, turns what follows around.

@@ -1,13 +1,9 @@
 //! Everything on one healthy azure lab, and what is wrong with the user's side of it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::process::Stdio;
 use std::time::Duration;
 
-use support::{AUTHORITY, VARIABLE, on, options, run, truename, words};
+use crate::support::{AUTHORITY, VARIABLE, on, options, run, truename, words};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use truename_lab::{Lab, LabProfile, Role};
 
@@ -215,7 +211,7 @@ async fn wrong_trust(lab: &Lab) {
     let line = format!(
         "ping wrong.test:{port} --resolve wrong.test:{address} --cacert {ca} --verify-as {host} --password-env {VARIABLE}"
     );
-    support::run(&words(&[&line]), lab.password()).await.ends_with(0).says(&["(fixed name)"]);
+    crate::support::run(&words(&[&line]), lab.password()).await.ends_with(0).says(&["(fixed name)"]);
 }
 
 async fn wrong_logins(lab: &Lab) {
@@ -269,7 +265,7 @@ async fn without_ping(lab: &Lab) {
     assert!(!run.stdout.contains("PONG"), "{}", run.stdout);
 }
 
-async fn on_as(lab: &Lab, user: &str, password: &str) -> support::Run {
+async fn on_as(lab: &Lab, user: &str, password: &str) -> crate::support::Run {
     run(&words(&["doctor", &options(lab), "--user", user]), Some(password)).await
 }
 
