@@ -16,7 +16,7 @@ use truename_resp::{ErrorReply, Reply};
 use truename_topology::Slot;
 
 use super::attempts::Attempts;
-use super::batch::is_others_turn;
+use super::batch::turns::is_others_turn;
 use super::exec::{EXEC, Exec, MULTI, judge_exec, replies_of};
 use super::judge::{Setback, Verdict, judge};
 use super::one_slot::FirstKeys;

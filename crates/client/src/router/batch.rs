@@ -12,6 +12,9 @@
 
 mod lanes;
 mod member;
+mod send;
+mod step;
+pub(super) mod turns;
 mod unit;
 mod usual;
 
@@ -27,8 +30,9 @@ use tokio::time::Instant;
 
 use self::lanes::{ByLane, Part, by_slot, take_slots};
 use self::member::{Member, Outcome};
-use self::unit::{fits_in_unit, submit_unit};
-use self::usual::{Common, UsualPart, Values};
+use self::step::{Next, Step};
+use self::turns::is_others_turn;
+use self::usual::Common;
 use super::fan::Fan;
 use super::judge::Setback;
 use super::orphans::Unread;
@@ -37,10 +41,7 @@ use crate::clock;
 use crate::cluster::{Node, Topology};
 use crate::command::Command;
 use crate::error::Error;
-use crate::lane::{CloseCause, Failure, Form, Received};
-
-/// How many members are looked at before other tasks get their turn.
-const LOOKED_AT_ONCE: usize = 4096;
+use crate::lane::{Form, Received};
 
 /// How long an ordered batch waits for what servers say about commands that nobody knows.
 const ASK_WITHIN: Duration = Duration::from_secs(1);
@@ -54,33 +55,6 @@ struct Sorted<'r, 'a> {
     /// They have no order: they wait on the server, or have no slot or none but replicas to go to, and no node now.
     alone: Vec<Member<'r, 'a>>,
 }
-
-/// What a future of the batch brought about.
-#[derive(Default)]
-struct Step<'r, 'a> {
-    values: Values,
-    settled: Vec<(usize, Outcome)>,
-    setbacks: Vec<(Member<'r, 'a>, Setback, Arc<Node>)>,
-    next: Next<'r, 'a>,
-}
-
-/// What the members of a future that are still to be sent need.
-#[derive(Default)]
-enum Next<'r, 'a> {
-    #[default]
-    Nothing,
-    /// The next unit of each.
-    SendUsual(Vec<UsualPart<'r, 'a>>),
-    /// The next unit.
-    Send(Part<'r, 'a>),
-    /// A pause for those that were not sent, which the others of the part wait for as well.
-    Pause { unsent: Vec<Unsent<'r, 'a>>, part: Part<'r, 'a> },
-    /// To be sorted by what is known now.
-    Sort(Vec<Member<'r, 'a>>),
-}
-
-/// A member that was not sent, and why.
-type Unsent<'r, 'a> = (Member<'r, 'a>, Arc<CloseCause>);
 
 type Running<'f, 'r, 'a> = FuturesUnordered<BoxFuture<'f, Step<'r, 'a>>>;
 
@@ -248,86 +222,6 @@ impl Router {
         request.admit_again(self.cluster.is_single(), attempts.route)
     }
 
-    /// Sends a part's next unit.
-    async fn send_unit<'r, 'a>(&self, mut part: Part<'r, 'a>) -> Step<'r, 'a> {
-        let count = fits_in_unit(part.members.iter().map(|member| member.request.command));
-        let unit: Vec<_> = part.members.drain(..count).collect();
-        part.sent += count;
-        let node = part.node.clone();
-        let outcomes = submit_unit(&node, unit).await;
-        self.step_after(part, outcomes)
-    }
-
-    /// What comes next after a unit, of which this became, and for the rest of its part.
-    fn step_after<'r, 'a>(
-        &self,
-        part: Part<'r, 'a>,
-        outcomes: impl Iterator<Item = (Member<'r, 'a>, Result<Received, Failure>)>,
-    ) -> Step<'r, 'a> {
-        let mut step = Step { settled: Vec::with_capacity(outcomes.size_hint().0), ..Step::default() };
-        let (mut unsent, mut count) = (Vec::new(), 0);
-        for (member, outcome) in outcomes {
-            count += 1;
-            match Setback::or_value(outcome) {
-                Ok(value) => step.settled.push((member.position, Ok(value))),
-                Err(Setback::Failure(Failure::Unsent(cause))) => unsent.push((member, cause)),
-                Err(setback) => step.setbacks.push((member, setback, part.node.clone())),
-            }
-        }
-        step.next = match (unsent.is_empty(), part.members.is_empty()) {
-            (true, true) => Next::Nothing,
-            (true, false) if self.is_worth_sorting(&part, step.setbacks.len(), count) => {
-                Next::Sort(part.members.into())
-            }
-            (true, false) => Next::Send(part),
-            (false, _) => Next::Pause { unsent, part },
-        };
-        step
-    }
-
-    /// Whether the slots have other owners by now, as setbacks of the latest unit suggest. Sorting costs as much as there is
-    /// left: so either enough was sent that it costs little beside that, or nothing of the unit had a value.
-    fn is_worth_sorting(&self, part: &Part<'_, '_>, setbacks: usize, of: usize) -> bool {
-        let is_cheap = part.sent >= part.members.len() / 16;
-        setbacks > 0 && (is_cheap || setbacks == of) && !part.is_by(&self.cluster.topology())
-    }
-
-    /// Waits before members that were not sent are sent again, as each of them would by itself.
-    async fn pause_part<'r, 'a>(&self, unsent: Vec<Unsent<'r, 'a>>, mut part: Part<'r, 'a>) -> Step<'r, 'a> {
-        let permanent = unsent.last().map(|(_, cause)| cause.clone()).filter(|cause| !cause.is_transient());
-        let pauses = unsent.into_iter().map(|(mut member, cause)| {
-            let node = part.node.clone();
-            async move {
-                let paused = self.pause(&cause, false, &node, &mut member.attempts).await;
-                (member, paused)
-            }
-        });
-        let (mut settled, mut is_over) = (Vec::new(), part.has_order);
-        for (member, paused) in join_all(pauses).await.into_iter().rev() {
-            match paused {
-                Ok(()) => {
-                    is_over = false;
-                    part.members.push_front(member);
-                }
-                Err(error) => settled.push(member.failed(error)),
-            }
-        }
-        let stays = part.is_by(&self.cluster.topology()) && (part.has_order || part.node.is_up());
-        if let (Some(cause), true, true) = (permanent, is_over, stays) {
-            // Trying would be in vain for the others, too.
-            for mut member in part.members.drain(..) {
-                member.attempts.note_closed(&part.node, &cause, false);
-                settled.push(member.failed(member.attempts.timed_out(false)));
-            }
-        }
-        let next = match stays {
-            _ if part.members.is_empty() => Next::Nothing,
-            true => Next::Send(part),
-            false => Next::Sort(part.members.into()),
-        };
-        Step { settled, next, ..Step::default() }
-    }
-
     /// Does what members of a slot wait for: has servers asked about those that are not known, or else waits for an owner.
     async fn make_ready<'r, 'a>(&self, members: Vec<Member<'r, 'a>>) -> Step<'r, 'a> {
         // What is learned may say that the slot is another one.
@@ -414,12 +308,6 @@ impl Router {
         let settled = positions.into_iter().zip(outcomes.read().flatten()).collect();
         Step { settled, ..Step::default() }
     }
-}
-
-/// Whether other tasks of this thread are to run before the next member is looked at.
-#[inline]
-pub(super) fn is_others_turn(count: usize) -> bool {
-    count % LOOKED_AT_ONCE == LOOKED_AT_ONCE - 1
 }
 
 impl<'r, 'a> Sorted<'r, 'a> {

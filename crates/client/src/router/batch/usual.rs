@@ -14,14 +14,13 @@ use truename_topology::Slot;
 
 use super::lanes::{Lanes, Part};
 use super::member::Member;
-use super::unit::{fits_in_unit, outcomes_of, submit_in_time};
-use super::{Next, Step, is_others_turn};
+use super::turns::is_others_turn;
+use super::unit::fits_in_unit;
 use crate::cluster::{Node, Topology};
 use crate::command::{Command, Flags, Route, Spec};
 use crate::config::ReadFrom;
-use crate::lane::{Form, Received, Unit, request_limits};
+use crate::lane::{Form, Lane, Received, RequestLimits, Unit, request_limits};
 use crate::router::attempts::Attempts;
-use crate::router::judge::may_be_error;
 use crate::router::request::{Request, blocking_time};
 use crate::router::state::Router;
 
@@ -35,9 +34,9 @@ pub(super) struct Common<'r, 'a> {
     pub(super) form: Form,
 }
 
-/// A command that was not sent yet.
+/// A command whose outcome is not known.
 #[derive(Clone, Copy)]
-struct Usual {
+pub(super) struct Usual {
     position: u32,
     slot: Slot,
     spec: &'static Spec,
@@ -64,6 +63,10 @@ pub(super) struct Values {
 }
 
 impl Values {
+    pub(super) fn of(commands: Vec<Usual>, values: Vec<Received>) -> Self {
+        Self { commands, values }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.values.len()
     }
@@ -85,7 +88,7 @@ impl<'r, 'a> UsualPart<'r, 'a> {
     }
 
     /// The commands of the next unit, which count as sent.
-    fn next_unit(&mut self) -> Vec<Usual> {
+    pub(super) fn next_unit(&mut self) -> Vec<Usual> {
         let rest = &self.commands[self.sent..];
         let count = fits_in_unit(rest.iter().map(|usual| self.command(usual)));
         self.sent += count;
@@ -93,6 +96,34 @@ impl<'r, 'a> UsualPart<'r, 'a> {
             true => std::mem::take(&mut self.commands),
             false => rest[..count].to_vec(),
         }
+    }
+
+    /// Whether all were sent.
+    pub(super) fn is_over(&self) -> bool {
+        self.sent >= self.commands.len()
+    }
+
+    pub(super) fn lane_of(&self, unit: &[Usual]) -> &Lane {
+        self.node.lane(unit.first().map(|usual| usual.slot))
+    }
+
+    pub(super) fn limits_of(&self, unit: &[Usual]) -> RequestLimits {
+        let (timeout, patience) = self.times;
+        let commands = Unit::commands(unit.len() as u32, self.common.form);
+        request_limits(Instant::now(), self.common.started + timeout, patience, commands)
+    }
+
+    pub(super) fn encode(&self, unit: &[Usual], out: &mut BytesMut) {
+        unit.iter().for_each(|usual| self.command(usual).encode(out));
+    }
+
+    /// A unit that was sent, as members.
+    pub(super) fn begun(&self, unit: &[Usual]) -> Vec<Member<'r, 'a>> {
+        let mut members: Vec<_> = unit.iter().map(|usual| self.member(usual)).collect();
+        for member in &mut members {
+            member.attempts.begin();
+        }
+        members
     }
 
     fn member(&self, usual: &Usual) -> Member<'r, 'a> {
@@ -107,7 +138,7 @@ impl<'r, 'a> UsualPart<'r, 'a> {
     }
 
     /// What is left, as members.
-    fn into_part(self, has_order: impl Fn(&Member<'r, 'a>) -> bool) -> Part<'r, 'a> {
+    pub(super) fn into_part(self, has_order: impl Fn(&Member<'r, 'a>) -> bool) -> Part<'r, 'a> {
         let left = self.commands.get(self.sent..).unwrap_or_default();
         let members: Vec<_> = left.iter().map(|usual| self.member(usual)).collect();
         let has_order = members.iter().all(has_order);
@@ -151,47 +182,6 @@ impl Router {
             parts[index].commands.push(Usual { position: position as u32, slot, spec });
         }
         Some(parts)
-    }
-
-    /// Most batches have one part, and that has one unit: then there is nothing to run beside it.
-    pub(super) async fn begin_usual<'r, 'a>(&self, mut parts: Vec<UsualPart<'r, 'a>>) -> Step<'r, 'a> {
-        let is_alone = parts.len() == 1;
-        match parts.pop_if(|_| is_alone) {
-            Some(part) => self.send_usual(part).await,
-            None => Step { next: Next::SendUsual(parts), ..Step::default() },
-        }
-    }
-
-    /// Sends a part's next unit.
-    pub(super) async fn send_usual<'r, 'a>(&self, mut part: UsualPart<'r, 'a>) -> Step<'r, 'a> {
-        let unit = part.next_unit();
-        let slot = unit.first().map(|usual| usual.slot);
-        let (timeout, patience) = part.times;
-        let limits = request_limits(
-            Instant::now(),
-            part.common.started + timeout,
-            patience,
-            Unit::commands(unit.len() as u32, part.common.form),
-        );
-        let encode = |out: &mut BytesMut| unit.iter().for_each(|usual| part.command(usual).encode(out));
-        match submit_in_time(part.node.lane(slot), limits, encode).await {
-            Ok(Received::Replies(replies))
-                if replies.cut_short.is_none() && !replies.received.iter().any(may_be_error) =>
-            {
-                let values = Values { commands: unit, values: replies.received };
-                let is_over = part.sent >= part.commands.len();
-                let next = if is_over { Next::Nothing } else { Next::SendUsual(vec![part]) };
-                Step { values, next, ..Step::default() }
-            }
-            outcome => {
-                let mut members: Vec<_> = unit.iter().map(|usual| part.member(usual)).collect();
-                for member in &mut members {
-                    member.attempts.begin();
-                }
-                let rest = part.into_part(|member| self.has_order(member));
-                self.step_after(rest, outcomes_of(members, outcome))
-            }
-        }
     }
 }
 
