@@ -372,13 +372,14 @@ mod tests {
         assert_eq!((sent(&boxed), sent(&shared)), ("boxed".into(), "shared".into()));
         assert_eq!((sent(boxed), sent(shared)), ("boxed".into(), "shared".into()));
         assert_eq!(sent(u128::MAX), u128::MAX.to_string());
-        assert_eq!(sent(&i128::MIN), i128::MIN.to_string());
-        assert_eq!((sent(true), sent(&false), sent('€')), ("1".into(), "0".into(), "€".into()));
+        let (least, no) = (&i128::MIN, &false);
+        assert_eq!(sent(least), i128::MIN.to_string());
+        assert_eq!((sent(true), sent(no), sent('€')), ("1".into(), "0".into(), "€".into()));
         let (boxed, shared) = (Box::<[u8]>::from(*b"boxed"), Arc::<[u8]>::from(*b"shared"));
         assert_eq!((sent(&boxed), sent(&shared)), ("boxed".into(), "shared".into()));
         assert_eq!((sent(boxed), sent(shared)), ("boxed".into(), "shared".into()));
-        let (text, slice): (Cow<'_, str>, &[u8]) = (Cow::Borrowed("text"), b"slice");
-        assert_eq!((sent(&text), sent(&slice)), ("text".into(), "slice".into()));
+        let (text, slices): (Cow<'_, str>, [&[u8]; 1]) = (Cow::Borrowed("text"), [b"slice"]);
+        assert_eq!((sent(&text), slices.iter().map(sent).collect()), ("text".into(), "slice".to_owned()));
         let bytes: [Cow<'_, [u8]>; 2] = [Cow::Borrowed(b"borrowed"), Cow::Owned(b"owned".to_vec())];
         assert_eq!(bytes.map(sent), ["borrowed", "owned"]);
     }

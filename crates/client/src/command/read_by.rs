@@ -59,8 +59,9 @@ mod tests {
             ReadFrom::Zone("eu-west-1a".into()),
         ] {
             let command = get().read_from(read_from.clone());
-            for command in [command.borrowed(), get().read_as(&command), command.clone().into_owned()] {
-                assert_eq!(command.own_read_from(), Some(&read_from));
+            let (owned, same) = (command.clone().into_owned(), get().read_as(&command));
+            for said in [command.borrowed().own_read_from(), same.own_read_from(), owned.own_read_from()] {
+                assert_eq!(said, Some(&read_from));
             }
             assert_eq!(command.read_as_usual().own_read_from(), None);
         }

@@ -169,7 +169,8 @@ mod tests {
         let command = cmd("C").arg(none).arg(&some).arg(Some(7)).arg(("a", 1.5)).arg((Some(true), 'ü', none));
         assert_eq!(words(&command), "x 7 a 1.5 1 ü");
         let twelve = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, (12,));
-        assert_eq!(words(&cmd("C").arg(&twelve)), words(&cmd("C").arg(twelve)));
+        let by_reference = &twelve;
+        assert_eq!(words(&cmd("C").arg(by_reference)), words(&cmd("C").arg(twelve)));
     }
 
     /// None of these compiled.
@@ -178,7 +179,7 @@ mod tests {
         let numbers = vec![1_u64, u64::MAX];
         assert_eq!(words(&cmd("C").args(&numbers)), "1 18446744073709551615");
         let (owned, borrowed) = (vec!["a".to_owned()], vec!["b"]);
-        assert_eq!(words(&cmd("C").args(&owned).args(&borrowed).args(&[true, false])), "a b 1 0");
+        assert_eq!(words(&cmd("C").args(&owned).args(&borrowed).args([true, false].iter())), "a b 1 0");
         let pairs = vec![("one".to_owned(), 1), ("two".to_owned(), 2)];
         assert_eq!(words(&cmd("C").args(&pairs).args(pairs.clone())), "one 1 two 2 one 1 two 2");
         let map: BTreeMap<_, _> = pairs.iter().cloned().collect();
