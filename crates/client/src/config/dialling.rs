@@ -112,8 +112,8 @@ impl Config {
         self.node_address_map(map)
     }
 
-    /// Whether the [`node_address_map`](Self::node_address_map) is asked for the configured seeds as well, as node-redis does. The
-    /// default is that they are where you said.
+    /// Whether the [`node_address_map`](Self::node_address_map) is asked for the configured seeds as well. The default is that
+    /// they are where you said.
     ///
     /// ```
     /// let config = truename::Config::new()
