@@ -121,7 +121,7 @@ async fn the_environment_that_a_lab_tells_will_do() {
     let (host, port) = (recipe["seed"]["host"].as_str().unwrap(), recipe["seed"]["port"].as_u64().unwrap());
     let typed = format!("{host}:{port} --cacert {} --connect-timeout 3s", text("cacert"));
     ping(&typed).await.says(&["does not resolve"]);
-    let resolved = format!("{typed} --resolve {host}:127.0.0.1");
+    let resolved = names.iter().fold(typed, |line, name| format!("{line} --resolve {name}"));
     ping(&resolved).await.says(&["asks for a password and none was given"]);
     drop(up.child.stdin.take());
     up.ended().await;

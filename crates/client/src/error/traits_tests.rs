@@ -99,6 +99,7 @@ fn every_cause_has_the_code_the_kind_and_the_answers_that_programs_know() {
         ("no-permission", Kind::NoPermission, "r"),
         ("no-database", Kind::Configuration, "r"),
         ("other-database", Kind::Configuration, "r"),
+        ("no-resp3", Kind::Configuration, "r"),
         ("not-redis", Kind::NotRedis, "t"),
         ("server-refused", Kind::ServerRefused, "tr"),
         ("loading", Kind::Loading, "tr"),
