@@ -133,6 +133,10 @@ impl fmt::Debug for Arg<'_> {
     }
 }
 
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not one argument of a command",
+    note = "`Command::arg` takes options and tuples too, `Command::args` lists; types of your own implement `ToArg`"
+)]
 /// What is one argument of a command. References are borrowed, owned values become the command's own.
 ///
 /// | type | sent as |
@@ -159,10 +163,6 @@ impl fmt::Debug for Arg<'_> {
 /// assert_eq!(expire(&key, 60).name(), "EXPIRE");
 /// assert_eq!(expire(b"\x00\xff", 60).name(), "EXPIRE");
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not one argument of a command",
-    note = "`Command::arg` takes options and tuples too, `Command::args` lists; types of your own implement `ToArg`"
-)]
 pub trait ToArg<'a> {
     /// The argument as it is sent. See the [example](ToArg#examples).
     fn to_arg(self) -> Arg<'a>;

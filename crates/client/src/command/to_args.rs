@@ -30,6 +30,10 @@ impl<'l, 'a> ArgList<'l, 'a> {
     }
 }
 
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of a command",
+    note = "lists are given with `Command::args`; types of your own implement `ToArg` or `ToArgs`"
+)]
 /// What [`Command::arg`](super::Command::arg) and [`Command::args`](super::Command::args) take: whatever is one argument
 /// ([`ToArg`]), and
 ///
@@ -73,10 +77,6 @@ impl<'l, 'a> ArgList<'l, 'a> {
 /// assert_eq!(format!("{set:?}"), format!("{:?}", cmd("SET").args(["city", "Oslo", "EX", "60"])));
 /// # drop((save, page(0, None), Expiry::Never));
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be an argument of a command",
-    note = "lists are given with `Command::args`; types of your own implement `ToArg` or `ToArgs`"
-)]
 pub trait ToArgs<'a> {
     /// Adds the arguments. See the [example](ToArgs#examples).
     fn to_args(self, args: &mut ArgList<'_, 'a>);
