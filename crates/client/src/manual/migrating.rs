@@ -47,7 +47,7 @@
 //! | `read_from_replicas` | `replicas()` | `useReplicas` | [`Config::read_from`], [`Command::read_from`] for one command |
 //! | `route_command` | `with_cluster_node` | | [`Command::route_to`], [`Command::route_by_key`], [`Command::route_to_any`] |
 //! | `iter_async` for one node | `scan_cluster` | `scanIterator` for one node | [`Client::scan`], [`Client::hscan`] and its like |
-//! | `node_address_map` | | `nodeAddressMap` | [`Config::node_address_map`], [`Config::map_node_addresses`], [`Config::dial_rule`]; often none is needed |
+//! | `node_address_map` | | `nodeAddressMap` | [`Config::node_address_map`], [`Config::map_node_addresses`], [`Config::dial_rule`]; often none is needed. redis-rs maps the seeds as well: [`Config::node_address_map_for_seeds`](crate::Config::node_address_map_for_seeds) |
 //! | `certs` | `TlsConnector` | `tls`, `ca`, `cert`, `key` | [`Tls::ca_file`], [`Tls::client_certificate_files`] |
 //! | | `TlsHostMapping` | `servername` | often not needed; [`Config::verify_as`], [`Config::identity`] |
 //! | `rediss://host/#insecure`, `danger_accept_invalid_hostnames` | | `rejectUnauthorized: false` | [`Tls::ca_file`] for an authority of your own, [`Config::trust`] and [`Config::verify_as`] for other names; [`Tls::danger_accept_invalid_certificates`] checks nothing |
