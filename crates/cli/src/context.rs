@@ -10,6 +10,7 @@ use truename::{Config, Credentials, Error, Tls, warn_if_exposed};
 use truename_lab::Lab;
 
 use crate::args::connect::{ConnectArgs, PasswordArgs};
+use crate::environment::Meant;
 use crate::failure::Failure;
 use crate::spelling::as_options;
 
@@ -38,9 +39,17 @@ impl Target {
                  --password-file FILE (`-` for standard input)",
             ));
         }
-        let target = if args.host.contains("://") { Self::from_url(args)? } else { Self::from_hosts(args)? };
-        let mut target = target.with_tls(args)?.with_login(args)?;
+        let meant = Meant::by(args, |name| std::env::var(name).ok())?;
+        let is_url = meant.text.contains("://");
+        let target = if is_url { Self::from_url(&meant, args)? } else { Self::from_hosts(&meant, args)? };
+        let mut target = target.with_tls(args)?.with_login(args, meant.password)?;
         target.config = with_rest(target.config, args);
+        for entry in &meant.resolve {
+            // What was typed counts for more.
+            if args.resolve.iter().all(|typed| !typed.host.eq_ignore_ascii_case(&entry.host)) {
+                target.config = target.config.resolve(&entry.host, entry.port, entry.address);
+            }
+        }
         target.warnings.extend(target.config.warnings());
         Ok(target)
     }
@@ -59,21 +68,20 @@ impl Target {
         self.config.settings().login()
     }
 
-    fn from_hosts(args: &ConnectArgs) -> Result<Self, Failure> {
+    fn from_hosts(meant: &Meant, args: &ConnectArgs) -> Result<Self, Failure> {
         let mut config = Config::new();
-        for text in args.host.split(',') {
-            let seed = seed(text.trim(), args.profile)?;
+        for text in meant.text.split(',') {
+            let seed = seed(text.trim(), meant.place, args.profile)?;
             config = config.seed(seed.host(), seed.port());
         }
         Ok(Self::new(if args.plain { config.plaintext() } else { config }))
     }
 
-    fn from_url(args: &ConnectArgs) -> Result<Self, Failure> {
-        let url = args.host.as_str();
+    fn from_url(meant: &Meant, args: &ConnectArgs) -> Result<Self, Failure> {
         // The URL is not repeated in any message: it may hold a password.
-        let config = Config::from_url(url).map_err(|error| match error {
+        let config = Config::from_url(&meant.text).map_err(|error| match error {
             Error::Config(error) => Failure::usage(
-                format!("the URL given as HOST cannot be used: {}", error.what),
+                format!("the URL given as {} cannot be used: {}", meant.place, error.what),
                 error.remedy.map_or_else(
                     || {
                         "write it as rediss://HOST:PORT?OPTION=VALUE&..., with options as in `truename ping --help`"
@@ -98,7 +106,7 @@ impl Target {
             ));
         }
         let mut target = Self::new(config);
-        if target.login().is_some() {
+        if target.login().is_some() && meant.is_typed() {
             target.warnings.push(
                 "the URL holds a password, which every user of this machine can read (ps): use --password-env NAME \
                  or --password-file FILE"
@@ -152,8 +160,10 @@ impl Target {
         Ok(self)
     }
 
-    fn with_login(mut self, args: &ConnectArgs) -> Result<Self, Failure> {
-        let Some(password) = password(&args.password)? else {
+    /// `usual`: the password where nothing else says which one.
+    fn with_login(mut self, args: &ConnectArgs, usual: Option<String>) -> Result<Self, Failure> {
+        let usual = usual.filter(|_| self.login().is_none());
+        let Some(password) = password(&args.password)?.or(usual) else {
             return match &args.user {
                 None => Ok(self),
                 Some(_) => Err(Failure::usage(
@@ -220,7 +230,6 @@ fn with_rest(mut config: Config, args: &ConnectArgs) -> Config {
 pub(crate) fn of_lab(lab: &Lab) -> Result<Config, Failure> {
     let mut config = of_lab_without_rules(lab)?;
     for rule in lab.map_rules() {
-        let rule = rule.parse().map_err(|error| Failure::config(format!("{error}"), "report this"))?;
         config = config.dial_rule(rule);
     }
     Ok(config)
@@ -242,11 +251,11 @@ pub(crate) fn of_lab_without_rules(lab: &Lab) -> Result<Config, Failure> {
     Ok(config)
 }
 
-fn seed(text: &str, profile: Option<&'static Profile>) -> Result<Endpoint, Failure> {
+fn seed(text: &str, place: &str, profile: Option<&'static Profile>) -> Result<Endpoint, Failure> {
     let usual = profile.or_else(|| Profile::detect(text)).and_then(|profile| profile.default_seed_port);
     Endpoint::parse(text, Some(usual.unwrap_or(6379))).map_err(|error| {
         Failure::usage(
-            format!("HOST: {}", error.problem()),
+            format!("{place}: {}", error.problem()),
             "write HOST[:PORT] such as cache.example.net:10000 or [::1]:6379, several separated by commas, or a URL \
              such as rediss://cache.example.net:10000",
         )
@@ -421,7 +430,7 @@ mod tests {
 
     #[test]
     fn the_usual_port_is_the_providers() {
-        assert_eq!(seed("my.westus3.redis.azure.net", None).unwrap().port(), 10000);
-        assert_eq!(seed("cache.example.net", None).unwrap().port(), 6379);
+        assert_eq!(seed("my.westus3.redis.azure.net", "HOST", None).unwrap().port(), 10000);
+        assert_eq!(seed("cache.example.net", "HOST", None).unwrap().port(), 6379);
     }
 }

@@ -117,6 +117,7 @@ impl From<&Error> for Exit {
                 | RouteError::Administrative { .. }
                 | RouteError::CrossSlot { .. }
                 | RouteError::NamedInTransaction { .. }
+                | RouteError::NotForReplicas { .. }
                 | RouteError::NoSuchNode { .. }
                 | RouteError::NotOneReply { .. }
                 | RouteError::NotQueued { .. }

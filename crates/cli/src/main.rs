@@ -11,6 +11,7 @@
 mod args;
 mod commands;
 mod context;
+mod environment;
 mod exit;
 mod failure;
 mod logging;

@@ -5,18 +5,15 @@
 
 mod support;
 
-use truename::topology::{AnnouncedNode, DialAddress, Endpoint};
+use truename::topology::DialAddress;
 use truename::{Client, cmd};
-
-/// Nodes that announce a bare IP address are behind the seed's host, at their own port.
-fn behind_the_seed(node: &AnnouncedNode, seed: &Endpoint) -> Option<DialAddress> {
-    node.endpoint.ip()?;
-    (node.endpoint != *seed).then(|| DialAddress::new(seed.host(), node.endpoint.port()))
-}
 
 #[tokio::main]
 async fn main() -> Result<(), truename::Error> {
-    let config = support::config()?.node_address_map(behind_the_seed);
+    // Nodes that announce a bare IP address are behind the seed's host, at their own port.
+    let config = support::config()?.map_node_addresses(|node, seed| {
+        node.endpoint.ip().map(|_| DialAddress::new(seed.host(), node.endpoint.port()))
+    });
     let client = Client::connect(&config).await?;
     let pong: String = client.execute(cmd("PING")).await?;
     println!("{pong}");

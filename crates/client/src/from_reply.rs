@@ -25,12 +25,12 @@ const SHARE_FROM: usize = 256;
 /// | `()` | any reply but nil, ignored |
 /// | `String`, `Box<str>`, `Arc<str>` | text, for which UTF-8 is required, or an integer |
 /// | `Vec<u8>`, [`Bytes`] | text |
-/// | integers of 8 to 64 bits | an integer, or text that is one |
+/// | integers of 8 to 128 bits | an integer, or text that is one |
 /// | `f64`, `f32` | a double, an integer, or text that is a number; as `f32` it is rounded |
 /// | `bool` | a boolean, 0 or 1, or `OK`; nil is false |
 /// | `Option<T>` | nil, or what `T` accepts |
 /// | `Vec<T>` | an array or a set, or a map, whose entries are arrays of two |
-/// | `VecDeque<T>` | what `Vec<T>` accepts |
+/// | `VecDeque<T>`, `Box<[T]>`, `Arc<[T]>` | what `Vec<T>` accepts |
 /// | `[T; N]` | what `Vec<T>` accepts, of that length |
 /// | `HashSet<T>`, `BTreeSet<T>` | an array or a set |
 /// | `HashMap<K, V>`, `BTreeMap<K, V>`, `Vec<(K, V)>` | a map, an array of pairs, or an array of keys and values in turn |
@@ -40,8 +40,9 @@ const SHARE_FROM: usize = 256;
 /// of pairs (`ZRANGE` with `WITHSCORES`), RESP2 sends as keys and values in turn or as pairs: ask for a map or for `Vec<(K, V)>`,
 /// and it does not matter. Scores are an exception: RESP2 sends them as text, RESP3 as doubles, so ask for `f64`.
 ///
-/// Not: `&str` and whatever else borrows, because nothing would own the text; `char` and integers of 128 bits, because servers
-/// send none.
+/// With the feature `json` there is also `Json<T>`, for text that is JSON.
+///
+/// Not: `&str` and whatever else borrows, because nothing would own the text; `char`, because servers send none.
 ///
 /// A `Reply` that is kept keeps its read buffer (64 KiB or more) in memory. [`Bytes`] of less than 256 bytes are
 /// copied for that reason; larger ones share the buffer.
@@ -204,7 +205,7 @@ macro_rules! integers {
         }
     )*};
 }
-integers!(i8, i16, i32, i64, isize, u16, u32, u64, usize);
+integers!(i8, i16, i32, i64, i128, isize, u16, u32, u64, u128, usize);
 
 impl FromReply for u8 {
     fn from_reply(reply: Reply) -> Result<Self, TypeError> {
@@ -285,6 +286,7 @@ mod tests {
         assert_eq!(u16::from_reply(Reply::Integer(65535)), Ok(65535));
         assert_eq!((u8::from_reply(bulk("7")), i8::from_reply(Reply::Integer(-7))), (Ok(7), Ok(-7)));
         assert_eq!((f64::from_reply(bulk("1.5")), f32::from_reply(Reply::Double(0.5))), (Ok(1.5), Ok(0.5)));
+        assert_eq!(u128::from_reply(bulk("18446744073709551616")), Ok(1 << 64));
         assert_eq!(Vec::<u8>::from_reply(bulk("\0a")), Ok(vec![0, b'a']));
         assert_eq!(Vec::<Vec<u8>>::from_reply(Reply::Array(vec![bulk("a")])), Ok(vec![vec![b'a']]));
         assert_eq!(Box::<str>::from_reply(bulk("a")).as_deref(), Ok("a"));

@@ -43,6 +43,8 @@ pub mod error;
 mod event;
 mod from_reply;
 pub mod hosted;
+#[cfg(feature = "json")]
+mod json;
 mod lane;
 pub mod manual;
 mod observe;
@@ -57,13 +59,15 @@ pub use api::{
     Batch, Client, Committed, Dedicated, EachNode, NodeStatus, Script, ScriptCall, Transaction, Watch, scan,
 };
 pub use certificate::{Certificate, UtcMinute};
-pub use command::{Command, ToArg, cmd};
+pub use command::{Command, ToArg, ToArgs, cmd};
 pub use config::settings::Settings;
 pub use config::{Config, Credentials, Lookup, NodeAddressMap, Orphan, Protocol, ReadFrom, Resolve, url};
 pub use connect::{ConnectionFacts, Greeting};
 pub use error::Error;
 pub use event::{CAPACITY as EVENT_CAPACITY, CERTIFICATE_NOTICE_DAYS, Event, Events, Notice};
 pub use from_reply::FromReply;
+#[cfg(feature = "json")]
+pub use json::Json;
 pub use tls::{Tls, TlsVersion, warn_if_exposed};
 pub use truename_resp as resp;
 pub use truename_resp::{RawFrame, Reply, Untrusted};

@@ -63,7 +63,7 @@ pub mod view;
 pub use address::{
     AddressPolicy, Boundary, DialAddress, DialPlan, DialRule, DialTo, HostMatch, Identity, IdentityName,
     IdentityPolicy, IdentitySource, NodePlan, Pin, PinError, PlanError, PortRule, Profile, ProfileTraits,
-    Scope, Trust,
+    RuledBy, Scope, Trust,
 };
 pub use diff::{MovedSlots, TopologyDiff};
 pub use dropped::{Dropped, Metadata};

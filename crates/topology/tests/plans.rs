@@ -5,7 +5,7 @@ mod common;
 use common::endpoint;
 use truename_topology::{
     AddressPolicy, AnnouncedNode, Boundary, DialAddress, DialPlan, Endpoint, IdentityName, IdentityPolicy,
-    NodePlan, PlanError, Profile, Role, Scope, parse_redirect,
+    NodePlan, PlanError, Profile, Role, RuledBy, Scope, parse_redirect,
 };
 
 fn names(plan: &NodePlan) -> Vec<String> {
@@ -308,6 +308,42 @@ fn the_closure_is_asked_before_the_rules() {
         assert_eq!(plan.dial.to_string(), dialled);
     }
     assert!(format!("{policy:?}").contains("closure"));
+}
+
+/// A closure that leads every node elsewhere led the seeds there as well.
+#[test]
+fn the_closure_is_asked_for_seeds_only_when_told() {
+    let elsewhere = || AddressPolicy::new().with_map(|_, _| Some(DialAddress::new("elsewhere", 1)));
+    let seed = endpoint("s:5");
+    for (policy, dialled, by) in [
+        (elsewhere(), "s:5", None),
+        (elsewhere().with_map_for_seeds(true), "elsewhere:1", Some(RuledBy::Map)),
+        (elsewhere().with_rule("*=ruled:2".parse().unwrap()), "ruled:2", Some(rule("*=ruled:2"))),
+    ] {
+        let plan = policy.plan_seed(&seed, Boundary::Lifted).unwrap();
+        assert_eq!((plan.dial.first().to_string().as_str(), plan.ruled_by), (dialled, by));
+        let plan = policy.plan_node(&announced("10.0.0.4:1", ""), &seed, Boundary::Lifted).unwrap();
+        assert_eq!((plan.dial.to_string().as_str(), plan.ruled_by), ("elsewhere:1", Some(RuledBy::Map)));
+    }
+}
+
+fn rule(text: &str) -> RuledBy {
+    RuledBy::Rule(text.to_owned())
+}
+
+#[test]
+fn a_plan_names_what_ruled_it() {
+    let azure = || Profile::named("azure-managed").unwrap().policy();
+    let seed = endpoint("my.westus3.redis.azure.net:10000");
+    for (policy, by) in [
+        (AddressPolicy::new(), None),
+        (azure(), Some(RuledBy::Profile)),
+        (azure().with_rule("ip=seed:+1".parse().unwrap()), Some(rule("ip=seed:+1"))),
+        (azure().with_map(|_, _| None).with_rule("*=announced".parse().unwrap()), Some(rule("*=announced"))),
+    ] {
+        let plan = policy.plan_node(&announced("10.0.0.4:8501", ""), &seed, Boundary::Lifted).unwrap();
+        assert_eq!(plan.ruled_by, by);
+    }
 }
 
 #[test]

@@ -73,6 +73,7 @@ const CRATES: [Crate; 9] = [
             "tls",
             "config",
             "command",
+            "json",
             // From one connection to the cluster.
             "connect",
             "event",
@@ -125,7 +126,18 @@ const CRATES: [Crate; 9] = [
     },
     Crate {
         directory: "crates/cli",
-        layers: &["args", "spelling", "exit", "failure", "context", "render", "logging", "commands", "main"],
+        layers: &[
+            "args",
+            "spelling",
+            "exit",
+            "failure",
+            "environment",
+            "context",
+            "render",
+            "logging",
+            "commands",
+            "main",
+        ],
         files: 36,
         edges: 116,
     },

@@ -21,8 +21,11 @@ pub(crate) struct ConnectArgs {
     /// stall_timeout, refresh, profile, map, verify_as, verify_only, identity, trust, cacert, cert, key, pin, crl, tls_min, name,
     /// read_from, protocol, lanes and max_exclusive. These have no option of their own here: stall_timeout, refresh, name,
     /// read_from, protocol, lanes and max_exclusive.
+    ///
+    /// Without it TRUENAME_URL says where, with TRUENAME_PASSWORD and TRUENAME_RESOLVE (HOST[:PORT]:ADDR, separated by commas)
+    /// for the cluster that it names; these two never count for one that is given here.
     #[arg(value_name = "HOST[:PORT]|URL")]
-    pub(crate) host: String,
+    pub(crate) host: Option<String>,
 
     /// Speak plaintext instead of TLS
     #[arg(long, help_heading = "TLS")]

@@ -95,6 +95,34 @@ async fn a_lab_tells_how_to_connect_and_obeys() {
     up.ended().await;
 }
 
+/// What a lab tells people to export was read by the library's examples alone.
+#[tokio::test]
+async fn the_environment_that_a_lab_tells_will_do() {
+    let mut up = up("--profile azure --replicas 0 --until-eof").await;
+    let recipe = up.recipe.clone();
+    let text = |key: &str| recipe[key].as_str().unwrap();
+    let names = recipe["resolve"].as_array().unwrap().iter();
+    let names: Vec<_> = names
+        .map(|name| format!("{}:{}", name["host"].as_str().unwrap(), name["address"].as_str().unwrap()))
+        .collect();
+    let ping = async |more: &str| {
+        let args = words(&["ping", more]);
+        let mut command = truename(&args);
+        command.env("TRUENAME_URL", text("url")).env("TRUENAME_PASSWORD", text("password"));
+        command.env("TRUENAME_RESOLVE", names.join(","));
+        finished(args.join(" "), command).await
+    };
+    ping("").await.ends_with(0);
+    // Its password and its addresses are not those of a cluster that is typed, even if it is the same.
+    let (host, port) = (recipe["seed"]["host"].as_str().unwrap(), recipe["seed"]["port"].as_u64().unwrap());
+    let typed = format!("{host}:{port} --cacert {} --connect-timeout 3s", text("cacert"));
+    ping(&typed).await.says(&["does not resolve"]);
+    let resolved = names.iter().fold(typed, |line, name| format!("{line} --resolve {name}"));
+    ping(&resolved).await.says(&["asks for a password and none was given"]);
+    drop(up.child.stdin.take());
+    up.ended().await;
+}
+
 #[tokio::test]
 async fn a_lab_ends_with_a_signal() {
     let up = up(&format!("--profile azure --replicas 0 --password-env {VARIABLE}")).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::client::Client;
 use crate::command::{Arg, Command, ToArg, cmd};
+use crate::config::ReadFrom;
 use crate::error::Error;
 use crate::from_reply::FromReply;
 
@@ -49,6 +50,7 @@ pub struct ScriptCall<'a> {
     keys: Vec<Arg<'a>>,
     args: Vec<Arg<'a>>,
     timeout: Option<Duration>,
+    read_from: Option<ReadFrom>,
 }
 
 impl Script {
@@ -90,7 +92,7 @@ impl Script {
     /// # }
     /// ```
     pub fn call(&self) -> ScriptCall<'_> {
-        ScriptCall { script: self, keys: Vec::new(), args: Vec::new(), timeout: None }
+        ScriptCall { script: self, keys: Vec::new(), args: Vec::new(), timeout: None, read_from: None }
     }
 
     /// A call of it with this key. See the [example](Script#examples).
@@ -186,6 +188,22 @@ impl<'a> ScriptCall<'a> {
         self
     }
 
+    /// Where a script that only reads is executed, instead of what the client's configuration says; see [`Command::read_from`].
+    ///
+    /// ```no_run
+    /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
+    /// use truename::{ReadFrom, Script};
+    ///
+    /// let count = Script::read_only("return #redis.call('KEYS', '{shop}*')");
+    /// let keys: u64 = count.key("{shop}").read_from(ReadFrom::PreferReplica).execute(&client).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn read_from(mut self, read_from: ReadFrom) -> Self {
+        self.read_from = Some(read_from);
+        self
+    }
+
     /// Executes the script and decodes its reply. See the [example](Script#examples).
     ///
     /// # Errors
@@ -222,6 +240,10 @@ impl<'a> ScriptCall<'a> {
         let command = cmd(name).arg(what).arg(self.keys.len());
         let borrowed = self.keys.iter().chain(&self.args).map(|arg| Arg::borrowed(arg.as_bytes()));
         let command = command.args(borrowed);
+        let command = match &self.read_from {
+            Some(read_from) => command.read_from(read_from.clone()),
+            None => command,
+        };
         match self.timeout {
             Some(timeout) => command.timeout(timeout),
             None => command,

@@ -133,12 +133,22 @@ impl fmt::Debug for Arg<'_> {
     }
 }
 
-/// What can be an argument of a command: text, bytes, integers and floating point numbers. References are borrowed,
-/// owned values become the command's own, numbers are written in decimal.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not one argument of a command",
+    note = "`Command::arg` takes options and tuples too, `Command::args` lists; types of your own implement `ToArg`"
+)]
+/// What is one argument of a command. References are borrowed, owned values become the command's own.
 ///
-/// Not: `bool`, `Option` and `char`, because what they mean differs from command to command: give the word, or leave it out;
-/// tuples and lists, because they are several arguments ([`Command::args`](super::Command::args)); `[u8; N]`, because a
-/// reference to one costs nothing; integers of 128 bits, because no command has any.
+/// | type | sent as |
+/// |---|---|
+/// | `str`, `String`, `Box<str>`, `Arc<str>`, `Cow<str>` | its bytes |
+/// | `[u8]`, `[u8; N]`, `Vec<u8>`, `Box<[u8]>`, `Arc<[u8]>`, `Cow<[u8]>`, [`Bytes`] | its bytes |
+/// | integers of 8 to 128 bits | decimal; no command takes more than 64 bits as a number, but any stores them as text |
+/// | `f32`, `f64` | the shortest text that reads back as the same number; infinities as `inf` and `-inf` |
+/// | `bool` | `1` or `0`; where a command wants a word (`YES`, `ON`), give the word |
+/// | `char` | its UTF-8 bytes |
+///
+/// What may be none or several is [`ToArgs`](super::ToArgs): `Option` and tuples.
 ///
 /// # Examples
 /// ```
@@ -168,7 +178,7 @@ macro_rules! borrowed {
         }
     )*};
 }
-borrowed!(str, [u8], String, Vec<u8>, Bytes);
+borrowed!(str, [u8], String, Vec<u8>, Box<[u8]>, Arc<[u8]>, Bytes);
 
 impl<'a, const N: usize> ToArg<'a> for &'a [u8; N] {
     #[inline]
@@ -187,12 +197,33 @@ macro_rules! borrowed_texts {
         }
     )*};
 }
-borrowed_texts!(Box<str>, Arc<str>);
+borrowed_texts!(Box<str>, Arc<str>, Cow<'_, str>);
 
 impl<'a> ToArg<'a> for &&'a str {
     #[inline]
     fn to_arg(self) -> Arg<'a> {
         Arg::borrowed(self.as_bytes())
+    }
+}
+
+impl<'a> ToArg<'a> for &&'a [u8] {
+    #[inline]
+    fn to_arg(self) -> Arg<'a> {
+        Arg::borrowed(self)
+    }
+}
+
+impl<'a> ToArg<'a> for Box<[u8]> {
+    #[inline]
+    fn to_arg(self) -> Arg<'a> {
+        Arg::owned(self)
+    }
+}
+
+impl<'a> ToArg<'a> for Arc<[u8]> {
+    #[inline]
+    fn to_arg(self) -> Arg<'a> {
+        Arg::copied(&self)
     }
 }
 
@@ -286,7 +317,24 @@ macro_rules! by_reference {
         }
     };
 }
-integers!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
+integers!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
+
+impl<'a> ToArg<'a> for bool {
+    /// As servers write it.
+    #[inline]
+    fn to_arg(self) -> Arg<'a> {
+        Arg::borrowed(if self { b"1" } else { b"0" })
+    }
+}
+by_reference!(bool);
+
+impl<'a> ToArg<'a> for char {
+    #[inline]
+    fn to_arg(self) -> Arg<'a> {
+        Arg::copied(self.encode_utf8(&mut [0; 4]).as_bytes())
+    }
+}
+by_reference!(char);
 floats!(f32, f64);
 
 impl<'a> ToArg<'a> for Arg<'a> {
@@ -323,6 +371,15 @@ mod tests {
         let (boxed, shared) = (Box::<str>::from("boxed"), Arc::<str>::from("shared"));
         assert_eq!((sent(&boxed), sent(&shared)), ("boxed".into(), "shared".into()));
         assert_eq!((sent(boxed), sent(shared)), ("boxed".into(), "shared".into()));
+        assert_eq!(sent(u128::MAX), u128::MAX.to_string());
+        let (least, no) = (&i128::MIN, &false);
+        assert_eq!(sent(least), i128::MIN.to_string());
+        assert_eq!((sent(true), sent(no), sent('€')), ("1".into(), "0".into(), "€".into()));
+        let (boxed, shared) = (Box::<[u8]>::from(*b"boxed"), Arc::<[u8]>::from(*b"shared"));
+        assert_eq!((sent(&boxed), sent(&shared)), ("boxed".into(), "shared".into()));
+        assert_eq!((sent(boxed), sent(shared)), ("boxed".into(), "shared".into()));
+        let (text, slices): (Cow<'_, str>, [&[u8]; 1]) = (Cow::Borrowed("text"), [b"slice"]);
+        assert_eq!((sent(&text), slices.iter().map(sent).collect()), ("text".into(), "slice".to_owned()));
         let bytes: [Cow<'_, [u8]>; 2] = [Cow::Borrowed(b"borrowed"), Cow::Owned(b"owned".to_vec())];
         assert_eq!(bytes.map(sent), ["borrowed", "owned"]);
     }

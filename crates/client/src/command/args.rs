@@ -25,7 +25,7 @@ pub(super) enum Args<'a> {
 }
 
 /// Arguments that were given one by one.
-type Listed<'a> = SmallVec<[Arg<'a>; INLINE_ARGS]>;
+pub(super) type Listed<'a> = SmallVec<[Arg<'a>; INLINE_ARGS]>;
 
 /// A whole command in its encoded form, which is sent as it is, and where its arguments are in it.
 #[derive(Clone)]

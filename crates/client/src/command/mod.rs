@@ -1,10 +1,10 @@
 //! Commands: what the caller wants sent, and what the client must know about it.
 //!
-//! [`Command`] and [`cmd`] build one; arguments ([`ToArg`]) are borrowed where they can be. [`Spec`] is what is known about
+//! [`Command`] and [`cmd`] build one; arguments ([`ToArg`], [`ToArgs`]) are borrowed where they can be. [`Spec`] is what is known about
 //! every command of Redis and Valkey: where its keys are, whether it may be repeated, what it does to its connection.
 
 // `keys` finds the keys among the arguments, which `args` keeps, and with them the slot; `route` decides where the command
-// goes; `learned` is what a server says about a command that the table lacks. `encoded` reads a command that came over a
+// goes, and `read_by` from which node of its shard it is read; `learned` is what a server says about a command that the table lacks. `encoded` reads a command that came over a
 // wire. `table` is generated from real servers and from documents about newer ones: see `tools/command-table`.
 //
 // Unless it came encoded, a command is encoded straight into the buffer of the lane that it is sent on, and again when it
@@ -16,9 +16,11 @@ mod args;
 mod encoded;
 mod keys;
 mod learned;
+mod read_by;
 mod route;
 mod spec;
 mod table;
+mod to_args;
 
 use std::fmt;
 use std::time::Duration;
@@ -32,6 +34,7 @@ pub use encoded::MalformedCommand;
 use keys::own_slot;
 pub use keys::{Arguments, first_key, keys};
 pub(crate) use learned::Learned;
+use read_by::ReadBy;
 pub(crate) use route::Route;
 use route::RouteBy;
 pub use spec::blocking::BlockTime;
@@ -39,6 +42,9 @@ pub use spec::index::lookup;
 use spec::index::lookup_by;
 pub(crate) use spec::routing::{RANDOM_KEY, Reach, RouteRefusal};
 pub use spec::{Affinity, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
+pub use to_args::{ArgList, ToArgs};
+
+use crate::config::ReadFrom;
 
 /// A command with its arguments.
 ///
@@ -67,6 +73,7 @@ pub struct Command<'a> {
     timeout: Option<Duration>,
     repeatable: Option<bool>,
     route: RouteBy,
+    read_by: ReadBy,
 }
 
 /// Whether a command is sent again when it is unknown whether it was executed.
@@ -113,21 +120,26 @@ impl<'a> Command<'a> {
 
     #[inline(always)]
     fn of(args: Args<'a>) -> Self {
-        Self { args, timeout: None, repeatable: None, route: RouteBy::Spec }
+        Self { args, timeout: None, repeatable: None, route: RouteBy::Spec, read_by: ReadBy::Client }
     }
 
-    /// Adds an argument: text, bytes, or a number. See the [example](Command#examples).
+    /// Adds an argument: text, bytes, or a number. An `Option` that is `None` adds nothing, and a tuple several ([`ToArgs`]). See the
+    /// [example](Command#examples).
     #[must_use]
     #[inline(always)]
-    pub fn arg(mut self, arg: impl ToArg<'a>) -> Self {
-        self.args = self.args.with(|listed| listed.push(arg.to_arg()));
+    pub fn arg(mut self, arg: impl ToArgs<'a>) -> Self {
+        self.args = self.args.with(|listed| arg.to_args(&mut ArgList::new(listed)));
         self
     }
 
-    /// Adds several arguments. See the [example](Command#examples).
+    /// Adds several arguments: a list of them, a list of pairs, or a map. See the [example](Command#examples).
     #[must_use]
-    pub fn args<T: ToArg<'a>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
-        self.args = self.args.with(|listed| listed.extend(args.into_iter().map(ToArg::to_arg)));
+    pub fn args<T: ToArgs<'a>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
+        self.args = self.args.with(|listed| {
+            let (args, mut list) = (args.into_iter(), ArgList::new(listed));
+            list.reserve(args.size_hint().0);
+            args.for_each(|arg| list.add(arg));
+        });
         self
     }
 
@@ -254,6 +266,40 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// Where this command is read from, instead of what [`Config::read_from`](crate::Config::read_from) says for all.
+    ///
+    /// It counts for commands that only read and have a key; a write goes to the primary whatever is said here. With
+    /// [`ReadFrom::Replica`], which allows no other node, what no replica can execute is refused before it is sent
+    /// ([`RouteError::NotForReplicas`](crate::error::RouteError::NotForReplicas)): a write, a command that the client does not know,
+    /// that waits on the server, that has no key, or that belongs to a transaction.
+    ///
+    /// A client whose own preference is the primary connects to a shard's replicas when it is first asked to read from
+    /// them; until then the preferences that allow for the primary mean the primary. Where the preference is not the
+    /// client's, `READONLY` and `READWRITE` are sent around the command: for nearly all reads, say so in `Config`.
+    ///
+    /// In a [batch](crate::Client::batch) such a read has no order with the other commands of its slot, unless it is read from the
+    /// primary. [`Command::route_to`] counts for more.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
+    /// use truename::{ReadFrom, cmd};
+    ///
+    /// // Whoever reads what was just written asks the primary ...
+    /// let stock: Option<i64> = client.execute(cmd("GET").arg("stock:7")).await?;
+    /// // ... and a report that may be a moment old leaves it alone.
+    /// let best = cmd("ZREVRANGE").args(["sold", "0", "99"]).read_from(ReadFrom::PreferReplica);
+    /// let best: Vec<String> = client.execute(best).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    #[doc(alias = "read_from_replicas")]
+    pub fn read_from(mut self, read_from: ReadFrom) -> Self {
+        self.read_by = ReadBy::of(read_from);
+        self
+    }
+
     /// The same command with everything borrowed copied, so that it can be moved into a task or stored.
     ///
     /// ```
@@ -271,6 +317,7 @@ impl<'a> Command<'a> {
             timeout: self.timeout,
             repeatable: self.repeatable,
             route: self.route,
+            read_by: self.read_by,
         }
     }
 
@@ -281,6 +328,7 @@ impl<'a> Command<'a> {
             timeout: self.timeout,
             repeatable: self.repeatable,
             route: self.route.clone(),
+            read_by: self.read_by.clone(),
         }
     }
 
@@ -292,6 +340,24 @@ impl<'a> Command<'a> {
     /// What the caller says about sending it again.
     pub(crate) fn own_repeatable(&self) -> Option<bool> {
         self.repeatable
+    }
+
+    /// Where the caller says that it is to be read from.
+    #[inline(always)]
+    pub(crate) fn own_read_from(&self) -> Option<&ReadFrom> {
+        self.read_by.said()
+    }
+
+    /// The same, read from where another one is.
+    pub(crate) fn read_as(mut self, other: &Command<'_>) -> Self {
+        self.read_by = other.read_by.clone();
+        self
+    }
+
+    /// The same, read from where the client reads.
+    pub(crate) fn read_as_usual(mut self) -> Self {
+        self.read_by = ReadBy::Client;
+        self
     }
 
     pub(crate) fn own_timeout(&self) -> Option<Duration> {
@@ -387,30 +453,4 @@ impl fmt::Debug for Command<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_write_is_sent_again_only_where_somebody_said_so() {
-        use Repeat::{Always, IfServerEnded, Never};
-        let set = || cmd("SET").arg("k").arg("v");
-        let get = || cmd("GET").arg("k");
-        for (command, by_default, with_the_option) in [
-            (get(), Always, Always),
-            (get().repeatable(false), Never, Never),
-            (set(), Never, IfServerEnded),
-            (set().repeatable(true), Always, Always),
-            (set().repeatable(false), Never, Never),
-            (set().arg("NX"), Never, Never),
-            (cmd("INCR").arg("k"), Never, Never),
-            (cmd("INCR").arg("k").repeatable(true), Always, Always),
-            (cmd("EVAL").arg("s").arg(0), Never, Never),
-            (cmd("JSON.GET").arg("k"), Never, Never),
-            (cmd("JSON.GET").arg("k").repeatable(true), Always, Always),
-        ] {
-            let spec = command.spec();
-            assert_eq!(command.repeat(spec, false), by_default, "{command:?}");
-            assert_eq!(command.repeat(spec, true), with_the_option, "{command:?}");
-        }
-    }
-}
+mod tests;

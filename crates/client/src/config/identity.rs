@@ -2,7 +2,7 @@
 
 use truename_topology::{AddressPolicy, IdentityName, IdentityPolicy, Profile, Scope, Trust};
 
-use super::Config;
+use super::{Config, NodeAddressMap};
 use crate::error::{Error, Remedy};
 
 impl Config {
@@ -81,7 +81,9 @@ impl Config {
             policy = policy.with_verify_as(name);
         }
         match self.map.clone() {
-            Some(map) => policy.with_map(move |node, seed| (map.0)(node, seed)),
+            Some(NodeAddressMap { map, .. }) => {
+                policy.with_map(move |node, seed| map(node, seed)).with_map_for_seeds(self.maps_seeds)
+            }
             None => policy,
         }
     }

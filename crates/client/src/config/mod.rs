@@ -2,7 +2,7 @@
 //!
 //! - [`Config`] is the builder, with its bounds in `bounds`; [`url`] is its text form; [`settings::Settings`] reads it.
 //! - [`Credentials`], [`Resolve`] (`resolver`), [`NodeAddressMap`] (`address_map`) and [`ReadFrom`] are its parts;
-//!   `identity` says who must answer, `plaintext` where a plaintext client may log in, `timing` what the durations are,
+//!   `dialling` says where nodes are dialled, `identity` who must answer, `plaintext` where a plaintext client may log in, `timing` what the durations are,
 //!   `durations` how they are set, `orphan` and `on_orphan` who takes replies that nobody waits for, `validate` which
 //!   configurations cannot work.
 //!
@@ -12,6 +12,7 @@
 mod address_map;
 mod bounds;
 mod credentials;
+mod dialling;
 mod durations;
 mod identity;
 mod on_orphan;
@@ -51,6 +52,9 @@ pub enum Protocol {
     Auto,
     /// RESP2 without asking.
     Resp2,
+    /// RESP3 and nothing else: a server without it is not used, and connecting fails with
+    /// [`Cause::NoResp3`](crate::error::Cause::NoResp3).
+    Resp3,
 }
 
 /// Everything a client needs to know. What is wrong with it is said by [`Client::connect`](crate::Client::connect).
@@ -97,6 +101,7 @@ pub struct Config {
     pub(crate) credentials: Option<Credentials>,
     pub(crate) rules: Vec<DialRule>,
     pub(crate) map: Option<NodeAddressMap>,
+    pub(crate) maps_seeds: bool,
     pub(crate) identity: Option<IdentityPolicy>,
     pub(crate) verify_as: Option<IdentityName>,
     pub(crate) trust: Vec<Trust>,
@@ -115,6 +120,8 @@ pub struct Config {
     pub(crate) repeats_writes: bool,
     pub(crate) reply_limits: Limits,
     pub(crate) on_orphan: Option<OnOrphan>,
+    /// What was given as text and is not what it should be: said when the client connects.
+    pub(crate) misspelt: Vec<Error>,
 }
 
 impl Default for Config {
@@ -132,6 +139,7 @@ impl Config {
             credentials: None,
             rules: Vec::new(),
             map: None,
+            maps_seeds: false,
             identity: None,
             verify_as: None,
             trust: Vec::new(),
@@ -150,6 +158,7 @@ impl Config {
             repeats_writes: false,
             reply_limits: Limits::default(),
             on_orphan: None,
+            misspelt: Vec::new(),
         }
     }
 
@@ -164,8 +173,6 @@ impl Config {
 
     /// Several seeds at once. The same as [`Config::seed`] for each. See the [example](Config#examples).
     #[must_use]
-    #[doc(alias = "root_nodes")]
-    #[doc(alias = "rootNodes")]
     pub fn seeds<H: Into<Arc<str>>>(mut self, seeds: impl IntoIterator<Item = (H, u16)>) -> Self {
         self.seeds.extend(seeds.into_iter().map(|(host, port)| Endpoint::new(host, port)));
         self
@@ -259,51 +266,6 @@ impl Config {
     #[must_use]
     pub fn password(self, password: impl Into<String>) -> Self {
         self.credentials(Credentials::password(password))
-    }
-
-    /// Adds a rule for where to dial; the first one that matches a node applies. [`DialRule`] describes the text form.
-    ///
-    /// ```
-    /// use truename::Config;
-    ///
-    /// let config = Config::new()
-    ///     .seed("bastion.example.net", 10000)
-    ///     // One node is somewhere else ...
-    ///     .dial_rule("10.0.0.9=192.0.2.7:6379".parse()?)
-    ///     // ... and the others are behind the seed's host, where their ports are shifted.
-    ///     .dial_rule("10.0.0.0/8=seed:+1000".parse()?);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn dial_rule(mut self, rule: DialRule) -> Self {
-        self.rules.push(rule);
-        self
-    }
-
-    /// Where to dial nodes instead of their announced addresses: a table or a closure, asked before the rules.
-    ///
-    /// Most users need none: an announced address that cannot be reached is automatically tried at the seed's host with
-    /// the announced port.
-    ///
-    /// ```
-    /// use truename::topology::{DialAddress, Endpoint};
-    ///
-    /// // A table, when the addresses are known and never change.
-    /// let config = truename::Config::new().node_address_map([(
-    ///     Endpoint::new("10.0.0.4", 8501),
-    ///     DialAddress::new("localhost", 18501),
-    /// )]);
-    /// // A closure, when only the rule is known.
-    /// let config = config.node_address_map(
-    ///     |node: &truename::topology::AnnouncedNode, seed: &Endpoint| {
-    ///         node.endpoint.ip().map(|_| DialAddress::new(seed.host(), node.endpoint.port()))
-    ///     },
-    /// );
-    /// ```
-    #[must_use]
-    pub fn node_address_map(mut self, map: impl Into<NodeAddressMap>) -> Self {
-        self.map = Some(map.into());
-        self
     }
 
     /// The provider profile to use, instead of the one that the first seed's name suggests. See the

@@ -7,9 +7,10 @@ use truename_topology::Typed;
 
 use crate::error::Error;
 
-/// Where read-only commands are sent. Set it with [`Config::read_from`](crate::Config::read_from).
+/// Where read-only commands are sent. Set it with [`Config::read_from`](crate::Config::read_from) for all of a client's, with
+/// [`Command::read_from`](crate::Command::read_from) for one.
 ///
-/// With anything but `Primary` every connection sends `READONLY` in its greeting; a node that rejects the command
+/// With anything but `Primary` in the configuration every connection sends `READONLY` in its greeting; a node that rejects the command
 /// (Redis Enterprise does) is not read from while it is a replica. A node that is not connected is passed over.
 ///
 /// # Examples

@@ -26,6 +26,7 @@ use crate::tls::Tls;
 ///
 /// // Where nodes are dialled and who must answer: here nobody said more than the URL does.
 /// assert!(settings.dial_rules().is_empty() && !settings.has_node_address_map());
+/// assert!(!settings.node_address_map_for_seeds());
 /// assert!(settings.identity().is_none() && settings.verify_as().is_none() && settings.trust().is_empty());
 /// assert!(settings.resolved().next().is_none());
 /// assert!(settings.profile().is_none() && !settings.danger_plaintext_credentials());
@@ -97,6 +98,11 @@ impl<'c> Settings<'c> {
     /// Whether a [`Config::node_address_map`] is asked before the rules. See the [example](Settings#examples).
     pub fn has_node_address_map(&self) -> bool {
         self.0.map.is_some()
+    }
+
+    /// Whether the [`Config::node_address_map`] is asked for seeds, too. See the [example](Settings#examples).
+    pub fn node_address_map_for_seeds(&self) -> bool {
+        self.0.maps_seeds
     }
 
     /// The identity policy, if one was chosen. See the [example](Settings#examples).

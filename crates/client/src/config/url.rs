@@ -24,7 +24,7 @@
 //! | `tls_min=1.3` | the minimum TLS version: `1.2` or `1.3` |
 //! | `name=NAME` | the connections' name in `CLIENT LIST` |
 //! | `read_from=PREFERENCE` | `primary`, `replica`, `prefer-replica`, `nearest` or `zone:NAME` |
-//! | `protocol=2` | RESP2 without asking |
+//! | `protocol=2` | RESP2 without asking; `3`: RESP3 and nothing else; `auto`: RESP3 where the server knows it |
 //! | `lanes=2` | connections per node |
 //! | `max_exclusive=64` | the most connections per node for commands that wait on the server |
 //!
@@ -245,8 +245,9 @@ fn apply(config: Config, key: &str, value: &str) -> Result<Config, Error> {
         "read_from" => config.read_from(ReadFrom::from_str(value)?),
         "protocol" => match value {
             "2" => config.protocol(Protocol::Resp2),
-            "3" => config.protocol(Protocol::Auto),
-            other => return Err(bad_value(key, other, "2 or 3")),
+            "3" => config.protocol(Protocol::Resp3),
+            "auto" => config.protocol(Protocol::Auto),
+            other => return Err(bad_value(key, other, "2, 3 or auto")),
         },
         "lanes" => config.lanes_per_node(value.parse().map_err(|_| bad_value(key, value, "a number"))?),
         "max_exclusive" => {

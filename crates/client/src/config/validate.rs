@@ -8,6 +8,9 @@ use crate::error::{Error, Remedy};
 
 impl Config {
     pub(crate) fn validate(&self) -> Result<(), Error> {
+        if let Some(misspelt) = self.misspelt.first() {
+            return Err(misspelt.clone());
+        }
         self.validate_identity()?;
         self.timing.check()?;
         if self.seeds.is_empty() {

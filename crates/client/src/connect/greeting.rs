@@ -3,7 +3,7 @@
 //! The commands go out together; what they are and how each reply is read is in [`steps`](mod@steps). Only the login decides;
 //! servers that do not know the others answer errors that are tolerated: `CLIENT SETINFO` came with 7.2, `CLIENT INFO`
 //! with 6.2, and Redis Enterprise rejects `CLUSTER MYID`. A server without `HELLO` (before 6.0, or `NOPROTO`) gets a
-//! second round trip with RESP2. What an error means is in [`refusal`](mod@refusal); [`login`] is what it takes, and
+//! second round trip with RESP2, unless RESP3 was asked for. What an error means is in [`refusal`](mod@refusal); [`login`] is what it takes, and
 //! [`said`] what comes of it.
 //!
 //! Every step reads its own reply, in the order in which they were sent; a reply that its command cannot have, or one
@@ -54,26 +54,31 @@ fn in_its_database(greeting: Greeting, login: &Login) -> StepResult<Greeting> {
 
 async fn greet<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, login: &Login) -> StepResult<Greeting> {
     let database = login.database.to_string();
-    if login.protocol == Protocol::Auto
-        && let Some(greeting) = run(wire, &steps(login, &database, 3)).await?
-    {
-        return Ok(greeting);
+    if login.protocol != Protocol::Resp2 {
+        let refusal = match run(wire, &steps(login, &database, 3)).await? {
+            Ok(greeting) => return Ok(greeting),
+            Err(refusal) => refusal,
+        };
+        if login.protocol == Protocol::Resp3 {
+            return Err((Phase::Hello, Cause::NoResp3(refusal)));
+        }
     }
     let greeting = run(wire, &steps(login, &database, 2)).await?;
-    greeting.ok_or_else(|| (Phase::Hello, Cause::ServerRefused("the login is an unknown command".to_owned())))
+    greeting.map_err(|_| (Phase::Hello, Cause::ServerRefused("the login is an unknown command".to_owned())))
 }
 
-/// Sends all steps in one write and lets each read its reply. `None` when the server does not know `HELLO`.
+/// Sends all steps in one write and lets each read its reply. Where the server does not know `HELLO`, what it says to that.
 ///
 /// After a refusal of the login the other replies are not waited for: a server that does not want the connection may
 /// say nothing more.
 async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
     steps: &[Step<'_>],
-) -> StepResult<Option<Greeting>> {
+) -> StepResult<Result<Greeting, String>> {
     let commands: Vec<&[&[u8]]> = steps.iter().map(|step| step.args.as_slice()).collect();
     let mut reply = wire.ask(&commands).await.map_err(handshake_cause)?;
-    let is_known = !reply.as_error().is_some_and(lacks_hello);
+    let unknown = reply.as_error().filter(|error| lacks_hello(error)).map(|error| error.message().to_owned());
+    let is_known = unknown.is_none();
     let mut greeting = Greeting::default();
     let mut rest = steps;
     while let Some((step, others)) = rest.split_first() {
@@ -92,5 +97,5 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     if wire.holds_more().map_err(handshake_cause)? {
         return Err(handshake_cause(WireError::Surplus));
     }
-    Ok(is_known.then_some(greeting))
+    Ok(unknown.map_or(Ok(greeting), Err))
 }

@@ -55,7 +55,7 @@ pub(crate) trait Carrier {
     /// Sets how long a peer may acknowledge nothing, or take no more bytes, before the stream gives it up by itself.
     fn endure(&self, silence: Duration);
 
-    /// Whether the system holds something that the peer sent, or its end, whether or not the runtime has been told. One system call.
+    /// Whether the system holds something that the peer sent, or its end, whatever the runtime has noticed. One system call.
     ///
     /// # Errors
     /// The connection's, which it is told once: it must not be dropped.

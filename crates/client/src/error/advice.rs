@@ -28,7 +28,7 @@ pub(super) fn lookup(case: &Case<'_>) -> Option<Remedy> {
 /// Nothing listens, or there is no way to it.
 pub(super) fn no_connection(case: &Case<'_>) -> Option<Remedy> {
     if case.is_ruled_elsewhere() {
-        return Some(Check::RuledAddress.into());
+        return misled(case, false);
     }
     if case.is_seed { Some(Check::SeedAddress.into()) } else { down_or_hidden(case) }
 }
@@ -37,12 +37,19 @@ pub(super) fn no_connection(case: &Case<'_>) -> Option<Remedy> {
 pub(super) fn silence(case: &Case<'_>) -> Option<Remedy> {
     Some(match case.phase {
         Phase::Resolve => Remedy::ResolveWithoutService { name: name(case.dialled_host()) },
-        Phase::Tcp if case.is_ruled_elsewhere() => Check::RuledAddress.into(),
+        Phase::Tcp if case.is_ruled_elsewhere() => return misled(case, true),
         Phase::Tcp if case.is_seed => Check::Firewall.into(),
         Phase::Tcp => return down_or_hidden(case),
         Phase::Tls => Check::TlsServer.into(),
         _ => Check::Server.into(),
     })
+}
+
+/// Something leads to an address where nothing is.
+fn misled(case: &Case<'_>, is_silent: bool) -> Option<Remedy> {
+    let plan = case.plan?;
+    let dialled = case.dialled.unwrap_or(plan.dial.first()).clone();
+    Some(Remedy::RuledAddress { by: plan.ruled_by.clone(), dialled, is_silent })
 }
 
 /// The peer closed the connection.

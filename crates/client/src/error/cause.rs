@@ -79,6 +79,8 @@ pub enum Cause {
         /// The one that the connection is in.
         actual: u32,
     },
+    /// The server does not speak RESP3, which [`Protocol::Resp3`](crate::Protocol::Resp3) asks for. What it said to `HELLO 3`.
+    NoResp3(String),
     /// The peer answered with something that is not RESP.
     NotRedis(String),
     /// The server answered the handshake with an error.

@@ -68,6 +68,7 @@ fn causes(text: &str) -> Vec<Cause> {
         Cause::ClientCertificateRejected(own()),
         Cause::NoPermission { command: "SELECT", reply: own() },
         Cause::NoDatabase(own()),
+        Cause::NoResp3(own()),
         Cause::NotRedis(own()),
         Cause::ServerRefused(own()),
         Cause::WrongNode { announced: own(), answered: Some(own()) },

@@ -17,7 +17,7 @@ mod typeable;
 
 use std::fmt;
 
-use truename_topology::{Endpoint, HostMatch, IdentityName, Pin};
+use truename_topology::{DialAddress, Endpoint, HostMatch, IdentityName, Pin, RuledBy};
 
 pub use check::Check;
 pub(super) use setting::as_calls;
@@ -82,6 +82,15 @@ pub enum Remedy {
     MapNode {
         /// The node.
         node: Endpoint,
+    },
+    /// Correct what leads to an address where nothing is, or start what should be there.
+    RuledAddress {
+        /// What leads there, if that is known.
+        by: Option<RuledBy>,
+        /// The address.
+        dialled: DialAddress,
+        /// Whether there was no answer. If not, the connection was refused, or there was no way to the address.
+        is_silent: bool,
     },
     /// Correct the rule that leads to another node.
     FixRule {
@@ -185,6 +194,8 @@ pub enum Remedy {
     },
     /// Use a database that the servers have.
     Database,
+    /// Allow RESP2 as well.
+    OlderProtocol,
     /// Say which node a command is for.
     ChooseNode,
     /// Run a command on all nodes, or say which one it is for.
@@ -238,6 +249,9 @@ impl Remedy {
             }
             Self::Down { port } => dialling::down(*port),
             Self::MapNode { node } => dialling::map_node(node, spelling),
+            Self::RuledAddress { by, dialled, is_silent } => {
+                dialling::ruled_address(by.as_ref(), dialled, *is_silent, spelling)
+            }
             Self::FixRule { node, reports_id } => dialling::fix_rule(node, *reports_id),
             Self::FixAnnounced { node, reports_id, is_tls } => {
                 dialling::fix_announced(node, *reports_id, *is_tls, spelling)
@@ -265,6 +279,7 @@ impl Remedy {
             Self::Login => proving::login(spelling),
             Self::Allow { command } => proving::allow(command),
             Self::Database => dialling::database(spelling),
+            Self::OlderProtocol => dialling::older_protocol(spelling),
             Self::ChooseNode => calling::choose_node(spelling),
             Self::AllOrOne => calling::all_or_one(spelling),
             Self::HashTag => calling::hash_tag(),

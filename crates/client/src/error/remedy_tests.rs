@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rcgen::string::Ia5String;
 use rcgen::{CertificateParams, DnType, KeyPair, SanType};
 use truename_topology::{
-    AddressPolicy, AnnouncedNode, Boundary, DialAddress, HostMatch, IdentityName, Pin, Role,
+    AddressPolicy, AnnouncedNode, Boundary, DialAddress, HostMatch, IdentityName, Pin, Role, RuledBy,
 };
 
 use super::*;
@@ -70,6 +70,11 @@ fn ruled(hosts: HostMatch, is_at_seed: bool) -> Option<Remedy> {
     Some(Remedy::DownOrHidden { node, hosts, is_at_seed })
 }
 
+fn misled(rule: &str, dialled: &str, is_silent: bool) -> Option<Remedy> {
+    let dialled = dialled.parse().expect("an address");
+    Some(Remedy::RuledAddress { by: Some(RuledBy::Rule(rule.to_owned())), dialled, is_silent })
+}
+
 #[test]
 fn every_cause_is_advised_by_what_is_known_of_the_attempt() {
     let why = String::new;
@@ -95,8 +100,13 @@ fn every_cause_is_advised_by_what_is_known_of_the_attempt() {
         (Scene { id: None, ..NODE }, Phase::Tcp, Cause::Refused, ruled(HostMatch::Ip, true)),
         (seed, Phase::Tcp, Cause::Unreachable(why()), check(Check::SeedAddress)),
         (seed, Phase::Tcp, Cause::TimedOut, check(Check::Firewall)),
-        (Scene { rule: "ip=seed", ..NODE }, Phase::Tcp, Cause::TimedOut, check(Check::RuledAddress)),
-        (Scene { rule: "*=h:1", ..seed }, Phase::Tcp, Cause::Refused, check(Check::RuledAddress)),
+        (
+            Scene { rule: "ip=seed", ..NODE },
+            Phase::Tcp,
+            Cause::TimedOut,
+            misled("ip=seed", NODE.dialled, true),
+        ),
+        (Scene { rule: "*=h:1", ..seed }, Phase::Tcp, Cause::Refused, misled("*=h:1", NODE.seed, false)),
         (Scene { rule: "*=announced", ..seed }, Phase::Tcp, Cause::Refused, check(Check::SeedAddress)),
         (NODE, Phase::Tcp, Cause::NoLocalAddress(why()), check(Check::LocalPorts)),
         (NODE, Phase::Tcp, Cause::TooManyDials, check(Check::OtherDials)),
@@ -128,6 +138,7 @@ fn every_cause_is_advised_by_what_is_known_of_the_attempt() {
         ),
         (NODE, Phase::Hello, Cause::NoDatabase(why()), Some(Remedy::Database)),
         (NODE, Phase::Hello, Cause::OtherDatabase { wanted: 0, actual: 3 }, check(Check::ResetConnections)),
+        (NODE, Phase::Hello, Cause::NoResp3(why()), Some(Remedy::OlderProtocol)),
         (NODE, Phase::Hello, Cause::NotRedis(why()), check(Check::Port)),
         (NODE, Phase::Hello, Cause::ServerRefused(why()), None),
         (
@@ -271,7 +282,14 @@ fn a_node_that_cannot_be_reached_may_be_down_and_what_was_tried_is_not_advised()
         ("10.0.0.3:8501", "10.0.0.3:8500", Some("a"), "", "(\"*=seed:+1000\"", "=seed\""),
         (name, seed, Some("a"), "", "(\"node-1.example.net=HOST\"", "\"*=HOST"),
         ("[2001:db8::4]:1", "10.0.0.3:1", Some("a"), "", "(\"[2001:db8::4]=HOST\"", "=seed\""),
-        (ip, seed, Some("a"), "ip=seed", "comes from a rule", "dial_rule"),
+        (
+            ip,
+            seed,
+            Some("a"),
+            "ip=seed",
+            "your rule `ip=seed` led to 10.0.0.4:8501, where nothing",
+            "dial_rule",
+        ),
     ] {
         let scene = Scene { announced, seed, id, rule, dialled: announced, ..Scene::default() };
         for cause in [Cause::Refused, Cause::TimedOut, Cause::Unreachable("x".into())] {
@@ -280,6 +298,41 @@ fn a_node_that_cannot_be_reached_may_be_down_and_what_was_tried_is_not_advised()
             assert!(both.iter().all(|part| remedy.contains(part) == rule.is_empty()), "{remedy}");
         }
     }
+}
+
+/// The rule that was wrong had to be guessed: several may be given, in a URL, in code and by a profile.
+#[test]
+fn what_led_to_an_address_is_named() {
+    let told = |by, is_silent| {
+        Remedy::RuledAddress { by, dialled: DialAddress::new("127.0.0.1", 9053), is_silent }.to_string()
+    };
+    for (by, is_silent, said) in [
+        (
+            Some(RuledBy::Rule("*=seed:+2000".into())),
+            false,
+            "your rule `*=seed:+2000` led to 127.0.0.1:9053, where nothing listens: check the rule",
+        ),
+        (
+            Some(RuledBy::Rule("ip=h".into())),
+            true,
+            "your rule `ip=h` led to 127.0.0.1:9053, where nothing answers",
+        ),
+        (
+            Some(RuledBy::Map),
+            false,
+            "your address map led to 127.0.0.1:9053, where nothing listens: check the map",
+        ),
+        (
+            Some(RuledBy::Profile),
+            false,
+            "the provider's profile led to 127.0.0.1:9053, where nothing listens: give",
+        ),
+    ] {
+        let text = told(by, is_silent);
+        assert!(text.starts_with(said), "{text}");
+    }
+    let secret = told(Some(RuledBy::Rule("*=bob:sesame@h.test".into())), false);
+    assert!(!secret.contains("sesame"), "{secret}");
 }
 
 /// A detour that met another node at the seed's host was reported like a second fault, with advice that led all nodes to
@@ -327,7 +380,11 @@ fn next(remedy: &Remedy) -> Option<Remedy> {
         Remedy::Trust { .. } => Remedy::DownOrHidden { node: node(), hosts: HostMatch::Ip, is_at_seed: true },
         Remedy::DownOrHidden { .. } => Remedy::Down { port: 1 },
         Remedy::Down { .. } => Remedy::MapNode { node: node() },
-        Remedy::MapNode { .. } => Remedy::FixRule { node: node(), reports_id: true },
+        Remedy::MapNode { .. } => {
+            let by = Some(RuledBy::Rule("ip=seed".to_owned()));
+            Remedy::RuledAddress { by, dialled: DialAddress::new("a.test", 1), is_silent: false }
+        }
+        Remedy::RuledAddress { .. } => Remedy::FixRule { node: node(), reports_id: true },
         Remedy::FixRule { .. } => Remedy::FixAnnounced { node: node(), reports_id: false, is_tls: true },
         Remedy::FixAnnounced { .. } => Remedy::MoreTime,
         Remedy::MoreTime => Remedy::WidenIdentity { name: parsed("a.test"), is_seed: false },
@@ -352,7 +409,8 @@ fn next(remedy: &Remedy) -> Option<Remedy> {
         Remedy::Password => Remedy::Login,
         Remedy::Login => Remedy::Allow { command: "CLUSTER SLOTS" },
         Remedy::Allow { .. } => Remedy::Database,
-        Remedy::Database => Remedy::ChooseNode,
+        Remedy::Database => Remedy::OlderProtocol,
+        Remedy::OlderProtocol => Remedy::ChooseNode,
         Remedy::ChooseNode => Remedy::AllOrOne,
         Remedy::AllOrOne => Remedy::HashTag,
         Remedy::HashTag => Remedy::NameNode,

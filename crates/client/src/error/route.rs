@@ -25,6 +25,14 @@ pub enum RouteError {
         /// What a replica said instead of taking `READONLY`, if all of them refused it; otherwise none is connected.
         refusal: Option<String>,
     },
+    /// The command is to be read from replicas and from no other node ([`Command::read_from`](crate::Command::read_from)), and is
+    /// not one that replicas can execute.
+    NotForReplicas {
+        /// The command's name.
+        command: String,
+        /// What keeps it from them.
+        why: String,
+    },
     /// The topology has no nodes at all.
     NoNodes,
     /// Redirects formed a cycle, or there were too many.
@@ -169,6 +177,9 @@ impl RouteError {
                 "the replicas of slot {slot} cannot be read from, and reads may go to no other node; READONLY was refused: {}",
                 shown(refusal)
             ),
+            Self::NotForReplicas { command, why } => {
+                format!("{} may be read from replicas only, but {why}", Untrusted(command))
+            }
             Self::NoNodes => "the topology has no nodes".to_owned(),
             Self::TooManyRedirects { slot: Some(slot), redirects } => {
                 format!("gave up after {redirects} redirects of slot {slot}")
@@ -284,6 +295,11 @@ mod tests {
             ),
             (RouteError::ConnectionState { command: command() }, None, "this client cannot run it"),
             (RouteError::NoKey, None, "a transaction needs a key"),
+            (
+                RouteError::NotForReplicas { command: command(), why: "it does not only read".to_owned() },
+                None,
+                "FLUSHALL may be read from replicas only, but it does not only read",
+            ),
             (
                 RouteError::NotQueued { command: "SET".to_owned() },
                 None,

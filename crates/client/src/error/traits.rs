@@ -145,6 +145,8 @@ impl Cause {
             Self::OtherDatabase { wanted, actual } => row("other-database", Kind::Configuration, Stays, Reply,
                 Text::with_both("the connection is in database {}, not in {}", actual, wanted),
                 say(Check::ResetConnections)),
+            Self::NoResp3(why) => row("no-resp3", Kind::Configuration, Stays, Reply,
+                Text::with("the server does not speak RESP3 ({})", why), Say(Remedy::OlderProtocol)),
             Self::NotRedis(what) => row("not-redis", Kind::NotRedis, Passes, Network,
                 Text::with("the peer does not speak RESP: {}", what), say(Check::Port)),
             Self::ServerRefused(what) => row("server-refused", Kind::ServerRefused, Passes, Reply,

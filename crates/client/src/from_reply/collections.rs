@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
 
 use truename_resp::Reply;
 
@@ -16,6 +17,18 @@ impl<T: FromReply> FromReply for Vec<T> {
 }
 
 impl<T: FromReply> FromReply for VecDeque<T> {
+    fn from_reply(reply: Reply) -> Result<Self, TypeError> {
+        Vec::from_reply(reply).map(Self::from)
+    }
+}
+
+impl<T: FromReply> FromReply for Box<[T]> {
+    fn from_reply(reply: Reply) -> Result<Self, TypeError> {
+        Vec::from_reply(reply).map(Vec::into_boxed_slice)
+    }
+}
+
+impl<T: FromReply> FromReply for Arc<[T]> {
     fn from_reply(reply: Reply) -> Result<Self, TypeError> {
         Vec::from_reply(reply).map(Self::from)
     }
@@ -219,6 +232,8 @@ mod tests {
     fn lists_of_other_shapes() {
         let two = || Reply::Array(vec![bulk("1"), Reply::Integer(2)]);
         assert_eq!(VecDeque::<u16>::from_reply(two()), Ok(VecDeque::from([1, 2])));
+        assert_eq!(Box::<[u16]>::from_reply(two()).as_deref(), Ok([1, 2].as_slice()));
+        assert_eq!(Arc::<[u8]>::from_reply(bulk("ab")).as_deref(), Ok(b"ab".as_slice()));
         assert_eq!(<[String; 2]>::from_reply(two()), Ok(["1".to_owned(), "2".to_owned()]));
         let error = <[u16; 3]>::from_reply(Reply::Array(vec![bulk("1")])).expect_err("too short").to_string();
         assert_eq!(error, "expected an array of another length, got array: length 1 instead of 3");

@@ -5,6 +5,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `metrics` | off | counters and latency histograms through the facade [`metrics`](https://docs.rs/metrics) |
+//! | `json` | off | `Json<T>`: replies and arguments that are JSON, with `serde` and `serde_json` |
 //!
 //! A feature adds and never changes behaviour. TLS is always in: rustls with ring. Of tokio the crate needs `net`, `rt`,
 //! `time`, `sync`, `macros` and `io-util`; whether there is a multi-thread runtime (`rt-multi-thread`) is the program's

@@ -40,7 +40,7 @@
 //! let nat = Config::new()
 //!     .seed("gateway.example.net", 17000)
 //!     .tls(Tls::new().ca_file("ca.pem")?)
-//!     .dial_rule("10.0.0.0/8=seed:+10000".parse()?);
+//!     .dial_rule("10.0.0.0/8=seed:+10000");
 //! # Ok(nat)
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())

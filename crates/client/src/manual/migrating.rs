@@ -1,5 +1,11 @@
 //! Coming from redis-rs, fred or node-redis: what their names are called here, and what does not exist yet.
 //!
+//! | from | chapter |
+//! |---|---|
+//! | redis-rs | [`redis_rs`]: connecting, commands, pipelines, routing, errors |
+//! | fred | [`fred`](mod@fred): connecting, replicas, pipelines, scanning, errors |
+//! | node-redis | [`node_redis`]: every option of `createCluster`, commands, transactions, events |
+//!
 //! # A program
 //!
 //! ```no_run
@@ -27,11 +33,11 @@
 //! |---|---|---|---|
 //! | `ClusterClient`, `ClusterConnection` | `Client` | `createCluster` | [`Client`]: one for a program, cloned into tasks |
 //! | `ConnectionManager`, pools of other crates | `Pool` | | not needed: calls share the connections, which the client keeps up |
-//! | `ClusterClient::new(nodes)` | `ServerConfig::new_clustered` | `rootNodes` | [`Config::seeds`], or several hosts in a [URL](crate::url) |
+//! | `ClusterClient::new(nodes)` | `ServerConfig::new_clustered` | `rootNodes` | [`Config::root_nodes`], [`Config::seeds`], or several hosts in a [URL](crate::url) |
 //! | `username`, `password` | `username`, `password` | `defaults` | [`Config::credentials`], [`Config::password`] |
 //! | `cmd("GET").arg(key).query_async(&mut connection)` | `custom` | `sendCommand` | `client.execute(cmd("GET").arg(key))`: [`Client::execute`] |
 //! | `AsyncCommands`: `connection.get(key)` | `client.get(key)` | `cluster.get(key)` | the same: there is no method per command |
-//! | `FromRedisValue`, `ToRedisArgs` | `FromValue` | | [`FromReply`], [`ToArg`] |
+//! | `FromRedisValue`, `ToRedisArgs` | `FromValue` | | [`FromReply`], [`ToArg`], [`ToArgs`](crate::ToArgs); [`Json`](super::features#cargo-features) for serde |
 //! | `response_timeout` | `default_command_timeout` | | [`Config::command_timeout`], which covers retries too, and [`Command::timeout`] |
 //! | `connection_timeout` | `connection_timeout` | `connectTimeout` | [`Config::node_connect_timeout`] for one attempt, [`Config::connect_timeout`] for all of [`Client::connect`] |
 //! | `retries`, `min_retry_wait`, `max_retry_wait` | `max_command_attempts`, `ReconnectPolicy` | `maxCommandRedirections` | nothing to set: what is safe to repeat is repeated until the call's deadline ([more](super::retries)) |
@@ -39,10 +45,10 @@
 //! | `pipe()`, `ClusterPipeline` | `pipeline` | `multi` | [`Client::batch`], of any slots, with an outcome for each command; [`Batch::atomic`] for `MULTI` |
 //! | `transaction_async`, `WATCH` | | `watch` | [`Client::transaction`]; step by step, [`Client::watch`] |
 //! | `Script` | `Script`, `Function` | `defineScript` | [`Script`]; `FCALL` as a command |
-//! | `read_from_replicas` | `replicas()` | `useReplicas` | [`Config::read_from`] |
+//! | `read_from_replicas` | `replicas()` | `useReplicas` | [`Config::read_from`], [`Command::read_from`] for one command |
 //! | `route_command` | `with_cluster_node` | | [`Command::route_to`], [`Command::route_by_key`], [`Command::route_to_any`] |
 //! | `iter_async` for one node | `scan_cluster` | `scanIterator` for one node | [`Client::scan`], [`Client::hscan`] and its like |
-//! | `node_address_map` | | `nodeAddressMap` | [`Config::node_address_map`], [`Config::dial_rule`]; often neither is needed |
+//! | `node_address_map` | | `nodeAddressMap` | [`Config::node_address_map`], [`Config::map_node_addresses`], [`Config::dial_rule`]; often none is needed. redis-rs maps the seeds as well: [`Config::node_address_map_for_seeds`](crate::Config::node_address_map_for_seeds) |
 //! | `certs` | `TlsConnector` | `tls`, `ca`, `cert`, `key` | [`Tls::ca_file`], [`Tls::client_certificate_files`] |
 //! | | `TlsHostMapping` | `servername` | often not needed; [`Config::verify_as`], [`Config::identity`] |
 //! | `rediss://host/#insecure`, `danger_accept_invalid_hostnames` | | `rejectUnauthorized: false` | [`Tls::ca_file`] for an authority of your own, [`Config::trust`] and [`Config::verify_as`] for other names; [`Tls::danger_accept_invalid_certificates`] checks nothing |
@@ -79,6 +85,9 @@
 //! [`Config::identity`]: crate::Config::identity
 //! [`Config::keepalive`]: crate::Config::keepalive
 //! [`Config::new`]: crate::Config::new
+//! [`Config::map_node_addresses`]: crate::Config::map_node_addresses
+//! [`Config::root_nodes`]: crate::Config::root_nodes
+//! [`Command::read_from`]: crate::Command::read_from
 //! [`Config::node_address_map`]: crate::Config::node_address_map
 //! [`Config::node_connect_timeout`]: crate::Config::node_connect_timeout
 //! [`Config::password`]: crate::Config::password
@@ -96,3 +105,7 @@
 //! [`Tls::danger_accept_invalid_certificates`]: crate::Tls::danger_accept_invalid_certificates
 //! [`ToArg`]: crate::ToArg
 //! [`Script`]: crate::Script
+
+pub mod fred;
+pub mod node_redis;
+pub mod redis_rs;

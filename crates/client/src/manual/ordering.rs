@@ -17,7 +17,7 @@
 //! - is redirected, refused for now, or sent again: the others do not wait for it;
 //! - waits for room, because [`Config::max_in_flight`] or [`Config::max_queued_bytes`] is reached;
 //! - has a connection of its own because it waits on the server, such as `BLPOP`;
-//! - goes to another node on request: [`ReadFrom`] with replicas, [`Command::route_to`];
+//! - goes to another node on request: [`ReadFrom`] with replicas, for all commands or for one, [`Command::route_to`];
 //! - is one that the client has to ask a server about first, see [`Command`].
 //!
 //! No order is promised between commands of different slots, nor between commands without a key, unless one call succeeds

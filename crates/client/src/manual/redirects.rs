@@ -3,8 +3,9 @@
 //! # Where a command goes
 //!
 //! The first key of a command decides its slot, the topology says which primary serves the slot, and the command is sent on
-//! the connection to that primary. [`ReadFrom`] can send reads to replicas instead. All of its keys have to be in
-//! one slot, which a hash tag brings about; a few commands are [split](super::several_nodes) otherwise.
+//! the connection to that primary. [`ReadFrom`] can send reads to replicas instead, all of a client's
+//! ([`Config::read_from`](crate::Config::read_from)) or one ([`Command::read_from`](crate::Command::read_from)). All of its keys have
+//! to be in one slot, which a hash tag brings about; a few commands are [split](super::several_nodes) otherwise.
 //!
 //! ```
 //! use truename::topology::Slot;

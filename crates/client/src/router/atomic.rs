@@ -18,6 +18,7 @@ use truename_topology::Slot;
 use super::attempts::Attempts;
 use super::batch::turns::is_others_turn;
 use super::exec::{EXEC, Exec, MULTI, judge_exec, replies_of};
+use super::for_replicas::refuse_replica;
 use super::judge::{Setback, Verdict, judge};
 use super::one_slot::FirstKeys;
 use super::request::Request;
@@ -106,6 +107,7 @@ impl Router {
             if request.spec.is_none() && !self.recall(&mut request, &mut attempts)? {
                 self.ask_about(&mut request, &mut attempts).await?;
             }
+            refuse_replica(command, "it is part of a transaction")?;
             if attempts.route == Route::NamedNode {
                 return Err(Error::Route(Box::new(RouteError::NamedInTransaction {
                     command: command.name().to_owned(),

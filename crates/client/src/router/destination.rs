@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use truename_topology::Slot;
-
 use super::attempts::Attempts;
 use super::request::Request;
 use super::state::Router;
@@ -35,10 +33,10 @@ impl Router {
         is_read: impl FnOnce() -> bool,
         replicas_serve: bool,
     ) -> Option<Arc<Node>> {
-        self.choose_in(&self.cluster.topology(), route, command, is_read, replicas_serve)
+        self.choose_from(&self.cluster.topology(), route, command, is_read, replicas_serve)
     }
 
-    /// [`Self::choose_by`], from this snapshot.
+    /// [`Self::choose_by`], from this snapshot and for a command that is sent as it is: none if it could not be.
     #[inline(always)]
     pub(super) fn choose_in(
         &self,
@@ -48,13 +46,26 @@ impl Router {
         is_read: impl FnOnce() -> bool,
         replicas_serve: bool,
     ) -> Option<Arc<Node>> {
+        let node = self.choose_from(topology, route, command, is_read, replicas_serve)?;
+        let is_usual =
+            command.own_read_from().is_none() || !self.needs_readonly(&node, command, topology, route);
+        is_usual.then_some(node)
+    }
+
+    #[inline(always)]
+    fn choose_from(
+        &self,
+        topology: &Topology,
+        route: Route,
+        command: &Command<'_>,
+        is_read: impl FnOnce() -> bool,
+        replicas_serve: bool,
+    ) -> Option<Arc<Node>> {
         match route {
-            Route::Slot(slot) | Route::GuessedSlot(slot) => match self.cluster.read_from {
+            Route::Slot(slot) | Route::GuessedSlot(slot) => match self.read_from(command) {
                 ReadFrom::Primary => topology.primary(slot).cloned(),
-                _ => {
-                    let is_read = is_read() && !command.is_for_primary();
-                    self.reader_of(topology, slot, is_read, replicas_serve).cloned()
-                }
+                read_from if is_read() => self.reader_of(read_from, topology, slot, replicas_serve).cloned(),
+                _ => topology.primary(slot).cloned(),
             },
             Route::NamedNode => topology.node_at(command.named_node()?).cloned(),
             Route::AnyPrimary => any_primary(topology),
@@ -63,7 +74,7 @@ impl Router {
 
     /// Whether replicas may be asked, which have no order with the slot's primary.
     pub(super) fn may_go_to_replicas(&self, request: &Request<'_, '_>) -> bool {
-        self.cluster.read_from != ReadFrom::Primary && request.is_read()
+        *self.read_from(request.command) != ReadFrom::Primary && request.is_read()
     }
 
     /// Chooses the node, and waits while the slot has no owner.
@@ -97,21 +108,6 @@ impl Router {
                 });
             }
         }
-    }
-
-    /// The node of the slot by the client's preference for reads.
-    pub(super) fn reader_of<'t>(
-        &self,
-        topology: &'t Topology,
-        slot: Slot,
-        is_read: bool,
-        replicas_serve: bool,
-    ) -> Option<&'t Arc<Node>> {
-        let read_from = &self.cluster.read_from;
-        if is_read && (replicas_serve || *read_from == ReadFrom::Replica) {
-            return read_from.choose(topology, topology.map().shard(slot)?);
-        }
-        topology.primary(slot)
     }
 }
 

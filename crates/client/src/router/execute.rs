@@ -10,6 +10,7 @@ use super::attempts::Attempts;
 use super::destination::{Destination, any_primary};
 use super::directory::Says;
 use super::judge::Setback;
+use super::mode::attempt_in;
 use super::request::{Request, blocking_time, is_compound};
 use super::state::Router;
 use super::submit::submit;
@@ -116,7 +117,7 @@ impl Router {
         }
         let was_single = mode.is_single();
         let route = command.route(Some(spec), was_single).ok()?;
-        if blocking_time(command, Some(spec)).is_some() {
+        if blocking_time(command, Some(spec)).is_some() || command.own_read_from().is_some() {
             return None;
         }
         let node = self.choose_by(route, command, || spec.flags.contains(Flags::READONLY), true)?;
@@ -216,6 +217,9 @@ impl Router {
             }
             let outcome = if request.blocks.is_some() {
                 let attempt = self.attempt_blocking(&destination, request, attempts);
+                attempt.await.map_err(|error| attempts.admit(error))?
+            } else if let Some(mode) = self.mode(&destination, request, attempts) {
+                let attempt = attempt_in(mode, &destination.node, request, attempts, now);
                 attempt.await.map_err(|error| attempts.admit(error))?
             } else {
                 let lane = destination.node.lane(attempts.slot());

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 use truename_topology::{Endpoint, Slot};
 
+use super::for_replicas::refuse_replica;
 use super::split::{Part, can_be_split, in_order_of_keys, split};
 use super::state::Router;
 use crate::command::{Arguments, Command, RANDOM_KEY, RequestPolicy, ResponsePolicy, RouteRefusal, Spec};
@@ -67,6 +68,7 @@ impl Router {
             let parts = split(command, spec).unwrap_or_default();
             return self.run_parts(spec, command, parts, None, own).await;
         }
+        refuse_replica(command, "all primaries are asked")?;
         let mut is_first = true;
         for again in (0..ROUNDS).rev() {
             is_first &= !self.cluster.await_confirmation(deadline).await;
@@ -98,7 +100,8 @@ impl Router {
         if topology.nodes().is_empty() {
             return Err(Error::Route(Box::new(RouteError::NoNodes)));
         }
-        let named = |node: &Endpoint, slot| Part::whole(command.borrowed().route_to(node), slot);
+        let named =
+            |node: &Endpoint, slot| Part::whole(command.borrowed().read_as_usual().route_to(node), slot);
         if spec.request == RequestPolicy::AllNodes {
             return Ok((topology.nodes().iter().map(|node| named(node.endpoint(), None)).collect(), None));
         }
@@ -108,7 +111,10 @@ impl Router {
             match shard.and_then(|_| topology.primary(slot)) {
                 Some(primary) if seen.insert(primary.endpoint().clone()) => {
                     parts.push(match self.cluster.read_from {
-                        ReadFrom::Primary => Part::whole(command.borrowed().route_by_slot(slot), Some(slot)),
+                        ReadFrom::Primary => {
+                            let part = command.borrowed().read_as_usual().route_by_slot(slot);
+                            Part::whole(part, Some(slot))
+                        }
                         _ => named(primary.endpoint(), Some(slot)),
                     });
                 }
@@ -165,7 +171,7 @@ impl Router {
         spec: &Spec,
     ) -> PartOutcome {
         let of_error = || outcome.as_ref().err().and_then(|error| error.node().cloned());
-        let of_slot = || match self.cluster.read_from {
+        let of_slot = || match self.read_from(part) {
             ReadFrom::Primary => Some(self.cluster.topology().primary(slot?)?.endpoint().clone()),
             _ => None,
         };

@@ -12,6 +12,7 @@ use truename_topology::{Endpoint, Slot};
 
 use super::attempts::Attempts;
 use super::blocking::{first_of, no_room};
+use super::for_replicas::refuse_replica;
 use super::judge::{RetryTraits, Setback, Verdict, is_refusal, judge};
 use super::orphans::{Settling, Wait, Waiting, WaitsFor, reply_deadline};
 use super::request::{blocking_time, is_compound, nameless, names_script};
@@ -191,6 +192,7 @@ fn admit(command: &Command<'_>, spec: Option<&Spec>) -> Result<(), Error> {
     if command.at(0).is_none_or(<[u8]>::is_empty) {
         return Err(nameless());
     }
+    refuse_replica(command, "this connection leads to the primary")?;
     match spec.map(|spec| (spec.name, spec.affinity(command))) {
         Some((name, Affinity::Subscription | Affinity::Stream | Affinity::Replies | Affinity::Debugger)) => {
             Err(Error::Route(Box::new(RouteError::NotOneReply { command: name.to_owned() })))

@@ -10,6 +10,7 @@
 //! | [`request`] | a command with what is known about it |
 //! | [`destination`] | where an attempt goes |
 //! | [`submit`] | an attempt |
+//! | [`mode`] | an attempt of a read that is not read from where the client reads |
 //! | [`directory`] | what servers say about commands that the table lacks |
 //! | [`judge`] | what an outcome means: a pure decision |
 //! | [`follow`] | acting on it |
@@ -19,7 +20,7 @@
 //! | [`transaction`], [`exec`] | transactions on such a connection; what the replies to one mean |
 //! | [`watch`] | the same without a closure |
 //! | [`attempts`] | the trail of one command |
-//! | [`read_from`] | which node of a shard serves reads |
+//! | [`read_from`], [`for_replicas`] | which node of a shard serves reads; what may be read from replicas alone |
 //!
 //! [`state`] is what they all work on. Nothing here waits for another command, another node or the topology worker, except
 //! for a node that only a redirect has named so far, and after an answer that proves nothing.
@@ -38,8 +39,10 @@ mod exec;
 mod execute;
 mod fan;
 mod follow;
+mod for_replicas;
 mod held;
 mod judge;
+mod mode;
 mod one_slot;
 mod orphans;
 mod read_from;

@@ -10,34 +10,81 @@ use truename_topology::{Shard, Slot};
 use super::request::Request;
 use super::state::Router;
 use crate::cluster::{Node, Topology};
+use crate::command::Command;
 use crate::config::ReadFrom;
 use crate::error::RouteError;
 
 impl ReadFrom {
     /// The node of a shard to read from; `None` if the preference allows none at the moment.
-    pub(crate) fn choose<'t>(&self, topology: &'t Topology, shard: &Shard) -> Option<&'t Arc<Node>> {
+    /// `is_usable`: whether a replica can be read from.
+    pub(crate) fn choose<'t>(
+        &self,
+        topology: &'t Topology,
+        shard: &Shard,
+        is_usable: fn(&Node) -> bool,
+    ) -> Option<&'t Arc<Node>> {
         let primary = topology.node(shard.primary());
+        let replica =
+            |wanted: &dyn Fn(&Node) -> bool| replica(topology, shard, |node| is_usable(node) && wanted(node));
         match self {
             Self::Primary => primary,
-            Self::Replica => replica(topology, shard, |_| true),
-            Self::PreferReplica => replica(topology, shard, |_| true).or(primary),
-            Self::Nearest => nearest(topology, shard).or(primary),
+            Self::Replica => replica(&|_| true),
+            Self::PreferReplica => replica(&|_| true).or(primary),
+            Self::Nearest => nearest(topology, shard, is_usable).or(primary),
             Self::Zone(zone) => {
                 let is_here = |node: &Node| node.zone().is_some_and(|other| other == *zone);
-                replica(topology, shard, is_here)
+                replica(&is_here)
                     .or_else(|| primary.filter(|node| node.is_up() && is_here(node)))
-                    .or_else(|| replica(topology, shard, |_| true))
+                    .or_else(|| replica(&|_| true))
                     .or(primary)
             }
         }
     }
 }
 
+/// For commands that go to a slot's primary whatever is preferred.
+const PRIMARY: &ReadFrom = &ReadFrom::Primary;
+
 impl Router {
+    /// Where a command is read from: the caller's preference, or else the client's.
+    pub(super) fn read_from<'r>(&'r self, command: &'r Command<'_>) -> &'r ReadFrom {
+        if command.is_for_primary() {
+            return PRIMARY;
+        }
+        command.own_read_from().unwrap_or(&self.cluster.read_from)
+    }
+
+    /// Whether the client's connections ask to read from replicas (`READONLY`).
+    pub(super) fn is_readonly(&self) -> bool {
+        self.cluster.read_from.uses_replicas()
+    }
+
+    /// The node of a slot by a preference for reads.
+    pub(super) fn reader_of<'t>(
+        &self,
+        read_from: &ReadFrom,
+        topology: &'t Topology,
+        slot: Slot,
+        replicas_serve: bool,
+    ) -> Option<&'t Arc<Node>> {
+        if !replicas_serve && *read_from != ReadFrom::Replica {
+            return topology.primary(slot);
+        }
+        let shard = topology.map().shard(slot)?;
+        if self.is_readonly() {
+            return read_from.choose(topology, shard, Node::is_readable_replica);
+        }
+        if read_from.uses_replicas() {
+            // Nobody has needed these connections before.
+            shard.replicas().iter().filter_map(|ix| topology.node(*ix)).for_each(|node| node.warm_up());
+        }
+        read_from.choose(topology, shard, Node::is_up)
+    }
+
     /// Why a command of this slot has no node to go to.
     pub(super) fn unserved(&self, slot: Slot, request: &Request<'_, '_>) -> RouteError {
         let topology = self.cluster.topology();
-        let needs_replica = self.cluster.read_from == ReadFrom::Replica && request.is_read();
+        let needs_replica = *self.read_from(request.command) == ReadFrom::Replica && request.is_read();
         match topology.map().shard(slot).filter(|_| needs_replica) {
             Some(shard) => RouteError::NoReplica { slot, refusal: refusal(&topology, shard) },
             None => RouteError::Unassigned { slot },
@@ -60,18 +107,17 @@ fn refusal(topology: &Topology, shard: &Shard) -> Option<String> {
 fn replica<'t>(
     topology: &'t Topology,
     shard: &Shard,
-    wanted: impl Fn(&Node) -> bool,
+    is_wanted: impl Fn(&Node) -> bool,
 ) -> Option<&'t Arc<Node>> {
     let replicas = shard.replicas();
     let start = fastrand::usize(..replicas.len().max(1));
     let rotated = replicas[start.min(replicas.len())..].iter().chain(&replicas[..start.min(replicas.len())]);
-    let mut usable = rotated.filter_map(|ix| topology.node(*ix)).filter(|node| node.is_readable_replica());
-    usable.find(|node| wanted(node))
+    rotated.filter_map(|ix| topology.node(*ix)).find(|node| is_wanted(node))
 }
 
-fn nearest<'t>(topology: &'t Topology, shard: &Shard) -> Option<&'t Arc<Node>> {
+fn nearest<'t>(topology: &'t Topology, shard: &Shard, is_usable: fn(&Node) -> bool) -> Option<&'t Arc<Node>> {
     let replicas = shard.replicas().iter().filter_map(|ix| topology.node(*ix));
     let primary = topology.node(shard.primary()).filter(|node| node.is_up());
-    let usable = replicas.filter(|node| node.is_readable_replica()).chain(primary);
+    let usable = replicas.filter(|node| is_usable(node)).chain(primary);
     usable.min_by_key(|node| node.round_trip())
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::attempts::Attempts;
+use super::for_replicas::{not_for_replicas, refuse_replica};
 use super::judge::{NO_SCRIPT, RetryTraits, Setback};
 use super::one_slot::FirstKeys;
 use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Reach, Route, RouteRefusal, Spec};
@@ -39,6 +40,10 @@ impl<'r, 'a> Request<'r, 'a> {
         }
         let route = command.route(spec, is_single).map_err(|refusal| refused(command, spec, refusal))?;
         let (blocks, patience) = (blocking_time(command, spec), Duration::ZERO);
+        if command.own_read_from().is_some() && route != Route::NamedNode {
+            let why = not_for_replicas(spec, blocks.is_some(), route.slot().is_some());
+            why.map_or(Ok(()), |why| refuse_replica(command, why))?;
+        }
         Ok((
             Self { command, spec, blocks, patience, form, reach: None, was_single: is_single, whole: None },
             route,

@@ -69,6 +69,7 @@ pub(crate) fn split<'c>(command: &'c Command<'_>, spec: &Spec) -> Option<Vec<Par
         let operands = ordinals.iter().flat_map(|&ordinal| key_at(ordinal)..key_at(ordinal) + layout.step);
         let rest = operands.chain(layout.keys.end..command.len());
         part = part.args(rest.map(|index| command.at(index).unwrap_or_default()));
+        part = part.read_as(command);
         if let Some(repeatable) = command.own_repeatable() {
             part = part.repeatable(repeatable);
         }

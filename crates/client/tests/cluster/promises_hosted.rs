@@ -98,7 +98,7 @@ fn the_callback_is_called_once_until_completions_are_taken() {
     }
     assert!(taker.bell.rings() <= taker.takes, "{} calls, {} takes", taker.bell.rings(), taker.takes);
     let replies: u64 = taker.outcomes.values().map(|outcome| outcome.as_ref().expect("a number")).sum();
-    assert_eq!(replies, (1..=11 * COMMANDS).sum(), "every number once");
+    assert_eq!(replies, (1..=11 * COMMANDS).sum::<u64>(), "every number once");
 }
 
 /// Its conversion panics for one reply.

@@ -7,7 +7,7 @@ use crate::support::recorder::Recorder;
 use crate::support::{config, connect, eventually, key_of, tell};
 use truename::error::{Cause, Remedy};
 use truename::topology::Profile as Provider;
-use truename::topology::{AnnouncedNode, DialAddress, DialRule, DialTo, Endpoint, HostMatch, PortRule};
+use truename::topology::{DialAddress, DialRule, DialTo, HostMatch, PortRule};
 use truename::{Client, Config, Error, Protocol, Tls, cmd};
 use truename_lab::{Lab, LabProfile};
 
@@ -145,7 +145,9 @@ async fn a_password_in_the_place_of_a_host_is_not_repeated() {
         seed("rediss://bob:sesame@h.test:6379", 0),
         here().dial_rule(rule(fixed)),
         here().dial_rule(rule(DialTo::Template("{host}:sesame@h.test".into()))),
-        here().node_address_map(|_: &AnnouncedNode, _: &Endpoint| Some(DialAddress::new("sesame@h.test", 1))),
+        here()
+            .map_node_addresses(|_, _| Some(DialAddress::new("sesame@h.test", 1)))
+            .node_address_map_for_seeds(true),
     ] {
         let error = Client::connect(&config.connect_timeout(SECOND)).await.expect_err("no such host");
         let text = error.to_string();

@@ -1,4 +1,5 @@
-//! Reading from replicas: which server executed the commands, as the servers count them.
+//! Reading from replicas: which server executed the commands, as the servers count them. For all of a client's commands, and for
+//! one.
 
 use std::time::{Duration, Instant};
 
@@ -123,4 +124,143 @@ async fn reads_for_replicas_that_are_gone_say_so() {
     let client = Client::connect(&quick).await.expect("connected");
     let error = client.execute::<Option<String>>(cmd("GET").arg("k")).await.expect_err("there is no replica");
     assert!(error.to_string().contains("no replica of slot") && error.is_retryable(), "{error}");
+}
+
+/// A key of each shard, written and there at its replica.
+async fn written(client: &Client) -> Vec<String> {
+    let keys = spread_keys("read", 12);
+    for key in &keys {
+        client.run(cmd("SET").arg(key).arg("value")).await.expect("OK");
+    }
+    for key in &keys {
+        let read = || cmd("GET").arg(key).read_from(ReadFrom::Replica);
+        let seen = || async { client.execute::<Option<String>>(read()).await.expect("a reply").is_some() };
+        eventually("the write arrives", Duration::from_secs(5), seen).await;
+    }
+    keys
+}
+
+async fn reset(lab: &Lab) {
+    for node in lab.nodes() {
+        lab.command(node.index, &["CONFIG", "RESETSTAT"]).await.expect("reset");
+    }
+}
+
+/// There was one preference for all commands of a client.
+#[tokio::test]
+async fn one_command_may_be_read_from_elsewhere() {
+    let lab = replicated().await;
+    let client = Client::connect(&config(&lab)).await.expect("connected");
+    let keys = written(&client).await;
+    for (read_from, from_primaries, from_replicas) in [
+        (None, true, false),
+        (Some(ReadFrom::Primary), true, false),
+        (Some(ReadFrom::Replica), false, true),
+        (Some(ReadFrom::PreferReplica), false, true),
+        (Some(ReadFrom::Zone("somewhere".into())), false, true),
+    ] {
+        reset(&lab).await;
+        for key in &keys {
+            let read = cmd("GET").arg(key);
+            let read = match &read_from {
+                Some(read_from) => read.read_from(read_from.clone()),
+                None => read,
+            };
+            assert_eq!(client.execute::<String>(read.clone()).await.expect("a value"), "value");
+            assert_eq!(client.execute_raw(read).await.expect("a value").as_bytes(), b"$5\r\nvalue\r\n");
+        }
+        let (primaries, replicas) = gets_by_role(&lab).await;
+        assert_eq!((primaries > 0, replicas > 0), (from_primaries, from_replicas), "{read_from:?}");
+    }
+    // Its connections are as they were: a replica sends what it does not serve elsewhere.
+    let nodes = client.nodes();
+    let replica = nodes.iter().find(|status| status.role == Role::Replica).expect("a replica");
+    for key in &keys {
+        let read = cmd("GET").arg(key).route_to(&replica.node);
+        let error = client.execute::<String>(read.clone()).await.expect_err("it belongs to a primary");
+        assert!(error.to_string().contains("MOVED"), "{error}");
+    }
+    // Asked to read, it serves the keys of its shard.
+    let mut served = 0;
+    for key in &keys {
+        let read = cmd("GET").arg(key).route_to(&replica.node).read_from(ReadFrom::Replica);
+        served += usize::from(client.execute::<String>(read).await.is_ok());
+    }
+    assert!((1..keys.len()).contains(&served), "{served}");
+}
+
+#[tokio::test]
+async fn one_command_may_be_read_from_the_primary() {
+    let lab = replicated().await;
+    let client = read_all(&lab, ReadFrom::PreferReplica).await;
+    let keys = spread_keys("read", 12);
+    for (read_from, from_primaries, from_replicas) in
+        [(ReadFrom::Primary, true, false), (ReadFrom::PreferReplica, false, true)]
+    {
+        reset(&lab).await;
+        for key in &keys {
+            let read = cmd("GET").arg(key).read_from(read_from.clone());
+            assert_eq!(client.execute::<String>(read).await.expect("a value"), "value");
+        }
+        let mut batch = client.batch();
+        batch.extend(keys.iter().map(|key| cmd("GET").arg(key).read_from(read_from.clone())));
+        assert!(batch.execute::<truename::Reply>().await.iter().all(Result::is_ok));
+        let (primaries, replicas) = gets_by_role(&lab).await;
+        assert_eq!((primaries > 0, replicas > 0), (from_primaries, from_replicas), "{read_from:?}");
+    }
+}
+
+#[tokio::test]
+async fn batches_and_commands_of_several_slots_are_read_from_where_they_say() {
+    let lab = replicated().await;
+    let client = Client::connect(&config(&lab)).await.expect("connected");
+    let keys = written(&client).await;
+    reset(&lab).await;
+    let mut batch = client.batch();
+    batch.add(cmd("SET").arg("other").arg(1));
+    batch.extend(keys.iter().map(|key| cmd("GET").arg(key).read_from(ReadFrom::Replica)));
+    assert!(batch.execute::<truename::Reply>().await.iter().all(Result::is_ok));
+    let mut ordered = client.batch();
+    ordered.extend(keys.iter().map(|key| cmd("GET").arg(key).read_from(ReadFrom::Replica)));
+    assert!(ordered.ordered().execute::<truename::Reply>().await.iter().all(Result::is_ok));
+    let many = cmd("MGET").args(&keys).read_from(ReadFrom::Replica);
+    assert_eq!(client.execute::<Vec<String>>(many).await.expect("values"), vec!["value"; keys.len()]);
+    assert_eq!(gets_by_role(&lab).await.0, 0);
+    for primary in lab.primaries() {
+        assert_eq!(executions(&lab, primary.index, "mget").await, 0);
+    }
+
+    let replica = |command: truename::Command<'static>| command.read_from(ReadFrom::Replica);
+    let get = || cmd("GET").arg("other");
+    let refused = |outcome: Result<(), Error>| {
+        let error = outcome.expect_err("no replica can");
+        let Error::Route(route) = &error else { panic!("{error:?}") };
+        assert!(matches!(**route, RouteError::NotForReplicas { .. }), "{error}");
+        assert!(!error.may_have_executed() && !error.is_retryable(), "{error}");
+    };
+    refused(client.run(replica(cmd("SET").arg("k").arg("v"))).await);
+    refused(client.run(replica(cmd("DBSIZE"))).await);
+    refused(client.run(replica(cmd("JSON.GET").arg("k"))).await);
+    refused(client.batch().with(replica(cmd("INCR").arg("k"))).all().await);
+    refused(client.batch().with(replica(get())).atomic().all().await);
+    let dedicated = client.dedicated("other").await.expect("a connection");
+    refused(dedicated.run(replica(get())).await);
+    // The others allow for the primary.
+    let dbsize = cmd("DBSIZE").read_from(ReadFrom::PreferReplica);
+    assert_eq!(client.execute::<u64>(dbsize).await.expect("a sum"), 13);
+}
+
+/// `READONLY` is refused where it is sent, and the primary is not asked in a replica's place.
+#[tokio::test]
+async fn one_command_for_replicas_that_refuse_it_fails_with_the_reason() {
+    let lab =
+        Lab::builder(LabProfile::Azure).enterprise_commands(true).start().await.expect("the lab starts");
+    let client = Client::connect(&config(&lab)).await.expect("connected");
+    client.run(cmd("SET").arg("k").arg("value")).await.expect("OK");
+    let strict = || cmd("GET").arg("k").read_from(ReadFrom::Replica);
+    let error = client.execute::<String>(strict()).await.expect_err("no replica may be read from");
+    let Error::Route(route) = &error else { panic!("{error:?}") };
+    assert!(matches!(**route, RouteError::NoReplica { refusal: Some(_), .. }), "{error:?}");
+    let lenient = cmd("GET").arg("k").read_from(ReadFrom::PreferReplica);
+    assert_eq!(client.execute::<String>(lenient).await.expect("from the primary"), "value");
 }

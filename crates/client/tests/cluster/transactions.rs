@@ -29,7 +29,7 @@ async fn racing_transactions_lose_no_update() {
     const TASKS: u64 = 8;
     const EACH: u64 = 25;
     let lab = lab(LabProfile::Azure).await;
-    for protocol in [Protocol::Auto, Protocol::Resp2] {
+    for protocol in [Protocol::Auto, Protocol::Resp2, Protocol::Resp3] {
         let patient = config(&lab).protocol(protocol).command_timeout(Duration::from_secs(30));
         let client = Client::connect(&patient).await.expect("connected");
         let key = key_of(0);

@@ -214,7 +214,6 @@ const WRITERS: usize = 12;
 
 #[tokio::test]
 async fn f30_a_client_that_was_frozen_finds_the_replies_that_came_meanwhile() {
-    let _company = in_company().await;
     let connects = freeze(10 * SECOND).await;
     // Longer than a server may be silent, and yet none was: only a refresh or two may have been due.
     assert!(connects <= 8, "{connects} connections after the freeze");
@@ -222,7 +221,6 @@ async fn f30_a_client_that_was_frozen_finds_the_replies_that_came_meanwhile() {
 
 #[tokio::test]
 async fn f30_a_client_that_was_frozen_beyond_its_deadlines_loses_what_was_under_way_alone() {
-    let _company = in_company().await;
     freeze(SECOND).await;
 }
 

@@ -202,7 +202,10 @@ fn mapped(config: Config, map: &HashMap<Endpoint, Endpoint>) -> Result<Config, U
         let name = names.get(&node.endpoint).cloned();
         name.or_else(|| IdentityName::parse(seed.host()).ok()).into_iter().collect()
     };
-    Ok(config.node_address_map(dialled).identity(IdentityPolicy::Custom(Arc::new(identity))))
+    Ok(config
+        .node_address_map(dialled)
+        .node_address_map_for_seeds(true)
+        .identity(IdentityPolicy::Custom(Arc::new(identity))))
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //!
 //! # Dialling
 //!
-//! 1. The closure of [`AddressPolicy::with_map`], if there is one, is asked first.
+//! 1. The closure of [`AddressPolicy::with_map`], if there is one, is asked first; for seeds only if
+//!    [`AddressPolicy::with_map_for_seeds`] says so.
 //! 2. Then the rules in order; the first one that matches the announced endpoint wins. A table that does not
 //!    list the endpoint does not match.
 //! 3. Then the rules of the provider's profile, likewise.
@@ -84,7 +85,7 @@ pub use dial::DialAddress;
 pub use identity::{Identity, IdentityError, IdentityName, IdentitySource};
 pub use identity_policy::{CustomIdentity, IdentityPolicy, IdentityPolicyError};
 pub use pin::{Pin, PinError};
-pub use plan::{DialPlan, NodePlan, PlanError};
+pub use plan::{DialPlan, NodePlan, PlanError, RuledBy};
 pub use policy::{AddressPolicy, DialMap};
 pub use profile::{Profile, ProfileTraits};
 pub use rule::{DialRule, DialTo, HostMatch, PortRule};

@@ -23,8 +23,22 @@ pub struct NodePlan {
     pub pins: Vec<Pin>,
     /// What the node announces and would be an identity if it were in [scope](super::Scope).
     pub out_of_scope: Vec<IdentityName>,
+    /// What said where to dial; `None` where nothing did, and the plan is to try the announced address.
+    pub ruled_by: Option<RuledBy>,
     /// What bounded announced names when the plan was made. It is not valid for a connection with another boundary.
     pub boundary: Boundary,
+}
+
+/// What said where a node is dialled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RuledBy {
+    /// The user's closure or table.
+    Map,
+    /// This rule of the user's, as text.
+    Rule(String),
+    /// The provider's profile.
+    Profile,
 }
 
 /// Where to dial.

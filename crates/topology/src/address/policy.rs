@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::trust::same;
 use super::{
     Boundary, DialAddress, DialPlan, DialRule, Identity, IdentityName, IdentityPolicy, NodePlan, Pin,
-    PlanError, Profile, Scope,
+    PlanError, Profile, RuledBy, Scope,
 };
 use crate::{AnnouncedNode, Endpoint, Role};
 
@@ -23,6 +23,7 @@ pub struct AddressPolicy {
     /// Rules of a profile: defaults, not the user's consent to dial a name that is out of scope.
     habits: Vec<DialRule>,
     map: Option<Arc<DialMap>>,
+    maps_seeds: bool,
     identity: IdentityPolicy,
     verify_as: Option<IdentityName>,
     scope: Scope,
@@ -55,13 +56,20 @@ impl AddressPolicy {
         self.with_identity(profile.identity.clone())
     }
 
-    /// Sets a closure that is asked before the rules. Where it returns `None`, they are.
+    /// Sets a closure that is asked before the rules, for nodes but not for seeds. Where it returns `None`, they are.
     #[must_use]
     pub fn with_map(
         mut self,
         map: impl Fn(&AnnouncedNode, &Endpoint) -> Option<DialAddress> + Send + Sync + 'static,
     ) -> Self {
         self.map = Some(Arc::new(map));
+        self
+    }
+
+    /// Sets whether the closure is asked for seeds as well, which are where the user said.
+    #[must_use]
+    pub fn with_map_for_seeds(mut self, maps_seeds: bool) -> Self {
+        self.maps_seeds = maps_seeds;
         self
     }
 
@@ -116,6 +124,16 @@ impl AddressPolicy {
         seed: &Endpoint,
         boundary: Boundary,
     ) -> Result<NodePlan, PlanError> {
+        self.plan(node, seed, boundary, self.map.as_deref())
+    }
+
+    fn plan(
+        &self,
+        node: &AnnouncedNode,
+        seed: &Endpoint,
+        boundary: Boundary,
+        map: Option<&DialMap>,
+    ) -> Result<NodePlan, PlanError> {
         let counts = |name: &IdentityName| self.counts(name, seed, boundary);
         let identities = self.identity.identities(node, seed, self.verify_as.as_ref(), counts);
         let mut out_of_scope = self.identity.announced(node);
@@ -127,9 +145,9 @@ impl AddressPolicy {
                 false => PlanError::OutOfScope { endpoint },
             });
         }
-        let (dial, pins) = self.dial(node, seed, counts)?;
+        let Dial { to: dial, pins, ruled_by } = self.dial(node, seed, map, counts)?;
         let sni = sni(&identities, node, seed, counts);
-        Ok(NodePlan { dial, sni, identities, pins, out_of_scope, boundary })
+        Ok(NodePlan { dial, sni, identities, pins, out_of_scope, ruled_by, boundary })
     }
 
     /// The plan for a seed: that of a node announced as the seed is configured.
@@ -138,7 +156,8 @@ impl AddressPolicy {
     /// Those of [`plan_node`](Self::plan_node).
     pub fn plan_seed(&self, seed: &Endpoint, boundary: Boundary) -> Result<NodePlan, PlanError> {
         let node = AnnouncedNode::new(seed.clone(), Role::Primary);
-        let mut plan = self.plan_node(&node, seed, boundary)?;
+        let map = self.map.as_deref().filter(|_| self.maps_seeds);
+        let mut plan = self.plan(&node, seed, boundary, map)?;
         for identity in &mut plan.identities {
             // The user configured this host; no cluster announced it.
             if identity.source == super::IdentitySource::Announced {
@@ -161,19 +180,19 @@ impl AddressPolicy {
             || IdentityName::parse(seed.host()).is_ok_and(|seed| same(&seed, name))
     }
 
-    /// Where to dial, and the pins of the rule that says so.
     fn dial(
         &self,
         node: &AnnouncedNode,
         seed: &Endpoint,
+        map: Option<&DialMap>,
         counts: impl Fn(&IdentityName) -> bool,
-    ) -> Result<(DialPlan, Vec<Pin>), PlanError> {
-        if let Some(address) = self.map.as_ref().and_then(|map| map(node, seed)) {
-            return Ok((DialPlan::Ruled(address), Vec::new()));
+    ) -> Result<Dial, PlanError> {
+        if let Some(address) = map.and_then(|map| map(node, seed)) {
+            return Ok(Dial::ruled(address, RuledBy::Map, &[]));
         }
         for rule in &self.rules {
             if let Some(address) = rule.dial(&node.endpoint, seed)? {
-                return Ok((DialPlan::Ruled(address), rule.pins.clone()));
+                return Ok(Dial::ruled(address, RuledBy::Rule(rule.to_string()), &rule.pins));
             }
         }
         let announced = DialAddress::from(&node.endpoint);
@@ -184,16 +203,33 @@ impl AddressPolicy {
                 Some(address) if !is_dialled && address.host().eq_ignore_ascii_case(announced.host()) => {
                     return Err(PlanError::OutOfScope { endpoint: node.endpoint.clone() });
                 }
-                Some(address) => return Ok((DialPlan::Ruled(address), habit.pins.clone())),
+                Some(address) => return Ok(Dial::ruled(address, RuledBy::Profile, &habit.pins)),
                 None => {}
             }
         }
         let at_seed = || DialAddress::new(seed.host(), announced.port());
         if !is_dialled {
-            return Ok((DialPlan::Detour(at_seed()), Vec::new()));
+            return Ok(Dial::unruled(DialPlan::Detour(at_seed())));
         }
         let fallback = (!same_host).then(at_seed);
-        Ok((DialPlan::Auto { announced, fallback }, Vec::new()))
+        Ok(Dial::unruled(DialPlan::Auto { announced, fallback }))
+    }
+}
+
+/// Where to dial, what says so, and the pins of the rule that does.
+struct Dial {
+    to: DialPlan,
+    pins: Vec<Pin>,
+    ruled_by: Option<RuledBy>,
+}
+
+impl Dial {
+    fn ruled(address: DialAddress, by: RuledBy, pins: &[Pin]) -> Self {
+        Self { to: DialPlan::Ruled(address), pins: pins.to_vec(), ruled_by: Some(by) }
+    }
+
+    fn unruled(to: DialPlan) -> Self {
+        Self { to, pins: Vec::new(), ruled_by: None }
     }
 }
 

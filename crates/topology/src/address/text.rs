@@ -86,6 +86,33 @@ const EXAMPLE_PIN: &str = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 /// A problem and a guess at the rule that was meant.
 type Flaw = (RuleProblem, String);
 
+impl TryFrom<&str> for DialRule {
+    type Error = RuleError;
+
+    /// The same as [`str::parse`].
+    fn try_from(text: &str) -> Result<Self, RuleError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for DialRule {
+    type Error = RuleError;
+
+    /// The same as [`str::parse`].
+    fn try_from(text: String) -> Result<Self, RuleError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<&String> for DialRule {
+    type Error = RuleError;
+
+    /// The same as [`str::parse`].
+    fn try_from(text: &String) -> Result<Self, RuleError> {
+        text.parse()
+    }
+}
+
 impl FromStr for DialRule {
     type Err = RuleError;
 

@@ -141,7 +141,7 @@ impl Recipe {
             code.push_str(&format!("\n    .resolve({host:?}, {port:?}, {:?}.parse()?)", address.to_string()));
         }
         for rule in &self.rules {
-            code.push_str(&format!("\n    .dial_rule({rule:?}.parse()?)"));
+            code.push_str(&format!("\n    .dial_rule({rule:?})"));
         }
         code.push_str(";\nlet client = truename::Client::connect(&config).await?;");
         code
@@ -229,7 +229,9 @@ impl Report for Recipe {
         if let Some((certificate, key)) = &self.client_certificate {
             page.line(format!("Client certificate, if you want one: --cert {certificate} --key {key}"))?;
         }
-        page.heading("Environment, for the lines below and `cargo run --example quickstart`")?;
+        page.heading(
+            "Environment, for `truename ping`, `cargo run --example quickstart` and the lines below",
+        )?;
         page.indented(self.environment())?;
         page.heading("truename")?;
         page.indented(format!("truename doctor {}", self.truename()))?;

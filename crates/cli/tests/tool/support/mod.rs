@@ -32,7 +32,9 @@ pub(crate) struct Run {
 pub(crate) fn truename<S: AsRef<str>>(args: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_truename"));
     command.args(args.iter().map(AsRef::as_ref)).stdin(Stdio::null()).kill_on_drop(true);
-    for name in ["NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "RUST_LOG", "SSL_CERT_FILE"] {
+    let ours = ["TRUENAME_URL", "TRUENAME_PASSWORD", "TRUENAME_RESOLVE"];
+    let others = ["NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "RUST_LOG", "SSL_CERT_FILE"];
+    for name in ours.into_iter().chain(others) {
         command.env_remove(name);
     }
     command

@@ -44,6 +44,17 @@ fn hosts_and_the_ports_that_are_missing() {
     }
 }
 
+/// `3` was the same as nothing: a server without RESP3 was spoken to in RESP2.
+#[test]
+fn protocols() {
+    for (value, protocol) in [("2", Protocol::Resp2), ("3", Protocol::Resp3), ("auto", Protocol::Auto)] {
+        let config = parse(&format!("redis://host?protocol={value}")).expect("a good URL");
+        assert_eq!(config.protocol, protocol, "{value}");
+    }
+    assert_eq!(parse("redis://host").expect("a good URL").protocol, Protocol::Auto);
+    assert!(parse("redis://host?protocol=4").is_err());
+}
+
 #[test]
 fn databases() {
     for (url, database) in [

@@ -22,7 +22,8 @@ pub(super) fn without_secret(mut cause: Cause, credentials: Option<&Credentials>
     if let Cause::ServerRefused(text)
     | Cause::NoPermission { reply: text, .. }
     | Cause::NotRedis(text)
-    | Cause::NoDatabase(text) = &mut cause
+    | Cause::NoDatabase(text)
+    | Cause::NoResp3(text) = &mut cause
     {
         hide_secret(text, credentials);
     }
@@ -72,6 +73,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::config::Protocol;
     use crate::connect::greeting::{Login, exchange};
     use crate::connect::wire::Wire;
 
@@ -99,6 +101,32 @@ mod tests {
             let (_, cause) = failed.expect_err(said);
             assert!(!format!("{cause} {cause:?}").contains("sesame"), "{said}: {cause}");
             assert!(cause.to_string().contains("[hidden]"), "{said}: {cause}");
+        }
+    }
+
+    /// There was no way to say that RESP2 will not do.
+    #[tokio::test]
+    async fn a_server_without_resp3_is_refused_where_that_was_asked_for() {
+        for (protocol, said, expected) in [
+            (Protocol::Resp3, "-NOPROTO unsupported\r\n", Some("NOPROTO unsupported")),
+            (
+                Protocol::Resp3,
+                "-ERR unknown command 'HELLO' sesame\r\n",
+                Some("ERR unknown command 'HELLO' [hidden]"),
+            ),
+            (Protocol::Resp3, "%0\r\n", None),
+            (Protocol::Auto, "%0\r\n", None),
+        ] {
+            let login =
+                Login { protocol, credentials: Some(Credentials::password("sesame")), ..Login::default() };
+            let (client, mut server) = tokio::io::duplex(4096);
+            let mut wire = Wire::new(client);
+            let (greeted, ()) = tokio::join!(exchange(&mut wire, &login), async {
+                let rest = "-ERR\r\n-ERR\r\n-ERR\r\n$9\r\nid=7 db=0\r\n";
+                server.write_all(format!("{said}{rest}").as_bytes()).await.expect("room");
+            });
+            let refused = expected.map(|said| (Phase::Hello, Cause::NoResp3(said.to_owned())));
+            assert_eq!(greeted.err(), refused, "{protocol:?} {said}");
         }
     }
 

@@ -8,8 +8,6 @@ pub enum Check {
     SeedAddress,
     /// The configured address, and a firewall that drops packets.
     Firewall,
-    /// What a rule, an address map or the provider's profile leads to.
-    RuledAddress,
     /// The node, or what leads to it: the cluster's other nodes answer.
     NodeOrItsRule,
     /// The ports that are left on this machine.
@@ -51,10 +49,6 @@ impl Check {
         match self {
             Self::SeedAddress => "check host and port, the firewall, and that the server is running",
             Self::Firewall => "check host and port: a firewall that drops packets looks like this",
-            Self::RuledAddress => {
-                "the address that was dialled comes from a rule, an address map or the provider's profile: check that, the \
-                 tunnel or port mapping behind it, and that the node is running"
-            }
             Self::NodeOrItsRule => {
                 "other nodes answer, so this one is down, or the rule, tunnel or port mapping that leads to it is wrong: \
                  check these, that the node is running, and the firewall"
@@ -90,8 +84,8 @@ impl Check {
                 "allow the user what a client sends on its connections: ACL SETUSER NAME +hello +client|setinfo \
                  +client|setname +client|info +cluster|slots +cluster|myid +ping +readonly +asking, without \
                  +client|setinfo before 7.2 and with +select where a database is configured; allow +cluster|nodes \
-                 +command|info +client|list +client|unblock +client|kill too, which it sends where it has reason to, and \
-                 +watch +unwatch +multi +exec for transactions"
+                 +command|info +client|list +client|unblock +client|kill +readwrite too, which it sends where it has reason to, \
+                 and +watch +unwatch +multi +exec for transactions"
             }
             Self::ScanPermissions => {
                 "allow the user what a scan sends: ACL SETUSER NAME +info +cluster|nodes, and +scan for the keys of a cluster \

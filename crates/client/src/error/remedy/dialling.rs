@@ -1,6 +1,6 @@
 //! Sentences on where to dial.
 
-use truename_topology::{Endpoint, HostMatch, IdentityName};
+use truename_topology::{DialAddress, Endpoint, HostMatch, IdentityName, RuledBy, Typed};
 
 use super::check::Check;
 use super::setting::{Setting, Spelling, spelled};
@@ -86,6 +86,31 @@ pub(super) fn map_node(node: &Endpoint, spelling: Spelling) -> String {
     format!("if {node} can be reached elsewhere, say where with a rule for this address alone: {rule}")
 }
 
+/// A rule, a map or the profile leads to an address where nothing is.
+pub(super) fn ruled_address(
+    by: Option<&RuledBy>,
+    dialled: &DialAddress,
+    is_silent: bool,
+    spelling: Spelling,
+) -> String {
+    let address = dialled.to_string();
+    // An address that a map or a rule gives may be a whole URL.
+    let to = if address.contains('@') { Typed(&address).to_string() } else { address };
+    let nothing = if is_silent { "nothing answers" } else { "nothing listens" };
+    let (what, check) = match by {
+        Some(RuledBy::Rule(rule)) => (format!("your rule {}", Typed(rule)), "check the rule".to_owned()),
+        Some(RuledBy::Map) => ("your address map".to_owned(), "check the map".to_owned()),
+        Some(RuledBy::Profile) => {
+            let rule = spelled(Setting::DialRule("*=announced".to_owned()), spelling);
+            ("the provider's profile".to_owned(), format!("give a rule of your own, such as {rule}"))
+        }
+        _ => ("a rule".to_owned(), "check the rule".to_owned()),
+    };
+    format!(
+        "{what} led to {to}, where {nothing}: {check}, the tunnel or port mapping behind it, and that the node is running"
+    )
+}
+
 /// A rule leads to another node, or to one that does not report its id.
 pub(super) fn fix_rule(node: &Endpoint, reports_id: bool) -> String {
     match reports_id {
@@ -127,6 +152,12 @@ pub(super) fn more_time(spelling: Spelling) -> String {
     format!(
         "the total time to connect ended before this node's own: allow more with {timeout}, or check that the node answers"
     )
+}
+
+/// A server without RESP3.
+pub(super) fn older_protocol(spelling: Spelling) -> String {
+    let any = spelled(Setting::AnyProtocol, spelling);
+    format!("allow RESP2, too, with {any}; RESP3 came with Redis 6.0")
 }
 
 pub(super) fn database(spelling: Spelling) -> String {

@@ -46,6 +46,8 @@ pub enum Setting {
     AcceptInvalidCertificates,
     /// The number of the database.
     Database,
+    /// RESP3 where the server knows it, RESP2 otherwise.
+    AnyProtocol,
     /// The time for connecting as a whole.
     ConnectTimeout,
     /// The time for a command as a whole.
@@ -73,7 +75,7 @@ pub type Spelling = fn(&Setting, &mut fmt::Formatter<'_>) -> fmt::Result;
 pub(in crate::error) fn as_calls(setting: &Setting, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match setting {
         Setting::Trust(name) => write!(f, "Config::trust(\"{name}\".parse()?)"),
-        Setting::DialRule(rule) => write!(f, "Config::dial_rule(\"{rule}\".parse()?)"),
+        Setting::DialRule(rule) => write!(f, "Config::dial_rule(\"{rule}\")"),
         Setting::Resolve(host) => write!(f, "Config::resolve(\"{host}\", None, ADDR)"),
         Setting::VerifyAs(name) => write!(f, "Config::verify_as(\"{name}\".parse()?)"),
         Setting::VerifyOnly(name) => write!(f, "Config::identity(IdentityPolicy::Only(\"{name}\".parse()?))"),
@@ -89,6 +91,7 @@ pub(in crate::error) fn as_calls(setting: &Setting, f: &mut fmt::Formatter<'_>) 
         Setting::PlaintextCredentials => f.write_str("Config::danger_plaintext_credentials"),
         Setting::AcceptInvalidCertificates => f.write_str("Tls::danger_accept_invalid_certificates"),
         Setting::Database => f.write_str("Config::database"),
+        Setting::AnyProtocol => f.write_str("Config::protocol(Protocol::Auto)"),
         Setting::ConnectTimeout => f.write_str("Config::connect_timeout"),
         Setting::CommandTimeout => f.write_str("Command::timeout"),
         Setting::StallTimeout => f.write_str("Config::stall_timeout"),

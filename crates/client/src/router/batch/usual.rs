@@ -1,5 +1,5 @@
-//! Batches of the usual kind: the table has every command, none waits on the server, each has a slot, and every slot an
-//! owner. Until anything but a value comes back, a command is no more than its place, its slot and its table entry;
+//! Batches of the usual kind: the table has every command, none waits on the server or says where it is read from, each has
+//! a slot, and every slot an owner. Until anything but a value comes back, a command is no more than its place, its slot and its table entry;
 //! then it becomes a [`Member`], with all that judging and repeating it takes.
 //!
 //! What must stay true: the commands of one lane are sent in the order of the batch, unit by unit; once one of them was not
@@ -163,9 +163,12 @@ impl Router {
                 tokio::task::yield_now().await;
             }
             let (slot, spec) = usual_route(command, was_single, common.timeout.is_some())?;
-            let node = match self.cluster.read_from {
+            let node = match self.read_from(command) {
                 ReadFrom::Primary => topology.primary(slot),
-                _ => self.reader_of(&topology, slot, spec.flags.contains(Flags::READONLY), true),
+                read_from if spec.flags.contains(Flags::READONLY) => {
+                    self.reader_of(read_from, &topology, slot, true)
+                }
+                _ => topology.primary(slot),
             }?;
             let index = lanes.index_of(node.lane(Some(slot)));
             if index == parts.len() {
@@ -194,6 +197,7 @@ fn usual_route(
 ) -> Option<(Slot, &'static Spec)> {
     let spec = command.spec()?;
     let Ok(Route::Slot(slot)) = command.route(Some(spec), was_single) else { return None };
-    let has_common_time = has_common_time || command.own_timeout().is_none();
-    (has_common_time && blocking_time(command, Some(spec)).is_none()).then_some((slot, spec))
+    let is_like_others =
+        (has_common_time || command.own_timeout().is_none()) && command.own_read_from().is_none();
+    (is_like_others && blocking_time(command, Some(spec)).is_none()).then_some((slot, spec))
 }

@@ -1,0 +1,163 @@
+//! A read that is not to be answered as its client's connections are: `READONLY` around one that a replica is to serve, and
+//! `READWRITE` around one that only a primary may.
+//!
+//! What must stay true: the command and what stands around it are one unit, so nobody else's command is executed in that
+//! mode, and the connection is left as it was found. Only reads are sent like this: what becomes of the words around them
+//! changes nothing.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::attempts::Attempts;
+use super::destination::Destination;
+use super::request::Request;
+use super::state::Router;
+use crate::cluster::{Node, Topology};
+use crate::command::{Command, Route};
+use crate::config::ReadFrom;
+use crate::error::{Error, RouteError};
+use crate::lane::{Failure, Received, Unit, request_limits};
+
+const READONLY: &[u8] = b"*1\r\n$8\r\nREADONLY\r\n";
+const READWRITE: &[u8] = b"*1\r\n$9\r\nREADWRITE\r\n";
+
+/// What a connection is to do for one command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// To read from a replica, on a connection that does not otherwise.
+    ReadOnly,
+    /// To have a replica refuse, on a connection that reads from replicas otherwise.
+    ReadWrite,
+}
+
+impl Mode {
+    /// The mode of a read, by where it and its client's others are read from. `may_be_replica`: it does not go to the primary.
+    fn of(own: &ReadFrom, is_readonly: bool, may_be_replica: bool) -> Option<Self> {
+        match (own.uses_replicas(), is_readonly) {
+            (true, false) if may_be_replica => Some(Self::ReadOnly),
+            (false, true) => Some(Self::ReadWrite),
+            _ => None,
+        }
+    }
+
+    /// What is sent before the command and after it.
+    fn around(self) -> (&'static [u8], &'static [u8]) {
+        match self {
+            Self::ReadOnly => (READONLY, READWRITE),
+            Self::ReadWrite => (READWRITE, READONLY),
+        }
+    }
+}
+
+impl Router {
+    /// The mode that an attempt needs, if it is not that of the client's connections.
+    #[inline]
+    pub(super) fn mode(
+        &self,
+        destination: &Destination,
+        request: &Request<'_, '_>,
+        attempts: &Attempts,
+    ) -> Option<Mode> {
+        let own = request.command.own_read_from()?;
+        if destination.asking || !request.is_read() || self.cluster.is_single() {
+            return None;
+        }
+        let may_be_replica = !is_primary(&destination.node, &self.cluster.topology(), attempts.route);
+        Mode::of(own, self.is_readonly(), may_be_replica)
+    }
+
+    /// Whether this node answers the command only after `READONLY`, which is not sent in a unit with others.
+    pub(super) fn needs_readonly(
+        &self,
+        node: &Arc<Node>,
+        command: &Command<'_>,
+        topology: &Topology,
+        route: Route,
+    ) -> bool {
+        let may_be_replica = !self.cluster.is_single() && !is_primary(node, topology, route);
+        let mode = command.own_read_from().and_then(|own| Mode::of(own, self.is_readonly(), may_be_replica));
+        mode == Some(Mode::ReadOnly)
+    }
+}
+
+fn is_primary(node: &Arc<Node>, topology: &Topology, route: Route) -> bool {
+    let primary = route.slot().and_then(|slot| topology.primary(slot));
+    primary.is_some_and(|primary| Arc::ptr_eq(primary, node))
+}
+
+/// One attempt of a read in this mode.
+pub(super) async fn attempt_in(
+    mode: Mode,
+    node: &Node,
+    request: &Request<'_, '_>,
+    attempts: &Attempts,
+    now: Instant,
+) -> Result<Result<Received, Failure>, Error> {
+    let (before, after) = mode.around();
+    let limits = request_limits(now, attempts.deadline(), request.patience, Unit::commands(3, request.form));
+    let encode = |out: &mut BytesMut| {
+        out.extend_from_slice(before);
+        request.command.encode(out);
+        out.extend_from_slice(after);
+    };
+    let mut replies = match node.lane(attempts.slot()).submit(limits, encode).await {
+        Ok(Received::Replies(replies)) => replies,
+        other => return Ok(other),
+    };
+    let refusal = replies.received.first().and_then(Received::error);
+    if let (Some(refusal), Some(slot), Some(ReadFrom::Replica)) =
+        (refusal, attempts.slot(), request.command.own_read_from())
+    {
+        // It would be sent to the primary, which is to be left alone.
+        let refusal = Some(refusal.message().to_owned());
+        return Err(Error::Route(Box::new(RouteError::NoReplica { slot, refusal })));
+    }
+    if replies.received.len() > 1 {
+        return Ok(Ok(replies.received.swap_remove(1)));
+    }
+    let is_first = replies.received.len() == 1;
+    match replies.cut_short {
+        Some(cut_short) => Ok(Err(cut_short.failure_of(end_of(before, request.command), is_first))),
+        None => unreachable!("a unit has all of its replies, or says why not"),
+    }
+}
+
+/// Where the command's last byte is in the unit.
+fn end_of(before: &[u8], command: &Command<'_>) -> u64 {
+    let mut encoded = BytesMut::new();
+    command.encode(&mut encoded);
+    (before.len() + encoded.len()) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_asked_for_where_it_is_not_the_connections() {
+        use Mode::{ReadOnly, ReadWrite};
+        let zone = || ReadFrom::Zone("a".into());
+        for (own, is_readonly, may_be_replica, expected) in [
+            (ReadFrom::Primary, false, true, None),
+            (ReadFrom::Primary, true, true, Some(ReadWrite)),
+            (ReadFrom::Primary, true, false, Some(ReadWrite)),
+            (ReadFrom::Replica, false, true, Some(ReadOnly)),
+            (ReadFrom::Replica, true, true, None),
+            (ReadFrom::PreferReplica, false, false, None),
+            (ReadFrom::PreferReplica, false, true, Some(ReadOnly)),
+            (ReadFrom::Nearest, true, false, None),
+            (zone(), false, true, Some(ReadOnly)),
+        ] {
+            assert_eq!(Mode::of(&own, is_readonly, may_be_replica), expected, "{own:?} {is_readonly}");
+        }
+    }
+
+    #[test]
+    fn a_connection_is_left_as_it_was() {
+        assert_eq!(Mode::ReadOnly.around(), (READONLY, READWRITE));
+        assert_eq!(Mode::ReadWrite.around(), (READWRITE, READONLY));
+        assert_eq!(end_of(READONLY, &crate::cmd("GET").arg("k")), 18 + 20);
+    }
+}
