@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -22,6 +23,7 @@ func newRueidis(o *options) (client, error) {
 	option := rueidis.ClientOption{InitAddress: []string{o.address()}, TLSConfig: o.tls}
 	if o.client == "rueidis-delay" {
 		option.MaxFlushDelay = 20 * time.Microsecond
+		option.DisableTCPNoDelay = os.Getenv("AB") != ""
 	}
 	connected, err := rueidis.NewClient(option)
 	return &rueidisClient{connected, o.workload == "mget100"}, err
@@ -64,5 +66,7 @@ func lengthOfMessages(values []rueidis.RedisMessage, err error) (int, error) {
 	}
 	return length, err
 }
+
+func (c *rueidisClient) connectionsOpened() *int64 { return nil }
 
 func (c *rueidisClient) version() string { return version(rueidisModule) }
