@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use self::board::Board;
 pub(crate) use self::caller::Caller;
 use self::caller::Tally;
-pub(crate) use self::plan::{Plan, Window};
+pub(crate) use self::plan::{Edges, Plan, Window};
 use self::seen::{Open, Seen};
 use crate::cell::Runtime;
 use crate::failure::Failure;
@@ -46,6 +46,8 @@ pub(crate) struct Measurement {
     /// The busiest task's calls over the mean of all tasks; absent where the arrivals decide.
     pub(crate) fairness: Option<f64>,
     pub(crate) failed: u64,
+    /// Those of `failed` that never ended.
+    pub(crate) stuck: u64,
     pub(crate) first_failure: Option<String>,
 }
 
@@ -65,6 +67,7 @@ impl Measurement {
             latency: Percentiles::of(tally.samples),
             fairness: is_closed.then(|| busiest as f64 * counts.len() as f64 / calls as f64),
             failed: tally.failed,
+            stuck: tally.stuck,
             first_failure: tally.first_failure,
         }
     }
@@ -119,7 +122,7 @@ impl Plan {
     async fn measure<S: Subject>(&self) -> Result<Measurement, Failure> {
         let connecting = S::connect(&self.target, &self.settings);
         let subject = tokio::time::timeout(PATIENCE, connecting).await??;
-        let board = Board::new(self.cell.tasks);
+        let board = Board::new(self.cell.tasks, self.window.edges);
         let tasks = match self.cell.rate {
             None => closed::start(self, &subject, &board),
             Some(rate) => open::start(self, &subject, &board, rate)?,
@@ -128,6 +131,10 @@ impl Plan {
     }
 
     async fn observe(&self, board: &Board, tasks: Vec<JoinHandle<Tally>>) -> Result<Measurement, Failure> {
+        if self.window.edges == Edges::Closed {
+            let tasks = u32::try_from(self.cell.tasks)?;
+            tokio::time::timeout(PATIENCE, board.begun.acquire_many(tasks)).await??.forget();
+        }
         tokio::time::sleep(self.window.warm_up).await;
         let window = Open::now(board, self.cell.tasks, &self.servers);
         tokio::time::sleep(self.window.length).await;
@@ -152,13 +159,12 @@ async fn gather(tasks: Vec<JoinHandle<Tally>>) -> Tally {
     for mut task in tasks {
         match tokio::time::timeout_at(deadline, &mut task).await {
             Ok(Ok(part)) => {
-                sum.samples.extend(part.samples);
-                sum.failed += part.failed;
-                sum.first_failure = sum.first_failure.or(part.first_failure);
+                sum.add(part);
             }
             Ok(Err(panic)) => sum.fail(&panic.into()),
             Err(_) => {
                 task.abort();
+                sum.stuck += 1;
                 sum.fail(&Failure::new(format!("a call did not end within {PATIENCE:?}")));
             }
         }
@@ -209,7 +215,7 @@ mod tests {
         let open = plan("get64 1-node tcp mt rate=10000", &servers);
         assert!(open.run(Kind::Raw).unwrap().latency.p50 < 50_000.0);
         // The server stands still for more than half of the window.
-        let window = Window { warm_up: SHORT * 2, length: SHORT * 8 };
+        let window = Window::open(SHORT * 2, SHORT * 8);
         let stalled = Plan { window, ..open };
         let stalled = thread::scope(|scope| {
             scope.spawn(|| {

@@ -16,7 +16,7 @@ use crate::args::Client as Options;
 use crate::cell::{Cell, Site, Workload};
 use crate::failure::Failure;
 use crate::keyspace::Keyspace;
-use crate::run::{Measurement, Plan, Window};
+use crate::run::{Edges, Measurement, Plan, Window};
 use crate::subjects::truename::client;
 use crate::subjects::{Settings, Subject, Truename};
 use crate::target::{Key, Target};
@@ -43,14 +43,20 @@ fn line(options: &Options) -> Result<Line, Failure> {
         Reads::Get64 | Reads::Pipeline100 => plan.run_as::<Truename>()?,
         Reads::Mget100 => plan.run_as::<Mget>()?,
     };
-    let Measurement { commands, seconds, client_us, latency, failed, first_failure, .. } = measured;
+    let Measurement { commands, seconds, client_us, latency, failed, stuck, first_failure, .. } = measured;
+    if stuck > 0 {
+        return Err(Failure::new(format!("{stuck} calls did not end")));
+    }
     Ok(Line {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        runtime: env!("TRUENAME_BENCH_COMPILER").to_owned(),
         commands,
         seconds,
         cpu_us: client_us,
         p50_us: latency.p50,
         p99_us: latency.p99,
+        missed: latency.missed,
+        connections_opened: None,
         failed,
         first_failure,
     })
@@ -85,6 +91,7 @@ fn plan(options: &Options) -> Result<Plan, Failure> {
         window: Window {
             warm_up: Duration::from_secs_f64(options.warm_up),
             length: Duration::from_secs_f64(options.window),
+            edges: Edges::Closed,
         },
         servers: Vec::new(),
     })
@@ -100,7 +107,7 @@ impl Subject for Mget {
     }
 
     async fn get_all(&mut self, keys: &[Key]) -> Result<usize, Failure> {
-        let mget = keys.iter().fold(cmd("MGET"), |mget, key| mget.arg(&*key.text));
+        let mget = cmd("MGET").args(keys.iter().map(|key| &*key.text));
         let reply: Reply = self.0.execute(mget).await?;
         let values = reply.as_array().ok_or_else(|| Failure::new(format!("{reply:?} is not an array")))?;
         let length = |value: &Reply| value.as_bytes().map(<[u8]>::len);
