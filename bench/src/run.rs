@@ -3,7 +3,8 @@
 //! The window begins when all tasks have been at work for a while, so connecting and warming up are outside. Processor
 //! time, allocations and completed calls are those of the window; latencies are those of all calls that were under way
 //! in it, however early they began and however late they ended: a window that forgot its slowest calls would flatter
-//! whoever lets some calls starve. `closed` and `open` are the two loops that calls are made in, `threads` that of
+//! whoever lets some calls starve. Beside clients of other languages, which keep what ends in the window, so does truename
+//! (`Edges`). `closed` and `open` are the two loops that calls are made in, `threads` that of
 //! clients without `async`; `plan` is what the runs of a cell share, `caller` and `board` what a run's tasks do and tell,
 //! `seen` what its window shows.
 
