@@ -140,7 +140,7 @@ impl Plan {
         let window = Open::now(board, self.cell.tasks, &self.servers);
         tokio::time::sleep(self.window.length).await;
         let seen = window.close();
-        let tally = gather(tasks).await;
+        let tally = gather(tasks, PATIENCE).await;
         Ok(Measurement::of(seen, tally, self.cell.workload.batch() as u64, self.cell.rate.is_none()))
     }
 }
@@ -154,8 +154,8 @@ pub(crate) fn build(runtime: Runtime) -> Result<tokio::runtime::Runtime, Failure
 }
 
 /// Waits for all tasks; those that do not come home in time have failed.
-async fn gather(tasks: Vec<JoinHandle<Tally>>) -> Tally {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+async fn gather(tasks: Vec<JoinHandle<Tally>>, patience: Duration) -> Tally {
+    let deadline = tokio::time::Instant::now() + patience;
     let mut sum = Tally::default();
     for mut task in tasks {
         match tokio::time::timeout_at(deadline, &mut task).await {
@@ -166,7 +166,7 @@ async fn gather(tasks: Vec<JoinHandle<Tally>>) -> Tally {
             Err(_) => {
                 task.abort();
                 sum.stuck += 1;
-                sum.fail(&Failure::new(format!("a call did not end within {PATIENCE:?}")));
+                sum.fail(&Failure::new(format!("a call did not end within {patience:?}")));
             }
         }
     }
@@ -208,6 +208,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_call_that_never_ends_is_stuck_and_one_that_failed_is_not() {
+        let runtime = build(Runtime::CurrentThread).unwrap();
+        let tally = runtime.block_on(async {
+            let ended = tokio::spawn(async {
+                let mut tally = Tally::default();
+                tally.fail(&Failure::new("refused"));
+                tally
+            });
+            gather(vec![ended, tokio::spawn(std::future::pending())], SHORT).await
+        });
+        assert_eq!((tally.failed, tally.stuck, tally.first_failure.as_deref()), (2, 1, Some("refused")));
     }
 
     #[test]

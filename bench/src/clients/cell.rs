@@ -56,12 +56,12 @@ pub(super) fn all() -> Vec<Cell> {
 }
 
 impl Cell {
-    /// What an hour and a half allows: every cell that says something of its own.
+    /// What an hour and a quarter allow: every cell that says something of its own.
     pub(super) fn is_in_full(&self) -> bool {
         self.reads != Reads::Mget100 || self.callers <= 64
     }
 
-    /// What five minutes allow.
+    /// What four minutes allow.
     pub(super) fn is_in_quick(&self) -> bool {
         self.reads == Reads::Get64 && (self.callers == 64 || self.callers == 1024 && !self.tls)
     }

@@ -24,7 +24,7 @@ use crate::target::{Key, Target};
 /// Does what the arguments say and prints the line.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     end_with_parent();
-    let line = line(options)?;
+    let line = line(measure(options)?)?;
     println!("{}", serde_json::to_string(&line)?);
     Ok(())
 }
@@ -37,12 +37,16 @@ fn end_with_parent() {
     });
 }
 
-fn line(options: &Options) -> Result<Line, Failure> {
+fn measure(options: &Options) -> Result<Measurement, Failure> {
     let plan = plan(options)?;
-    let measured = match options.workload {
-        Reads::Get64 | Reads::Pipeline100 => plan.run_as::<Truename>()?,
-        Reads::Mget100 => plan.run_as::<Mget>()?,
-    };
+    match options.workload {
+        Reads::Get64 | Reads::Pipeline100 => plan.run_as::<Truename>(),
+        Reads::Mget100 => plan.run_as::<Mget>(),
+    }
+}
+
+/// A call that never ended loses the run, as it does in every program.
+fn line(measured: Measurement) -> Result<Line, Failure> {
     let Measurement { commands, seconds, client_us, latency, failed, stuck, first_failure, .. } = measured;
     if stuck > 0 {
         return Err(Failure::new(format!("{stuck} calls did not end")));
@@ -160,7 +164,10 @@ mod tests {
                 let ca = servers.lab.ca_pem_path().map(PathBuf::from);
                 let options =
                     Options { client, host, port, ca, workload, callers: 64, warm_up: 0.1, window: 0.1 };
-                let line = line(&options).unwrap();
+                let measured = measure(&options).unwrap();
+                let stuck = Measurement { stuck: 1, ..measured.clone() };
+                assert_eq!(super::line(stuck).unwrap_err().to_string(), "1 calls did not end");
+                let line = line(measured).unwrap();
                 assert_eq!((line.failed, &line.first_failure), (0, &None), "{workload}");
                 assert!(line.commands > 0 && line.cpu_us > 0.0, "{workload}: {line:?}");
             }

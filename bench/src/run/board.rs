@@ -73,3 +73,20 @@ impl Board {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_latency_counts_is_decided_by_the_edges_of_the_window() {
+        let counts = |edges| {
+            let board = Board::new(1, edges);
+            [Phase::Warming, Phase::Measuring, Phase::Done].map(|phase| {
+                board.enter(phase);
+                board.keeps_latency()
+            })
+        };
+        assert_eq!((counts(Edges::Open), counts(Edges::Closed)), ([false, true, true], [false, true, false]));
+    }
+}
