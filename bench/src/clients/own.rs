@@ -166,7 +166,7 @@ mod tests {
                     Options { client, host, port, ca, workload, callers: 64, warm_up: 0.1, window: 0.1 };
                 let measured = measure(&options).unwrap();
                 let stuck = Measurement { stuck: 1, ..measured.clone() };
-                assert_eq!(super::line(stuck).unwrap_err().to_string(), "1 calls did not end");
+                assert_eq!(line(stuck).unwrap_err().to_string(), "1 calls did not end");
                 let line = line(measured).unwrap();
                 assert_eq!((line.failed, &line.first_failure), (0, &None), "{workload}");
                 assert!(line.commands > 0 && line.cpu_us > 0.0, "{workload}: {line:?}");
