@@ -64,6 +64,16 @@ struct Setting<'a> {
     window: Duration,
 }
 
+impl Setting<'_> {
+    /// Whoever has a program that can be run.
+    fn built(&self) -> impl Iterator<Item = (Contestant, &[String])> {
+        self.contestants.iter().filter_map(|contestant| match self.programs.of(*contestant) {
+            Program::Built(program) => Some((*contestant, program.as_slice())),
+            Program::Missing(_) | Program::Failed(_) => None,
+        })
+    }
+}
+
 /// The program of every language that is asked for; that of truename, which is this one, has none.
 struct Programs(HashMap<Option<Language>, Program>);
 
@@ -172,7 +182,7 @@ fn compare(cells: &[Cell], setting: &Setting<'_>, records: &mut Records) -> Resu
         }
         let machine = servers.runtime.block_on(Machine::look(&servers.lab));
         report::print_head(&machine);
-        let distrusted = if tls { trust::distrusted(setting, &target)? } else { HashMap::new() };
+        let distrusted = if tls { trust::distrusted(setting.built(), &target)? } else { HashMap::new() };
         let place = Place { servers: &servers, target: &target, machine: &machine, distrusted };
         for cell in of_site {
             rounds(cell, setting, &place, records, &mut entries)?;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::cell::{Cell, Reads};
 use super::child::{self, Job};
 use super::roster::Contestant;
-use super::{Program, Setting};
 use crate::cell::Site;
 use crate::failure::Failure;
 use crate::target::{Servers, Target};
@@ -16,8 +15,8 @@ use crate::target::{Servers, Target};
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Those who did not pass, and why.
-pub(super) fn distrusted(
-    setting: &Setting<'_>,
+pub(super) fn distrusted<'a>(
+    programs: impl Iterator<Item = (Contestant, &'a [String])>,
     target: &Target,
 ) -> Result<HashMap<Contestant, Failure>, Failure> {
     let strangers = Servers::start(Site { shards: 1, tls: true })?;
@@ -25,8 +24,7 @@ pub(super) fn distrusted(
     let seed = target.seed()?;
     let cell = Cell { reads: Reads::Get64, tls: true, callers: 1 };
     let mut distrusted = HashMap::new();
-    for contestant in setting.contestants.iter().copied() {
-        let Program::Built(program) = setting.programs.of(contestant) else { continue };
+    for (contestant, program) in programs {
         eprintln!("clients: tls with an authority of strangers: {contestant}");
         let (warm_up, window) = (Duration::ZERO, Duration::from_millis(100));
         let job = Job { contestant, cell, seed, ca, warm_up, window };
