@@ -15,8 +15,9 @@ use super::process::{self, Ended, summary};
 use super::roster::Contestant;
 use crate::failure::Failure;
 
-/// How long a program may take beyond its warm-up and window: to start, to connect, and for calls under way at the end.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a program may take beyond its warm-up and window: to start, to connect, and for calls under way at the end. A
+/// thousand callers with a TLS connection each to every node take some clients a minute.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What a program is told.
 #[derive(Debug, Clone, Copy)]

@@ -117,9 +117,12 @@ impl Contestant {
         }
     }
 
-    /// Whether every call under way has a connection of its own.
+    /// Whether every call under way has a connection of its own; with `AutoPipeline` that is every pipeline by hand.
     const fn is_pooled(self) -> bool {
-        matches!(self, Self::GoRedis | Self::RedisPy | Self::RedisPyThreads)
+        matches!(
+            self,
+            Self::GoRedis | Self::GoRedisAuto | Self::GoRedisAutoDelay | Self::RedisPy | Self::RedisPyThreads
+        )
     }
 
     /// Between the first reply to every caller and the window. Compilers that work at run time take long, and so do
