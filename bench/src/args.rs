@@ -95,7 +95,7 @@ pub(crate) struct Scan {
 
 #[derive(Debug, Args)]
 pub(crate) struct Clients {
-    /// A subset that takes about four minutes.
+    /// A subset that takes about three minutes.
     #[arg(long)]
     pub(crate) quick: bool,
     /// Take the cells of the whole matrix, all 18 of them, instead of a choice.

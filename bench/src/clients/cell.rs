@@ -61,7 +61,7 @@ impl Cell {
         self.reads != Reads::Mget100 || self.callers <= 64
     }
 
-    /// What four minutes allow.
+    /// What three minutes allow.
     pub(super) fn is_in_quick(&self) -> bool {
         self.reads == Reads::Get64 && (self.callers == 64 || self.callers == 1024 && !self.tls)
     }
