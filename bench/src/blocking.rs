@@ -29,7 +29,7 @@ pub(crate) fn run(options: &Blocking) -> Result<(), Failure> {
     let threads = Threads {
         target,
         keyspace,
-        window: Window { warm_up: WARM_UP, length: Duration::from_millis(options.window) },
+        window: Window::open(WARM_UP, Duration::from_millis(options.window)),
         threads: options.threads.max(1),
         pause: Duration::from_micros(options.pause),
         servers: servers.processes(),

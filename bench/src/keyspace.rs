@@ -14,6 +14,9 @@ use crate::target::{Key, Target};
 /// How many keys a workload reads; few enough for the values to stay in the servers' caches.
 const KEYS: usize = 1024;
 const LARGE_KEYS: usize = 128;
+/// How many batches there are, and the number of the first: these spread evenly over three shards.
+const BATCHES: usize = 12;
+const FIRST_BATCH: usize = 18;
 /// From here on values are large.
 const LARGE: usize = 8 * 1024;
 
@@ -52,7 +55,8 @@ impl Keyspace {
 fn names(workload: Workload) -> Vec<String> {
     let batch = workload.batch();
     if batch > 1 {
-        return (0..KEYS / batch * batch).map(|n| format!("{{{:06}}}:{n:07}", n / batch)).collect();
+        let name = |n| format!("{{{:06}}}:{n:07}", FIRST_BATCH + n / batch);
+        return (0..BATCHES * batch).map(name).collect();
     }
     let count = if workload.value_length() < LARGE { KEYS } else { LARGE_KEYS };
     (0..count).map(|n| format!("key:{n:012}")).collect()
@@ -72,12 +76,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pipeline_stays_in_one_slot() {
+    fn a_pipeline_stays_in_one_slot_and_all_of_them_spread_over_three_shards() {
         let names = names(Workload::Pipeline100);
         assert!(names.len() >= 1000 && names.iter().all(|name| name.len() == 16));
+        let mut batches_of_shard = [0; 3];
         for batch in names.chunks(100) {
-            let slots: HashSet<_> = batch.iter().map(|name| Slot::of_key(name.as_bytes())).collect();
+            let slots: HashSet<_> = batch.iter().map(|name| Slot::of_key(name.as_bytes()).index()).collect();
             assert_eq!(slots.len(), 1);
+            let slot = *slots.iter().next().unwrap();
+            batches_of_shard[slot * 3 / 16_384] += 1;
         }
+        assert_eq!(batches_of_shard, [BATCHES / 3; 3]);
     }
 }

@@ -3,7 +3,8 @@
 //! The window begins when all tasks have been at work for a while, so connecting and warming up are outside. Processor
 //! time, allocations and completed calls are those of the window; latencies are those of all calls that were under way
 //! in it, however early they began and however late they ended: a window that forgot its slowest calls would flatter
-//! whoever lets some calls starve. `closed` and `open` are the two loops that calls are made in, `threads` that of
+//! whoever lets some calls starve. Beside clients of other languages, which keep what ends in the window, so does truename
+//! (`Edges`). `closed` and `open` are the two loops that calls are made in, `threads` that of
 //! clients without `async`; `plan` is what the runs of a cell share, `caller` and `board` what a run's tasks do and tell,
 //! `seen` what its window shows.
 
@@ -23,7 +24,7 @@ use tokio::task::JoinHandle;
 use self::board::Board;
 pub(crate) use self::caller::Caller;
 use self::caller::Tally;
-pub(crate) use self::plan::{Plan, Window};
+pub(crate) use self::plan::{Edges, Plan, Window};
 use self::seen::{Open, Seen};
 use crate::cell::Runtime;
 use crate::failure::Failure;
@@ -46,6 +47,8 @@ pub(crate) struct Measurement {
     /// The busiest task's calls over the mean of all tasks; absent where the arrivals decide.
     pub(crate) fairness: Option<f64>,
     pub(crate) failed: u64,
+    /// Those of `failed` that never ended.
+    pub(crate) stuck: u64,
     pub(crate) first_failure: Option<String>,
 }
 
@@ -65,6 +68,7 @@ impl Measurement {
             latency: Percentiles::of(tally.samples),
             fairness: is_closed.then(|| busiest as f64 * counts.len() as f64 / calls as f64),
             failed: tally.failed,
+            stuck: tally.stuck,
             first_failure: tally.first_failure,
         }
     }
@@ -119,7 +123,7 @@ impl Plan {
     async fn measure<S: Subject>(&self) -> Result<Measurement, Failure> {
         let connecting = S::connect(&self.target, &self.settings);
         let subject = tokio::time::timeout(PATIENCE, connecting).await??;
-        let board = Board::new(self.cell.tasks);
+        let board = Board::new(self.cell.tasks, self.window.edges);
         let tasks = match self.cell.rate {
             None => closed::start(self, &subject, &board),
             Some(rate) => open::start(self, &subject, &board, rate)?,
@@ -128,11 +132,15 @@ impl Plan {
     }
 
     async fn observe(&self, board: &Board, tasks: Vec<JoinHandle<Tally>>) -> Result<Measurement, Failure> {
+        if self.window.edges == Edges::Closed {
+            let tasks = u32::try_from(self.cell.tasks)?;
+            tokio::time::timeout(PATIENCE, board.begun.acquire_many(tasks)).await??.forget();
+        }
         tokio::time::sleep(self.window.warm_up).await;
         let window = Open::now(board, self.cell.tasks, &self.servers);
         tokio::time::sleep(self.window.length).await;
         let seen = window.close();
-        let tally = gather(tasks).await;
+        let tally = gather(tasks, PATIENCE).await;
         Ok(Measurement::of(seen, tally, self.cell.workload.batch() as u64, self.cell.rate.is_none()))
     }
 }
@@ -146,20 +154,19 @@ pub(crate) fn build(runtime: Runtime) -> Result<tokio::runtime::Runtime, Failure
 }
 
 /// Waits for all tasks; those that do not come home in time have failed.
-async fn gather(tasks: Vec<JoinHandle<Tally>>) -> Tally {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+async fn gather(tasks: Vec<JoinHandle<Tally>>, patience: Duration) -> Tally {
+    let deadline = tokio::time::Instant::now() + patience;
     let mut sum = Tally::default();
     for mut task in tasks {
         match tokio::time::timeout_at(deadline, &mut task).await {
             Ok(Ok(part)) => {
-                sum.samples.extend(part.samples);
-                sum.failed += part.failed;
-                sum.first_failure = sum.first_failure.or(part.first_failure);
+                sum.add(part);
             }
             Ok(Err(panic)) => sum.fail(&panic.into()),
             Err(_) => {
                 task.abort();
-                sum.fail(&Failure::new(format!("a call did not end within {PATIENCE:?}")));
+                sum.stuck += 1;
+                sum.fail(&Failure::new(format!("a call did not end within {patience:?}")));
             }
         }
     }
@@ -204,12 +211,26 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_never_ends_is_stuck_and_one_that_failed_is_not() {
+        let runtime = build(Runtime::CurrentThread).unwrap();
+        let tally = runtime.block_on(async {
+            let ended = tokio::spawn(async {
+                let mut tally = Tally::default();
+                tally.fail(&Failure::new("refused"));
+                tally
+            });
+            gather(vec![ended, tokio::spawn(std::future::pending())], SHORT).await
+        });
+        assert_eq!((tally.failed, tally.stuck, tally.first_failure.as_deref()), (2, 1, Some("refused")));
+    }
+
+    #[test]
     fn an_open_loop_charges_a_stall_with_every_call_that_fell_into_it() {
         let servers = Servers::start(cell::Site { shards: 1, tls: false }).unwrap();
         let open = plan("get64 1-node tcp mt rate=10000", &servers);
         assert!(open.run(Kind::Raw).unwrap().latency.p50 < 50_000.0);
         // The server stands still for more than half of the window.
-        let window = Window { warm_up: SHORT * 2, length: SHORT * 8 };
+        let window = Window::open(SHORT * 2, SHORT * 8);
         let stalled = Plan { window, ..open };
         let stalled = thread::scope(|scope| {
             scope.spawn(|| {

@@ -68,6 +68,11 @@ impl Target {
         })
     }
 
+    /// Where a client that is given one address begins.
+    pub(crate) fn seed(&self) -> Result<&(String, u16), Failure> {
+        self.seeds.first().ok_or_else(|| Failure::new("there is no seed"))
+    }
+
     fn shard_of(&self, map: &SlotMap, key: &str) -> Result<usize, Failure> {
         if !self.is_cluster {
             return Ok(0);

@@ -51,14 +51,21 @@ build_go() {
 }
 
 build_java() {
-    needs java 17 "$(version 'version "' java -version)" Java
+    # Maven takes the same one.
+    java=${JAVA_HOME:+$JAVA_HOME/bin/}java
+    needs "$java" 17 "$(version 'version "' "$java" -version)" Java
+    # A run-time environment alone has none.
+    needs "${java}c" 17 "$(version 'javac ' "${java}c" -version)" "Java's compiler"
     needs mvn 3.6 "$(version "Maven " mvn -B -v)" Maven
     if is_due "$output/built" "$here/java"; then
         say "building Lettuce"
-        mvn -B -q -f "$here/java/pom.xml" "-Dclients.output=$output" package >&2
+        # What an earlier build left would be found by the program, too.
+        rm -rf "$output/lib" "$output/classes" "$output/clients.jar"
+        # -C: what does not match its checksum fails.
+        mvn -B -C -q -f "$here/java/pom.xml" "-Dclients.output=$output" package >&2
         touch "$output/built"
     fi
-    printf '%s\n' java -cp "$output/clients.jar:$output/lib/*" clients.Main
+    printf '%s\n' "$java" -cp "$output/clients.jar:$output/lib/*" clients.Main
 }
 
 build_node() {
@@ -77,7 +84,8 @@ build_node() {
 build_python() {
     needs python3 3.11 "$(version "Python " python3 --version)" Python
     python3 -c 'import ensurepip' 2>/dev/null || missing "Python's venv is missing (Debian has it in python3-venv)"
-    if is_due "$output/built" "$here/python/requirements.txt"; then
+    # An environment lives no longer than the Python that it was made with.
+    if is_due "$output/built" "$here/python/requirements.txt" || ! "$output/venv/bin/python" -c '' 2>/dev/null; then
         say "installing redis-py and glide for Python"
         python3 -m venv --clear "$output/venv" >&2
         "$output/venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \

@@ -56,9 +56,9 @@ pub(super) fn all() -> Vec<Cell> {
 }
 
 impl Cell {
-    /// What half an hour allows.
+    /// What an hour and a quarter allow: every cell that says something of its own.
     pub(super) fn is_in_full(&self) -> bool {
-        self.reads == Reads::Get64 || self.callers == 64
+        self.reads != Reads::Mget100 || self.callers <= 64
     }
 
     /// What three minutes allow.
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn what_is_chosen() {
         let count = |is_in: fn(&Cell) -> bool| all().iter().filter(|cell| is_in(cell)).count();
-        assert_eq!((all().len(), count(Cell::is_in_full), count(Cell::is_in_quick)), (18, 10, 3));
+        assert_eq!((all().len(), count(Cell::is_in_full), count(Cell::is_in_quick)), (18, 16, 3));
     }
 
     #[test]

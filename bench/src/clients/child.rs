@@ -3,31 +3,49 @@
 //! The contract is in `tools/clients/README.md`. A program ends by itself when its standard input does, so none is left
 //! behind however this process ends.
 
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::cell::Cell;
+use super::process::{self, Ended, summary};
 use super::roster::Contestant;
 use crate::failure::Failure;
-use crate::target::Target;
 
-/// How long a program may take beyond its warm-up and window: to start, to connect, and for calls under way at the end.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a program may take beyond its warm-up and window: to start, to connect, and for calls under way at the end. A
+/// thousand callers with a TLS connection each to every node take some clients a minute.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// What a program is told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Job<'a> {
+    pub(super) contestant: Contestant,
+    pub(super) cell: Cell,
+    pub(super) seed: &'a (String, u16),
+    /// The authority to trust.
+    pub(super) ca: Option<&'a Path>,
+    pub(super) warm_up: Duration,
+    pub(super) window: Duration,
+}
 
 /// What a program saw in its window.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Line {
     pub(super) version: String,
+    /// What runs it, or built it, with its version.
+    pub(super) runtime: String,
     pub(super) commands: u64,
     pub(super) seconds: f64,
     pub(super) cpu_us: f64,
     pub(super) p50_us: f64,
     pub(super) p99_us: f64,
+    /// Latencies that were not kept.
+    pub(super) missed: u64,
+    /// In the window; `None` if the client does not tell.
+    pub(super) connections_opened: Option<u64>,
     pub(super) failed: u64,
     pub(super) first_failure: Option<String>,
 }
@@ -42,57 +60,51 @@ impl Line {
     }
 }
 
-/// A program that is killed unless it has ended.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Runs a program once.
-pub(super) fn run(
-    program: &[String],
-    contestant: Contestant,
-    cell: Cell,
-    target: &Target,
-    ca_path: Option<&str>,
-    window: Duration,
-) -> Result<Line, Failure> {
-    let (executable, first) = program.split_first().ok_or_else(|| Failure::new("there is no program"))?;
-    let (host, port) = target.seeds.first().ok_or_else(|| Failure::new("there is no seed"))?;
-    let warm_up = contestant.warm_up();
-    let mut command = Command::new(executable);
-    command.args(first).args(["--client", &contestant.to_string(), "--host", host]);
-    command.args(["--port", &port.to_string(), "--workload", &cell.reads.to_string()]);
-    command.args(["--callers", &cell.callers.to_string()]);
-    command.args(["--warm-up", &warm_up.as_secs_f64().to_string()]);
-    command.args(["--window", &window.as_secs_f64().to_string()]);
-    command.args(ca_path.map(|path| ["--ca", path]).into_iter().flatten());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut running = Running(command.spawn()?);
-    // Both pipes are read at once, so that the program never waits for a reader.
-    let output = read(running.0.stdout.take());
-    let errors = read(running.0.stderr.take());
-    let limit = warm_up + window + PATIENCE;
-    let Ok(output) = output.recv_timeout(limit) else {
-        return Err(Failure::new(format!("the program did not end within {limit:?}")));
-    };
-    let status = running.0.wait()?;
-    let errors = errors.recv_timeout(PATIENCE).unwrap_or_default();
-    if !status.success() {
-        return Err(Failure::new(format!("the program failed ({status}): {}", summary(&errors))));
+pub(super) fn run(program: &[String], job: Job<'_>) -> Result<Line, Failure> {
+    let limit = job.warm_up + job.window + PATIENCE;
+    let Ended { status, output, errors } = start(program, job, limit)?;
+    match status {
+        None => Err(Failure::new(format!("the program did not end within {limit:?}: {}", summary(&errors)))),
+        Some(status) if status.success() => judge(&output),
+        Some(status) => Err(Failure::new(format!("the program failed ({status}): {}", summary(&errors)))),
     }
-    judge(&output)
 }
 
-/// The end of what a program complained about: the last lines, which say most.
-fn summary(errors: &str) -> String {
-    const LINES: usize = 6;
-    let lines: Vec<_> = errors.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines[lines.len().saturating_sub(LINES)..].join("; ")
+/// Whether a program said within `limit` that it cannot do what it is told; if not, what it did instead.
+pub(super) fn refuses(program: &[String], job: Job<'_>, limit: Duration) -> Result<(), Failure> {
+    let Ended { status, output, errors } = start(program, job, limit)?;
+    match status {
+        None => Err(Failure::new(format!("it did not end within {limit:?}: {}", summary(&errors)))),
+        Some(status) if status.success() && judge(&output).is_ok() => Err(Failure::new("it got replies")),
+        Some(_) => Ok(()),
+    }
+}
+
+fn start(program: &[String], job: Job<'_>, limit: Duration) -> Result<Ended, Failure> {
+    let (executable, first) = program.split_first().ok_or_else(|| Failure::new("there is no program"))?;
+    let (host, port) = job.seed;
+    let mut command = Command::new(executable);
+    command.args(first).args(["--client", &job.contestant.to_string(), "--host", host]);
+    command.args(["--port", &port.to_string(), "--workload", &job.cell.reads.to_string()]);
+    command.args(["--callers", &job.cell.callers.to_string()]);
+    command.args(["--warm-up", &job.warm_up.as_secs_f64().to_string()]);
+    command.args(["--window", &job.window.as_secs_f64().to_string()]);
+    if let Some(ca) = job.ca {
+        command.arg("--ca").arg(ca);
+    }
+    process::run(command.stdin(Stdio::piped()), limit, false, remove_sockets)
+}
+
+/// glide's two halves talk over a socket in this directory, and nobody removes it where the process was killed.
+fn remove_sockets(process: u32) {
+    let ours = format!("glide-socket-{process}-");
+    for entry in fs::read_dir("/tmp").into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&ours)) {
+            // The program may have been quicker.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn judge(output: &str) -> Result<Line, Failure> {
@@ -105,39 +117,33 @@ fn judge(output: &str) -> Result<Line, Failure> {
     }
 }
 
-fn read(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            let _ = pipe.read_to_end(&mut bytes);
-        }
-        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
-    });
-    receiver
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::cell;
     use super::*;
 
-    const WINDOW: Duration = Duration::from_millis(100);
+    fn with_job<T>(work: impl FnOnce(Job<'_>) -> T) -> T {
+        work(Job {
+            contestant: Contestant::TruenameCt,
+            cell: cell::all()[0],
+            seed: &("127.0.0.1".to_owned(), 1),
+            ca: None,
+            warm_up: Duration::from_millis(500),
+            window: Duration::from_millis(100),
+        })
+    }
+
+    fn program(script: &str) -> Vec<String> {
+        ["sh", "-c", script].map(str::to_owned).to_vec()
+    }
 
     fn outcome(script: &str) -> Result<Line, Failure> {
-        let target = Target {
-            seeds: vec![("127.0.0.1".to_owned(), 1)],
-            is_cluster: true,
-            primaries: Vec::new(),
-            ca_pem: None,
-        };
-        let program = ["sh", "-c", script].map(str::to_owned);
-        run(&program, Contestant::TruenameCt, cell::all()[0], &target, None, WINDOW)
+        with_job(|job| run(&program(script), job))
     }
 
     fn line(commands: u64, failure: &str) -> String {
         format!(
-            r#"echo '{{"version":"1","commands":{commands},"seconds":0.1,"cpu_us":50,"p50_us":1,"p99_us":2,"failed":0,"first_failure":{failure}}}'"#
+            r#"echo '{{"version":"1","runtime":"sh","commands":{commands},"seconds":0.1,"cpu_us":50,"p50_us":1,"p99_us":2,"missed":0,"connections_opened":null,"failed":0,"first_failure":{failure}}}'"#
         )
     }
 
@@ -170,5 +176,30 @@ mod tests {
             "{failure}"
         );
         assert!(failure.contains("--callers 1 --warm-up 0.5 --window 0.1"), "{failure}");
+    }
+
+    #[test]
+    fn only_a_program_that_says_so_refuses() {
+        let refusal = |script: &str, limit| with_job(|job| refuses(&program(script), job, limit));
+        let long = Duration::from_secs(30);
+        assert_eq!(refusal("echo no >&2; exit 1", long), Ok(()));
+        assert_eq!(refusal(&line(0, r#""refused""#), long), Ok(()));
+        assert_eq!(refusal(&line(100, "null"), long), Err(Failure::new("it got replies")));
+        let stuck = refusal("echo trying >&2; sleep 600", Duration::from_millis(300)).unwrap_err();
+        assert!(stuck.to_string().ends_with("trying"), "{stuck}");
+    }
+
+    #[test]
+    fn the_sockets_of_a_process_that_is_gone_are_removed() {
+        // No process has this number: the highest is 4,194,304.
+        let socket = |process: u32| format!("/tmp/glide-socket-{process}-{}", std::process::id());
+        let (gone, other) = (socket(4_200_001), socket(4_200_002));
+        for path in [&gone, &other] {
+            fs::write(path, "").unwrap();
+        }
+        remove_sockets(4_200_001);
+        let left = [&gone, &other].map(|path| fs::exists(path).unwrap());
+        fs::remove_file(&other).unwrap();
+        assert_eq!(left, [false, true]);
     }
 }

@@ -1,18 +1,20 @@
 //! Clients of other languages beside truename: each a program of its own, one after the other against the same servers.
 //!
 //! - `roster`: who takes part; `cell`: what is measured
-//! - `toolchain`: programs are built; `child`: one of them runs; `own`: truename as such a program
-//! - `report`: from lines to tables
+//! - `toolchain`: programs are built; `child`: one of them runs; `process`: both are ended; `own`: truename as such a program
+//! - `trust`: programs verify certificates; `report`: from lines to tables
 //!
 //! What stays true: the program under test measures itself, truename like all others; a toolchain that is not installed is a
-//! row that says so, and everything else that has no number is a failure.
+//! row that says so; a row in which a run has no number or a call failed is flawed, and so is the whole comparison.
 
 mod cell;
 mod child;
 pub(crate) mod own;
+mod process;
 mod report;
 mod roster;
 mod toolchain;
+mod trust;
 
 use std::collections::{HashMap, HashSet};
 use std::env;
@@ -22,7 +24,7 @@ use serde::Serialize;
 
 use self::cell::Cell;
 pub(crate) use self::cell::Reads;
-use self::child::Line;
+use self::child::{Job, Line};
 use self::report::{Entries, Entry, Missing};
 pub(crate) use self::roster::Contestant;
 use self::roster::Language;
@@ -45,6 +47,7 @@ struct Record<'a> {
     load: &'a str,
     cell: String,
     round: usize,
+    turn: usize,
     client: Contestant,
     warm_up: f64,
     window: f64,
@@ -59,6 +62,16 @@ struct Setting<'a> {
     missing: Vec<Missing>,
     rounds: usize,
     window: Duration,
+}
+
+impl Setting<'_> {
+    /// Whoever has a program that can be run.
+    fn built(&self) -> impl Iterator<Item = (Contestant, &[String])> {
+        self.contestants.iter().filter_map(|contestant| match self.programs.of(*contestant) {
+            Program::Built(program) => Some((*contestant, program.as_slice())),
+            Program::Missing(_) | Program::Failed(_) => None,
+        })
+    }
 }
 
 /// The program of every language that is asked for; that of truename, which is this one, has none.
@@ -77,6 +90,7 @@ pub(crate) fn run(options: &Clients) -> Result<(), Failure> {
         cells.iter().for_each(|cell| println!("{cell}"));
         return Ok(());
     }
+    all_take_part(&options.clients, &cells)?;
     let wanted = contestants(options);
     let programs = programs(&wanted)?;
     let mut missing = Vec::new();
@@ -101,12 +115,12 @@ pub(crate) fn run(options: &Clients) -> Result<(), Failure> {
     };
     let entries = compare(&cells, &setting, &mut Records::open(&options.results)?)?;
     report::print_summary(&cells, &setting.contestants, &setting.missing, &entries);
-    // Numbers decide nothing here, only whether there are any.
-    let absent = entries.without_a_number();
-    if absent.is_empty() {
+    // Numbers decide nothing here, only whether they are all there and stand for calls that all succeeded.
+    let flaws = entries.flaws();
+    if flaws.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(format!("no number of {}; the tables say why", absent.join(", "))))
+    Err(Failure::new(format!("flawed: {}; the tables say why", flaws.join(", "))))
 }
 
 fn cells(options: &Clients) -> Result<Vec<Cell>, Failure> {
@@ -122,6 +136,14 @@ fn cells(options: &Clients) -> Result<Vec<Cell>, Failure> {
         return Err(Failure::new("no cell matches the filter; --list shows them"));
     }
     Ok(cells)
+}
+
+/// Whoever is named has to be in a cell.
+fn all_take_part(named: &[Contestant], cells: &[Cell]) -> Result<(), Failure> {
+    match named.iter().find(|contestant| !cells.iter().any(|cell| contestant.takes(cell.callers))) {
+        None => Ok(()),
+        Some(absent) => Err(Failure::new(format!("{absent} takes part in none of the cells that are left"))),
+    }
 }
 
 /// Both rows of truename are always among them: every ratio is to one of them.
@@ -160,8 +182,10 @@ fn compare(cells: &[Cell], setting: &Setting<'_>, records: &mut Records) -> Resu
         }
         let machine = servers.runtime.block_on(Machine::look(&servers.lab));
         report::print_head(&machine);
+        let distrusted = if tls { trust::distrusted(setting.built(), &target)? } else { HashMap::new() };
+        let place = Place { servers: &servers, target: &target, machine: &machine, distrusted };
         for cell in of_site {
-            rounds(cell, setting, &servers, &target, &machine, records, &mut entries)?;
+            rounds(cell, setting, &place, records, &mut entries)?;
             report::print_cell(cell, &setting.contestants, &setting.missing, &entries);
         }
     }
@@ -169,33 +193,49 @@ fn compare(cells: &[Cell], setting: &Setting<'_>, records: &mut Records) -> Resu
     Ok(entries)
 }
 
-/// Every client once per round, in an order that rotates.
+/// The servers of some cells.
+struct Place<'a> {
+    servers: &'a Servers,
+    target: &'a Target,
+    machine: &'a Machine,
+    /// Those who are not measured here, and why.
+    distrusted: HashMap<Contestant, Failure>,
+}
+
+/// The order of one round: truename's rows at both ends, since every ratio is to them; the others forwards and backwards in
+/// turn, so that nobody always runs behind the same one.
+fn order(able: impl Iterator<Item = Contestant>, round: usize) -> Vec<Contestant> {
+    let (ours, mut peers): (Vec<_>, Vec<_>) = able.partition(|contestant| contestant.language().is_none());
+    if round % 2 == 1 {
+        peers.reverse();
+    }
+    [ours.clone(), peers, ours.into_iter().rev().collect()].concat()
+}
+
+/// Every client in every round.
 fn rounds(
     cell: Cell,
     setting: &Setting<'_>,
-    servers: &Servers,
-    target: &Target,
-    machine: &Machine,
+    place: &Place<'_>,
     records: &mut Records,
     entries: &mut Entries,
 ) -> Result<(), Failure> {
-    let able: Vec<_> =
-        setting.contestants.iter().copied().filter(|contestant| contestant.takes(cell.callers)).collect();
     for round in 0..setting.rounds {
-        for turn in 0..able.len() {
-            let contestant = able[(round + turn) % able.len()];
+        let able = setting.contestants.iter().copied().filter(|contestant| contestant.takes(cell.callers));
+        for (turn, contestant) in order(able, round).into_iter().enumerate() {
             eprintln!("clients: {cell}, round {} of {}: {contestant}", round + 1, setting.rounds);
             let load = machine::load();
-            let outcome = once(contestant, cell, setting, servers, target);
+            let outcome = once(contestant, cell, setting, place);
             records.write(&Record {
                 kind: "client",
                 date: machine::today(),
-                machine,
+                machine: place.machine,
                 load: &load,
                 cell: cell.to_string(),
                 round,
+                turn,
                 client: contestant,
-                warm_up: contestant.warm_up().as_secs_f64(),
+                warm_up: contestant.warm_up(cell.callers).as_secs_f64(),
                 window: setting.window.as_secs_f64(),
                 measurement: outcome.as_ref().ok(),
                 error: outcome.as_ref().err().map(Failure::to_string),
@@ -210,14 +250,40 @@ fn once(
     contestant: Contestant,
     cell: Cell,
     setting: &Setting<'_>,
-    servers: &Servers,
-    target: &Target,
+    place: &Place<'_>,
 ) -> Result<Line, Failure> {
+    if let Some(failure) = place.distrusted.get(&contestant) {
+        return Err(failure.clone());
+    }
     let program = match setting.programs.of(contestant) {
         Program::Built(program) => program,
         Program::Failed(failure) => return Err(failure.clone()),
         Program::Missing(reason) => return Err(Failure::new(reason.clone())),
     };
-    let ca_path = servers.lab.ca_pem_path().and_then(|path| path.to_str());
-    child::run(program, contestant, cell, target, ca_path, setting.window)
+    let seed = place.target.seed()?;
+    let ca = place.servers.lab.ca_pem_path();
+    let warm_up = contestant.warm_up(cell.callers);
+    child::run(program, Job { contestant, cell, seed, ca, warm_up, window: setting.window })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Contestant::{GoRedis, Lettuce, RedisPyThreads, Rueidis, TruenameCt, TruenameMt};
+    use super::*;
+
+    #[test]
+    fn truename_is_at_both_ends_of_a_round_and_nobody_always_runs_behind_the_same() {
+        let order = |round| order([TruenameCt, TruenameMt, Rueidis, GoRedis, Lettuce].into_iter(), round);
+        let even = [TruenameCt, TruenameMt, Rueidis, GoRedis, Lettuce, TruenameMt, TruenameCt];
+        let odd = [TruenameCt, TruenameMt, Lettuce, GoRedis, Rueidis, TruenameMt, TruenameCt];
+        assert_eq!((order(0), order(1), order(2)), (even.to_vec(), odd.to_vec(), even.to_vec()));
+    }
+
+    #[test]
+    fn whoever_is_named_has_to_be_in_a_cell() {
+        let of = |callers| cell::all().into_iter().filter(|cell| cell.callers == callers).collect::<Vec<_>>();
+        assert_eq!(all_take_part(&[RedisPyThreads, Rueidis], &of(64)), Ok(()));
+        let failure = all_take_part(&[Rueidis, RedisPyThreads], &of(1024)).unwrap_err().to_string();
+        assert!(failure.starts_with("redis-py-threads"), "{failure}");
+    }
 }

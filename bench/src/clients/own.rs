@@ -16,7 +16,7 @@ use crate::args::Client as Options;
 use crate::cell::{Cell, Site, Workload};
 use crate::failure::Failure;
 use crate::keyspace::Keyspace;
-use crate::run::{Measurement, Plan, Window};
+use crate::run::{Edges, Measurement, Plan, Window};
 use crate::subjects::truename::client;
 use crate::subjects::{Settings, Subject, Truename};
 use crate::target::{Key, Target};
@@ -24,7 +24,7 @@ use crate::target::{Key, Target};
 /// Does what the arguments say and prints the line.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     end_with_parent();
-    let line = line(options)?;
+    let line = line(measure(options)?)?;
     println!("{}", serde_json::to_string(&line)?);
     Ok(())
 }
@@ -37,20 +37,30 @@ fn end_with_parent() {
     });
 }
 
-fn line(options: &Options) -> Result<Line, Failure> {
+fn measure(options: &Options) -> Result<Measurement, Failure> {
     let plan = plan(options)?;
-    let measured = match options.workload {
-        Reads::Get64 | Reads::Pipeline100 => plan.run_as::<Truename>()?,
-        Reads::Mget100 => plan.run_as::<Mget>()?,
-    };
-    let Measurement { commands, seconds, client_us, latency, failed, first_failure, .. } = measured;
+    match options.workload {
+        Reads::Get64 | Reads::Pipeline100 => plan.run_as::<Truename>(),
+        Reads::Mget100 => plan.run_as::<Mget>(),
+    }
+}
+
+/// A call that never ended loses the run, as it does in every program.
+fn line(measured: Measurement) -> Result<Line, Failure> {
+    let Measurement { commands, seconds, client_us, latency, failed, stuck, first_failure, .. } = measured;
+    if stuck > 0 {
+        return Err(Failure::new(format!("{stuck} calls did not end")));
+    }
     Ok(Line {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        runtime: env!("TRUENAME_BENCH_COMPILER").to_owned(),
         commands,
         seconds,
         cpu_us: client_us,
         p50_us: latency.p50,
         p99_us: latency.p99,
+        missed: latency.missed,
+        connections_opened: None,
         failed,
         first_failure,
     })
@@ -85,6 +95,7 @@ fn plan(options: &Options) -> Result<Plan, Failure> {
         window: Window {
             warm_up: Duration::from_secs_f64(options.warm_up),
             length: Duration::from_secs_f64(options.window),
+            edges: Edges::Closed,
         },
         servers: Vec::new(),
     })
@@ -100,7 +111,7 @@ impl Subject for Mget {
     }
 
     async fn get_all(&mut self, keys: &[Key]) -> Result<usize, Failure> {
-        let mget = keys.iter().fold(cmd("MGET"), |mget, key| mget.arg(&*key.text));
+        let mget = cmd("MGET").args(keys.iter().map(|key| &*key.text));
         let reply: Reply = self.0.execute(mget).await?;
         let values = reply.as_array().ok_or_else(|| Failure::new(format!("{reply:?} is not an array")))?;
         let length = |value: &Reply| value.as_bytes().map(<[u8]>::len);
@@ -153,7 +164,10 @@ mod tests {
                 let ca = servers.lab.ca_pem_path().map(PathBuf::from);
                 let options =
                     Options { client, host, port, ca, workload, callers: 64, warm_up: 0.1, window: 0.1 };
-                let line = line(&options).unwrap();
+                let measured = measure(&options).unwrap();
+                let stuck = Measurement { stuck: 1, ..measured.clone() };
+                assert_eq!(line(stuck).unwrap_err().to_string(), "1 calls did not end");
+                let line = line(measured).unwrap();
                 assert_eq!((line.failed, &line.first_failure), (0, &None), "{workload}");
                 assert!(line.commands > 0 && line.cpu_us > 0.0, "{workload}: {line:?}");
             }

@@ -37,28 +37,54 @@ impl Entries {
         Spread::of(self.lines(cell, contestant).map(|(_, line)| of(line)))
     }
 
+    /// What truename needed in a round: the mean of its runs, which are at both ends.
+    fn reference(&self, cell: Cell, ours: Contestant, round: usize) -> Option<f64> {
+        let runs = self.lines(cell, ours).filter(|(other, _)| *other == round);
+        let used: Vec<_> = runs.map(|(_, line)| line.us_per_command()).collect();
+        (!used.is_empty()).then(|| used.iter().sum::<f64>() / used.len() as f64)
+    }
+
     /// The client's processor time over that of truename, round by round: above 1 is in truename's favour.
     fn ratio(&self, cell: Cell, contestant: Contestant, ours: Contestant) -> String {
         if contestant == ours {
             return "1".to_owned();
         }
-        let pairs = self.lines(cell, contestant).filter_map(|(round, theirs)| {
-            let (_, ours) = self.lines(cell, ours).find(|(other, _)| *other == round)?;
-            Some(theirs.us_per_command() / ours.us_per_command())
-        });
+        let pairs = self
+            .lines(cell, contestant)
+            .filter_map(|(round, theirs)| Some(theirs.us_per_command() / self.reference(cell, ours, round)?));
         Spread::of(pairs).map_or_else(|| "-".to_owned(), |spread| spread.to_string())
     }
 
-    /// The rows that should be there and have no number in any round.
-    pub(super) fn without_a_number(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for entry in &self.0 {
-            let name = format!("{} in {}", entry.contestant, entry.cell);
-            if self.lines(entry.cell, entry.contestant).next().is_none() && !names.contains(&name) {
-                names.push(name);
+    /// What is wrong with a row: runs without a number, and calls that failed.
+    fn flaw(&self, cell: Cell, contestant: Contestant) -> Option<String> {
+        let (mut absent, mut failed) = (0, 0);
+        for entry in self.of(cell, contestant) {
+            match &entry.outcome {
+                Ok(line) => failed += line.failed,
+                Err(_) => absent += 1,
             }
         }
-        names
+        match (absent, failed) {
+            (0, 0) => None,
+            (0, _) => Some(format!("{failed} calls failed")),
+            (_, 0) => Some(format!("{absent} runs without a number")),
+            (_, _) => Some(format!("{absent} runs without a number, {failed} calls failed")),
+        }
+    }
+
+    /// The rows that are flawed, and by what.
+    pub(super) fn flaws(&self) -> Vec<String> {
+        let mut flaws: Vec<String> = Vec::new();
+        for Entry { cell, contestant, .. } in &self.0 {
+            let flaw = self.flaw(*cell, *contestant).map(|flaw| format!("{contestant} in {cell} ({flaw})"));
+            flaws.extend(flaw.filter(|flaw| !flaws.contains(flaw)));
+        }
+        flaws
+    }
+
+    /// A number or a name of a row, with a mark if the row is flawed.
+    fn marked(&self, cell: Cell, contestant: Contestant, text: String) -> String {
+        if self.flaw(cell, contestant).is_some() { format!("{text} (flawed)") } else { text }
     }
 }
 
@@ -78,13 +104,13 @@ pub(super) fn print_head(machine: &Machine) {
 pub(super) fn print_cell(cell: Cell, contestants: &[Contestant], missing: &[Missing], entries: &Entries) {
     println!("\n### {cell}\n");
     println!(
-        "| client | version | µs | over truename ct | over truename mt | k/s | p50 µs | p99 µs | failed |"
+        "| client | version | on | µs | over truename ct | over truename mt | k/s | p50 µs | p99 µs | opened | failed |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for contestant in contestants.iter().copied().filter(|contestant| contestant.takes(cell.callers)) {
         println!("{}", row(cell, contestant, entries));
-        for failure in failures(cell, contestant, entries) {
-            println!("| | {failure} |");
+        for note in notes(cell, contestant, entries) {
+            println!("| | {note} |");
         }
     }
     print_missing(missing);
@@ -95,36 +121,43 @@ fn row(cell: Cell, contestant: Contestant, entries: &Entries) -> String {
         let spread = entries.spread(cell, contestant, of);
         spread.map_or_else(|| "-".to_owned(), |spread| format!("{spread:#}"))
     };
-    let version =
-        entries.lines(cell, contestant).next().map(|(_, line)| line.version.trim_start_matches('v'));
+    let lines = || entries.lines(cell, contestant).map(|(_, line)| line);
+    let text = |of: fn(&Line) -> &str| lines().next().map_or("-", of).to_owned();
     let used = entries.spread(cell, contestant, Line::us_per_command);
-    let failed: u64 = entries.lines(cell, contestant).map(|(_, line)| line.failed).sum();
+    let opened = lines().filter_map(|line| line.connections_opened).max();
+    let failed: u64 = lines().map(|line| line.failed).sum();
     let columns = [
-        contestant.to_string(),
-        version.unwrap_or("-").to_owned(),
+        entries.marked(cell, contestant, contestant.to_string()),
+        text(|line| line.version.trim_start_matches('v')),
+        text(|line| &line.runtime),
         used.map_or_else(|| "-".to_owned(), |spread| spread.to_string()),
         entries.ratio(cell, contestant, Contestant::TruenameCt),
         entries.ratio(cell, contestant, Contestant::TruenameMt),
         column(|line| line.commands_per_second() / 1000.0),
         column(|line| line.p50_us),
         column(|line| line.p99_us),
+        opened.map_or_else(|| "-".to_owned(), |opened| opened.to_string()),
         failed.to_string(),
     ];
     format!("| {} |", columns.join(" | "))
 }
 
-/// What went wrong, once per text.
-fn failures(cell: Cell, contestant: Contestant, entries: &Entries) -> Vec<String> {
-    let mut texts = Vec::new();
+/// What went wrong, once per text, and how many latencies were not kept.
+fn notes(cell: Cell, contestant: Contestant, entries: &Entries) -> Vec<String> {
+    let mut notes = Vec::new();
     for entry in entries.of(cell, contestant) {
         let text = match &entry.outcome {
             Ok(line) => line.first_failure.clone(),
             Err(failure) => Some(failure.to_string()),
         };
         let text = text.map(|text| text.replace(['\n', '|'], " "));
-        texts.extend(text.filter(|text| !texts.contains(text)));
+        notes.extend(text.filter(|text| !notes.contains(text)));
     }
-    texts
+    let missed: u64 = entries.lines(cell, contestant).map(|(_, line)| line.missed).sum();
+    if missed > 0 {
+        notes.push(format!("{missed} latencies are not in p50 and p99"));
+    }
+    notes
 }
 
 /// A client whose toolchain is not installed, and what of it.
@@ -136,26 +169,33 @@ fn print_missing(missing: &[Missing]) {
     }
 }
 
-/// Processor time per command, a column for each cell.
+/// Processor time per command and its ratios to truename's, a column for each cell.
 pub(super) fn print_summary(
     cells: &[Cell],
     contestants: &[Contestant],
     missing: &[Missing],
     entries: &Entries,
 ) {
-    println!("\n### µs of processor time per command\n");
-    let names: Vec<_> = cells.iter().map(Cell::to_string).collect();
-    println!("| client | {} |", names.join(" | "));
-    println!("|---|{}", "---|".repeat(cells.len()));
-    for contestant in contestants {
-        let column = |cell: &Cell| {
-            let used = entries.spread(*cell, *contestant, Line::us_per_command);
-            used.map_or_else(|| "-".to_owned(), |spread| short(spread.median))
-        };
-        let columns: Vec<_> = cells.iter().map(column).collect();
-        println!("| {contestant} | {} |", columns.join(" | "));
-    }
-    print_missing(missing);
+    let used = |cell, contestant| {
+        let used = entries.spread(cell, contestant, Line::us_per_command);
+        used.map_or_else(|| "-".to_owned(), |spread| short(spread.median))
+    };
+    let over = |ours| move |cell, contestant| entries.ratio(cell, contestant, ours);
+    let print = |title: &str, number: &dyn Fn(Cell, Contestant) -> String| {
+        println!("\n### {title}\n");
+        let names: Vec<_> = cells.iter().map(Cell::to_string).collect();
+        println!("| client | {} |", names.join(" | "));
+        println!("|---|{}", "---|".repeat(cells.len()));
+        for contestant in contestants.iter().copied() {
+            let column = |cell: &Cell| entries.marked(*cell, contestant, number(*cell, contestant));
+            let columns: Vec<_> = cells.iter().map(column).collect();
+            println!("| {contestant} | {} |", columns.join(" | "));
+        }
+        print_missing(missing);
+    };
+    print("µs of processor time per command", &used);
+    print("The same over truename ct", &over(Contestant::TruenameCt));
+    print("The same over truename mt", &over(Contestant::TruenameMt));
 }
 
 #[cfg(test)]
@@ -163,46 +203,72 @@ mod tests {
     use super::super::cell;
     use super::*;
 
-    fn entry(contestant: Contestant, round: usize, us: Option<f64>) -> Entry {
-        let line = |us| Line {
+    fn line(us: f64, failed: u64) -> Line {
+        Line {
             version: "v1.2".to_owned(),
+            runtime: "go1.26".to_owned(),
             commands: 1000,
             seconds: 1.0,
             cpu_us: us * 1000.0,
             p50_us: 5.0,
             p99_us: 9.0,
-            failed: 0,
-            first_failure: None,
-        };
-        let outcome = us.map(line).ok_or_else(|| Failure::new("it broke"));
+            missed: failed,
+            connections_opened: Some(failed),
+            failed,
+            first_failure: (failed > 0).then(|| "it was refused".to_owned()),
+        }
+    }
+
+    fn entry(contestant: Contestant, round: usize, us: Option<f64>) -> Entry {
+        let outcome = us.map(|us| line(us, 0)).ok_or_else(|| Failure::new("it broke"));
         Entry { contestant, cell: cell::all()[0], round, outcome }
     }
 
     fn entries() -> Entries {
+        let refused = Entry {
+            contestant: Contestant::GoRedis,
+            cell: cell::all()[0],
+            round: 0,
+            outcome: Ok(line(7.0, 3)),
+        };
         Entries(vec![
-            entry(Contestant::TruenameCt, 0, Some(1.0)),
+            entry(Contestant::TruenameCt, 0, Some(0.5)),
             entry(Contestant::Rueidis, 0, Some(4.0)),
+            entry(Contestant::TruenameCt, 0, Some(1.5)),
             entry(Contestant::TruenameCt, 1, Some(2.0)),
             entry(Contestant::Rueidis, 1, Some(4.0)),
             entry(Contestant::Lettuce, 0, None),
-            entry(Contestant::Lettuce, 1, None),
+            entry(Contestant::Lettuce, 1, Some(4.0)),
+            refused,
+            entry(Contestant::GoRedis, 1, Some(7.0)),
         ])
     }
 
     #[test]
-    fn ratios_are_of_the_same_round() {
+    fn ratios_are_to_the_mean_of_truenames_runs_of_the_same_round() {
         let (cell, entries) = (cell::all()[0], entries());
         let ratio = |ours| entries.ratio(cell, Contestant::Rueidis, ours);
         assert_eq!(ratio(Contestant::TruenameCt), "3.00 [2.00-4.00]");
         assert_eq!(ratio(Contestant::TruenameMt), "-");
         let row = row(cell, Contestant::Rueidis, &entries);
-        assert!(row.starts_with("| rueidis | 1.2 | 4.00 [4.00-4.00] | 3.00 "), "{row}");
+        assert!(row.starts_with("| rueidis | 1.2 | go1.26 | 4.00 [4.00-4.00] | 3.00 "), "{row}");
+        assert!(row.ends_with("| 9.00 | 0 | 0 |"), "{row}");
     }
 
     #[test]
-    fn a_row_without_a_number_is_named_once_with_its_reason() {
+    fn one_run_without_a_number_or_one_call_that_failed_makes_a_row_flawed() {
         let (cell, entries) = (cell::all()[0], entries());
-        assert_eq!(entries.without_a_number(), ["lettuce in get64 tcp c=1"]);
-        assert_eq!(failures(cell, Contestant::Lettuce, &entries), ["it broke"]);
+        let flaws = [
+            "lettuce in get64 tcp c=1 (1 runs without a number)",
+            "go-redis in get64 tcp c=1 (3 calls failed)",
+        ];
+        assert_eq!(entries.flaws(), flaws);
+        assert_eq!(notes(cell, Contestant::Lettuce, &entries), ["it broke"]);
+        let told = ["it was refused", "3 latencies are not in p50 and p99"];
+        assert_eq!(notes(cell, Contestant::GoRedis, &entries), told);
+        let name = |contestant| row(cell, contestant, &entries).split(" | ").next().unwrap().to_owned();
+        assert_eq!(name(Contestant::Lettuce), "| lettuce (flawed)");
+        assert_eq!(name(Contestant::GoRedis), "| go-redis (flawed)");
+        assert_eq!(name(Contestant::Rueidis), "| rueidis");
     }
 }

@@ -24,6 +24,8 @@ pub(crate) enum Contestant {
     GoRedis,
     /// go-redis with its `AutoPipeline`.
     GoRedisAuto,
+    /// The same with `MaxFlushDelay`.
+    GoRedisAutoDelay,
     /// Lettuce, Java, asynchronous.
     Lettuce,
     /// ioredis, Node.
@@ -69,14 +71,18 @@ impl fmt::Display for Language {
 /// More threads than this say nothing about a client that runs one at a time.
 const MOST_PYTHON_THREADS: usize = 64;
 
+/// From here on pools take long to fill.
+const MANY_CALLERS: usize = 1000;
+
 impl Contestant {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::TruenameCt,
         Self::TruenameMt,
         Self::Rueidis,
         Self::RueidisDelay,
         Self::GoRedis,
         Self::GoRedisAuto,
+        Self::GoRedisAutoDelay,
         Self::Lettuce,
         Self::Ioredis,
         Self::IoredisAuto,
@@ -91,7 +97,11 @@ impl Contestant {
     pub(super) const fn language(self) -> Option<Language> {
         match self {
             Self::TruenameCt | Self::TruenameMt => None,
-            Self::Rueidis | Self::RueidisDelay | Self::GoRedis | Self::GoRedisAuto => Some(Language::Go),
+            Self::Rueidis
+            | Self::RueidisDelay
+            | Self::GoRedis
+            | Self::GoRedisAuto
+            | Self::GoRedisAutoDelay => Some(Language::Go),
             Self::Lettuce => Some(Language::Java),
             Self::Ioredis | Self::IoredisAuto | Self::NodeRedis | Self::GlideNode => Some(Language::Node),
             Self::GlidePython | Self::RedisPy | Self::RedisPyThreads => Some(Language::Python),
@@ -107,8 +117,20 @@ impl Contestant {
         }
     }
 
-    /// Between the first reply to every caller and the window. Compilers that work at run time take long.
-    pub(super) const fn warm_up(self) -> Duration {
+    /// Whether every call under way has a connection of its own; with `AutoPipeline` that is every pipeline by hand.
+    const fn is_pooled(self) -> bool {
+        matches!(
+            self,
+            Self::GoRedis | Self::GoRedisAuto | Self::GoRedisAutoDelay | Self::RedisPy | Self::RedisPyThreads
+        )
+    }
+
+    /// Between the first reply to every caller and the window. Compilers that work at run time take long, and so do
+    /// thousands of connections.
+    pub(super) const fn warm_up(self, callers: usize) -> Duration {
+        if self.is_pooled() && callers >= MANY_CALLERS {
+            return Duration::from_millis(6000);
+        }
         Duration::from_millis(match self.language() {
             Some(Language::Java) => 6000,
             Some(Language::Node | Language::Python) => 2000,

@@ -1,14 +1,17 @@
 //! Programs of other languages: `tools/clients/build.sh` makes them, or says which toolchain is missing.
 
-use std::io::Read as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use super::process::{self, Ended};
 use super::roster::Language;
 use crate::failure::Failure;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/clients/build.sh");
 /// The script's exit code for a toolchain that is not installed.
 const IS_MISSING: i32 = 3;
+/// Long enough to fetch all packages over a slow line.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// What became of a language's program.
 #[derive(Debug, Clone)]
@@ -23,33 +26,19 @@ pub(super) enum Program {
 
 /// Builds the program of a language. What the tools print goes to standard error.
 pub(super) fn build(language: Language) -> Program {
-    attempt(Command::new(SCRIPT).arg(language.to_string())).unwrap_or_else(Program::Failed)
+    attempt(Command::new(SCRIPT).arg(language.to_string()), LIMIT).unwrap_or_else(Program::Failed)
 }
 
-fn attempt(script: &mut Command) -> Result<Program, Failure> {
-    let mut child = script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    // Shown as it comes, and kept for the reason at its end.
-    let mut errors = String::new();
-    if let Some(mut pipe) = child.stderr.take() {
-        let mut buffer = [0; 4096];
-        loop {
-            let length = pipe.read(&mut buffer)?;
-            if length == 0 {
-                break;
-            }
-            let text = String::from_utf8_lossy(&buffer[..length]);
-            eprint!("{text}");
-            errors.push_str(&text);
-        }
-    }
-    let output = child.wait_with_output()?;
+fn attempt(script: &mut Command, limit: Duration) -> Result<Program, Failure> {
+    let Ended { status, output, errors } = process::run(script.stdin(Stdio::null()), limit, true, |_| ())?;
     let reason = errors.lines().last().unwrap_or_default().trim_start_matches("clients: ").to_owned();
-    Ok(match output.status.code() {
-        Some(0) => Program::Built(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect()),
+    let Some(status) = status else {
+        return Err(Failure::new(format!("the program was not built within {limit:?}: {reason}")));
+    };
+    Ok(match status.code() {
+        Some(0) => Program::Built(output.lines().map(str::to_owned).collect()),
         Some(IS_MISSING) => Program::Missing(reason),
-        _ => {
-            Program::Failed(Failure::new(format!("the program was not built ({}): {reason}", output.status)))
-        }
+        _ => Program::Failed(Failure::new(format!("the program was not built ({status}): {reason}"))),
     })
 }
 
@@ -58,7 +47,7 @@ mod tests {
     use super::*;
 
     fn outcome(script: &str) -> Program {
-        attempt(Command::new("sh").args(["-c", script])).unwrap()
+        attempt(Command::new("sh").args(["-c", script]), LIMIT).unwrap()
     }
 
     #[test]
@@ -82,5 +71,13 @@ mod tests {
             matches!(&program, Program::Failed(failure) if failure.to_string().contains("a syntax error")),
             "{program:?}"
         );
+    }
+
+    #[test]
+    fn a_build_that_takes_too_long_is_a_failure_with_what_it_was_at() {
+        let mut script = Command::new("sh");
+        script.args(["-c", "echo 'clients: fetching' >&2; sleep 600"]);
+        let failure = attempt(&mut script, Duration::from_millis(300)).unwrap_err().to_string();
+        assert!(failure.ends_with("not built within 300ms: fetching"), "{failure}");
     }
 }

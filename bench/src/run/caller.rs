@@ -13,10 +13,19 @@ use crate::target::Key;
 pub(super) struct Tally {
     pub(super) samples: Vec<Samples>,
     pub(super) failed: u64,
+    /// Those of `failed` that never ended.
+    pub(super) stuck: u64,
     pub(super) first_failure: Option<String>,
 }
 
 impl Tally {
+    pub(super) fn add(&mut self, other: Self) {
+        self.samples.extend(other.samples);
+        self.failed += other.failed;
+        self.stuck += other.stuck;
+        self.first_failure = self.first_failure.take().or(other.first_failure);
+    }
+
     pub(super) fn fail(&mut self, failure: &Failure) {
         self.failed += 1;
         if self.first_failure.is_none() {

@@ -19,6 +19,7 @@ pub(super) fn start<S: Subject>(plan: &Plan, subject: &S, board: &Arc<Board>) ->
 async fn work<S: Subject>(mut caller: Caller<S>, task: usize, board: Arc<Board>) -> Tally {
     let mut tally = Tally::default();
     let mut samples = Samples::for_one_of(board.completed.len());
+    let mut has_begun = false;
     // One look at the clock per call: the end of one is the beginning of the next.
     let mut began = Instant::now();
     while !board.is_in(Phase::Done) {
@@ -27,7 +28,7 @@ async fn work<S: Subject>(mut caller: Caller<S>, task: usize, board: Arc<Board>)
         match outcome {
             Ok(()) => {
                 board.count(task);
-                if !board.is_in(Phase::Warming) {
+                if board.keeps_latency() {
                     samples.record(ended - began);
                 }
             }
@@ -36,6 +37,9 @@ async fn work<S: Subject>(mut caller: Caller<S>, task: usize, board: Arc<Board>)
                 // A client that fails at once must not keep the runtime from everything else.
                 tokio::task::yield_now().await;
             }
+        }
+        if !std::mem::replace(&mut has_begun, true) {
+            board.begun.add_permits(1);
         }
         began = ended;
     }

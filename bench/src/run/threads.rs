@@ -31,7 +31,7 @@ impl Threads {
     /// One run.
     pub(crate) fn run<S: Synchronous>(&self) -> Result<Measurement, Failure> {
         let subjects = S::connect(&self.target, &Settings::default(), self.threads)?;
-        let board = Board::new(self.threads);
+        let board = Board::new(self.threads, self.window.edges);
         thread::scope(|scope| {
             let work = |(thread, subject)| {
                 let board = Arc::clone(&board);
@@ -45,9 +45,7 @@ impl Threads {
             let mut tally = Tally::default();
             for thread in threads {
                 let part = thread.join().map_err(|_| Failure::new("a calling thread panicked"))?;
-                tally.samples.extend(part.samples);
-                tally.failed += part.failed;
-                tally.first_failure = tally.first_failure.or(part.first_failure);
+                tally.add(part);
             }
             Ok(Measurement::of(seen, tally, 1, true))
         })
@@ -65,7 +63,7 @@ impl Threads {
             match outcome {
                 Ok(length) if length == value.len() => {
                     board.count(thread);
-                    if !board.is_in(Phase::Warming) {
+                    if board.keeps_latency() {
                         samples.record(ended - began);
                     }
                 }

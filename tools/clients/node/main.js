@@ -3,13 +3,16 @@
 // - main.js: arguments, the callers and the window
 // - clients.js: the clients, each set up as its documentation recommends for throughput
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 import { clients } from "./clients.js";
 
 const KEYS = 1024;
 const BATCH = 100;
+const BATCHES = 12;
+/** The number of the first batch: twelve from here on spread evenly over three shards. */
+const FIRST_BATCH = 18;
 const VALUE_LENGTH = 64;
 /** How many latencies all callers together keep. */
 const LATENCIES = 4_000_000;
@@ -21,13 +24,20 @@ const board = { done: false, measuring: false, calls: 0, failed: 0, firstFailure
 /** In steps of 0.1 µs. */
 const latencies = new Uint32Array(LATENCIES);
 let latencyCount = 0;
+let missed = 0;
 
-/** The keys, and how many of them one call reads. */
-function keysOf(workload) {
+function keep(latency) {
+  if (latencyCount < LATENCIES) latencies[latencyCount++] = latency * 10_000;
+  else missed += 1;
+}
+
+/** What the calls read, and how many keys each. */
+function readsOf(workload) {
   const digits = (number, count) => String(number).padStart(count, "0");
   if (workload === "get64") return [Array.from({ length: KEYS }, (_, n) => `key:${digits(n, 12)}`), 1];
-  const count = Math.floor(KEYS / BATCH) * BATCH;
-  return [Array.from({ length: count }, (_, n) => `{${digits(Math.floor(n / BATCH), 6)}}:${digits(n, 7)}`), BATCH];
+  const key = (batch, n) => `{${digits(FIRST_BATCH + batch, 6)}}:${digits(batch * BATCH + n, 7)}`;
+  const keys = (_, batch) => Array.from({ length: BATCH }, (_, n) => key(batch, n));
+  return [Array.from({ length: BATCHES }, keys), BATCH];
 }
 
 /** One caller. Strides visit all keys in an order without a pattern. */
@@ -40,14 +50,14 @@ async function work(read, reads, size, number, report) {
       if (length !== VALUE_LENGTH * size) throw new Error(`${length} bytes in place of ${VALUE_LENGTH * size}`);
       board.calls += 1;
       const ended = performance.now();
-      if (board.measuring && latencyCount < LATENCIES) latencies[latencyCount++] = (ended - began) * 10_000;
+      if (board.measuring) keep(ended - began);
       began = ended;
     } catch (error) {
       board.failed += 1;
       board.firstFailure ??= String(error);
-      began = performance.now();
       // A client that fails at once must not keep the event loop from everything else.
       await new Promise(setImmediate);
+      began = performance.now();
     }
     next = (next + 617) % reads.length;
     report?.();
@@ -63,7 +73,14 @@ function look() {
   return { calls: board.calls, clock: performance.now() * 1000, cpu: user + system };
 }
 
+/** glide leaves the socket behind that its two halves talk over. */
+function removeSockets() {
+  const isOurs = (name) => name.startsWith(`glide-socket-${process.pid}-`);
+  for (const name of readdirSync("/tmp").filter(isOurs)) rmSync(`/tmp/${name}`, { force: true, recursive: true });
+}
+
 async function main() {
+  process.on("exit", removeSockets);
   const { values: options } = parseArgs({
     options: Object.fromEntries(
       ["client", "host", "port", "ca", "workload", "callers", "warm-up", "window"].map((name) => [name, { type: "string" }]),
@@ -76,8 +93,7 @@ async function main() {
   const ca = options.ca ? readFileSync(options.ca) : undefined;
   const callers = Number(options.callers);
   const client = await connect({ host: options.host, port: Number(options.port), ca, callers });
-  const [keys, size] = keysOf(options.workload);
-  const reads = size === 1 ? keys : Array.from({ length: keys.length / size }, (_, n) => keys.slice(n * size, n * size + size));
+  const [reads, size] = readsOf(options.workload);
   const read = { get64: client.get, mget100: client.getMany, pipeline100: client.pipeline }[options.workload];
   if (!read) throw new Error(`there is no workload ${options.workload}`);
 
@@ -105,11 +121,14 @@ async function main() {
   const at = (share) => (sorted[Math.floor((sorted.length - 1) * share)] ?? 0) / 10;
   const line = JSON.stringify({
     version: client.version,
+    runtime: `node ${process.versions.node}`,
     commands: (after.calls - before.calls) * size,
     seconds: (after.clock - before.clock) / 1e6,
     cpu_us: after.cpu - before.cpu,
     p50_us: at(0.5),
     p99_us: at(0.99),
+    missed,
+    connections_opened: null,
     failed: board.failed,
     first_failure: board.firstFailure,
   });

@@ -1,4 +1,7 @@
-"""The clients, each with a method per workload. They return the length of what was read."""
+"""The clients, each with a method per workload, which returns the length of what was read.
+
+`connections` is how many a client's pools have, and None where it does not say.
+"""
 
 import os
 from importlib.metadata import version
@@ -40,6 +43,9 @@ class RedisPyAsync:
         self.client = redis.asyncio.RedisCluster(**redis_options(self.options))
         await self.client.initialize()
 
+    def connections(self):
+        return sum(len(node._connections) for node in self.client.get_nodes())
+
     async def get64(self, key):
         return len(await self.client.get(key))
 
@@ -61,6 +67,10 @@ class RedisPySync:
 
     def __init__(self, options):
         self.client = redis.RedisCluster(**redis_options(options))
+
+    def connections(self):
+        nodes = (node.redis_connection for node in self.client.get_nodes())
+        return sum(node.connection_pool._created_connections for node in nodes if node)
 
     def get64(self, key):
         return len(self.client.get(key))
@@ -103,6 +113,9 @@ class Glide:
             ),
         )
         self.client = await glide.GlideClusterClient.create(configuration)
+
+    def connections(self):
+        return None
 
     async def get64(self, key):
         return len(await self.client.get(key))

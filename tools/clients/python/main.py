@@ -8,24 +8,37 @@ import argparse
 import asyncio
 import json
 import os
+import platform
 import resource
-import sys
 import threading
 import time
+from typing import NamedTuple
 
 import clients
 
 KEYS = 1024
 BATCH = 100
+BATCHES = 12
+# The number of the first batch: twelve from here on spread evenly over three shards.
+FIRST_BATCH = 18
 VALUE_LENGTH = 64
 # How long calls under way at the end may take.
 PATIENCE = 30
 
 
+class Look(NamedTuple):
+    """Calls so far, seconds on the clock, seconds of this process on a processor, user and system."""
+
+    calls: int
+    clock: float
+    processor: float
+
+
 class Board:
     """What callers tell, and are told."""
 
-    def __init__(self):
+    def __init__(self, client):
+        self.client = client
         self.done = False
         self.measuring = False
         self.callers = []
@@ -34,9 +47,42 @@ class Board:
         return sum(caller.calls for caller in self.callers)
 
     def look(self):
-        """Calls so far, seconds on the clock, seconds of this process on a processor, user and system."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        return self.calls(), time.perf_counter(), usage.ru_utime + usage.ru_stime
+        return Look(self.calls(), time.perf_counter(), usage.ru_utime + usage.ru_stime)
+
+    def begin(self):
+        """Opens the window."""
+        self.connections = self.client.connections()
+        self.measuring = True
+        self.before = self.look()
+
+    def end(self):
+        """Closes the window and tells the callers to end."""
+        self.after = self.look()
+        self.measuring = False
+        self.done = True
+        if self.connections is not None:
+            self.connections = max(self.client.connections() - self.connections, 0)
+
+    def line(self, size):
+        """The line that is printed; `size` is the commands of a call."""
+        before, after = self.before, self.after
+        latencies = sorted(latency for caller in self.callers for latency in caller.latencies) or [0]
+        failures = [caller.first_failure for caller in self.callers if caller.first_failure]
+        return {
+            "version": self.client.version,
+            "runtime": f"python {platform.python_version()}",
+            "commands": (after.calls - before.calls) * size,
+            "seconds": after.clock - before.clock,
+            "cpu_us": (after.processor - before.processor) * 1e6,
+            "p50_us": latencies[len(latencies) // 2] * 1e6,
+            "p99_us": latencies[len(latencies) * 99 // 100] * 1e6,
+            # A list takes any number of latencies.
+            "missed": 0,
+            "connections_opened": self.connections,
+            "failed": sum(caller.failed for caller in self.callers),
+            "first_failure": failures[0] if failures else None,
+        }
 
 
 class Caller:
@@ -60,16 +106,17 @@ class Caller:
         """A call came back; when the next one begins."""
         ended = time.perf_counter()
         if length != self.wanted:
-            self.fail(f"{length} bytes in place of {self.wanted}")
-            return ended
+            return self.fail(f"{length} bytes in place of {self.wanted}")
         self.calls += 1
         if self.board.measuring:
             self.latencies.append(ended - began)
         return ended
 
     def fail(self, error):
+        """A call failed; when the next one begins."""
         self.failed += 1
         self.first_failure = self.first_failure or repr(error)
+        return time.perf_counter()
 
     async def work(self, read, first):
         began = time.perf_counter()
@@ -77,9 +124,9 @@ class Caller:
             try:
                 began = self.note(await read(self.target()), began)
             except Exception as error:
-                self.fail(error)
                 # A client that fails at once must not keep the event loop from everything else.
                 await asyncio.sleep(0)
+                began = self.fail(error)
             if first is not None:
                 first.set()
                 first = None
@@ -90,7 +137,7 @@ class Caller:
             try:
                 began = self.note(read(self.target()), began)
             except Exception as error:
-                self.fail(error)
+                began = self.fail(error)
             first.set()
 
 
@@ -98,9 +145,8 @@ def keys_of(workload):
     """The keys, and how many of them one call reads."""
     if workload == "get64":
         return [f"key:{n:012}" for n in range(KEYS)], 1
-    count = KEYS // BATCH * BATCH
-    keys = [f"{{{n // BATCH:06}}}:{n:07}" for n in range(count)]
-    return [keys[at : at + BATCH] for at in range(0, count, BATCH)], BATCH
+    tags = [f"{{{number:06}}}" for number in range(FIRST_BATCH, FIRST_BATCH + BATCHES)]
+    return [[f"{tag}:{at * BATCH + n:07}" for n in range(BATCH)] for at, tag in enumerate(tags)], BATCH
 
 
 async def with_tasks(client, options, board):
@@ -111,14 +157,12 @@ async def with_tasks(client, options, board):
     for first in firsts:
         await first.wait()
     await asyncio.sleep(options.warm_up)
-    board.measuring = True
-    before = board.look()
+    board.begin()
     await asyncio.sleep(options.window)
-    after = board.look()
-    board.measuring = False
-    board.done = True
-    await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE)
-    return before, after
+    board.end()
+    _, stuck = await asyncio.wait(tasks, timeout=PATIENCE)
+    if stuck:
+        raise TimeoutError("a call did not end")
 
 
 def with_threads(client, options, board):
@@ -133,17 +177,13 @@ def with_threads(client, options, board):
     for first in firsts:
         first.wait()
     time.sleep(options.warm_up)
-    board.measuring = True
-    before = board.look()
+    board.begin()
     time.sleep(options.window)
-    after = board.look()
-    board.measuring = False
-    board.done = True
+    board.end()
     for thread in threads:
         thread.join(PATIENCE)
         if thread.is_alive():
             raise TimeoutError("a call did not end")
-    return before, after
 
 
 def end_with_parent():
@@ -166,30 +206,16 @@ def main():
     options = parser.parse_args()
     threading.Thread(target=end_with_parent, daemon=True).start()
 
-    board = Board()
+    client = clients.BY_NAME[options.client](options)
+    board = Board(client)
     reads, size = keys_of(options.workload)
     board.callers = [Caller(board, reads, size, number) for number in range(options.callers)]
-    client = clients.BY_NAME[options.client](options)
     if client.is_async:
-        before, after = asyncio.run(with_tasks(client, options, board))
+        asyncio.run(with_tasks(client, options, board))
     else:
-        before, after = with_threads(client, options, board)
-
-    latencies = sorted(latency for caller in board.callers for latency in caller.latencies) or [0]
-    failures = [caller.first_failure for caller in board.callers if caller.first_failure]
-    line = {
-        "version": client.version,
-        "commands": (after[0] - before[0]) * size,
-        "seconds": after[1] - before[1],
-        "cpu_us": (after[2] - before[2]) * 1e6,
-        "p50_us": latencies[len(latencies) // 2] * 1e6,
-        "p99_us": latencies[len(latencies) * 99 // 100] * 1e6,
-        "failed": sum(caller.failed for caller in board.callers),
-        "first_failure": failures[0] if failures else None,
-    }
-    print(json.dumps(line), flush=True)
+        with_threads(client, options, board)
+    print(json.dumps(board.line(size)), flush=True)
     # Threads of a client that still run are nobody's concern any more.
-    sys.stdout.flush()
     os._exit(0)
 
 
