@@ -4,8 +4,8 @@
 //! every command of Redis and Valkey: where its keys are, whether it may be repeated, what it does to its connection.
 
 // `keys` finds the keys among the arguments, which `args` keeps, and with them the slot; `route` decides where the command
-// goes, and `read_by` from which node of its shard it is read; `learned` is what a server says about a command that the table lacks. `encoded` reads a command that came over a
-// wire. `table` is generated from real servers and from documents about newer ones: see `tools/command-table`.
+// goes, and `read_by` from which node of its shard it is read; `learned` is what a server says about a command that the table
+// lacks. `inside` is what the engine asks a command. `encoded` reads a command that came over a wire. `table` is generated from real servers and from documents about newer ones: see `tools/command-table`.
 //
 // Unless it came encoded, a command is encoded straight into the buffer of the lane that it is sent on, and again when it
 // is sent again: no encoded copy is kept.
@@ -14,6 +14,7 @@ mod aggregate;
 mod arg;
 mod args;
 mod encoded;
+mod inside;
 mod keys;
 mod learned;
 mod read_by;
@@ -25,13 +26,11 @@ mod to_args;
 use std::fmt;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use truename_topology::{Endpoint, Slot};
 
 pub use arg::{Arg, ToArg};
 use args::Args;
 pub use encoded::MalformedCommand;
-use keys::own_slot;
 pub use keys::{Arguments, first_key, keys};
 pub(crate) use learned::Learned;
 use read_by::ReadBy;
@@ -39,7 +38,6 @@ pub(crate) use route::Route;
 use route::RouteBy;
 pub use spec::blocking::BlockTime;
 pub use spec::index::lookup;
-use spec::index::lookup_by;
 pub(crate) use spec::routing::{RANDOM_KEY, Reach, RouteRefusal};
 pub use spec::{Affinity, Flags, KeyRule, RequestPolicy, ResponsePolicy, Spec};
 pub use to_args::{ArgList, ToArgs};
@@ -335,99 +333,6 @@ impl<'a> Command<'a> {
     /// The command's name as given; empty when it is not text. See the [example](Command#examples).
     pub fn name(&self) -> &str {
         self.args.at(0).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
-    }
-
-    /// What the caller says about sending it again.
-    pub(crate) fn own_repeatable(&self) -> Option<bool> {
-        self.repeatable
-    }
-
-    /// Where the caller says that it is to be read from.
-    #[inline(always)]
-    pub(crate) fn own_read_from(&self) -> Option<&ReadFrom> {
-        self.read_by.said()
-    }
-
-    /// The same, read from where another one is.
-    pub(crate) fn read_as(mut self, other: &Command<'_>) -> Self {
-        self.read_by = other.read_by.clone();
-        self
-    }
-
-    /// The same, read from where the client reads.
-    pub(crate) fn read_as_usual(mut self) -> Self {
-        self.read_by = ReadBy::Client;
-        self
-    }
-
-    pub(crate) fn own_timeout(&self) -> Option<Duration> {
-        self.timeout
-    }
-
-    /// The command's entry in the table; `None` for commands that no known server has.
-    #[inline]
-    pub(crate) fn spec(&self) -> Option<&'static Spec> {
-        lookup_by(self.args.at(0)?, || self.args.at(1))
-    }
-
-    /// Where the command goes by what the table says about it, or by a guess if that has no row for it. `is_single`: there is
-    /// only one node.
-    #[inline]
-    pub(crate) fn route(&self, spec: Option<&Spec>, is_single: bool) -> Result<Route, RouteRefusal> {
-        self.route.route(self, spec, is_single)
-    }
-
-    /// Where a command that the table lacks goes, by what a server says about it. `guess` is where it would go otherwise.
-    pub(crate) fn route_as(
-        &self,
-        learned: &Learned,
-        guess: Route,
-        is_single: bool,
-    ) -> Result<Route, RouteRefusal> {
-        self.route.route_as(self, learned, guess, is_single)
-    }
-
-    /// Whether it may take this route with what a server says that it reaches.
-    pub(crate) fn admit(&self, route: Route, reach: Reach, is_single: bool) -> Result<Route, RouteRefusal> {
-        self.route.admit(route, reach, is_single)
-    }
-
-    /// Whether it goes to a primary even if it only reads.
-    #[inline]
-    pub(crate) fn is_for_primary(&self) -> bool {
-        matches!(self.route, RouteBy::Primary(_))
-    }
-
-    /// The only node that it may go to.
-    pub(crate) fn named_node(&self) -> Option<&Endpoint> {
-        match &self.route {
-            RouteBy::Node(node) => Some(node),
-            _ => None,
-        }
-    }
-
-    /// The slot of the command's own keys, wherever the caller sends it.
-    pub(crate) fn own_slot(&self, spec: &Spec) -> Option<Slot> {
-        own_slot(spec, self)
-    }
-
-    /// Whether it is sent again when its fate is unknown. `writes_too` is the client's setting.
-    pub(crate) fn repeat(&self, spec: Option<&Spec>, writes_too: bool) -> Repeat {
-        match (self.repeatable, spec) {
-            (Some(true), _) => Repeat::Always,
-            (None, Some(spec)) if spec.changes_nothing(self) => Repeat::Always,
-            (None, Some(spec)) if writes_too && spec.repeatable(self) => Repeat::IfServerEnded,
-            _ => Repeat::Never,
-        }
-    }
-
-    /// About how many bytes it is when it is encoded.
-    pub(crate) fn size(&self) -> usize {
-        self.args.size()
-    }
-
-    pub(crate) fn encode(&self, out: &mut BytesMut) {
-        self.args.encode(out);
     }
 }
 
