@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -13,7 +14,7 @@ use truename_topology::Slot;
 use super::client::Client;
 use crate::command::Command;
 use crate::config::FOREVER;
-use crate::error::Error;
+use crate::error::{Error, RouteError};
 use crate::from_reply::FromReply;
 use crate::router::{Draft, Watched};
 
@@ -50,6 +51,8 @@ use crate::router::{Draft, Watched};
 pub struct Watch {
     client: Client,
     draft: Arc<Draft>,
+    /// By one caller: of two at the same time, neither may execute what the other one queued.
+    is_executed: AtomicBool,
     /// Dropped, it tells the task that ends the watch after its time.
     _kept: oneshot::Sender<Infallible>,
 }
@@ -92,7 +95,7 @@ impl Client {
                 draft.expire();
             }
         });
-        Ok(Watch { client: self.clone(), draft, _kept })
+        Ok(Watch { client: self.clone(), draft, is_executed: AtomicBool::new(false), _kept })
     }
 }
 
@@ -142,6 +145,9 @@ impl Watch {
         &self,
         commands: impl IntoIterator<Item = Command<'c>>,
     ) -> Result<Option<Vec<Reply>>, Error> {
+        if self.is_executed.swap(true, Ordering::Relaxed) {
+            return Err(Error::Route(Box::new(RouteError::TransactionEnded)));
+        }
         commands.into_iter().for_each(|command| self.draft.queue(&command));
         self.client.router().execute_watched(&self.draft).await
     }

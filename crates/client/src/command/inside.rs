@@ -27,6 +27,12 @@ impl Command<'_> {
         self.read_by.said()
     }
 
+    /// Whether the caller says where it is to be read from, in one way or the other.
+    #[inline(always)]
+    pub(crate) fn says_where_to_read(&self) -> bool {
+        self.own_read_from().is_some() || self.is_for_primary()
+    }
+
     /// The same, read from where another one is.
     pub(crate) fn read_as(mut self, other: &Command<'_>) -> Self {
         self.read_by = other.read_by.clone();

@@ -5,7 +5,8 @@
 
 // `keys` finds the keys among the arguments, which `args` keeps, and with them the slot; `route` decides where the command
 // goes, and `read_by` from which node of its shard it is read; `learned` is what a server says about a command that the table
-// lacks. `inside` is what the engine asks a command. `encoded` reads a command that came over a wire. `table` is generated from real servers and from documents about newer ones: see `tools/command-table`.
+// lacks. `inside` is what the engine asks a command. `encoded` reads a command that came over a wire. `table` is generated
+// from real servers and from documents about newer ones: see `tools/command-table`.
 //
 // Unless it came encoded, a command is encoded straight into the buffer of the lane that it is sent on, and again when it
 // is sent again: no encoded copy is kept.

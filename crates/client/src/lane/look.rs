@@ -29,7 +29,9 @@ const TURNS: u32 = 8;
 pub(super) struct Looks {
     /// When it held nothing, or its reader had its turns.
     last: Option<Instant>,
+    /// How many turns the reader had since this was heard.
     turns: u32,
+    heard: Option<Instant>,
 }
 
 impl Looks {
@@ -43,6 +45,9 @@ impl Looks {
         let last = self.last.map_or(last_heard, |last| last.max(last_heard));
         if now.saturating_duration_since(last) < PAUSE {
             return Ok(false);
+        }
+        if self.heard.replace(last_heard) != Some(last_heard) {
+            self.turns = 0;
         }
         let reads = self.turns < TURNS && stream.holds_unread()?;
         self.turns = if reads { self.turns + 1 } else { 0 };

@@ -47,8 +47,7 @@ impl Router {
         replicas_serve: bool,
     ) -> Option<Arc<Node>> {
         let node = self.choose_from(topology, route, command, is_read, replicas_serve)?;
-        let is_usual =
-            command.own_read_from().is_none() || !self.needs_readonly(&node, command, topology, route);
+        let is_usual = !command.says_where_to_read() || !self.needs_a_mode(&node, command, topology, route);
         is_usual.then_some(node)
     }
 

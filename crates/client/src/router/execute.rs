@@ -117,7 +117,7 @@ impl Router {
         }
         let was_single = mode.is_single();
         let route = command.route(Some(spec), was_single).ok()?;
-        if blocking_time(command, Some(spec)).is_some() || command.own_read_from().is_some() {
+        if blocking_time(command, Some(spec)).is_some() || command.says_where_to_read() {
             return None;
         }
         let node = self.choose_by(route, command, || spec.flags.contains(Flags::READONLY), true)?;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::attempts::Attempts;
 use super::destination::Destination;
+use super::read_from::callers_preference;
 use super::request::Request;
 use super::state::Router;
 use crate::cluster::{Node, Topology};
@@ -60,25 +61,26 @@ impl Router {
         request: &Request<'_, '_>,
         attempts: &Attempts,
     ) -> Option<Mode> {
-        let own = request.command.own_read_from()?;
-        if destination.asking || !request.is_read() || self.cluster.is_single() {
+        let own = callers_preference(request.command)?;
+        if destination.asking || !request.only_reads() || self.cluster.is_single() {
             return None;
         }
         let may_be_replica = !is_primary(&destination.node, &self.cluster.topology(), attempts.route);
         Mode::of(own, self.is_readonly(), may_be_replica)
     }
 
-    /// Whether this node answers the command only after `READONLY`, which is not sent in a unit with others.
-    pub(super) fn needs_readonly(
+    /// Whether this node is to answer the command in another mode, which is not sent in a unit with others.
+    pub(super) fn needs_a_mode(
         &self,
         node: &Arc<Node>,
         command: &Command<'_>,
         topology: &Topology,
         route: Route,
     ) -> bool {
-        let may_be_replica = !self.cluster.is_single() && !is_primary(node, topology, route);
-        let mode = command.own_read_from().and_then(|own| Mode::of(own, self.is_readonly(), may_be_replica));
-        mode == Some(Mode::ReadOnly)
+        let may_be_replica = !is_primary(node, topology, route);
+        let mode =
+            callers_preference(command).and_then(|own| Mode::of(own, self.is_readonly(), may_be_replica));
+        mode.is_some() && !self.cluster.is_single()
     }
 }
 
@@ -106,7 +108,15 @@ pub(super) async fn attempt_in(
         Ok(Received::Replies(replies)) => replies,
         other => return Ok(other),
     };
+    if replies.received.get(2).is_some_and(|restored| restored.error().is_some()) {
+        // It was left in the other mode, as by a user who may only say one of the two words.
+        node.replace_connections();
+    }
     let refusal = replies.received.first().and_then(Received::error);
+    if let (Some(_), Mode::ReadWrite) = (&refusal, mode) {
+        // Whatever the command answered, it may be a replica's.
+        return Ok(Ok(replies.received.swap_remove(0)));
+    }
     if let (Some(refusal), Some(slot), Some(ReadFrom::Replica)) =
         (refusal, attempts.slot(), request.command.own_read_from())
     {

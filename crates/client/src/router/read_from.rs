@@ -45,13 +45,15 @@ impl ReadFrom {
 /// For commands that go to a slot's primary whatever is preferred.
 const PRIMARY: &ReadFrom = &ReadFrom::Primary;
 
+/// Where the caller says that this one is read from.
+pub(super) fn callers_preference<'r>(command: &'r Command<'_>) -> Option<&'r ReadFrom> {
+    if command.is_for_primary() { Some(PRIMARY) } else { command.own_read_from() }
+}
+
 impl Router {
     /// Where a command is read from: the caller's preference, or else the client's.
     pub(super) fn read_from<'r>(&'r self, command: &'r Command<'_>) -> &'r ReadFrom {
-        if command.is_for_primary() {
-            return PRIMARY;
-        }
-        command.own_read_from().unwrap_or(&self.cluster.read_from)
+        callers_preference(command).unwrap_or(&self.cluster.read_from)
     }
 
     /// Whether the client's connections ask to read from replicas (`READONLY`).

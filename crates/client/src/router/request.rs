@@ -107,9 +107,12 @@ impl<'r, 'a> Request<'r, 'a> {
 
     /// Whether replicas may be asked.
     pub(super) fn is_read(&self) -> bool {
-        !self.command.is_for_primary()
-            && self.blocks.is_none()
-            && self.spec.is_some_and(|spec| spec.flags.contains(Flags::READONLY))
+        !self.command.is_for_primary() && self.only_reads()
+    }
+
+    /// Whether it changes nothing and waits for nothing, wherever it is to go.
+    pub(super) fn only_reads(&self) -> bool {
+        self.blocks.is_none() && self.spec.is_some_and(|spec| spec.flags.contains(Flags::READONLY))
     }
 
     #[cold]

@@ -147,6 +147,11 @@ impl Draft {
         self.slot
     }
 
+    /// Whether nothing can be added any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.state.lock().held.is_none()
+    }
+
     /// Whether the keys are still watched, and where they should be, as far as is known.
     pub(crate) fn is_intact(&self) -> bool {
         let state = self.state.lock();

@@ -37,6 +37,9 @@ impl Router {
         watched: &Watched,
         command: &Command<'_>,
     ) -> Result<(), Error> {
+        if draft.is_over() {
+            return Err(has_ended());
+        }
         draft.admit_watched(watched)?;
         match draft.attempt(self, command).await {
             Ok(_) | Err(NoValue { setback: Some(_), .. }) => Ok(()),

@@ -122,3 +122,22 @@ async fn a_single_server_is_found_to_be_one_before_its_first_command_is_judged()
     assert_eq!(client.execute::<u64>(cmd("DBSIZE")).await.expect("a number"), 0);
     assert!(client.is_single_node());
 }
+
+/// A scan asked nobody, and reported all slots as missing.
+#[tokio::test]
+async fn a_scan_is_a_first_use_too() {
+    let lab = lab(LabProfile::Azure).await;
+    let client = Client::lazy(&config(&lab)).await.expect("nothing is dialled");
+    let mut keys = client.scan().keys();
+    assert!(keys.next().await.is_none(), "it is empty");
+    assert!(keys.is_complete());
+    client.run(cmd("SET").arg("key").arg(1)).await.expect("OK");
+
+    let nowhere = Config::new().seed("127.0.0.1", 1).plaintext().command_timeout(Duration::from_millis(300));
+    let client = Client::lazy(&nowhere).await.expect("nothing is dialled");
+    let mut keys = client.scan().patience(Duration::from_millis(200)).keys();
+    let missing = keys.next().await.expect("it is told").expect_err("nobody is there");
+    assert!(missing.to_string().contains("127.0.0.1:1"), "{missing}");
+    assert!(keys.next().await.is_none());
+    assert!(!keys.is_complete());
+}

@@ -11,7 +11,7 @@ use truename::{Command, Error, Reply};
 
 use super::calls::Engine;
 use super::failure::{Failure, discarded};
-use super::pin::{Exec, Pinned, take_live};
+use super::pin::{Exec, Pinned, live, take_live};
 use super::special::Special;
 
 const NOTHING: Failure = Failure::Misused("a transaction without commands");
@@ -37,7 +37,8 @@ impl Engine {
         for (command, special) in commands {
             match special {
                 // It may have to go to the connection that watches.
-                None if pinned.is_some() => {
+                None if live(pinned).is_some() => {
+                    self.run_together(std::mem::take(&mut together), &mut outcomes, &mut budget).await;
                     let (is_waiting, command) = (blocks(&command), budget.within(command));
                     let run = self.run_plain(pinned, command);
                     outcomes.push(budget.spend(is_waiting, run).await);

@@ -6,14 +6,19 @@
 use std::sync::Arc;
 
 use truename::command::{Arguments, Flags, keys, lookup};
+use truename::error::RouteError;
 use truename::topology::Slot;
-use truename::{Command, Reply};
+use truename::{Command, Error, Reply};
 
 use super::calls::Engine;
 use super::failure::Failure;
 use super::pin::{EXPIRED, Pin, Pinned, has_ended, live};
 
 const NO_KEY: Failure = Failure::Misused("WATCH: it needs a key");
+
+fn is_of_another_slot(error: &Error) -> bool {
+    matches!(error, Error::Route(error) if matches!(**error, RouteError::CrossSlot { .. }))
+}
 
 impl Engine {
     /// `WATCH`. A second one of the same handle adds to the first.
@@ -24,11 +29,15 @@ impl Engine {
         }
         if let Some(pin) = live(pinned) {
             let Err(error) = pin.watch.also(keys).await else { return Ok(ok()) };
-            if !has_ended(&error) {
-                return Err(error.into());
+            if has_ended(&error) {
+                *pinned = None;
+                return Err(EXPIRED);
             }
-            *pinned = None;
-            return Err(EXPIRED);
+            if is_of_another_slot(&error) {
+                // Whoever begins anew elsewhere, as after a transaction that was given up, succeeds the next time.
+                self.unwatch(pinned).await;
+            }
+            return Err(error.into());
         }
         let watch = self.client.watch(self.watch_limit, keys).await?;
         *pinned = Some(Arc::new(Pin::new(watch)));

@@ -156,3 +156,22 @@ async fn older_versions_have_it_too() {
     })
     .await;
 }
+
+/// redis-rs sends no `UNWATCH` when the closure fails: whatever was watched stood in the way of all other slots for good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_was_given_up_is_in_nobodys_way_for_long() {
+    let lab = lab(LabProfile::Azure).await;
+    blocking(move || {
+        let mut connection = connect(&lab, PROTOCOLS[1]);
+        let given_up: RedisResult<()> = redis::transaction(&mut connection, &["a"], |c, _| {
+            c.hget::<_, _, Option<()>>("a", "field").and(Err((ErrorKind::Client, "given up").into()))
+        });
+        given_up.expect_err("given up");
+        let count =
+            |c: &mut _| redis::transaction(c, &["b"], |c, pipe| pipe.incr("b", 1).query::<Option<(u64,)>>(c));
+        let refused = count(&mut connection).expect_err("another slot is watched");
+        assert!(!may_have_executed(&refused), "{refused}");
+        assert_eq!(count(&mut connection), Ok((1,)));
+    })
+    .await;
+}

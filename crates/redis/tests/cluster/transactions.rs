@@ -304,3 +304,19 @@ async fn many_at_a_time_wait_for_their_turn() {
         assert_eq!(task.await.expect("no panic"), Ok(1));
     }
 }
+
+/// A script was run after the commands that stand behind it, and each had the reply of another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipeline_of_a_watching_handle_keeps_its_order() {
+    let lab = lab(LabProfile::Azure).await;
+    let mut connection = connect(&lab, PROTOCOLS[1]).await;
+    let script = "return redis.call('INCR', KEYS[1])";
+    let digest: String =
+        cmd("SCRIPT").arg("LOAD").arg(script).query_async(&mut connection).await.expect("loaded");
+    let () = cmd("WATCH").arg("k").query_async(&mut connection).await.expect("OK");
+    let mut pipe = pipe();
+    pipe.cmd("EVALSHA").arg(&digest).arg(1).arg("k").get("k").cmd("EVALSHA").arg(&digest).arg(1).arg("k");
+    let replies: (u64, u64, u64) =
+        pipe.get("k").ignore().query_async(&mut connection).await.expect("in order");
+    assert_eq!(replies, (1, 1, 2));
+}

@@ -47,10 +47,12 @@ pub struct Keys {
     started: Instant,
     /// The map by which nodes were chosen last.
     owners: Option<(Arc<SlotMap>, Owners)>,
-    work: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
+    work: FuturesUnordered<Work>,
     pages: VecDeque<Unread>,
     errors: VecDeque<ScanError>,
     alarm: Option<Instant>,
+    /// The cluster was found, so that what its map lacks is missing.
+    is_found: bool,
     /// Pages were asked for, and whoever sends the requests had no turn since.
     has_asked: bool,
     /// The cursor that it should have begun at, and which is of another scan.
@@ -67,8 +69,17 @@ struct Unread {
     targets: Arc<SlotSet>,
 }
 
+type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+/// Finds the cluster, if it was not found so far.
+fn find(client: Client) -> Work {
+    Box::pin(async move { Done::Found(client.router().begin_call(None).await.map(drop)) })
+}
+
 /// What has ended.
 enum Done {
+    /// The cluster was found, which a client that connects when it is first used has to do.
+    Found(Result<(), Error>),
     Asked(PassId, Result<Witness, MissingCause>),
     /// And whether a single slot was asked for.
     Page(PassId, bool, Result<(Came, Page), Error>),
@@ -99,6 +110,8 @@ impl Keys {
         if refused.is_some() {
             errors.push_back(ScanError::OtherScan);
         }
+        let work = FuturesUnordered::new();
+        work.push(find(client.clone()));
         Self {
             client,
             wanted: Arc::new(wanted),
@@ -106,10 +119,11 @@ impl Keys {
             plan: Plan::new(from.map(|from| from.snapshot), parallelism, patience),
             started: Instant::now(),
             owners: None,
-            work: FuturesUnordered::new(),
+            work,
             pages: VecDeque::new(),
             errors,
             alarm: None,
+            is_found: false,
             has_asked: false,
             refused,
         }
@@ -168,6 +182,9 @@ impl Keys {
             self.errors.extend(missing.map(|missing| ScanError::Missing(Box::new(missing))));
             return true;
         }
+        if !self.is_found {
+            return false;
+        }
         let map = self.client.topology();
         let owners = match &mut self.owners {
             Some((of, owners)) if Arc::ptr_eq(of, &map) => owners,
@@ -197,6 +214,14 @@ impl Keys {
     fn take(&mut self, done: Done) {
         let now = self.now();
         match done {
+            Done::Found(Err(error)) if error.is_retryable() && now < self.plan.patience() => {
+                self.work.push(find(self.client.clone()));
+            }
+            Done::Found(Err(error)) => {
+                let missing = self.plan.abandon(MissingCause::Failed(error));
+                self.errors.extend(missing.map(|missing| ScanError::Missing(Box::new(missing))));
+            }
+            Done::Found(Ok(())) => self.is_found = true,
             Done::Asked(id, said) => {
                 self.note(said.as_ref().err());
                 let next = self.plan.asked(id, said, now);

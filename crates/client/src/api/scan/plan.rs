@@ -90,6 +90,11 @@ impl Plan {
         (!slots.is_empty()).then_some(MissingSlots { slots, node: None, cause })
     }
 
+    /// How long it may be without progress.
+    pub(super) fn patience(&self) -> Duration {
+        self.troubles.patience()
+    }
+
     /// Whether there is nothing left to do.
     pub(super) fn is_over(&self) -> bool {
         self.passes.is_empty() && self.todo.is_empty()

@@ -47,6 +47,10 @@ struct Trouble {
 }
 
 impl Troubles {
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     pub(super) fn new(patience: Duration) -> Self {
         Self { list: Vec::new(), patience }
     }

@@ -39,7 +39,12 @@ pub(super) fn scans_slots(info: &str) -> bool {
 pub(super) fn keys_moved(info: &str) -> Option<u64> {
     field(info, "# Commandstats")?;
     let calls = |line| field(info, line)?.strip_prefix("calls=")?.split(',').next()?.parse::<u64>().ok();
-    Some(["cmdstat_migrate:", "cmdstat_restore-asking:"].into_iter().filter_map(calls).sum())
+    Some(
+        ["cmdstat_migrate:", "cmdstat_restore-asking:"]
+            .into_iter()
+            .filter_map(calls)
+            .fold(0, u64::saturating_add),
+    )
 }
 
 /// Whose data a server without cluster support has, by `INFO replication`: its own, or another one's as its replica. It

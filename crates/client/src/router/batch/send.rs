@@ -37,10 +37,8 @@ impl Router {
             }
             outcome => {
                 let members = part.begun(&unit);
-                self.step_after(
-                    part.into_part(|member| self.has_order(member)),
-                    outcomes_of(members, outcome),
-                )
+                let rest = part.into_part(|member| self.has_order(member)).await;
+                self.step_after(rest, outcomes_of(members, outcome))
             }
         }
     }

@@ -5,6 +5,7 @@
 //! What must stay true: the commands of one lane are sent in the order of the batch, unit by unit; once one of them was not
 //! sent, all that follow are members of the same part.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ use crate::lane::{Form, Lane, Received, RequestLimits, Unit, request_limits};
 use crate::router::attempts::Attempts;
 use crate::router::request::{Request, blocking_time};
 use crate::router::state::Router;
+
+/// For so many commands a part has room at first: of many parts most get few.
+const ROOM: usize = 1024;
 
 /// What all commands of a batch have in common.
 #[derive(Clone, Copy)]
@@ -138,11 +142,17 @@ impl<'r, 'a> UsualPart<'r, 'a> {
     }
 
     /// What is left, as members.
-    pub(super) fn into_part(self, has_order: impl Fn(&Member<'r, 'a>) -> bool) -> Part<'r, 'a> {
+    pub(super) async fn into_part(self, has_order: impl Fn(&Member<'r, 'a>) -> bool) -> Part<'r, 'a> {
         let left = self.commands.get(self.sent..).unwrap_or_default();
-        let members: Vec<_> = left.iter().map(|usual| self.member(usual)).collect();
+        let mut members = VecDeque::with_capacity(left.len());
+        for (count, usual) in left.iter().enumerate() {
+            if is_others_turn(count) {
+                tokio::task::yield_now().await;
+            }
+            members.push_back(self.member(usual));
+        }
         let has_order = members.iter().all(has_order);
-        Part { node: self.node, topology: self.topology, members: members.into(), sent: self.sent, has_order }
+        Part { node: self.node, topology: self.topology, members, sent: self.sent, has_order }
     }
 }
 
@@ -178,7 +188,7 @@ impl Router {
                     common,
                     was_single,
                     times,
-                    commands: Vec::with_capacity(common.commands.len() - position),
+                    commands: Vec::with_capacity((common.commands.len() - position).min(ROOM)),
                     sent: 0,
                 });
             }
@@ -198,6 +208,6 @@ fn usual_route(
     let spec = command.spec()?;
     let Ok(Route::Slot(slot)) = command.route(Some(spec), was_single) else { return None };
     let is_like_others =
-        (has_common_time || command.own_timeout().is_none()) && command.own_read_from().is_none();
+        (has_common_time || command.own_timeout().is_none()) && !command.says_where_to_read();
     (is_like_others && blocking_time(command, Some(spec)).is_none()).then_some((slot, spec))
 }
