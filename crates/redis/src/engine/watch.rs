@@ -8,7 +8,7 @@ use std::sync::Arc;
 use truename::command::{Arguments, Flags, keys, lookup};
 use truename::error::RouteError;
 use truename::topology::Slot;
-use truename::{Command, Error, Reply};
+use truename::{Command, Error, ReadFrom, Reply};
 
 use super::calls::Engine;
 use super::failure::Failure;
@@ -69,6 +69,11 @@ impl Engine {
                 Err(error) => return Err(error.into()),
             }
         }
+        // What is read beside it may be the watched slot's in part: a replica's older value would be taken for the watched one.
+        let command = match live(pinned) {
+            Some(_) => command.read_from(ReadFrom::Primary),
+            None => command,
+        };
         Ok(self.client.execute(command).await?)
     }
 }

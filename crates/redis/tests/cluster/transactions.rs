@@ -246,6 +246,14 @@ async fn reads_in_a_transaction_go_to_the_primary() {
         let _: (i64,) = pipe().atomic().incr(key, 1).query_async(&mut connection).await.expect("executed");
     }
     assert_eq!(calls(&lab, owner, "get").await - before, 20);
+    // One that reads other slots, too, is split, and its parts read from primaries.
+    let before_mget = calls(&lab, owner, "mget").await;
+    for _ in 0..10 {
+        let () = cmd("WATCH").arg(key).query_async(&mut connection).await.expect("OK");
+        let _: Vec<Option<i64>> = connection.mget(&[key, "elsewhere"]).await.expect("values");
+        let () = cmd("UNWATCH").query_async(&mut connection).await.expect("OK");
+    }
+    assert_eq!(calls(&lab, owner, "mget").await - before_mget, 10);
     for _ in 0..10 {
         let _: i64 = connection.get(key).await.expect("a value");
     }
