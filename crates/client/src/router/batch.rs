@@ -210,7 +210,8 @@ impl Router {
 
     /// Whether it is to be executed in its place among others of its slot.
     fn has_order(&self, member: &Member<'_, '_>) -> bool {
-        member.attempts.slot().is_some() && !self.may_go_to_replicas(&member.request)
+        let Member { request, attempts, .. } = member;
+        attempts.slot().is_some() && !self.may_go_to_replicas(request) && !self.may_need_a_mode(request)
     }
 
     /// Uses what is known by now.

@@ -69,6 +69,12 @@ impl Router {
         Mode::of(own, self.is_readonly(), may_be_replica)
     }
 
+    /// Whether an attempt may need a mode: where that is so, it is sent by itself.
+    pub(super) fn may_need_a_mode(&self, request: &Request<'_, '_>) -> bool {
+        let own = callers_preference(request.command);
+        own.is_some_and(|own| Mode::of(own, self.is_readonly(), true).is_some()) && request.only_reads()
+    }
+
     /// Whether this node is to answer the command in another mode, which is not sent in a unit with others.
     pub(super) fn needs_a_mode(
         &self,
