@@ -32,6 +32,9 @@ pub(crate) struct Pin {
     pub(super) watch: Watch,
     /// It ended as a `WATCH` should.
     is_done: AtomicBool,
+    /// It ended because keys of another slot were to be watched: the next `WATCH` begins anew, and no transaction is executed
+    /// before that.
+    is_given_up: AtomicBool,
 }
 
 /// What became of a transaction.
@@ -45,7 +48,17 @@ pub(crate) enum Exec {
 
 impl Pin {
     pub(super) fn new(watch: Watch) -> Self {
-        Self { watch, is_done: AtomicBool::new(false) }
+        Self { watch, is_done: AtomicBool::new(false), is_given_up: AtomicBool::new(false) }
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Relaxed)
+    }
+
+    /// Nothing is watched any more, and a transaction that relies on it fails.
+    pub(super) async fn give_up(&self) {
+        self.is_given_up.store(true, Relaxed);
+        self.watch.unwatch().await;
     }
 
     /// It ends without a transaction.

@@ -27,7 +27,7 @@ impl Engine {
         if keys.is_empty() {
             return Err(NO_KEY);
         }
-        if let Some(pin) = live(pinned) {
+        if let Some(pin) = live(pinned).filter(|pin| !pin.is_given_up()) {
             let Err(error) = pin.watch.also(keys).await else { return Ok(ok()) };
             if has_ended(&error) {
                 *pinned = None;
@@ -35,7 +35,7 @@ impl Engine {
             }
             if is_of_another_slot(&error) {
                 // Whoever begins anew elsewhere, as after a transaction that was given up, succeeds the next time.
-                self.unwatch(pinned).await;
+                pin.give_up().await;
             }
             return Err(error.into());
         }
