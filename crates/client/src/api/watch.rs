@@ -137,7 +137,7 @@ impl Watch {
     ///
     /// # Errors
     /// As [`Client::transaction`], and
-    /// [`RouteError::TransactionEnded`](crate::error::RouteError::TransactionEnded) once it has ended: nothing was executed.
+    /// [`RouteError::TransactionEnded`] once it has ended: nothing was executed.
     ///
     /// # Cancel safety
     /// Once it was polled, the commands are executed, or not, all the same.

@@ -3,7 +3,7 @@
 //! What must stay true:
 //! - Every command has exactly one outcome, in its place, judged as that of any other call.
 //! - The commands of one slot that go to its primary are sent in the order of the batch, also those that are sent again
-//!   because they were not sent ([`Failure::Unsent`]). So at any time one future has all of them that are still to be sent,
+//!   because they were not sent (`Failure::Unsent`). So at any time one future has all of them that are still to be sent,
 //!   and they are sorted by one snapshot. Whatever else needs another attempt goes on by itself.
 //! - With an order, a command is sent once all that come before it in its slot have their outcomes.
 //! - Trouble of one lane or slot delays no other: each has a future of its own, and none waits for a slot but its own.

@@ -93,7 +93,7 @@ impl ClusterConnection {
     /// ```
     ///
     /// # Errors
-    /// As any command; see [`to_redis_error`](crate::to_redis_error).
+    /// As any command; see [`to_redis_error`].
     pub fn route_command(&mut self, cmd: &Cmd, routing: RoutingInfo) -> RedisResult<Value> {
         let routed = self.connection.run_routed(command(cmd), routing);
         self.client.block_on(routed).map_err(to_redis_error)?
