@@ -190,10 +190,13 @@ impl Router {
                 outcomes.set(position, outcome);
                 continue;
             }
-            let may_be_sent = member.is_known && member.request.blocks.is_none();
-            match if may_be_sent { self.choose_for(&member, &topology) } else { None } {
+            if member.request.blocks.is_some() || self.may_need_a_mode(&member.request) {
+                alone.push(member);
+                continue;
+            }
+            match if member.is_known { self.choose_for(&member, &topology) } else { None } {
                 Some(node) => by_lane.add(node, member),
-                None if member.request.blocks.is_none() && self.has_order(&member) => held.push(member),
+                None if self.has_order(&member) => held.push(member),
                 None => alone.push(member),
             }
         }
@@ -210,8 +213,7 @@ impl Router {
 
     /// Whether it is to be executed in its place among others of its slot.
     fn has_order(&self, member: &Member<'_, '_>) -> bool {
-        let Member { request, attempts, .. } = member;
-        attempts.slot().is_some() && !self.may_go_to_replicas(request) && !self.may_need_a_mode(request)
+        member.attempts.slot().is_some() && !self.may_go_to_replicas(&member.request)
     }
 
     /// Uses what is known by now.

@@ -33,10 +33,10 @@ impl Router {
         is_read: impl FnOnce() -> bool,
         replicas_serve: bool,
     ) -> Option<Arc<Node>> {
-        self.choose_from(&self.cluster.topology(), route, command, is_read, replicas_serve)
+        self.choose_in(&self.cluster.topology(), route, command, is_read, replicas_serve)
     }
 
-    /// [`Self::choose_by`], from this snapshot and for a command that is sent as it is: none if it could not be.
+    /// [`Self::choose_by`], from this snapshot.
     #[inline(always)]
     pub(super) fn choose_in(
         &self,
@@ -46,26 +46,11 @@ impl Router {
         is_read: impl FnOnce() -> bool,
         replicas_serve: bool,
     ) -> Option<Arc<Node>> {
-        let node = self.choose_from(topology, route, command, is_read, replicas_serve)?;
-        let is_usual = !command.says_where_to_read() || !self.needs_a_mode(&node, command, topology, route);
-        is_usual.then_some(node)
-    }
-
-    #[inline(always)]
-    fn choose_from(
-        &self,
-        topology: &Topology,
-        route: Route,
-        command: &Command<'_>,
-        is_read: impl FnOnce() -> bool,
-        replicas_serve: bool,
-    ) -> Option<Arc<Node>> {
         match route {
-            Route::Slot(slot) | Route::GuessedSlot(slot) => match self.read_from(command) {
-                ReadFrom::Primary => topology.primary(slot).cloned(),
-                read_from if is_read() => self.reader_of(read_from, topology, slot, replicas_serve).cloned(),
-                _ => topology.primary(slot).cloned(),
-            },
+            Route::Slot(slot) | Route::GuessedSlot(slot) => {
+                let read_from = self.read_from(command);
+                self.server_of(read_from, topology, slot, is_read, replicas_serve).cloned()
+            }
             Route::NamedNode => topology.node_at(command.named_node()?).cloned(),
             Route::AnyPrimary => any_primary(topology),
         }

@@ -62,31 +62,18 @@ impl Router {
         attempts: &Attempts,
     ) -> Option<Mode> {
         let own = callers_preference(request.command)?;
-        if destination.asking || !request.only_reads() || self.cluster.is_single() {
+        if destination.asking || !self.may_need_a_mode(request) {
             return None;
         }
         let may_be_replica = !is_primary(&destination.node, &self.cluster.topology(), attempts.route);
         Mode::of(own, self.is_readonly(), may_be_replica)
     }
 
-    /// Whether an attempt may need a mode: where that is so, it is sent by itself.
+    /// Whether an attempt may need a mode: such a command is sent in no unit with others.
     pub(super) fn may_need_a_mode(&self, request: &Request<'_, '_>) -> bool {
-        let own = callers_preference(request.command);
-        own.is_some_and(|own| Mode::of(own, self.is_readonly(), true).is_some()) && request.only_reads()
-    }
-
-    /// Whether this node is to answer the command in another mode, which is not sent in a unit with others.
-    pub(super) fn needs_a_mode(
-        &self,
-        node: &Arc<Node>,
-        command: &Command<'_>,
-        topology: &Topology,
-        route: Route,
-    ) -> bool {
-        let may_be_replica = !is_primary(node, topology, route);
         let mode =
-            callers_preference(command).and_then(|own| Mode::of(own, self.is_readonly(), may_be_replica));
-        mode.is_some() && !self.cluster.is_single()
+            callers_preference(request.command).and_then(|own| Mode::of(own, self.is_readonly(), true));
+        mode.is_some() && request.only_reads() && !self.cluster.is_single()
     }
 }
 

@@ -61,8 +61,25 @@ impl Router {
         self.cluster.read_from.uses_replicas()
     }
 
+    /// The node of a slot: by this preference for what only reads, or else its primary.
+    #[inline(always)]
+    pub(super) fn server_of<'t>(
+        &self,
+        read_from: &ReadFrom,
+        topology: &'t Topology,
+        slot: Slot,
+        is_read: impl FnOnce() -> bool,
+        replicas_serve: bool,
+    ) -> Option<&'t Arc<Node>> {
+        match read_from {
+            ReadFrom::Primary => topology.primary(slot),
+            read_from if is_read() => self.reader_of(read_from, topology, slot, replicas_serve),
+            _ => topology.primary(slot),
+        }
+    }
+
     /// The node of a slot by a preference for reads.
-    pub(super) fn reader_of<'t>(
+    fn reader_of<'t>(
         &self,
         read_from: &ReadFrom,
         topology: &'t Topology,

@@ -3,19 +3,10 @@
 use std::time::Duration;
 
 use crate::support::info::{executions, info};
-use crate::support::{config, connect, eventually, key_of, lab, one_node, tell};
+use crate::support::{config, connect, eventually, key_of, lab, one_node, refusal, tell};
 use truename::error::RouteError;
 use truename::{Client, Error, Protocol, cmd};
 use truename_lab::{Lab, LabProfile};
-
-/// Why a call was refused before anything was sent.
-fn refusal(error: Error) -> RouteError {
-    assert!(!error.may_have_executed(), "{error}");
-    match error {
-        Error::Route(error) => *error,
-        other => panic!("{other}"),
-    }
-}
 
 #[tokio::test]
 async fn it_runs_what_needs_a_connection_of_its_own() {

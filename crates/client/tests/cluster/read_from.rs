@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::info::executions;
 use crate::support::{config, eventually, spread_keys};
 use truename::error::RouteError;
-use truename::topology::Role;
+use truename::topology::{Role, Slot};
 use truename::{Client, Error, ReadFrom, cmd};
 use truename_lab::{Lab, LabProfile};
 
@@ -208,6 +208,24 @@ async fn one_command_may_be_read_from_the_primary() {
         let (primaries, replicas) = gets_by_role(&lab).await;
         assert_eq!((primaries > 0, replicas > 0), (from_primaries, from_replicas), "{read_from:?}");
     }
+}
+
+/// Such a batch was sorted again and again, without an end and without letting anybody else run.
+#[tokio::test]
+async fn writes_may_say_where_to_read_from_too() {
+    let lab = replicated().await;
+    let client = read_all(&lab, ReadFrom::PreferReplica).await;
+    let keys = spread_keys("write", 12);
+    let mut batch = client.batch();
+    batch.extend(keys.iter().map(|key| cmd("SET").arg(key).arg(1).read_from(ReadFrom::Primary)));
+    batch.extend(keys.iter().map(|key| cmd("INCR").arg(key).route_to_primary(Slot::of_key(key.as_bytes()))));
+    for outcome in batch.execute::<truename::Reply>().await {
+        outcome.unwrap_or_else(|error| panic!("{error}"));
+    }
+    let pairs = keys.iter().flat_map(|key| [key.clone(), "3".to_owned()]);
+    client.run(cmd("MSET").args(pairs).read_from(ReadFrom::Primary)).await.expect("OK");
+    let read = cmd("MGET").args(&keys).read_from(ReadFrom::Primary);
+    assert_eq!(client.execute::<Vec<u64>>(read).await.expect("values"), [3; 12]);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::info::executions;
-use crate::support::{config, connect, eventually, key_of, lab, one_node};
+use crate::support::{config, connect, eventually, key_of, lab, one_node, refusal};
 use truename::error::RouteError;
 use truename::topology::Slot;
 use truename::{Client, Error, Protocol, Reply, cmd};
@@ -11,14 +11,6 @@ use truename_lab::LabProfile;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(60);
-
-fn refusal(error: Error) -> RouteError {
-    assert!(!error.may_have_executed(), "{error}");
-    match error {
-        Error::Route(error) => *error,
-        other => panic!("{other}"),
-    }
-}
 
 #[tokio::test]
 async fn commands_are_executed_if_nothing_was_changed() {

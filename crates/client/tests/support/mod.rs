@@ -14,6 +14,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use truename::error::RouteError;
 use truename::topology::{DialRule, Slot};
 use truename::{Client, Config, Error, Tls, cmd};
 use truename_lab::{Lab, LabProfile};
@@ -149,5 +150,14 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(
     while !reached().await {
         assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Why a call was refused before anything was sent.
+pub(crate) fn refusal(error: Error) -> RouteError {
+    assert!(!error.may_have_executed(), "{error}");
+    match error {
+        Error::Route(error) => *error,
+        other => panic!("{other}"),
     }
 }

@@ -178,8 +178,7 @@ impl Keys {
     /// Starts what the plan wants started.
     fn step(&mut self) -> bool {
         if self.client.router().cluster().is_closed() {
-            let missing = self.plan.abandon(MissingCause::Failed(Error::Closed));
-            self.errors.extend(missing.map(|missing| ScanError::Missing(Box::new(missing))));
+            self.abandon(Error::Closed);
             return true;
         }
         if !self.is_found {
@@ -217,10 +216,7 @@ impl Keys {
             Done::Found(Err(error)) if error.is_retryable() && now < self.plan.patience() => {
                 self.work.push(find(self.client.clone()));
             }
-            Done::Found(Err(error)) => {
-                let missing = self.plan.abandon(MissingCause::Failed(error));
-                self.errors.extend(missing.map(|missing| ScanError::Missing(Box::new(missing))));
-            }
+            Done::Found(Err(error)) => self.abandon(error),
             Done::Found(Ok(())) => self.is_found = true,
             Done::Asked(id, said) => {
                 self.note(said.as_ref().err());
@@ -253,6 +249,12 @@ impl Keys {
                 self.refresh();
             }
         }
+    }
+
+    /// Ends with all that is left missing.
+    fn abandon(&mut self, error: Error) {
+        let missing = self.plan.abandon(MissingCause::Failed(error));
+        self.errors.extend(missing.map(|missing| ScanError::Missing(Box::new(missing))));
     }
 
     fn note(&self, cause: Option<&MissingCause>) {

@@ -1,6 +1,6 @@
 //! Batches of the usual kind: the table has every command, none waits on the server or says where it is read from, each has
-//! a slot, and every slot an owner. Until anything but a value comes back, a command is no more than its place, its slot and its table entry;
-//! then it becomes a [`Member`], with all that judging and repeating it takes.
+//! a slot, and every slot an owner. Until anything but a value comes back, a command is no more than its place, its slot and
+//! its table entry; then it becomes a [`Member`], with all that judging and repeating it takes.
 //!
 //! What must stay true: the commands of one lane are sent in the order of the batch, unit by unit; once one of them was not
 //! sent, all that follow are members of the same part.
@@ -19,7 +19,6 @@ use super::turns::is_others_turn;
 use super::unit::fits_in_unit;
 use crate::cluster::{Node, Topology};
 use crate::command::{Command, Flags, Route, Spec};
-use crate::config::ReadFrom;
 use crate::lane::{Form, Lane, Received, RequestLimits, Unit, request_limits};
 use crate::router::attempts::Attempts;
 use crate::router::request::{Request, blocking_time};
@@ -173,13 +172,8 @@ impl Router {
                 tokio::task::yield_now().await;
             }
             let (slot, spec) = usual_route(command, was_single, common.timeout.is_some())?;
-            let node = match self.read_from(command) {
-                ReadFrom::Primary => topology.primary(slot),
-                read_from if spec.flags.contains(Flags::READONLY) => {
-                    self.reader_of(read_from, &topology, slot, true)
-                }
-                _ => topology.primary(slot),
-            }?;
+            let is_read = || spec.flags.contains(Flags::READONLY);
+            let node = self.server_of(&self.cluster.read_from, &topology, slot, is_read, true)?;
             let index = lanes.index_of(node.lane(Some(slot)));
             if index == parts.len() {
                 parts.push(UsualPart {
