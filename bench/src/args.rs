@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Client(Client),
     /// Clients without `async`: GET from three shards, on one thread or several.
     Blocking(Blocking),
+    /// Clients connect: from nothing to one reply of every shard.
+    Connecting(Connecting),
     /// One client runs one cell for a given number of operations, for a profiler to look at.
     Profile(Profile),
 }
@@ -47,7 +49,7 @@ pub(crate) struct Bench {
     /// How often every client runs every cell.
     #[arg(long)]
     pub(crate) rounds: Option<usize>,
-    /// Take the cells of the whole matrix, all 216 of them, instead of a choice.
+    /// Take the cells of the whole matrix, all 234 of them, instead of a choice.
     #[arg(long)]
     pub(crate) all_cells: bool,
     /// Give every client the same deadline per command, instead of its own default (which may be none).
@@ -87,6 +89,22 @@ pub(crate) struct Scan {
     pub(crate) count: u32,
     /// How often each of them scans.
     #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// Where results are appended as JSON lines.
+    #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_RESULTS)]
+    pub(crate) results: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Connecting {
+    /// Without TLS.
+    #[arg(long)]
+    pub(crate) tcp: bool,
+    /// The clients to compare; all that can by default.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) clients: Vec<Kind>,
+    /// How often each of them connects.
+    #[arg(long, default_value_t = 20)]
     pub(crate) rounds: usize,
     /// Where results are appended as JSON lines.
     #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_RESULTS)]

@@ -29,6 +29,7 @@ pub(crate) fn run(options: &Blocking) -> Result<(), Failure> {
     let threads = Threads {
         target,
         keyspace,
+        workload: Workload::Get64,
         window: Window::open(WARM_UP, Duration::from_millis(options.window)),
         threads: options.threads.max(1),
         pause: Duration::from_micros(options.pause),

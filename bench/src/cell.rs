@@ -19,7 +19,7 @@ pub(crate) struct Cell {
 /// The servers that a cell needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Site {
-    /// 1 is a single server without cluster support.
+    /// 1 is a single server without cluster support; all others are primaries without replicas.
     pub(crate) shards: usize,
     pub(crate) tls: bool,
 }
@@ -36,15 +36,23 @@ pub(crate) enum Workload {
     Set64,
     Get1k,
     Get16k,
+    /// 100 GETs of one slot, in the client's pipeline.
     Pipeline100,
+    /// 100 GETs of keys of all slots, in the client's pipeline.
+    Spread100,
+    /// One MGET of 100 keys of all slots.
+    Mget100,
 }
 
 impl Workload {
+    /// Those of every site.
     const ALL: [Self; 5] = [Self::Get64, Self::Set64, Self::Get1k, Self::Get16k, Self::Pipeline100];
+    /// Those that only a cluster has.
+    const OF_MANY_SLOTS: [Self; 2] = [Self::Spread100, Self::Mget100];
 
     pub(crate) const fn value_length(self) -> usize {
         match self {
-            Self::Get64 | Self::Set64 | Self::Pipeline100 => 64,
+            Self::Get64 | Self::Set64 | Self::Pipeline100 | Self::Spread100 | Self::Mget100 => 64,
             Self::Get1k => 1024,
             Self::Get16k => 16 * 1024,
         }
@@ -52,7 +60,7 @@ impl Workload {
 
     /// Commands per call.
     pub(crate) const fn batch(self) -> usize {
-        if matches!(self, Self::Pipeline100) { 100 } else { 1 }
+        if matches!(self, Self::Pipeline100 | Self::Spread100 | Self::Mget100) { 100 } else { 1 }
     }
 
     const fn name(self) -> &'static str {
@@ -62,6 +70,8 @@ impl Workload {
             Self::Get1k => "get1k",
             Self::Get16k => "get16k",
             Self::Pipeline100 => "pipeline100",
+            Self::Spread100 => "spread100",
+            Self::Mget100 => "mget100",
         }
     }
 }
@@ -77,6 +87,9 @@ const RUNTIMES: [Runtime; 2] = [Runtime::CurrentThread, Runtime::MultiThread];
 /// Open loops: every client keeps up with these on two cores, so that latencies compare.
 const RATES: [u32; 2] = [10_000, 30_000];
 const OPEN_LOOP_TASKS: usize = 256;
+/// A wide cluster, plaintext, on one thread: as many tasks as fill three shards, and as many for each shard.
+const WIDE: Site = Site { shards: 100, tls: false };
+const WIDE_CONCURRENCY: [usize; 2] = [256, 8500];
 
 /// Every cell, in an order that needs each site once.
 pub(crate) fn all() -> Vec<Cell> {
@@ -94,8 +107,21 @@ pub(crate) fn all() -> Vec<Cell> {
                 rate: Some(rate),
             };
             cells.extend(RATES.map(open));
+            if site.shards > 1 {
+                for workload in Workload::OF_MANY_SLOTS {
+                    cells.extend([1, 64].map(|tasks| Cell { site, runtime, workload, tasks, rate: None }));
+                }
+            }
         }
     }
+    let wide = |tasks| Cell {
+        site: WIDE,
+        runtime: Runtime::CurrentThread,
+        workload: Workload::Get64,
+        tasks,
+        rate: None,
+    };
+    cells.extend(WIDE_CONCURRENCY.map(wide));
     cells
 }
 
@@ -122,6 +148,7 @@ impl Cell {
             (Workload::Get64, None) => true,
             (Workload::Set64 | Workload::Get1k, None) => clustered && self.tasks == 64,
             (Workload::Get16k | Workload::Pipeline100, None) => clustered && matches!(self.tasks, 1 | 64),
+            (Workload::Spread100 | Workload::Mget100, None) => self.runtime == Runtime::CurrentThread,
         }
     }
 
@@ -150,13 +177,17 @@ impl Cell {
 /// The name of a cell, e.g. `get64 3-shards tls ct c=64`.
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let servers = if self.site.shards == 1 { "1-node" } else { "3-shards" };
         let transport = if self.site.tls { "tls" } else { "tcp" };
         let runtime = match self.runtime {
             Runtime::CurrentThread => "ct",
             Runtime::MultiThread => "mt",
         };
-        write!(f, "{} {servers} {transport} {runtime}", self.workload.name())?;
+        write!(f, "{} ", self.workload.name())?;
+        match self.site.shards {
+            1 => f.write_str("1-node")?,
+            shards => write!(f, "{shards}-shards")?,
+        }
+        write!(f, " {transport} {runtime}")?;
         match self.rate {
             None => write!(f, " c={}", self.tasks),
             Some(rate) => write!(f, " rate={rate}"),
@@ -174,7 +205,7 @@ mod tests {
     fn names_tell_cells_apart() {
         let names: HashSet<_> = all().iter().map(Cell::to_string).collect();
         assert_eq!(names.len(), all().len());
-        assert_eq!(all().iter().filter(|cell| cell.rate.is_none()).count(), 200);
+        assert_eq!(all().iter().filter(|cell| cell.rate.is_none()).count(), 218);
     }
 
     #[test]

@@ -155,7 +155,7 @@ fn clients(options: &Bench, cell: &Cell) -> Vec<Kind> {
     let wanted = |client: &Kind| {
         *client == Kind::Truename || options.clients.is_empty() || options.clients.contains(client)
     };
-    let able = |client: &Kind| !cell.site.tls || client.speaks_tls();
+    let able = |client: &Kind| (!cell.site.tls || client.speaks_tls()) && client.does(cell.workload);
     let has_row = |client: &Kind| {
         *client != Kind::TruenameRedis || options.clients.contains(client) || cell.shows_adapter()
     };

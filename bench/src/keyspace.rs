@@ -54,11 +54,15 @@ impl Keyspace {
 /// 16 bytes each. The keys of one pipeline share a hash tag: some clients take no others.
 fn names(workload: Workload) -> Vec<String> {
     let batch = workload.batch();
-    if batch > 1 {
+    if workload == Workload::Pipeline100 {
         let name = |n| format!("{{{:06}}}:{n:07}", FIRST_BATCH + n / batch);
         return (0..BATCHES * batch).map(name).collect();
     }
-    let count = if workload.value_length() < LARGE { KEYS } else { LARGE_KEYS };
+    let count = match (batch, workload.value_length() < LARGE) {
+        (1, true) => KEYS,
+        (1, false) => LARGE_KEYS,
+        (several, _) => BATCHES * several,
+    };
     (0..count).map(|n| format!("key:{n:012}")).collect()
 }
 

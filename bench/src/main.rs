@@ -6,6 +6,7 @@
 //! - `usage`, `allocations`, `latency`, `statistics`: what is measured, and how numbers become one
 //! - `recovery`: the same clients while nodes fail; `scan`: a scan of all keys beside raw loops
 //! - `clients`: clients of other languages beside truename, each a program of its own; `blocking`: clients without `async`
+//! - `connecting`: from nothing to one reply of every shard
 //! - `table`, `record`, `machine`: what is reported; `args`, `failure`: the command line, and the one error
 //!
 //! What stays true: while a client is measured, nothing else works in this process; ratios are only ever taken between
@@ -17,6 +18,7 @@ mod blocking;
 mod cell;
 mod clients;
 mod compare;
+mod connecting;
 mod failure;
 mod keyspace;
 mod latency;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Command::Clients(options) => clients::run(&options),
         Command::Client(options) => clients::own::run(&options),
         Command::Blocking(options) => blocking::run(&options),
+        Command::Connecting(options) => connecting::run(&options),
         Command::Profile(options) => profile::run(&options),
     };
     match outcome {

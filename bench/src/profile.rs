@@ -38,6 +38,7 @@ pub(crate) fn run(options: &Profile) -> Result<(), Failure> {
             Kind::Fred => exhaust::<Fred>(&plan, batches).await,
             Kind::Rustis => exhaust::<Rustis>(&plan, batches).await,
             Kind::Raw => exhaust::<Raw>(&plan, batches).await,
+            Kind::RedisSync => Err(Failure::new("redis-sync has no tasks to profile")),
         }
     })?;
     let per_command = |time: Duration| short(time.as_secs_f64() * 1e6 / options.operations as f64);

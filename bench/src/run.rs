@@ -18,6 +18,7 @@ pub(crate) mod threads;
 
 use std::time::Duration;
 
+use redis::cluster::ClusterConnection;
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
@@ -26,6 +27,7 @@ pub(crate) use self::caller::Caller;
 use self::caller::Tally;
 pub(crate) use self::plan::{Edges, Plan, Window};
 use self::seen::{Open, Seen};
+use self::threads::Threads;
 use crate::cell::Runtime;
 use crate::failure::Failure;
 use crate::latency::Percentiles;
@@ -105,9 +107,23 @@ impl Plan {
             Kind::Truename => self.run_as::<Truename>(),
             Kind::TruenameRedis => self.run_as::<TruenameRedis>(),
             Kind::Redis => self.run_as::<RedisRs>(),
+            Kind::RedisSync => self.threads().run::<ClusterConnection>(),
             Kind::Fred => self.run_as::<Fred>(),
             Kind::Rustis => self.run_as::<Rustis>(),
             Kind::Raw => self.run_as::<Raw>(),
+        }
+    }
+
+    /// The same plan with a thread for each task.
+    fn threads(&self) -> Threads {
+        Threads {
+            target: self.target.clone(),
+            keyspace: self.keyspace.clone(),
+            workload: self.cell.workload,
+            window: self.window,
+            threads: self.cell.tasks,
+            pause: Duration::ZERO,
+            servers: self.servers.clone(),
         }
     }
 
@@ -193,10 +209,11 @@ mod tests {
     fn every_client_runs_every_workload() {
         for tls in [false, true] {
             let servers = Servers::start(cell::Site { shards: 3, tls }).unwrap();
-            for workload in ["get64", "set64", "get1k", "get16k", "pipeline100"] {
+            for workload in ["get64", "set64", "get1k", "get16k", "pipeline100", "spread100", "mget100"] {
                 let transport = if tls { "tls" } else { "tcp" };
                 let plan = plan(&format!("{workload} 3-shards {transport} mt c=64"), &servers);
-                for client in Kind::ALL.into_iter().filter(|client| !tls || client.speaks_tls()) {
+                let able = |client: &Kind| (!tls || client.speaks_tls()) && client.does(plan.cell.workload);
+                for client in Kind::ALL.into_iter().filter(able) {
                     let run = plan.run(client).unwrap();
                     assert_eq!((run.failed, &run.first_failure), (0, &None), "{client:?} {}", plan.cell);
                     assert!(

@@ -7,9 +7,6 @@ use std::process;
 use std::thread;
 use std::time::Duration;
 
-use bytes::Bytes;
-use truename::{Client, Reply, cmd};
-
 use super::cell::Reads;
 use super::child::Line;
 use crate::args::Client as Options;
@@ -17,9 +14,8 @@ use crate::cell::{Cell, Site, Workload};
 use crate::failure::Failure;
 use crate::keyspace::Keyspace;
 use crate::run::{Edges, Measurement, Plan, Window};
-use crate::subjects::truename::client;
-use crate::subjects::{Settings, Subject, Truename};
-use crate::target::{Key, Target};
+use crate::subjects::{Settings, Truename};
+use crate::target::Target;
 
 /// Does what the arguments say and prints the line.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -38,11 +34,7 @@ fn end_with_parent() {
 }
 
 fn measure(options: &Options) -> Result<Measurement, Failure> {
-    let plan = plan(options)?;
-    match options.workload {
-        Reads::Get64 | Reads::Pipeline100 => plan.run_as::<Truename>(),
-        Reads::Mget100 => plan.run_as::<Mget>(),
-    }
+    plan(options)?.run_as::<Truename>()
 }
 
 /// A call that never ended loses the run, as it does in every program.
@@ -74,8 +66,11 @@ fn plan(options: &Options) -> Result<Plan, Failure> {
     let ca_pem = options.ca.as_ref().map(fs::read_to_string).transpose()?;
     let workload = match options.workload {
         Reads::Get64 => Workload::Get64,
-        Reads::Mget100 | Reads::Pipeline100 => Workload::Pipeline100,
+        Reads::Mget100 => Workload::Mget100,
+        Reads::Pipeline100 => Workload::Pipeline100,
     };
+    // Both take batches of keys of one slot.
+    let keys = if workload == Workload::Mget100 { Workload::Pipeline100 } else { workload };
     Ok(Plan {
         cell: Cell {
             site: Site { shards: 3, tls: ca_pem.is_some() },
@@ -90,7 +85,7 @@ fn plan(options: &Options) -> Result<Plan, Failure> {
             primaries: Vec::new(),
             ca_pem,
         },
-        keyspace: Keyspace::written(workload),
+        keyspace: Keyspace::written(keys),
         settings: Settings::default(),
         window: Window {
             warm_up: Duration::from_secs_f64(options.warm_up),
@@ -99,44 +94,6 @@ fn plan(options: &Options) -> Result<Plan, Failure> {
         },
         servers: Vec::new(),
     })
-}
-
-/// Several keys by one MGET in place of a batch; nothing else is asked of it.
-#[derive(Clone)]
-struct Mget(Client);
-
-impl Subject for Mget {
-    async fn connect(target: &Target, settings: &Settings) -> Result<Self, Failure> {
-        Ok(Self(client(target, settings).await?))
-    }
-
-    async fn get_all(&mut self, keys: &[Key]) -> Result<usize, Failure> {
-        let mget = cmd("MGET").args(keys.iter().map(|key| &*key.text));
-        let reply: Reply = self.0.execute(mget).await?;
-        let values = reply.as_array().ok_or_else(|| Failure::new(format!("{reply:?} is not an array")))?;
-        let length = |value: &Reply| value.as_bytes().map(<[u8]>::len);
-        values.iter().map(length).sum::<Option<usize>>().ok_or_else(|| Failure::new("a value is missing"))
-    }
-
-    async fn get(&mut self, _: &Key) -> Result<usize, Failure> {
-        Err(unasked())
-    }
-
-    async fn set(&mut self, _: &Key, _: &Bytes) -> Result<(), Failure> {
-        Err(unasked())
-    }
-
-    async fn read(&mut self, _: &Key) -> Result<Option<String>, Failure> {
-        Err(unasked())
-    }
-
-    async fn increment(&mut self, _: &Key) -> Result<u64, Failure> {
-        Err(unasked())
-    }
-}
-
-fn unasked() -> Failure {
-    Failure::new("this workload is MGET alone")
 }
 
 #[cfg(test)]

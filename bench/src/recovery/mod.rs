@@ -124,6 +124,7 @@ fn suffer(fault: Fault, client: Kind, servers: &mut Servers) -> Result<Report, F
             Kind::TruenameRedis => observe::<TruenameRedis>(fault, lab, lab_runtime).await,
             Kind::Redis => observe::<RedisRs>(fault, lab, lab_runtime).await,
             Kind::Fred => observe::<Fred>(fault, lab, lab_runtime).await,
+            Kind::RedisSync => Err(Failure::new("redis-sync has no part in this")),
             Kind::Rustis => observe::<Rustis>(fault, lab, lab_runtime).await,
             Kind::Raw => Err(Failure::new("the floor does not recover from anything")),
         }

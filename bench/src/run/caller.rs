@@ -61,7 +61,10 @@ impl<S: Subject> Caller<S> {
         let key: &Key = &keys[at];
         let length = match self.workload {
             Workload::Set64 => return self.subject.set(key, &self.keyspace.value).await,
-            Workload::Pipeline100 => self.subject.get_all(&keys[at..at + batch]).await?,
+            Workload::Pipeline100 | Workload::Spread100 => {
+                self.subject.get_all(&keys[at..at + batch]).await?
+            }
+            Workload::Mget100 => self.subject.mget(&keys[at..at + batch]).await?,
             Workload::Get64 | Workload::Get1k | Workload::Get16k => self.subject.get(key).await?,
         };
         if length == wanted {

@@ -9,6 +9,7 @@ use super::board::{Board, Phase};
 use super::caller::Tally;
 use super::plan::Window;
 use super::seen::Open;
+use crate::cell::Workload;
 use crate::failure::Failure;
 use crate::keyspace::Keyspace;
 use crate::latency::Samples;
@@ -19,6 +20,8 @@ use crate::target::Target;
 pub(crate) struct Threads {
     pub(crate) target: Target,
     pub(crate) keyspace: Keyspace,
+    /// One of those that `Synchronous` has calls for: GET, or a pipeline of GETs.
+    pub(crate) workload: Workload,
     pub(crate) window: Window,
     pub(crate) threads: usize,
     /// Between a reply and the thread's next call.
@@ -47,7 +50,7 @@ impl Threads {
                 let part = thread.join().map_err(|_| Failure::new("a calling thread panicked"))?;
                 tally.add(part);
             }
-            Ok(Measurement::of(seen, tally, 1, true))
+            Ok(Measurement::of(seen, tally, self.workload.batch() as u64, true))
         })
     }
 
@@ -56,20 +59,24 @@ impl Threads {
         let mut samples = Samples::for_one_of(self.threads);
         let mut random = fastrand::Rng::with_seed(thread as u64);
         let Keyspace { keys, value } = &self.keyspace;
+        let batch = self.workload.batch();
+        let wanted = value.len() * batch;
         let mut began = Instant::now();
         while !board.is_in(Phase::Done) {
-            let outcome = subject.get(&keys[random.usize(..keys.len())]);
+            let at = random.usize(..keys.len() / batch) * batch;
+            let outcome = match batch {
+                1 => subject.get(&keys[at]),
+                _ => subject.get_all(&keys[at..at + batch]),
+            };
             let mut ended = Instant::now();
             match outcome {
-                Ok(length) if length == value.len() => {
+                Ok(length) if length == wanted => {
                     board.count(thread);
                     if board.keeps_latency() {
                         samples.record(ended - began);
                     }
                 }
-                Ok(length) => {
-                    tally.fail(&Failure::new(format!("{length} bytes in place of {}", value.len())))
-                }
+                Ok(length) => tally.fail(&Failure::new(format!("{length} bytes in place of {wanted}"))),
                 Err(failure) => tally.fail(&failure),
             }
             if !self.pause.is_zero() {

@@ -58,6 +58,12 @@ impl Subject for Fred {
         Ok(values.iter().map(Bytes::len).sum())
     }
 
+    async fn mget(&mut self, keys: &[Key]) -> Result<usize, Failure> {
+        let keys: Vec<_> = keys.iter().map(|key| key.bytes.clone()).collect();
+        let values: Vec<Bytes> = self.0.mget(keys).await?;
+        Ok(values.iter().map(Bytes::len).sum())
+    }
+
     async fn read(&mut self, key: &Key) -> Result<Option<String>, Failure> {
         Ok(self.0.get(key.bytes.clone()).await?)
     }

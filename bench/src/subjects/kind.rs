@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::cell::Workload;
+
 /// Which client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -13,6 +15,8 @@ pub(crate) enum Kind {
     TruenameRedis,
     /// redis-rs.
     Redis,
+    /// redis-rs's cluster connection without `async`, one for each thread. It alone takes pipelines of several slots.
+    RedisSync,
     /// fred.
     Fred,
     /// rustis.
@@ -22,17 +26,35 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Truename, Self::TruenameRedis, Self::Redis, Self::Fred, Self::Rustis, Self::Raw];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Truename,
+        Self::TruenameRedis,
+        Self::Redis,
+        Self::RedisSync,
+        Self::Fred,
+        Self::Rustis,
+        Self::Raw,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Truename => "truename",
             Self::TruenameRedis => "truename-redis",
             Self::Redis => "redis",
+            Self::RedisSync => "redis-sync",
             Self::Fred => "fred",
             Self::Rustis => "rustis",
             Self::Raw => "raw",
+        }
+    }
+
+    /// Whether the client can do this at all, on several shards. redis-rs's asynchronous connection refuses a pipeline of
+    /// several slots, and fred's MGET is answered with CROSSSLOT.
+    pub(crate) const fn does(self, workload: Workload) -> bool {
+        match workload {
+            Workload::Spread100 => !matches!(self, Self::Redis | Self::TruenameRedis),
+            Workload::Mget100 => !matches!(self, Self::Fred | Self::RedisSync),
+            _ => !matches!(self, Self::RedisSync),
         }
     }
 

@@ -97,7 +97,17 @@ impl Subject for Raw {
 
     async fn get_all(&mut self, keys: &[Key]) -> Result<usize, Failure> {
         let Some(first) = keys.first() else { return Ok(0) };
-        self.call(first.shard, keys.len(), |out| keys.iter().for_each(|key| put_get(out, key))).await
+        if keys.iter().all(|key| key.shard == first.shard) {
+            return self
+                .call(first.shard, keys.len(), |out| keys.iter().for_each(|key| put_get(out, key)))
+                .await;
+        }
+        self.spread(keys).await
+    }
+
+    /// A server takes the keys of one slot only, so what is left of an MGET of many slots is a GET for each.
+    async fn mget(&mut self, keys: &[Key]) -> Result<usize, Failure> {
+        self.spread(keys).await
     }
 
     async fn read(&mut self, _: &Key) -> Result<Option<String>, Failure> {
@@ -116,11 +126,22 @@ impl Raw {
         commands: usize,
         encode: impl FnOnce(&mut Vec<u8>),
     ) -> Result<usize, Failure> {
-        let waiter = &self.waiter;
-        waiter.length.store(0, Ordering::Relaxed);
-        waiter.missing.store(commands, Ordering::Relaxed);
-        self.sockets[shard].submit(waiter, commands, encode)?;
-        poll_fn(|context| waiter.poll(context)).await
+        self.waiter.expect(commands);
+        self.sockets[shard].submit(&self.waiter, commands, encode)?;
+        poll_fn(|context| self.waiter.poll(context)).await
+    }
+
+    /// GETs of several shards: one lock and one piece of the buffer for each.
+    async fn spread(&self, keys: &[Key]) -> Result<usize, Failure> {
+        self.waiter.expect(keys.len());
+        for (shard, socket) in self.sockets.iter().enumerate() {
+            let own = || keys.iter().filter(move |key| key.shard == shard);
+            let count = own().count();
+            if count > 0 {
+                socket.submit(&self.waiter, count, |out| own().for_each(|key| put_get(out, key)))?;
+            }
+        }
+        poll_fn(|context| self.waiter.poll(context)).await
     }
 }
 
@@ -147,6 +168,11 @@ impl Socket {
 }
 
 impl Waiter {
+    fn expect(&self, replies: usize) {
+        self.length.store(0, Ordering::Relaxed);
+        self.missing.store(replies, Ordering::Relaxed);
+    }
+
     fn poll(&self, context: &Context<'_>) -> Poll<Result<usize, Failure>> {
         if self.missing.load(Ordering::Acquire) > 0 && !self.broken.load(Ordering::Relaxed) {
             self.waker.register(context.waker());

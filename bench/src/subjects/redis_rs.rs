@@ -49,6 +49,15 @@ impl Subject for RedisRs {
         Ok(values.iter().map(Vec::len).sum())
     }
 
+    async fn mget(&mut self, keys: &[Key]) -> Result<usize, Failure> {
+        let mut mget = redis::cmd("MGET");
+        for key in keys {
+            mget.arg(&*key.text);
+        }
+        let values: Vec<Vec<u8>> = self.query(&mget).await?;
+        Ok(values.iter().map(Vec::len).sum())
+    }
+
     async fn read(&mut self, key: &Key) -> Result<Option<String>, Failure> {
         self.query(redis::cmd("GET").arg(&*key.text)).await
     }

@@ -49,6 +49,12 @@ impl Subject for Rustis {
         Ok(values.iter().map(|value| value.len()).sum())
     }
 
+    async fn mget(&mut self, keys: &[Key]) -> Result<usize, Failure> {
+        let keys: Vec<_> = keys.iter().map(|key| &*key.text).collect();
+        let values: Vec<BulkString> = self.0.mget(keys).await?;
+        Ok(values.iter().map(|value| value.len()).sum())
+    }
+
     async fn read(&mut self, key: &Key) -> Result<Option<String>, Failure> {
         Ok(self.0.get(&*key.text).await?)
     }

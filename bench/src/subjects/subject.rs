@@ -28,8 +28,11 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
     /// SET.
     fn set(&mut self, key: &Key, value: &Bytes) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// GET of several keys of one slot by the client's pipeline; the length of all values.
+    /// GET of several keys by the client's pipeline; the length of all values.
     fn get_all(&mut self, keys: &[Key]) -> impl Future<Output = Result<usize, Failure>> + Send;
+
+    /// MGET; the length of all values.
+    fn mget(&mut self, keys: &[Key]) -> impl Future<Output = Result<usize, Failure>> + Send;
 
     /// GET of a text.
     fn read(&mut self, key: &Key) -> impl Future<Output = Result<Option<String>, Failure>> + Send;

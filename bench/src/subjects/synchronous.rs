@@ -22,6 +22,9 @@ pub(crate) trait Synchronous: Send + Sized {
 
     /// GET; the length of the value.
     fn get(&mut self, key: &Key) -> Result<usize, Failure>;
+
+    /// GET of several keys by the client's pipeline; the length of all values.
+    fn get_all(&mut self, keys: &[Key]) -> Result<usize, Failure>;
 }
 
 impl Synchronous for blocking::Client {
@@ -34,6 +37,14 @@ impl Synchronous for blocking::Client {
     fn get(&mut self, key: &Key) -> Result<usize, Failure> {
         let reply: Reply = self.execute(cmd("GET").arg(&*key.text))?;
         length(&reply)
+    }
+
+    fn get_all(&mut self, keys: &[Key]) -> Result<usize, Failure> {
+        let mut batch = self.batch();
+        for key in keys {
+            batch.add(cmd("GET").arg(&*key.text));
+        }
+        batch.execute::<Reply>().into_iter().map(|value| length(&value?)).sum()
     }
 }
 
@@ -48,6 +59,15 @@ impl Synchronous for ClusterConnection {
     fn get(&mut self, key: &Key) -> Result<usize, Failure> {
         let value: Vec<u8> = redis::cmd("GET").arg(&*key.text).query(self)?;
         Ok(value.len())
+    }
+
+    fn get_all(&mut self, keys: &[Key]) -> Result<usize, Failure> {
+        let mut pipeline = redis::cluster::cluster_pipe();
+        for key in keys {
+            pipeline.cmd("GET").arg(&*key.text);
+        }
+        let values: Vec<Vec<u8>> = pipeline.query(self)?;
+        Ok(values.iter().map(Vec::len).sum())
     }
 }
 
@@ -77,11 +97,33 @@ impl Synchronous for Sockets {
 
     #[inline]
     fn get(&mut self, key: &Key) -> Result<usize, Failure> {
-        let Self { by_shard, line, value } = self;
-        let socket = &mut by_shard[key.shard];
+        self.ask(key.shard, std::slice::from_ref(key))?;
+        self.receive(key.shard)
+    }
+
+    fn get_all(&mut self, keys: &[Key]) -> Result<usize, Failure> {
+        for shard in 0..self.by_shard.len() {
+            self.ask(shard, keys)?;
+        }
+        keys.iter().map(|key| self.receive(key.shard)).sum()
+    }
+}
+
+impl Sockets {
+    /// Sends a GET for each of the keys that this shard has.
+    fn ask(&mut self, shard: usize, keys: &[Key]) -> Result<(), Failure> {
+        let Self { by_shard, line, .. } = self;
         line.clear();
-        write!(line, "*2\r\n$3\r\nGET\r\n${}\r\n{}\r\n", key.text.len(), key.text)?;
-        socket.get_mut().write_all(line)?;
+        for key in keys.iter().filter(|key| key.shard == shard) {
+            write!(line, "*2\r\n$3\r\nGET\r\n${}\r\n{}\r\n", key.text.len(), key.text)?;
+        }
+        Ok(by_shard[shard].get_mut().write_all(line)?)
+    }
+
+    #[inline]
+    fn receive(&mut self, shard: usize) -> Result<usize, Failure> {
+        let Self { by_shard, line, value } = self;
+        let socket = &mut by_shard[shard];
         line.clear();
         socket.read_until(b'\n', line)?;
         let length = line.strip_prefix(b"$").and_then(|line| std::str::from_utf8(line.trim_ascii()).ok());

@@ -50,6 +50,12 @@ impl Subject for Truename {
         batch.execute::<Reply>().await.into_iter().map(|value| length(&value?)).sum()
     }
 
+    async fn mget(&mut self, keys: &[Key]) -> Result<usize, Failure> {
+        let reply: Reply = self.0.execute(cmd("MGET").args(keys.iter().map(|key| &*key.text))).await?;
+        let values = reply.as_array().ok_or_else(|| Failure::new(format!("{reply:?} is not an array")))?;
+        values.iter().map(length).sum()
+    }
+
     async fn read(&mut self, key: &Key) -> Result<Option<String>, Failure> {
         Ok(self.0.execute(cmd("GET").arg(&*key.text)).await?)
     }

@@ -47,6 +47,15 @@ impl Subject for TruenameRedis {
         Ok(values.iter().map(Vec::len).sum())
     }
 
+    async fn mget(&mut self, keys: &[Key]) -> Result<usize, Failure> {
+        let mut mget = redis::cmd("MGET");
+        for key in keys {
+            mget.arg(&*key.text);
+        }
+        let values: Vec<Vec<u8>> = mget.query_async(&mut self.0).await?;
+        Ok(values.iter().map(Vec::len).sum())
+    }
+
     async fn read(&mut self, key: &Key) -> Result<Option<String>, Failure> {
         Ok(self.0.get(&*key.text).await?)
     }

@@ -131,7 +131,7 @@ pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
     };
     match view {
         Err(failures) => report.failures = failures,
-        Ok(said) => match said.answer {
+        Ok((said, _)) => match said.answer {
             SourceAnswer::NotACluster => report.is_single_node = true,
             SourceAnswer::View(view) => {
                 let map = SlotMap::from_view(&view);

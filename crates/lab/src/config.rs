@@ -11,8 +11,10 @@ use crate::{CertificateSpec, LabError, LabProfile};
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Below this, nodes of a busy machine count as failed when they only wait for a processor.
 const LEAST_NODE_TIMEOUT: Duration = Duration::from_millis(500);
-/// The address plan has room for this many in one deployment.
-pub(crate) const MOST_NODES: usize = 30;
+/// The address plan has an address of its own for this many nodes of one deployment.
+pub(crate) const MOST_ADDRESSES: usize = 30;
+/// Nodes of the profile `plain` share addresses from there on, with a port each.
+const MOST_PLAIN_NODES: usize = 120;
 
 /// Describes a lab; [`start`](Self::start) brings it up.
 ///
@@ -161,14 +163,18 @@ impl LabConfig {
         self.shards * (1 + self.replicas)
     }
 
+    const fn most_nodes(&self) -> usize {
+        if matches!(self.profile, LabProfile::Plain) { MOST_PLAIN_NODES } else { MOST_ADDRESSES }
+    }
+
     pub(crate) fn check(&self) -> Result<(), LabError> {
         if self.shards == 0 {
             return Err(LabError::invalid("a lab needs at least one shard"));
         }
-        if self.node_count() > MOST_NODES {
-            let count = self.node_count();
+        let (count, most) = (self.node_count(), self.most_nodes());
+        if count > most {
             return Err(LabError::invalid(format!(
-                "{count} nodes are too many; a lab has room for {MOST_NODES}"
+                "{count} nodes are too many; a lab of this profile has room for {most}"
             )));
         }
         if self.node_timeout < LEAST_NODE_TIMEOUT {

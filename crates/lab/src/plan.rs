@@ -3,13 +3,13 @@
 //! A lab's network 127.A.B.0/24 is divided once and for all: nodes at .10 to .99 (three bands of thirty, so that a
 //! redeployed cluster never shares an address with the one it replaces), the front door at .100, addresses that
 //! are announced but no server has at .110 to .199 (nobody's behind NAT, the fault proxies' where there are some), the
-//! lock at .254.
+//! lock at .254. Nodes beyond thirty, which only the profile `plain` has, share addresses and differ in their ports.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use truename_topology::Role;
 
-use crate::config::{LabConfig, MOST_NODES};
+use crate::config::{LabConfig, MOST_ADDRESSES};
 use crate::nodes_conf::BUS_OFFSET;
 use crate::subnet::{Subnet, is_free};
 use crate::{CertificateSpec, LabError, LabProfile};
@@ -168,7 +168,7 @@ impl Site {
     }
 
     fn address(&self, generation: usize, index: usize) -> Ipv4Addr {
-        let host = usize::from(FIRST_NODE) + generation % BANDS * MOST_NODES + index;
+        let host = usize::from(FIRST_NODE) + generation % BANDS * MOST_ADDRESSES + index % MOST_ADDRESSES;
         self.subnet.address(u8::try_from(host).unwrap_or(u8::MAX))
     }
 
@@ -219,11 +219,12 @@ impl Site {
         };
         let mut candidates: Vec<u16> = match self.profile {
             LabProfile::Azure => (8500..8600).collect(),
-            LabProfile::Nat | LabProfile::UnknownEndpoint | LabProfile::Plain => (7000..7100).collect(),
+            LabProfile::Nat | LabProfile::UnknownEndpoint => (7000..7100).collect(),
+            LabProfile::Plain => (7000..7400).collect(),
             // Ports the provider fixes; each node has an address of its own.
             LabProfile::Aws | LabProfile::PerNodeCerts => vec![6379],
             LabProfile::Gcp => {
-                let offset = (generation * MOST_NODES + index) % 2000;
+                let offset = (generation * MOST_ADDRESSES + index) % 2000;
                 vec![11_000 + u16::try_from(offset).unwrap_or(0)]
             }
         };
@@ -265,6 +266,20 @@ mod tests {
             assert_eq!(ids.len(), 60, "{profile}");
             assert!(ids.iter().all(|id| id.len() == 40));
         }
+    }
+
+    #[test]
+    fn a_wide_lab_shares_addresses_and_no_port() {
+        let config = Lab::builder(LabProfile::Plain).shards(100).replicas(0);
+        config.check().unwrap();
+        assert!(Lab::builder(LabProfile::Azure).shards(31).replicas(0).check().is_err());
+        let site = Site::new(&config).unwrap();
+        let old = site.plan(0, &[]).unwrap();
+        let new = site.plan(1, &old.iter().map(|plan| plan.port).collect::<Vec<_>>()).unwrap();
+        let ports: HashSet<_> = old.iter().chain(&new).map(|plan| plan.port).collect();
+        assert_eq!(ports.len(), 200);
+        let addresses = |plans: &[NodePlan]| plans.iter().map(|plan| plan.address).collect::<HashSet<_>>();
+        assert!(addresses(&old).is_disjoint(&addresses(&new)));
     }
 
     #[test]

@@ -15,12 +15,15 @@ use truename_resp::{ErrorReply, Reply};
 use truename_topology::{Endpoint, View, parse_slots};
 
 use crate::connect::{
-    ConnectionFacts, Connector, Explain, KnownNode, Target, Transport, Wire, budget, handshake_cause, refusal,
+    Connected, Connector, Explain, KnownNode, Target, Transport, Wire, budget, handshake_cause, refusal,
 };
 use crate::error::{Cause, NodeFailure, Phase};
 
 /// How long to wait for further views once the first one has arrived.
 const SECOND_OPINION: Duration = Duration::from_millis(300);
+/// How long a seed has to itself before the next one is asked as well. With one answer there is no need for others yet
+/// ([`super::vote`] asks them), and every question costs a handshake.
+const HEAD_START: Duration = Duration::from_millis(100);
 /// How old a connection may be to be used again: names are looked up again for the next one, and a seed's may lead
 /// elsewhere by then.
 const KEEP_AT_MOST: Duration = Duration::from_secs(10);
@@ -61,8 +64,7 @@ impl Source {
 
 /// A connection that was used to ask.
 pub(crate) struct TopologyConnection {
-    wire: Wire<Transport>,
-    facts: ConnectionFacts,
+    connected: Connected,
     since: Instant,
 }
 
@@ -106,30 +108,32 @@ async fn ask(
     let started = Instant::now();
     let Source { target: source, known } = source;
     // The TLS options may have been replaced since it was made.
-    if let Some(mut asked) = kept.filter(|asked| connector.refuses(source, &asked.facts).is_none()) {
+    if let Some(mut asked) = kept.filter(|asked| connector.refuses(source, &asked.connected.facts).is_none())
+    {
         let in_time = deadline.min(started + SECOND_OPINION);
-        if let Ok(Ok(answer)) = tokio::time::timeout_at(in_time, slots(&mut asked.wire, source)).await {
+        let wire = &mut asked.connected.wire;
+        if let Ok(Ok(answer)) = tokio::time::timeout_at(in_time, slots(wire, source)).await {
             return Ok((NodeView::new(answer, source, &asked), asked));
         }
     }
     let connected = connector.connect(source, known, explain, deadline).await?;
-    let mut asked =
-        TopologyConnection { wire: connected.wire, facts: connected.facts, since: Instant::now() };
-    let answered = tokio::time::timeout_at(deadline, slots(&mut asked.wire, source)).await;
+    let mut asked = TopologyConnection { connected, since: Instant::now() };
+    let answered = tokio::time::timeout_at(deadline, slots(&mut asked.connected.wire, source)).await;
     // Or while it was made and asked.
-    let refused = connector.refuses(source, &asked.facts).map(|cause| Ok(Err((Phase::Tls, cause))));
+    let refused = connector.refuses(source, &asked.connected.facts).map(|cause| Ok(Err((Phase::Tls, cause))));
     let (phase, cause) = match refused.unwrap_or(answered) {
         Ok(Ok(answer)) => return Ok((NodeView::new(answer, source, &asked), asked)),
         Ok(Err(failure)) => failure,
         Err(_) => (Phase::Topology, Cause::TimedOut),
     };
-    Err(vec![connector.failure_after(source, &asked.facts, phase, cause, started)])
+    Err(vec![connector.failure_after(source, &asked.connected.facts, phase, cause, started)])
 }
 
 impl NodeView {
     fn new(answer: SourceAnswer, source: &Target, asked: &TopologyConnection) -> Self {
-        let node_id = asked.facts.greeting.node_id.clone();
-        Self { answer, source: source.clone(), node_id, peer: asked.facts.peer }
+        let facts = &asked.connected.facts;
+        let node_id = facts.greeting.node_id.clone();
+        Self { answer, source: source.clone(), node_id, peer: facts.peer }
     }
 }
 
@@ -170,31 +174,57 @@ fn hides_cluster(error: &ErrorReply) -> bool {
         .any(|sign| text.contains(sign))
 }
 
-/// Asks the configured seeds, all at once; the first view wins. That a seed is not a cluster is believed only if none of the
-/// others gives a view within a short time: one of several addresses may have been given to somebody else.
+/// Asks the configured seeds, in random order, each a little after the one before or as soon as that has failed; the first
+/// view wins, and comes with the connection that it was asked on. That a seed is not a cluster is believed only if none of
+/// the others gives a view within a short time: one of several addresses may have been given to somebody else.
 pub(crate) async fn ask_seeds(
     connector: &Connector,
     seeds: &[Endpoint],
     deadline: Instant,
-) -> Result<NodeView, Vec<NodeFailure>> {
-    let sources: Vec<Source> = seeds.iter().map(Source::seed).collect();
-    let mut asking: FuturesUnordered<_> =
-        sources.iter().map(|source| ask(connector, source, None, Explain::Fully, deadline)).collect();
+) -> Result<(NodeView, Connected), Vec<NodeFailure>> {
+    let mut sources: Vec<Source> = seeds.iter().map(Source::seed).collect();
+    fastrand::shuffle(&mut sources);
+    let mut later = sources.iter().map(|source| ask(connector, source, None, Explain::Fully, deadline));
+    let mut asking: FuturesUnordered<_> = later.next().into_iter().collect();
+    let mut next_at = Instant::now() + HEAD_START;
     let mut failures = Vec::new();
-    let mut single = None;
+    let mut single: Option<((NodeView, Connected), Instant)> = None;
     loop {
-        let answered = match &single {
-            None => asking.next().await,
-            Some((_, until)) => tokio::time::timeout_at(*until, asking.next()).await.unwrap_or_default(),
+        let pause = match &single {
+            Some((_, until)) => Some(*until),
+            None => (later.len() > 0).then_some(next_at),
+        };
+        let answered = match pause {
+            Some(pause) => tokio::time::timeout_at(pause, asking.next()).await,
+            None => Ok(asking.next().await),
+        };
+        let answered = match answered {
+            Ok(Some(answered)) => answered,
+            Err(_) | Ok(None) => match (single, later.next()) {
+                (Some((single, _)), _) => return Ok(single),
+                (None, None) => return Err(failures),
+                (None, Some(next)) => {
+                    single = None;
+                    asking.push(next);
+                    next_at = Instant::now() + HEAD_START;
+                    continue;
+                }
+            },
         };
         match answered {
-            Some(Ok((view, _))) if matches!(view.answer, SourceAnswer::View(_)) => return Ok(view),
-            Some(Ok((view, _))) => {
-                let until = || deadline.min(Instant::now() + SECOND_OPINION);
-                single.get_or_insert_with(|| (view, until()));
+            Ok((view, asked)) if matches!(view.answer, SourceAnswer::View(_)) => {
+                return Ok((view, asked.connected));
             }
-            Some(Err(failed)) => failures.extend(failed),
-            None => return single.map(|(view, _)| view).ok_or(failures),
+            Ok((view, asked)) => {
+                asking.extend(later.by_ref());
+                let until = || deadline.min(Instant::now() + SECOND_OPINION);
+                single.get_or_insert_with(|| ((view, asked.connected), until()));
+            }
+            Err(failed) => {
+                failures.extend(failed);
+                asking.extend(later.next());
+                next_at = Instant::now() + HEAD_START;
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use super::discover::Source;
 use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, ExclusiveRefusal};
 use super::hint::HintQueue;
 use crate::certificate::now_utc;
-use crate::connect::{ConnectionFacts, Connector, Target};
+use crate::connect::{Connected, ConnectionFacts, Connector, Target};
 use crate::error::NodeFailure;
 use crate::event::{CERTIFICATE_NOTICE_DAYS, Event, EventBus};
 use crate::lane::{
@@ -74,6 +74,7 @@ impl NodeFactory {
                 known: Arc::default(),
                 meter: Arc::new(NodeMeter::new(&target.node.endpoint)),
                 pushes: Arc::new(LogPushes),
+                made: Arc::default(),
             },
             facts: Arc::default(),
             takes_transactions: Arc::default(),
@@ -210,6 +211,17 @@ impl Node {
             _ => Ok(self.context.spawn_exclusive(report)),
         };
         self.exclusive.borrow(until, dial).await
+    }
+
+    /// Has the node's first connection be one that was made for `made_for`, if it is as good as a new one. Gives it back
+    /// otherwise.
+    pub(crate) fn adopt(&self, mut connected: Connected, made_for: &Target) -> Option<Connected> {
+        let LaneContext { connector, known, made, .. } = &self.context.lane;
+        if !connector.adopts(&mut connected, made_for, &self.target, known) {
+            return Some(connected);
+        }
+        made.put(connected);
+        None
     }
 
     /// Asks for connections before they are needed.

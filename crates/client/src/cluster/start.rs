@@ -18,7 +18,7 @@ use super::store::{Pen, TopologyStore};
 use super::{Cluster, Topology, worker};
 use crate::clock;
 use crate::config::Config;
-use crate::connect::Connector;
+use crate::connect::{Connected, Connector, Target};
 use crate::error::{Cause, Error, NodeFailure};
 use crate::event::{Event, EventBus};
 use crate::lane::{Backoff, Habit, LaneOptions, PipelineBounds, RECONNECT};
@@ -35,12 +35,13 @@ impl Cluster {
         let (runtime, connector) = prepare(config).await?;
         let started = Instant::now();
         let deadline = started + config.timing.connect;
-        let first = first_view(&connector, &config.seeds, deadline)
+        let (first, asked) = first_view(&connector, &config.seeds, deadline)
             .await
             .map_err(|failures| Error::connect(failures, started.elapsed()))?;
         let seed = first.source.seed.clone();
         let factory = NodeFactory::of(config, runtime, connector);
         let topology = Topology::first(&first.answer, &factory, &seed);
+        topology.adopt(asked, &first.source);
         let (cluster, pen) = Self::assemble(config, factory, topology, seed, Outset::over());
         cluster.warm_up(started, deadline).await?;
         if cluster.read_from.uses_replicas() {
@@ -103,6 +104,9 @@ impl Cluster {
 /// What is needed before anything is dialled.
 async fn prepare(config: &Config) -> Result<(Handle, Arc<Connector>), Error> {
     let runtime = ready_runtime()?;
+    if config.tls.is_none() {
+        return Ok((runtime, Arc::new(Connector::build(config)?)));
+    }
     // Loading the system's roots reads files.
     let owned = config.clone();
     let connector = off_the_runtime(&runtime, move || Connector::build(&owned)).await?;
@@ -144,6 +148,11 @@ impl Topology {
             SourceAnswer::NotACluster => Self::single(factory, seed),
         }
     }
+
+    /// Uses the connection that the first answer came on for the primary that gave it, if that is to be dialled there.
+    fn adopt(&self, connected: Connected, source: &Target) {
+        let _ = self.primaries().try_fold(connected, |connected, node| node.adopt(connected, source));
+    }
 }
 
 /// Looks for the cluster once it is wanted, for as long as it takes, and then keeps its topology.
@@ -163,10 +172,11 @@ async fn find(cluster: Weak<Cluster>, mut pen: Pen) {
             let asked = panics::catch_in("a search for the cluster", asking).await;
             let strong = cluster.upgrade()?;
             match asked {
-                Ok(Ok(first)) => {
+                Ok(Ok((first, connected))) => {
                     let seed = first.source.seed.clone();
                     strong.current_seed.store(Arc::new(seed.clone()));
                     let topology = Topology::first(&first.answer, &strong.factory, &seed);
+                    topology.adopt(connected, &first.source);
                     topology.warm_up(strong.read_from.uses_replicas());
                     strong.store.replace(&mut pen, topology);
                     strong.outset.found();
@@ -202,10 +212,10 @@ async fn first_view(
     connector: &Connector,
     seeds: &[Endpoint],
     deadline: Instant,
-) -> Result<NodeView, Vec<NodeFailure>> {
+) -> Result<(NodeView, Connected), Vec<NodeFailure>> {
     loop {
         let failures = match ask_seeds(connector, seeds, deadline).await {
-            Ok(view) => return Ok(view),
+            Ok(first) => return Ok(first),
             Err(failures) => failures,
         };
         let is_forming = failures.iter().any(|f| matches!(f.cause, Cause::Loading | Cause::BadTopology(_)));

@@ -13,6 +13,7 @@
 //! | [`way`], [`known`] | the ways to a node; what is remembered of it between connections |
 //! | [`step`], [`failure`] | the result of a step; from one that failed to the report of its attempt |
 //! | [`target`], [`environment`] | a node to connect to; what every attempt of a client shares |
+//! | [`adopt`] | whether a connection made for one target will do for another |
 //! | [`connector`] | chooses where to dial a node and races the choices |
 //! | [`greeting`] | the first exchange: `HELLO`, login, names, `CLUSTER MYID`, `CLIENT INFO` |
 //! | [`budget`] | what a reply may cost before commands are sent |
@@ -23,6 +24,7 @@
 //! unexpected ends its connection; a plaintext byte is never sent on a connection of a TLS client.
 
 mod addresses;
+mod adopt;
 mod attempt;
 pub(crate) mod budget;
 mod connector;

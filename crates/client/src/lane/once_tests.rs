@@ -63,6 +63,7 @@ async fn a_connection_that_was_to_be_replaced_is_down() {
         known: Arc::default(),
         meter: Arc::new(NodeMeter::new(&endpoint)),
         pushes: Arc::new(LogPushes),
+        made: Arc::default(),
     };
     let far = Duration::from_secs(60);
     let bounds = PipelineBounds { commands: 100, bytes: 1 << 20 };

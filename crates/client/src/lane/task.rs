@@ -11,6 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -75,6 +76,22 @@ pub(crate) struct LaneContext {
     pub(crate) meter: Arc<NodeMeter>,
     /// Who takes the server's pushes.
     pub(crate) pushes: Arc<dyn PushSink>,
+    /// A connection that is made already.
+    pub(crate) made: Arc<Handover>,
+}
+
+/// A connection to the node that somebody else made: its next one. There is none for long, as it is put here when one is wanted.
+#[derive(Debug, Default)]
+pub(crate) struct Handover(Mutex<Option<Connected>>);
+
+impl Handover {
+    pub(crate) fn put(&self, connected: Connected) {
+        *self.0.lock() = Some(connected);
+    }
+
+    fn take(&self) -> Option<Connected> {
+        self.0.lock().take()
+    }
 }
 
 /// Makes a lane and starts its task on a runtime, wherever the caller is.
@@ -110,6 +127,7 @@ struct LaneTask<O> {
     observer: O,
     meter: Arc<NodeMeter>,
     pushes: Arc<dyn PushSink>,
+    made: Arc<Handover>,
     alarm: Alarm,
     /// To be raised before the next connection is used.
     fence: Option<Fence>,
@@ -121,7 +139,7 @@ impl<O: LaneObserver> LaneTask<O> {
     fn new(runtime: &Handle, context: LaneContext, options: LaneOptions, observer: O) -> (Lane, Self) {
         let _entered = runtime.enter();
         let (lane, shared) = Lane::new(options.bounds, options.driver.habit);
-        let LaneContext { connector, target, known, meter, pushes } = context;
+        let LaneContext { connector, target, known, meter, pushes, made } = context;
         let alarm = Alarm::new();
         let (fence, is_over) = (None, false);
         let task = Self {
@@ -133,6 +151,7 @@ impl<O: LaneObserver> LaneTask<O> {
             observer,
             meter,
             pushes,
+            made,
             alarm,
             fence,
             is_over,
@@ -245,6 +264,9 @@ impl<O: LaneObserver> LaneTask<O> {
 
     /// Connects while the deadlines of what queues are kept. `None` when the lane was retired meanwhile.
     async fn connect(&mut self, target: &Target) -> Option<Result<Connected, Vec<NodeFailure>>> {
+        if let Some(made) = self.made.take() {
+            return Some(Ok(made));
+        }
         let deadline = Instant::now() + self.connector.env.timing.node_connect;
         let was_connected = self.known.was_connected();
         let explain = if was_connected { Explain::Briefly } else { Explain::Fully };

@@ -137,6 +137,11 @@ impl TlsContext {
         self.verifier_for(Demand::of(plan)).judge(leaf, intermediates, UnixTime::now())
     }
 
+    /// Whether two plans ask a peer to prove the same.
+    pub(crate) fn asks_the_same(&self, one: &NodePlan, other: &NodePlan) -> bool {
+        Demand::of(one) == Demand::of(other)
+    }
+
     /// Revocation lists that have become outdated, each reported once.
     pub(crate) fn newly_outdated(&self) -> Vec<Outdated> {
         let now = now_utc();

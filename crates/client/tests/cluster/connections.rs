@@ -71,6 +71,29 @@ async fn a_closed_client_says_so() {
     assert!(!error.may_have_executed());
 }
 
+/// The seed was dialled twice, once to ask it and once to use it.
+#[tokio::test]
+async fn the_connection_that_a_seed_answers_on_is_the_connection_to_its_node() {
+    // By the addresses that are announced, over TLS and without, and where there is no cluster.
+    let labs = [
+        Lab::builder(LabProfile::Plain).replicas(0),
+        Lab::builder(LabProfile::Plain).replicas(0).tls(false),
+        Lab::builder(LabProfile::Plain).no_cluster(),
+        Lab::builder(LabProfile::PerNodeCerts).replicas(0),
+    ];
+    for lab in labs {
+        let lab = lab.start().await.expect("the lab starts");
+        let (host, port) = lab.node(0).announced();
+        // Servers number connections in turn, and each of these is a new one.
+        let before = tell(&lab, 0, &["CLIENT", "ID"]).await.as_integer().expect("a number");
+        let client = Client::connect(&config(&lab).seeds([(host.clone(), port)])).await.expect("connected");
+        let to_the_seed = cmd("CLIENT").arg("ID").route_to(&truename::topology::Endpoint::new(host, port));
+        let number: i64 = client.execute(to_the_seed).await.expect("its number");
+        let first = before + 1;
+        assert_eq!(number, first, "{:?}", client.nodes());
+    }
+}
+
 /// Servers answer these with nothing, and end the connection, which others share.
 #[tokio::test]
 async fn what_servers_take_for_http_is_not_sent() {
