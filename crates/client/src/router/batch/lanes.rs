@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Weak};
 
+use smallvec::SmallVec;
 use truename_topology::Slot;
 
 use super::member::Member;
@@ -37,7 +38,7 @@ const FEW: usize = 16;
 #[derive(Default)]
 pub(super) struct Lanes {
     /// Their addresses, which are those of nodes that are kept meanwhile.
-    few: Vec<usize>,
+    few: SmallVec<[usize; FEW]>,
     more: HashMap<usize, usize>,
     /// The latest one and its number: neighbours often go to the same.
     latest: (usize, usize),
