@@ -50,6 +50,7 @@ pub struct ScriptCall<'a> {
     keys: Vec<Arg<'a>>,
     args: Vec<Arg<'a>>,
     timeout: Option<Duration>,
+    repeatable: Option<bool>,
     read_from: Option<ReadFrom>,
 }
 
@@ -92,7 +93,14 @@ impl Script {
     /// # }
     /// ```
     pub fn call(&self) -> ScriptCall<'_> {
-        ScriptCall { script: self, keys: Vec::new(), args: Vec::new(), timeout: None, read_from: None }
+        ScriptCall {
+            script: self,
+            keys: Vec::new(),
+            args: Vec::new(),
+            timeout: None,
+            repeatable: None,
+            read_from: None,
+        }
     }
 
     /// A call of it with this key. See the [example](Script#examples).
@@ -188,6 +196,27 @@ impl<'a> ScriptCall<'a> {
         self
     }
 
+    /// Says whether the script may be sent again when its reply was lost; see [`Command::repeatable`]. Without this, only a
+    /// [read-only](Script::read_only) one is.
+    ///
+    /// ```no_run
+    /// # async fn example(client: truename::Client, token: &str) -> Result<(), truename::Error> {
+    /// use truename::Script;
+    ///
+    /// // Whoever executes it twice finds the lock gone, or somebody else's.
+    /// let release = Script::new(
+    ///     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+    ///      return 0",
+    /// );
+    /// release.key("lock").arg(token).repeatable(true).run(&client).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn repeatable(mut self, repeatable: bool) -> Self {
+        self.repeatable = Some(repeatable);
+        self
+    }
+
     /// Where a script that only reads is executed, instead of what the client's configuration says; see [`Command::read_from`].
     ///
     /// ```no_run
@@ -242,6 +271,10 @@ impl<'a> ScriptCall<'a> {
         let command = command.args(borrowed);
         let command = match &self.read_from {
             Some(read_from) => command.read_from(read_from.clone()),
+            None => command,
+        };
+        let command = match self.repeatable {
+            Some(repeatable) => command.repeatable(repeatable),
             None => command,
         };
         match self.timeout {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::support::info::{all_executions, executions};
-use crate::support::{config, connect, eventually, key_of, lab, tell};
+use crate::support::{config, connect, eventually, key_of, lab, proxied_server, tell};
 use truename::{Client, Error, ReadFrom, Script, cmd};
-use truename_lab::{Lab, LabProfile};
+use truename_lab::{Cut, CutPoint, Ending, Lab, LabProfile};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_script_is_sent_as_a_whole_where_a_server_does_not_have_it() {
@@ -49,6 +49,32 @@ async fn what_a_script_answers_is_final() {
     let error = slow.key("k").timeout(Duration::from_millis(300)).run(&client).await.expect_err("too slow");
     assert!(matches!(error, Error::Timeout(_)) && error.may_have_executed(), "{error}");
     assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
+}
+
+/// Nobody could say of a script that it may be executed twice, so whoever had made sure of that wrote a loop around it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_whose_reply_was_lost_is_sent_again_only_on_request() {
+    let lab = proxied_server().await;
+    let client = connect(&lab).await;
+    let add = Script::new("return redis.call('SADD', KEYS[1], ARGV[1])");
+    add.key("set").arg("a").run(&client).await.expect("the server has it");
+    for (repeatable, executions_after) in [(None, 2), (Some(true), 4), (Some(false), 5)] {
+        client.run(cmd("PING")).await.expect("the connection is there");
+        lab.proxy(0).cut_open(Cut::new(CutPoint::AfterReplies(0), Ending::Close));
+        let call = add.key("set").arg("b");
+        let call = match repeatable {
+            Some(repeatable) => call.repeatable(repeatable),
+            None => call,
+        };
+        match call.execute::<i64>(&client).await {
+            Ok(added) => assert!(repeatable == Some(true) && added == 0, "the first copy added it"),
+            Err(error) => {
+                assert!(repeatable != Some(true) && matches!(error, Error::Interrupted(_)), "{error}");
+                assert!(error.may_have_executed() && !error.is_retryable(), "{error}");
+            }
+        }
+        assert_eq!(executions(&lab, 0, "sadd").await, executions_after, "{repeatable:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
