@@ -1,9 +1,11 @@
 //! Typed decoding of replies, on the caller's task. [`FromReply`] says what each type accepts.
 //!
-//! Single values are here, lists, sets, maps and tuples in `collections`; `forms` has what the protocols send for those.
+//! Single values are here, lists, sets, maps and tuples in `collections`; `forms` has what the protocols send for those, and
+//! `parts` decodes what parts of a command answered.
 
 mod collections;
 mod forms;
+mod parts;
 
 use std::str::FromStr;
 use std::sync::Arc;

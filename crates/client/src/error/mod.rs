@@ -131,7 +131,7 @@ pub enum Error {
 /// # Examples
 /// ```no_run
 /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
-/// use truename::{Error, FromReply, cmd};
+/// use truename::{Error, cmd};
 ///
 /// let keys = ["visits:ada", "visits:grace", "visits:barbara"];
 /// match client.execute::<Vec<Option<i64>>>(cmd("MGET").args(keys)).await {
@@ -139,8 +139,8 @@ pub enum Error {
 ///     // What came is not lost.
 ///     Err(Error::Partial(partial)) => {
 ///         for part in &partial.parts {
-///             match &part.outcome {
-///                 Ok(values) => println!("{:?}: {:?}", part.keys, Vec::<Option<i64>>::from_reply(values.clone())?),
+///             match part.value::<Vec<Option<i64>>>() {
+///                 Ok(values) => println!("{:?}: {values:?}", part.keys),
 ///                 Err(error) => println!("{:?} at {:?}: {error}", part.keys, part.node),
 ///             }
 ///         }
@@ -169,7 +169,7 @@ pub struct PartOutcome {
     pub node: Option<Endpoint>,
     /// The slot that it was for: that of its keys if it has any.
     pub slot: Option<Slot>,
-    /// Its keys; none if the command has none.
+    /// Its keys, in the order in which the command has them, which is that of the values of `MGET`; none if it has none.
     pub keys: Vec<Bytes>,
     /// Its reply, or why there is none.
     pub outcome: Result<Reply, Error>,
