@@ -148,7 +148,8 @@ impl fmt::Debug for Arg<'_> {
 /// | `bool` | `1` or `0`; where a command wants a word (`YES`, `ON`), give the word |
 /// | `char` | its UTF-8 bytes |
 ///
-/// What may be none or several is [`ToArgs`](super::ToArgs): `Option` and tuples.
+/// A `Duration` is none of these, as servers take seconds here and milliseconds there: give `as_secs()` or `as_millis()`, as they
+/// are. What may be none or several is [`ToArgs`](super::ToArgs): `Option` and tuples.
 ///
 /// # Examples
 /// ```

@@ -12,6 +12,11 @@ impl Config {
     /// popped. Otherwise this function gets the reply, in a task of the client's runtime: it must not block. Without a function such
     /// replies are lost; [`Event::Orphaned`](crate::Event::Orphaned) and a counter tell how often that happens.
     ///
+    /// The reply is the whole of what there is: `BLPOP` names the key in it, `BLMOVE` has the element alone, and where that was
+    /// moved to is for the program to know. [`Client::shutdown`](crate::Client::shutdown) waits for orphans, but takes no more
+    /// calls: what comes then is given back by another client, or found in the list that it was moved to, as in the example
+    /// `job_queue` of the repository.
+    ///
     /// # Examples
     /// ```no_run
     /// # async fn example() -> Result<(), truename::Error> {

@@ -20,7 +20,7 @@
 //! | `truename_disconnections_total` | counter | `node` |
 //! | `truename_orphans_total` | counter | `fate`: `taken` or `unknown`; see [`Config::on_orphan`](crate::Config::on_orphan) |
 //! | `truename_redirects_total` | counter | `kind`: `moved` or `ask` |
-//! | `truename_resends_total` | counter | `reason`: `refused` or `unanswered`; `raced` for a transaction |
+//! | `truename_resends_total` | counter | `reason`: `refused`; `unanswered`, also for want of a connection; `raced` for a transaction |
 //! | `truename_topology_refreshes_total` | counter | `outcome`: `changed`, `unchanged` or `failed` |
 //!
 //! `node` is the announced address. A command's time runs from when it was submitted to the read that held its reply: one

@@ -105,9 +105,13 @@
 //!
 //! A hosted client ends [by itself](crate::hosted#how-it-ends), and so does a [blocking one](crate::blocking#how-it-ends). With a runtime of your own:
 //!
-//! 1. Stop making calls, and await those that are under way.
-//! 2. [`Client::close`], or drop the last clone: a connection ends once everything on it is answered.
+//! 1. Stop making calls.
+//! 2. [`Client::shutdown`] waits for those that are under way, no longer than you say, and closes the client. It also waits for
+//!    what dropped calls of `BLPOP` and the like left behind; see [`Config::on_orphan`](crate::Config::on_orphan).
 //! 3. Let the runtime end. If it ends first, every call that still waits gets an error; none hangs.
+//!
+//! [`Client::close`] does not wait: a connection ends once everything on it is answered. To drop the last clone does the same. So
+//! without a shutdown, await your calls first:
 //!
 //! ```no_run
 //! # async fn example(client: truename::Client) {
@@ -139,4 +143,5 @@
 //! [`blocking::Client`]: crate::blocking::Client
 //! [`Client::close`]: crate::Client::close
 //! [`Client::connect`]: crate::Client::connect
+//! [`Client::shutdown`]: crate::Client::shutdown
 //! [`HostedClient`]: crate::hosted::HostedClient
