@@ -53,7 +53,8 @@ deny: ## licences, sources and bans of all dependencies; advisories if their dat
 	@$(step) "dependencies" tools/check/deny.sh
 
 tests: ## all tests but doc tests
-	@$(with_server) $(step) "tests" cargo test --all-features --locked --lib --bins --tests --examples
+	@$(step) "examples" cargo build --all-features --locked --examples
+	@$(with_server) $(step) "tests" cargo test --all-features --locked --lib --bins --tests
 
 doctests: ## doc tests
 	@$(with_server) $(step) "doc tests" cargo test --all-features --locked --doc
@@ -69,6 +70,7 @@ unit: ## the tests beside the code and those of resp and topology: no cluster
 	@$(step) "pure crates" cargo test -p truename-resp -p truename-topology --locked --tests
 
 integration: ## the tests of client, lab and tool against real clusters
+	@$(step) "examples" cargo build -p truename -p truename-redis -p truename-lab -p truename-cli --locked --examples
 	@$(with_server) $(step) "integration tests" \
 		cargo test -p truename -p truename-redis -p truename-lab -p truename-cli --locked --test '*'
 

@@ -13,8 +13,11 @@ servers=$(tools/setup/servers.sh $names)
 logs=target/servers/logs
 mkdir -p "$logs"
 
-suite() { cargo test -p truename -p truename-redis -p truename-lab -p truename-cli --all-features --locked --no-fail-fast --test '*' "$@"; }
+packages='-p truename -p truename-redis -p truename-lab -p truename-cli --all-features --locked'
+suite() { cargo test $packages --no-fail-fast --test '*' "$@"; }
 
+# Tests run them as processes.
+cargo build $packages --examples
 suite --no-run
 for name in $names; do
     echo "==> $name"

@@ -13,10 +13,19 @@
 //! | [`features`] | Cargo features, metrics, events and log lines |
 //! | [`migrating`] | What are the names of redis-rs, fred and node-redis called here, and what does not exist yet? |
 //!
+//! Programs to start from are among the [examples] of the repository. They run against any cluster and survive a failover:
+//!
+//! | example | what it shows |
+//! |---|---|
+//! | `web_cache` | a cache in front of a slow source: locks, `MGET` over many slots with a part that fails, deadlines, stale values, a cluster that is down at the start |
+//! | `job_queue` | jobs that are done at least once: pops that are dropped, workers that crash, orphans, an end in good order |
+//! | `rate_limiter` | a sliding window: a script over keys with a hash tag, repeated safely, and read from replicas |
+//!
 //! The chapters explain; the items that they link to are the reference, and say units, defaults and errors. What is promised
 //! has a test, which [docs/PROMISES.md] of the repository names; [SECURITY.md] is the threat model, with what the default
 //! proves at each provider, and [ARCHITECTURE.md] is for readers of the source.
 //!
+//! [examples]: https://github.com/truename-rs/truename/tree/main/crates/client/examples
 //! [docs/PROMISES.md]: https://github.com/truename-rs/truename/blob/main/docs/PROMISES.md
 //! [SECURITY.md]: https://github.com/truename-rs/truename/blob/main/SECURITY.md
 //! [ARCHITECTURE.md]: https://github.com/truename-rs/truename/blob/main/ARCHITECTURE.md

@@ -7,6 +7,7 @@
 //! | `command_keys` | our idea of a command's keys is the server's |
 //! | `connections` | how connections are used, kept and given up |
 //! | `dedicated` | connections for one caller |
+//! | `examples` | the longer examples, each as a process, while their cluster is in trouble |
 //! | `lazy` | a client that connects when it is first used |
 //! | `profiles` | every profile of the lab, fully verified, with next to no option |
 //! | `promises_atomic` | atomic batches: all of it or nothing |
@@ -49,6 +50,7 @@ mod batches;
 mod command_keys;
 mod connections;
 mod dedicated;
+mod examples;
 mod lazy;
 mod profiles;
 mod promises_atomic;
