@@ -2,21 +2,22 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use truename_resp::Reply;
 use truename_topology::Slot;
 
 use super::client::Client;
+use crate::clock;
 use crate::command::Command;
 use crate::config::FOREVER;
 use crate::error::{Error, RouteError};
 use crate::from_reply::FromReply;
-use crate::router::{Draft, Watched};
+use crate::router::{Commit, Draft, Watched};
 
 /// Keys that are watched on a connection of their own, until [`exec`](Self::exec). Made by [`Client::watch`].
 ///
@@ -53,6 +54,8 @@ pub struct Watch {
     draft: Arc<Draft>,
     /// By one caller: of two at the same time, neither may execute what the other one queued.
     is_executed: AtomicBool,
+    /// Why nothing was executed although nobody was faster.
+    refusal: OnceLock<Error>,
     /// Dropped, it tells the task that ends the watch after its time.
     _kept: oneshot::Sender<Infallible>,
 }
@@ -95,7 +98,25 @@ impl Client {
                 draft.expire();
             }
         });
-        Ok(Watch { client: self.clone(), draft, is_executed: AtomicBool::new(false), _kept })
+        let (is_executed, refusal) = (AtomicBool::new(false), OnceLock::new());
+        Ok(Watch { client: self.clone(), draft, is_executed, refusal, _kept })
+    }
+
+    /// Awaits something for `limit` at most, on any executor, as all calls do: for adapters, whose callers give several calls one
+    /// time. `None` once that is over.
+    ///
+    /// ```no_run
+    /// # async fn example(client: truename::Client) {
+    /// use std::time::Duration;
+    ///
+    /// let watch = client.within(Duration::from_millis(20), client.watch(Duration::from_secs(10), ["stock"])).await;
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// That of the future, which is dropped after its time.
+    pub async fn within<T>(&self, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+        clock::timeout_at(Instant::now() + limit.min(FOREVER), future).await
     }
 }
 
@@ -149,7 +170,32 @@ impl Watch {
             return Err(Error::Route(Box::new(RouteError::TransactionEnded)));
         }
         commands.into_iter().for_each(|command| self.draft.queue(&command));
-        self.client.router().execute_watched(&self.draft).await
+        Ok(match self.client.router().execute_watched(&self.draft).await? {
+            Commit::Done(replies) => Some(replies),
+            Commit::Raced => None,
+            Commit::Refused(error) => {
+                let _ = self.refusal.set(error);
+                None
+            }
+        })
+    }
+
+    /// Why [`exec`](Self::exec) executed nothing, if that was not because a watched key was changed: the server's refusal, or what
+    /// became of the connection. Whoever reads again after every `None` has a reason here to stop at some time.
+    ///
+    /// ```no_run
+    /// # async fn example(watch: truename::Watch) -> Result<(), truename::Error> {
+    /// if watch.exec([truename::cmd("DECR").arg("stock")]).await?.is_none()
+    ///     && let Some(error) = watch.refusal()
+    /// {
+    ///     println!("nobody was faster: {error}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Error> {
+        self.refusal.get()
     }
 
     /// Ends the watch without executing anything, so that others can have its connection. See the [example](Watch#examples).

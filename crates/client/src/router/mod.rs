@@ -56,4 +56,4 @@ mod watch;
 
 pub(crate) use held::Held;
 pub(crate) use state::Router;
-pub(crate) use transaction::{Draft, Watched};
+pub(crate) use transaction::{Commit, Draft, Watched};

@@ -86,6 +86,15 @@ struct DraftState {
     setback: Option<Setback>,
 }
 
+/// What became of commands that were to be executed together.
+pub(crate) enum Commit {
+    Done(Vec<Reply>),
+    /// A watched key was changed.
+    Raced,
+    /// None was executed, for this reason, which may pass.
+    Refused(Error),
+}
+
 /// Commands, encoded.
 #[derive(Default)]
 pub(super) struct Queue {
@@ -260,20 +269,20 @@ impl Router {
             }
         };
         let node = held.node.clone();
-        let Some(replies) = self.commit(held, queue, attempts).await? else { return Ok(None) };
+        let Commit::Done(replies) = self.commit(held, queue, attempts).await? else { return Ok(None) };
         match replies.iter().find_map(Reply::as_error).cloned() {
             Some(error) => Err(attempts.answer(error, Execution::Possible, &node)),
             None => Ok(Some((value, replies))),
         }
     }
 
-    /// Sends the transaction, once. `None` if nothing of it was executed and all can be done again.
+    /// Sends the transaction, once. Unless it is done, nothing of it was executed, and all can be done again.
     pub(super) async fn commit(
         &self,
         held: Arc<Held>,
         queue: Queue,
         attempts: &mut Attempts,
-    ) -> Result<Option<Vec<Reply>>, Error> {
+    ) -> Result<Commit, Error> {
         let unit = Unit::commands(queue.count + 2, Form::Decoded);
         let outcome = held.lane.submit(self.limits_of(attempts, unit), |out| {
             out.reserve(MULTI.len() + queue.bytes.len() + EXEC.len());
@@ -287,23 +296,19 @@ impl Router {
         match judge_exec(replies, failure) {
             Exec::Done(replies) => {
                 give_back(held);
-                Ok(Some(replies))
+                Ok(Commit::Done(replies))
             }
             Exec::Raced => {
                 give_back(held);
                 observe::resent("raced");
                 attempts.note_refused(&node, RACED);
                 attempts.back_off().await?;
-                Ok(None)
+                Ok(Commit::Raced)
             }
-            Exec::Refused(error) => {
-                // The next attempt takes another connection: this one may lead to the wrong server.
-                self.start_over(Setback::Error(error), &held, attempts).await?;
-                Ok(None)
-            }
+            // The next attempt takes another connection: this one may lead to the wrong server.
+            Exec::Refused(error) => self.refused(Setback::Error(error), &held, attempts).await,
             Exec::Unsent(cause) => {
-                self.start_over(Setback::Failure(Failure::Unsent(cause)), &held, attempts).await?;
-                Ok(None)
+                self.refused(Setback::Failure(Failure::Unsent(cause)), &held, attempts).await
             }
             Exec::Loose(error) => Err(attempts.answer(error, Execution::Possible, &node)),
             Exec::Unknown(Failure::TimedOut { submitted }) => {
@@ -318,6 +323,24 @@ impl Router {
                 Err(attempts.interrupted(&cause, &node))
             }
         }
+    }
+
+    /// As [`start_over`](Self::start_over); says what was met.
+    pub(super) async fn refused(
+        &self,
+        setback: Setback,
+        held: &Held,
+        attempts: &mut Attempts,
+    ) -> Result<Commit, Error> {
+        let said = match &setback {
+            Setback::Error(error) => Some(error.clone()),
+            Setback::Failure(_) => None,
+        };
+        self.start_over(setback, held, attempts).await?;
+        Ok(Commit::Refused(match said {
+            Some(error) => attempts.answer(error, Execution::Refused, &held.node),
+            None => attempts.timed_out(false),
+        }))
     }
 
     /// Nothing was executed: waits a little and lets everything be done again, at the slot's owner, or says why that is no

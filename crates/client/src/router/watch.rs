@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use truename_resp::Reply;
 
 use super::attempts::Attempts;
 use super::held::NoValue;
 use super::state::Router;
-use super::transaction::{Draft, Watched, has_ended};
+use super::transaction::{Commit, Draft, Watched, has_ended};
 use crate::command::{Command, Route};
 use crate::error::Error;
 
@@ -47,9 +46,8 @@ impl Router {
         }
     }
 
-    /// Executes what was queued, if no watched key was changed: the replies. `None` if nothing was executed and all may be
-    /// done again.
-    pub(crate) async fn execute_watched(&self, draft: &Draft) -> Result<Option<Vec<Reply>>, Error> {
+    /// Executes what was queued, if no watched key was changed.
+    pub(crate) async fn execute_watched(&self, draft: &Draft) -> Result<Commit, Error> {
         let (held, queue, refused, setback) = draft.end();
         let held = held.ok_or_else(has_ended)?;
         let mut attempts = self.attempts_of(draft);
@@ -61,8 +59,7 @@ impl Router {
             return Err(error);
         }
         if let Some(setback) = setback {
-            self.start_over(setback, &held, &mut attempts).await?;
-            return Ok(None);
+            return self.refused(setback, &held, &mut attempts).await;
         }
         self.commit(held, queue, &mut attempts).await
     }
