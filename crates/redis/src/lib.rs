@@ -27,8 +27,8 @@
 //! - Plain pipelines may have keys of any slots, also without async. Each command has a result of its own, and they are executed
 //!   together as a [`Batch`](truename::Batch) is, within one `response_timeout` and what `BLPOP` and its like may wait. What goes to
 //!   several nodes (`DEL` or `MGET` of several slots, `DBSIZE`, `FLUSHALL`, `INFO` ...) is executed in its place: what stands before
-//!   it first, then it alone, then the rest, so each such command adds a round trip. A script whose body is known is sent with its
-//!   body.
+//!   it first, then it alone, then the rest, so each such command adds a round trip. So is what waits (`BLPOP`). A script whose body
+//!   is known is sent with its body.
 //! - An atomic pipeline is a transaction of one slot; keys of several slots are an error before anything is sent.
 //! - A write is sent again only if it was certainly not executed. If nobody knows, the error's code is `MAYBEEXECUTED`, and
 //!   [`may_have_executed`] tells that from what certainly was not executed. In a pipeline, one command's unknown fate is its own
@@ -72,12 +72,16 @@
 //!
 //! - The keys are watched on a connection that nobody else uses, one of those that
 //!   [`Config::max_exclusive_connections`](truename::Config::max_exclusive_connections) bounds (64 per node); others wait for it.
-//! - Reads of the watched slot go to that connection, and so never to a replica.
+//! - What a handle reads while it watches, alone, in pipelines, by scripts or by a route that leaves the node open, comes from no
+//!   replica. What waits (`XREAD BLOCK`) has a connection of its own as always, and holds up nothing that watches.
 //! - A `WATCH` follows no redirect. If its slot goes to another node, or its connection is lost, the atomic pipeline executes nothing
-//!   and its value is nil, as after a race: so `transaction_async` begins anew, where the slot is now.
+//!   and its value is nil, as after a race: so `transaction_async` begins anew, where the slot is now. So it is where the server
+//!   refuses for now (`CLUSTERDOWN`, `READONLY`). Once it has refused one transaction after the other of a handle's `WATCH`es for as
+//!   long as a call may take, the next one ends with what the server said.
 //! - A connection that is lost after `EXEC` was sent is the error `MAYBEEXECUTED`; it is never sent again.
 //! - A `WATCH` that nothing ends is ended after 30 s ([`watch_limit`](cluster::ClusterClientBuilder::watch_limit)): its connection is
-//!   closed. The atomic pipeline that comes later is an error and executes nothing.
+//!   closed. The atomic pipeline that comes later is an error and executes nothing; then it is over. The handle and each clone that
+//!   was made before somebody was told are told once, for they may rely on it; clones that are made later have nothing to do with it.
 //!
 //! # Crates that take a connection
 //!

@@ -82,13 +82,14 @@ impl Engine {
         pinned: &mut Pinned,
     ) -> Result<Reply, Failure> {
         match special {
-            Special::Watch => self.watch(pinned, &command).await,
-            Special::Unwatch => Ok(self.unwatch(pinned).await),
+            Special::Watch => self.watch(pinned, &command, limit).await,
+            Special::Unwatch => Ok(self.unwatch(pinned, limit).await),
             Special::Scan => self.scan(command, limit).await,
             Special::ScriptLoad => self.load_script(command).await,
-            Special::EvalSha => self.run_script(command).await,
+            Special::EvalSha => self.run_script(pinned, command).await,
             Special::Spread(spread) => self.spread(spread, command).await,
-            Special::Alone => Ok(self.client.execute(command).await?),
+            Special::Alone => self.run_plain(pinned, command).await,
+            Special::Placed => Ok(self.client.execute(command).await?),
             Special::AnyPrimary => Ok(self.client.execute(command.route_to_any()).await?),
             Special::Refused(why) => Err(Failure::Unsupported(why)),
         }
@@ -133,22 +134,13 @@ impl Engine {
         Ok(digest)
     }
 
-    /// `EVALSHA`, and `EVAL` on the same node if that does not have the script and we do.
-    async fn run_script(&self, command: Command<'_>) -> Result<Reply, Failure> {
-        let Some(body) = self.script_of(&command) else {
-            return Ok(self.client.execute(command).await?);
-        };
-        let whole = with_body(&command, body, Arg::borrowed);
-        Ok(self.client.execute_by_digest(&command, &whole).await?)
-    }
-
     /// The same script with its body, if we have it.
     pub(super) fn whole_script<'c>(&self, command: &Command<'_>) -> Option<Command<'c>> {
         Some(with_body(command, self.script_of(command)?, Arg::copied))
     }
 
     /// The body of the script that a command names, if we have it.
-    fn script_of(&self, command: &Command<'_>) -> Option<Bytes> {
+    pub(super) fn script_of(&self, command: &Command<'_>) -> Option<Bytes> {
         self.memory.scripts.body(command.at(1)?)
     }
 
@@ -187,7 +179,7 @@ impl Engine {
 }
 
 /// A script with its body instead of its digest.
-fn with_body<'c, 'r>(
+pub(super) fn with_body<'c, 'r>(
     command: &'r Command<'_>,
     body: Bytes,
     arg: impl Fn(&'r [u8]) -> Arg<'c>,

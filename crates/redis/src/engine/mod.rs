@@ -27,7 +27,7 @@ mod watch;
 
 pub(crate) use calls::{Engine, Memory};
 pub(crate) use failure::Failure;
-pub(crate) use pin::{Pinned, take_live};
+pub(crate) use pin::Pinned;
 pub(crate) use settings::{Seed, Settings, Unusable};
 pub(crate) use special::{Special, among_others, special};
 pub(crate) use spread::{Join, To, complete};

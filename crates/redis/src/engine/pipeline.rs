@@ -1,17 +1,17 @@
 //! Many commands at once.
 //!
 //! What must stay true: each has a result of its own, in its place; a special one is run where it stands among the others, and so
-//! is one that the client sends to several nodes; no command is run after one that stands behind it in its slot; all of it ends
-//! within the time of one call and what its commands ask the server to wait.
+//! is one that the client sends to several nodes, and one that waits on the server; no command is run after one that stands behind
+//! it in its slot; all of it ends within the time of one call and what its commands ask the server to wait.
 
 use std::time::{Duration, Instant};
 
-use truename::command::{Arguments, lookup};
+use truename::command::{Arguments, BlockTime, lookup};
 use truename::{Command, Error, Reply};
 
 use super::calls::Engine;
 use super::failure::{Failure, discarded};
-use super::pin::{Exec, Pinned, live, take_live};
+use super::pin::{Exec, Pinned};
 use super::special::Special;
 
 const NOTHING: Failure = Failure::Misused("a transaction without commands");
@@ -35,27 +35,31 @@ impl Engine {
         let mut together = Vec::with_capacity(commands.len());
         let mut budget = Budget { limit: self.call_limit, spent: None };
         for (command, special) in commands {
-            match special {
+            let is_apart = match special {
                 // It may have to go to the connection that watches.
-                None if live(pinned).is_some() => {
-                    self.run_together(std::mem::take(&mut together), &mut outcomes, &mut budget).await;
-                    let (is_waiting, command) = (blocks(&command), budget.within(command));
-                    let run = self.run_plain(pinned, command);
-                    outcomes.push(budget.spend(is_waiting, run).await);
-                }
-                None => together.push(command),
-                Some(Special::EvalSha) => {
-                    // When the server says that it lacks the script, commands that follow have been executed.
-                    let whole = self.whole_script(&command);
-                    together.push(whole.unwrap_or(command));
-                }
-                Some(special) => {
-                    self.run_together(std::mem::take(&mut together), &mut outcomes, &mut budget).await;
-                    let (is_waiting, command) = (blocks(&command), budget.within(command));
-                    let run = Box::pin(self.run_special(special, command, budget.left(), pinned));
-                    outcomes.push(budget.spend(is_waiting, run).await);
-                }
+                None | Some(Special::EvalSha) => pinned.live().is_some() || waits(&command).is_some(),
+                Some(Special::Placed) => waits(&command).is_some(),
+                Some(_) => true,
+            };
+            if !is_apart {
+                // When the server says that it lacks the script, commands that follow have been executed.
+                let whole = special.filter(|special| *special == Special::EvalSha);
+                let whole = whole.and_then(|_| self.whole_script(&command));
+                together.push(whole.unwrap_or(command));
+                continue;
             }
+            self.run_together(std::mem::take(&mut together), &mut outcomes, &mut budget).await;
+            let wait = waits(&command).unwrap_or_default();
+            let command = budget.within(command, wait);
+            let left = budget.left();
+            let outcome = match special {
+                Some(special) => {
+                    let run = Box::pin(self.run_special(special, command, left, pinned));
+                    budget.spend(wait, run).await
+                }
+                None => budget.spend(wait, self.run_plain(pinned, command)).await,
+            };
+            outcomes.push(outcome);
         }
         self.run_together(together, &mut outcomes, &mut budget).await;
         outcomes
@@ -89,8 +93,8 @@ impl Engine {
         commands: impl Iterator<Item = Command<'c>>,
         pinned: &mut Pinned,
     ) -> Result<Option<Vec<Outcome>>, Failure> {
-        let Some(pin) = take_live(pinned) else { return self.run_unwatched(commands).await.map(Some) };
-        match pin.exec(commands).await? {
+        let Some(pin) = pinned.take_live() else { return self.run_unwatched(commands).await.map(Some) };
+        match pin.exec(commands, self.call_limit).await? {
             Exec::Done(replies) => Ok(Some(replies.into_iter().map(Ok).collect())),
             Exec::Nothing => Ok(None),
         }
@@ -124,10 +128,9 @@ impl Engine {
         if commands.is_empty() {
             return;
         }
-        let is_waiting = commands.iter().any(blocks);
         let mut batch = self.client.batch();
-        batch.extend(commands.into_iter().map(|command| budget.within(command)));
-        let ran = budget.spend(is_waiting, batch.execute()).await;
+        batch.extend(commands.into_iter().map(|command| budget.within(command, Duration::ZERO)));
+        let ran = budget.spend(Duration::ZERO, batch.execute()).await;
         outcomes.extend(ran.into_iter().map(|outcome| outcome.map_err(Failure::Native)));
     }
 }
@@ -145,26 +148,31 @@ impl Budget {
         self.spent.map(|spent| self.limit.saturating_sub(spent))
     }
 
-    /// The command, with what is left. One that asks the server to wait has a time of its own.
-    fn within<'c>(&self, command: Command<'c>) -> Command<'c> {
+    /// The command, with what is left and what it asks the server to wait.
+    fn within<'c>(&self, command: Command<'c>, wait: Duration) -> Command<'c> {
         match self.left() {
-            Some(left) if !blocks(&command) => command.timeout(left),
-            _ => command,
+            Some(left) => command.timeout(left.saturating_add(wait)),
+            None => command,
         }
     }
 
-    /// Awaits something. What waits on the server costs nothing.
-    async fn spend<T>(&mut self, is_waiting: bool, run: impl Future<Output = T>) -> T {
+    /// Awaits something that asks the server to wait for so long, which costs nothing.
+    async fn spend<T>(&mut self, wait: Duration, run: impl Future<Output = T>) -> T {
         let started = Instant::now();
         let done = run.await;
-        let spent = if is_waiting { Duration::ZERO } else { started.elapsed() };
-        self.spent = Some(self.spent.unwrap_or_default() + spent);
+        let spent = self.spent.unwrap_or_default() + started.elapsed().saturating_sub(wait);
+        self.spent = Some(spent);
         done
     }
 }
 
-/// Whether a command asks the server to wait.
-fn blocks(command: &Command<'_>) -> bool {
-    let spec = command.at(0).and_then(|name| lookup(name, command.at(1)));
-    spec.is_some_and(|spec| spec.blocks(command))
+/// How long a command asks the server to wait, if it does.
+fn waits(command: &Command<'_>) -> Option<Duration> {
+    let spec =
+        command.at(0).and_then(|name| lookup(name, command.at(1))).filter(|spec| spec.blocks(command))?;
+    Some(match spec.block_time(command) {
+        Some(BlockTime::AtMost(time)) => time,
+        Some(BlockTime::Forever) => Duration::MAX,
+        None => Duration::ZERO,
+    })
 }

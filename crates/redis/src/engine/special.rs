@@ -23,6 +23,8 @@ pub(crate) enum Special {
     Spread(Spread),
     /// Goes to any primary, whatever the client thinks of it.
     AnyPrimary,
+    /// Goes where its caller said, which it knows.
+    Placed,
     /// The client makes several commands of it, which would have no order with others of a pipeline.
     Alone,
     /// Begins a transaction: its keys are watched on a connection of their own.

@@ -14,7 +14,7 @@ use super::version::CLIENT;
 use super::version::redis::aio::ConnectionLike;
 use super::version::redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use super::version::redis::{Cmd, Pipeline, RedisFuture, RedisResult, ToRedisArgs, Value};
-use crate::engine::{Engine, Failure, Pinned, Special, among_others, special, take_live};
+use crate::engine::{Engine, Failure, Pinned, Special, among_others, special};
 
 /// A connection to a cluster, as redis-rs's `cluster_async::ClusterConnection`: everything that takes a
 /// `redis::aio::ConnectionLike` takes it. Cheap to clone; clones share the connections to the nodes, and no pool is needed.
@@ -51,7 +51,7 @@ impl fmt::Debug for ClusterConnection {
 
 impl ClusterConnection {
     pub(crate) fn new(engine: Engine) -> Self {
-        Self { engine, pinned: None }
+        Self { engine, pinned: Pinned::default() }
     }
 
     /// Over a client that exists already, for example because other parts of a program use it as it is. `config` is what it was
@@ -134,11 +134,13 @@ impl ClusterConnection {
         count: usize,
         route: SingleNodeRoutingInfo,
     ) -> RedisResult<Vec<Value>> {
-        if pipeline.is_transaction() && take_live(&mut self.pinned).is_some() {
+        if pipeline.is_transaction() && self.pinned.take_live().is_some() {
             return Err(failed(ROUTED_AND_WATCHED));
         }
         let place = routing::place(&self.engine, &route).map_err(failed)?;
-        self.run_pipeline(&pipeline, offset, count, |command| (place.of(command), None)).await
+        let place = place.of_a_handle(self.pinned.is_watching());
+        self.run_pipeline(&pipeline, offset, count, |command| (place.of(command), Some(Special::Placed)))
+            .await
     }
 
     /// Runs a pipeline. `prepared`: where each command goes, and what is special about it.
@@ -183,14 +185,19 @@ impl ClusterConnection {
         reply.map(value).map_err(failed)
     }
 
-    pub(super) async fn run_routed(&self, command: Command<'_>, routing: RoutingInfo) -> RedisResult<Value> {
-        routing::run(&self.engine, command, routing).await.map(value).map_err(failed)
+    pub(super) async fn run_routed(
+        &mut self,
+        command: Command<'_>,
+        routing: RoutingInfo,
+    ) -> RedisResult<Value> {
+        let is_watching = self.pinned.is_watching();
+        routing::run(&self.engine, command, routing, is_watching).await.map(value).map_err(failed)
     }
 
     /// Forgets what is watched, for the next user of a pooled connection.
     #[cfg(feature = "bb8")]
     pub(super) fn forget_watched(&mut self) {
-        self.pinned = None;
+        self.pinned.forget();
     }
 }
 

@@ -20,19 +20,20 @@ const REPLICA: Failure = Failure::Unsupported(
     "SlotAddr::ReplicaRequired of a client that reads from primaries alone: build it with read_from_replicas",
 );
 
-/// Runs a command where the caller says.
+/// Runs a command where the caller says. `is_watching`: on behalf of a handle that watches keys.
 pub(super) async fn run(
     engine: &Engine,
     command: Command<'_>,
     routing: RoutingInfo,
+    is_watching: bool,
 ) -> Result<Reply, Failure> {
     if let RoutingInfo::SingleNode(single) = &routing {
-        let place = place(engine, single)?;
+        let place = place(engine, single)?.of_a_handle(is_watching);
         return Ok(engine.client().execute(place.of(command)).await?);
     }
     let RoutingInfo::MultiNode((nodes, policy)) = routing else { return Err(UNKNOWN) };
     if let MultipleNodeRoutingInfo::MultiSlot((parts, pattern)) = nodes {
-        return run_parts(engine, &command, &parts, &pattern, policy).await;
+        return run_parts(engine, &command, &parts, &pattern, policy, is_watching).await;
     }
     let to = match nodes == MultipleNodeRoutingInfo::AllNodes {
         true => To::AllNodes,
@@ -53,17 +54,27 @@ fn is_read(command: &Command<'_>) -> bool {
 #[derive(Clone)]
 pub(super) enum Place {
     AnyPrimary,
+    /// Its primary or a replica.
     Slot(Slot),
+    Replica(Slot),
     Primary(Slot),
     Node(Endpoint),
 }
 
 impl Place {
+    /// The same for a handle, which reads from no replica while it watches keys, unless its caller wants just that.
+    pub(super) fn of_a_handle(self, is_watching: bool) -> Self {
+        match self {
+            Self::Slot(slot) if is_watching => Self::Primary(slot),
+            place => place,
+        }
+    }
+
     /// The command, to be sent there.
     pub(super) fn of<'c>(&self, command: Command<'c>) -> Command<'c> {
         match self {
             Self::AnyPrimary => command.route_to_any(),
-            Self::Slot(slot) => command.route_by_slot(*slot),
+            Self::Slot(slot) | Self::Replica(slot) => command.route_by_slot(*slot),
             Self::Primary(slot) => command.route_to_primary(*slot),
             Self::Node(node) => command.route_to(node),
         }
@@ -86,6 +97,7 @@ fn place_of_route(engine: &Engine, route: &Route) -> Result<Place, Failure> {
     let (slot, address) = read(route).ok_or(UNKNOWN)?;
     match address {
         SlotAddr::ReplicaRequired if !engine.reads_from_replicas() => Err(REPLICA),
+        SlotAddr::ReplicaRequired => Ok(Place::Replica(slot)),
         SlotAddr::Master => Ok(Place::Primary(slot)),
         _ => Ok(Place::Slot(slot)),
     }
@@ -141,6 +153,7 @@ async fn run_parts(
     parts: &[(Route, Vec<usize>)],
     pattern: &MultiSlotArgPattern,
     policy: Option<ResponsePolicy>,
+    is_watching: bool,
 ) -> Result<Reply, Failure> {
     // Whatever can be wrong with the routing is found before anything is sent.
     let join = join_of(policy)?;
@@ -159,7 +172,8 @@ async fn run_parts(
         let (slot, _) = read(route).ok_or(UNKNOWN)?;
         nodes.push(map.primary(slot).ok_or(UNSERVED)?.endpoint.clone());
         let arguments = indices.iter().filter_map(|index| command.at(index + 1));
-        batch.add(place_of_route(engine, route)?.of(Command::new(name).args(arguments)));
+        let place = place_of_route(engine, route)?.of_a_handle(is_watching);
+        batch.add(place.of(Command::new(name).args(arguments)));
     }
     let outcomes = batch.execute::<Reply>().await;
     let outcomes = nodes.into_iter().zip(outcomes).collect();

@@ -17,6 +17,7 @@
 //! | `load` | counts that stay exact while nodes fail and slots move |
 //! | `synchronous` | the same without async |
 //! | `transactions` | `WATCH`, by `transaction_async` and by hand |
+//! | `watches` | handles that watch: refusals without end, time limits, what they read and route meanwhile |
 //! | `support` | what they share |
 
 mod both;
@@ -36,3 +37,4 @@ mod scripts;
 mod support;
 mod synchronous;
 mod transactions;
+mod watches;

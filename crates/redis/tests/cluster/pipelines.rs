@@ -173,3 +173,41 @@ async fn a_pipeline_ends_within_one_time_out_however_many_stretches_it_has() {
     let last = results.last().map(|last| last.as_ref().expect_err("the server was frozen"));
     assert!(last.is_none_or(|last| last.code() == Some("NOTEXECUTED")), "{last:?}");
 }
+
+/// What stood in one stretch with a command that waits had any time, and a `WATCH` had a whole call's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_waits_gives_no_time_to_others() {
+    let lab = lab(LabProfile::Plain).await;
+    let limit = Duration::from_secs(1);
+    let client = builder(&lab).response_timeout(limit).build().expect("usable options");
+    let mut connection = client.get_async_connection().await.expect("connected");
+    // In its place: what comes after it in its slot finds what it left.
+    let (pushed, popped, again, length): (u64, (String, u64), Option<(String, u64)>, u64) = redis::pipe()
+        .rpush("{k}list", 7)
+        .blpop("{k}list", 0.5)
+        .blpop("{k}list", 0.1)
+        .rpush("{k}list", 8)
+        .query_async(&mut connection)
+        .await
+        .expect("all of them");
+    assert_eq!((pushed, popped.1, again, length), (1, 7, None, 1));
+    let owner = lab.primary_of_key(b"k").await.expect("an owner");
+    let elsewhere = lab.primary_of_key(b"a").await.expect("an owner");
+    assert_ne!(owner, elsewhere);
+    let mut watching = redis::pipe();
+    let mut waiting = redis::pipe();
+    for _ in 0..3 {
+        watching.set("k", 1).cmd("WATCH").arg("k").cmd("UNWATCH");
+        waiting.blpop("{a}empty", 0.1).set("k", 1).cmd("DBSIZE");
+    }
+    lab.node(owner).stop();
+    for (mut pipeline, waits) in [(watching, Duration::ZERO), (waiting, Duration::from_millis(300))] {
+        let started = Instant::now();
+        let results = pipeline.ignore_errors().clone();
+        let results: RedisResult<Vec<RedisResult<Value>>> = results.query_async(&mut connection).await;
+        let took = started.elapsed();
+        drop(results);
+        assert!(took < limit * 3 / 2 + waits, "{took:?}");
+    }
+    lab.node(owner).cont();
+}
