@@ -14,15 +14,16 @@
 //!    already. So a pass counts only for slots that its node had at both ends and that were not on their way at either:
 //!    by the node's own word (`CLUSTER NODES`), not by the client's map, which learns of a move later. Between the ends a slot
 //!    may have left and come back: that raises the node's config epoch, and then no slot of the pass counts. A
-//!    move that was begun and taken back between the ends shows only in how many keys the node sent or took (`MIGRATE` and
-//!    `RESTORE-ASKING` in `INFO commandstats`). These counts are asked for before the first view and after the last one, so
-//!    that they enclose the views: if they changed and no slot that left, came or is on its way explains it, no slot counts.
+//!    move that was begun and taken back between the ends shows only in how often the node sent or took keys, and how long that
+//!    took it (`MIGRATE` and `RESTORE-ASKING` in `INFO commandstats`; no `CONFIG RESETSTAT` brings both numbers about again). These
+//!    are asked for before the first view and after the last one, so that they enclose the views: if they changed and no slot that left, came or is on its way explains it, no slot counts.
 //!    Every other slot stays to do, and is scanned at the node that has it by then. Slots that are on their way are waited for,
 //!    and cost no other slot anything.
 //! 3. **A node may be wrong about itself.** One that was frozen while its replica took over speaks of its slots until it
 //!    hears of that. So after a pass other primaries are asked, too: slots that they give to another node by a higher
-//!    config epoch do not count. Their silence is no consent: so many must answer that a voter would be among them (two at
-//!    most; where one does not answer, others are asked), or the pass waits until they do. A node that reaches so few
+//!    config epoch do not count. Their silence is no consent: so many must answer that a voter would be among them (of seven
+//!    primaries, three others; those without slots have no vote; where one does not answer, others are asked), or the pass waits
+//!    until they do. A node that reaches so few
 //!    others that these could have replaced it has to wait as well, and is no witness for others. Only the one primary of a
 //!    cluster that has no other is taken at its word.
 //!
@@ -31,11 +32,29 @@
 //! any number of passes, in any order, in one scan or several: a [`ScanCursor`] holds what a pass had begun with, and its
 //! end is judged by that, whoever sees it. It goes on only while its node has the same process and epoch.
 //!
-//! One case is not noticed: a move that is begun and taken back within one pass while other slots leave or reach the same
-//! node, or are on their way, so that the keys that moved are put down to those.
+//! Two cases are not noticed: a move that is begun and taken back within one pass while other slots leave or reach the same
+//! node, or are on their way, so that the keys that moved are put down to those; and one after which, still within the pass, the
+//! counts are reset (`CONFIG RESETSTAT`) on a node that had not moved any key before.
 //!
 //! A server without cluster support has all slots, and what stands in for the epoch is whose data it has (role and
 //! `master_replid` in `INFO replication`): a failover within one process shows there.
+//!
+//! # Servers that say less
+//! Managed services and proxies may leave out of `INFO` what they like: Redis Software and Redis Cloud, and so Azure Managed Redis,
+//! document that it has other fields there. What then holds is less, and the scan goes on:
+//!
+//! - Without `run_id`, a process is told by the connection that it answers on, and by its `process_id`, if that is said. A server
+//!   ends its connections when it ends, so that every key that is there throughout is still returned, as long as the connection leads
+//!   to the server itself. A proxy that keeps its callers' connections while another process takes over behind it, and gives that the
+//!   old cursors, hides what cannot be found out from outside. Whenever a connection is replaced, its node is scanned from 0, and a
+//!   [`ScanCursor`] goes on in another client only with nodes that say their `run_id`.
+//! - Without `commandstats`, a move that was begun and taken back within a pass is not noticed.
+//! - Without `master_replid`, neither is a failover within one process of a server without cluster support.
+//!
+//! A `run_id` that a proxy makes up and never changes is taken at its word, as is everything that a server says; pages still have to
+//! come from one connection. Without `CLUSTER NODES` a node of a cluster is not scanned ([`MissingCause::Silent`]).
+//!
+//! A server whose cursors go in a circle would be asked for ever: its slots are missing instead.
 //!
 //! Where slots have to be scanned again and the server has `CLUSTERSCAN` (Valkey 9.1), few of them are scanned one by one. That
 //! command alone would not do: it does not see a key that moves ahead of it while its slot is between two nodes. Nor
@@ -46,12 +65,13 @@
 //! # What a user must be allowed
 //! `SCAN`, `INFO` and `CLUSTER NODES` for keys; `CLUSTERSCAN` is used where it is allowed. `HSCAN`, `SSCAN` or `ZSCAN` for a value,
 //! and `INFO` and `CLUSTER NODES` too, unless the value fits into one reply and the client reads from primaries. A server
-//! without cluster support is not asked for `CLUSTER NODES`. What is refused, or what a server does not say, is an error at
-//! once, and says what to allow: without it nobody can tell whether all keys were returned.
+//! without cluster support is not asked for `CLUSTER NODES`. What a user may not do is an error at once, which names the node and
+//! says what to allow, on the node that is scanned and on those that are asked about it: without it nobody can tell whether all keys
+//! were returned.
 //!
 //! # Inventory
 //! `plan` decides, over its `pass`es and the client's idea of `owners`; `troubles` knows what to wait for and what to give up,
-//! `witness` reads what nodes say, `verdict` judges it (all pure); `slots` and `digest` are their tools;
+//! `witness` reads what nodes say, `verdict` judges it (all pure); `slots`, `digest` and `walk` are their tools;
 //! `ask` sends commands, `page` reads keys out of a reply, `keys` is the stream; `builder`, `cursor` and `error` are what users see of it;
 //! `elements` is the stream of one value, and `value` reads it.
 
@@ -70,6 +90,7 @@ mod slots;
 mod troubles;
 mod value;
 mod verdict;
+mod walk;
 mod witness;
 
 pub use builder::Scan;

@@ -16,6 +16,7 @@ use truename::topology::Slot;
 use truename::{Client, Config, Error, ReadFrom, cmd};
 use truename_lab::{Lab, LabProfile};
 
+use crate::support::scripted::{Scripted, bulk, node, slots};
 use crate::support::{config, connect, eventually, key_of, keys_of, lab, one_node, tell};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -297,4 +298,134 @@ async fn who_may_not_ask_is_told_what_to_allow_at_once() {
     }
     assert_eq!(count, 3);
     tell(&lab, 0, &["ACL", "SETUSER", "default", "+info"]).await;
+}
+
+/// One server that has all slots and says `said`, otherwise what servers say.
+async fn alone(said: impl Fn(&[String]) -> Option<String> + Send + Sync + 'static) -> (Scripted, Client) {
+    let peer = Scripted::listen("127.0.0.1:0", |_| None).await;
+    let (at, id) = (peer.address, "a".repeat(40));
+    peer.becomes(move |words| {
+        let (name, second) = (words[0].as_str(), words.get(1).map_or("", String::as_str));
+        Some(said(words).unwrap_or_else(|| match (name, second) {
+            ("CLUSTER", "NODES") => bulk(&format!("{id} {at}@1 myself,master - 0 0 1 connected 0-16383\n")),
+            ("INFO", "server") => bulk(&format!("# Server\r\nrun_id:{}\r\n", "b".repeat(40))),
+            ("INFO", _) => bulk("# Commandstats\r\n"),
+            _ => node(words, &id, &slots(&[(0, 16_383, at, &id)])),
+        }))
+    });
+    let config = Config::new().seed(at.ip().to_string(), at.port()).plaintext();
+    let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
+    (peer, client)
+}
+
+/// A server whose cursors go in a circle was asked for ever.
+#[tokio::test]
+async fn a_circle_of_cursors_ends_a_scan_with_an_error() {
+    let (peer, client) = alone(|words| {
+        let cursor: u64 = match words[0].as_str() {
+            "SCAN" => words[1].parse().ok()?,
+            "HSCAN" => words[2].parse().ok()?,
+            _ => return None,
+        };
+        let next = if cursor < 50 { cursor + 1 } else { 20 };
+        Some(format!("*2\r\n{}*2\r\n{}{}", bulk(&next.to_string()), bulk("k"), bulk("v")))
+    })
+    .await;
+    let ended = tokio::time::timeout(10 * SECOND, async {
+        let mut keys = client.scan().keys();
+        let missing = loop {
+            match keys.next().await.expect("not the end") {
+                Ok(key) => assert!(key == "k" || key == "v"),
+                Err(ScanError::Missing(missing)) => break missing,
+                Err(other) => panic!("{other}"),
+            }
+        };
+        assert!(keys.next().await.is_none() && !keys.is_complete());
+        let mut fields = client.hscan("hash").elements();
+        let error = loop {
+            if let Err(error) = fields.next().await.expect("not the end") {
+                break error;
+            }
+        };
+        assert!(fields.next().await.is_none());
+        (missing.to_string(), error.to_string())
+    });
+    let (missing, error) = ended.await.expect("it ends");
+    for told in [&missing, &error] {
+        assert!(told.contains("cursor") && told.contains("met before"), "{told}");
+    }
+    assert!(missing.contains("0-16383") && missing.contains(&peer.address.to_string()), "{missing}");
+    assert!(peer.times("SCAN").len() < 300 && peer.times("HSCAN").len() < 300);
+}
+
+/// A server, or a proxy before it, that does not say which process it is or what moved: a scan failed at once.
+#[tokio::test]
+async fn a_server_that_does_not_say_which_process_it_is_is_scanned_on_one_connection() {
+    const KEYS: u64 = 100;
+    let page = |words: &[String]| {
+        let cursor: u64 = words[1].parse().ok()?;
+        let next = if cursor + 1 < KEYS { cursor + 1 } else { 0 };
+        Some(format!("*2\r\n{}*1\r\n{}", bulk(&next.to_string()), bulk(&format!("key:{cursor}"))))
+    };
+    for says_info in [true, false] {
+        let cut_at = Arc::new(AtomicUsize::new(0));
+        let cut = cut_at.clone();
+        let (peer, client) = alone(move |words| match words[0].as_str() {
+            "INFO" if says_info => Some(bulk("# Server\r\nredis_version:7.4.0\r\n")),
+            "INFO" => Some("-ERR unknown command 'INFO'\r\n".to_owned()),
+            // Once, the connection ends: what answers after that may be another process.
+            "SCAN" if words[1] == "50" && cut.fetch_add(1, Ordering::Relaxed) == 0 => Some("?".to_owned()),
+            "SCAN" => page(words),
+            _ => None,
+        })
+        .await;
+        let (mut keys, mut found) = (client.scan().keys(), BTreeMap::<String, usize>::new());
+        while let Some(key) = keys.next().await {
+            let key = key.unwrap_or_else(|error| panic!("{error}"));
+            *found.entry(String::from_utf8(key.to_vec()).expect("text")).or_default() += 1;
+        }
+        assert!(keys.is_complete());
+        assert_eq!((found.len() as u64, found["key:0"], found["key:99"]), (KEYS, 2, 1), "read anew");
+        assert_eq!(peer.times("SCAN").len() as u64, 51 + KEYS);
+    }
+}
+
+/// Other nodes refused to confirm, and a minute passed until it was said that they had not answered.
+#[tokio::test]
+async fn a_refusal_at_other_nodes_is_told_at_once_with_its_node_and_what_to_allow() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    set(&client, &keys_of(0, "key").take(100).collect()).await;
+    for node in 1..3 {
+        tell(&lab, node, &["ACL", "SETUSER", "default", "-cluster|nodes"]).await;
+    }
+    let began = std::time::Instant::now();
+    let (mut keys, mut found, mut missing) = (client.scan().keys(), 0, Vec::new());
+    while let Some(key) = keys.next().await {
+        match key {
+            Ok(_) => found += 1,
+            Err(ScanError::Missing(slots)) => missing.push(slots),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(began.elapsed() < 10 * SECOND && found == 100 && missing.len() == 3, "{missing:?}");
+    for slots in &missing {
+        let told = slots.to_string();
+        let of = slots.node.as_ref().expect("a node").port();
+        assert!(told.contains("NOPERM") && told.contains("+cluster|nodes"), "{told}");
+        if of == lab.node(0).port {
+            // It may be asked itself: the others may not.
+            let others = [1, 2].map(|node| format!(":{}", lab.node(node).port));
+            assert!(others.iter().any(|other| told.contains(other)), "{told}");
+        }
+    }
+    for node in 1..3 {
+        tell(&lab, node, &["ACL", "SETUSER", "default", "+cluster|nodes"]).await;
+    }
+    let rest = keys.cursor().expect("all is left");
+    let mut keys = client.scan().resume(rest).keys();
+    while let Some(key) = keys.next().await {
+        key.expect("nothing is missing");
+    }
+    assert!(keys.is_complete());
 }

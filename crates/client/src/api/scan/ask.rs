@@ -4,6 +4,7 @@
 //! ([`on_one`]). An address may lead to several processes, after a restart or behind a load balancer, but a connection leads to
 //! one.
 
+use std::collections::HashSet;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use futures_util::future::{join, join_all, join3};
 use truename_topology::{Endpoint, Role, Slot};
 
 use super::error::MissingCause;
+use super::owners::Owners;
 use super::page::Page;
 use super::pass::{Came, Request};
-use super::verdict::OTHERS;
+use super::verdict::{needed, voters};
 use super::witness::{Claims, Process, Witness, keys_moved, lineage, scans_slots};
 use crate::api::client::Client;
 use crate::command::{Command, cmd};
@@ -22,8 +24,12 @@ use crate::error::{Check, Error, InterruptedError, Remedy, TypeError};
 
 /// How long other primaries are waited for: it is not about their keys.
 const OTHERS_PATIENCE: Duration = Duration::from_secs(1);
-/// How many rounds of them are asked until enough have answered.
-const ROUNDS: usize = 3;
+/// How many of them are asked at a time: at least, and at most.
+const AT_ONCE: (usize, usize) = (2, 16);
+/// How many rounds of them are asked beyond what would do if all answered.
+const MORE_ROUNDS: usize = 2;
+/// The code of an error about what a user may not do.
+const NOPERM: &str = "NOPERM";
 /// How often a node is asked again because its connection was replaced meanwhile. The first question may be what a
 /// connection is made for.
 const ATTEMPTS: usize = 3;
@@ -74,14 +80,12 @@ pub(super) async fn page(
         Request::All(cursor) => {
             let (next, page) = read(client, at, wanted.by(cmd("SCAN").arg(cursor))).await?;
             let next = next.parse().map_err(|_| TypeError::new("a cursor", "another text"))?;
-            goes_on(next == cursor && next != 0)?;
             Ok((Came::All(next), page))
         }
         Request::Slot(slot, cursor) => {
             let cursor = cursor.unwrap_or_else(|| first_cursor(slot));
             let scan = cmd("CLUSTERSCAN").arg(cursor.as_str()).arg("SLOT").arg(slot.value());
             let (next, page) = read(client, at, wanted.by(scan)).await?;
-            goes_on(next == cursor)?;
             Ok((Came::Slot(slot, Some(next).filter(|next| next != "0")), page))
         }
     }
@@ -93,11 +97,6 @@ async fn read(
     scan: Command<'_>,
 ) -> Result<(String, Page), Error> {
     Page::read(on_one(client, node, number, client.execute_raw(scan.route_to(node))).await?)
-}
-
-/// A server that answers with the cursor that it was asked with would be asked for ever.
-fn goes_on(is_same: bool) -> Result<(), TypeError> {
-    if is_same { Err(TypeError::new("a cursor that leads on", "the same cursor")) } else { Ok(()) }
 }
 
 /// A cursor at the beginning of a slot. `0` would be one, too, but servers send the client to the slot that `0` has as a key
@@ -179,7 +178,9 @@ enum Rest {
 }
 
 async fn said(client: &Client, node: &Endpoint, moment: Moment) -> Result<Said, Error> {
-    let info = |section: &'static str| client.execute::<String>(cmd("INFO").arg(section).route_to(node));
+    let info = |section: &'static str| async move {
+        told(client.execute::<String>(cmd("INFO").arg(section).route_to(node)).await)
+    };
     if client.is_single_node() {
         let (server, replication) = join(info("server"), info("replication")).await;
         return Ok(Said { server: server?, rest: Rest::Alone { replication: replication? } });
@@ -197,13 +198,22 @@ async fn said(client: &Client, node: &Endpoint, moment: Moment) -> Result<Said, 
     Ok(Said { server: server?, rest: Rest::Cluster { stats: stats?, nodes: nodes? } })
 }
 
+/// What a server or a proxy does not have it does not say. What it refuses this user is an error.
+fn told(answer: Result<String, Error>) -> Result<String, Error> {
+    match answer {
+        Err(Error::Server(error)) if error.code() == "ERR" => Ok(String::new()),
+        answer => answer,
+    }
+}
+
 impl Said {
-    /// `None` if it does not say all that matters.
+    /// `None` if it does not say what it has. What else it does not say makes the guarantee weaker, as the module says.
     fn read(&self, connection: u64) -> Option<Witness> {
-        let process = Process::parse(&self.server)?;
+        let process = Process::parse(&self.server);
+        let process = process.unwrap_or_else(|| Process::at_end_of(connection, &self.server));
         let (moved, claims) = match &self.rest {
-            Rest::Cluster { stats, nodes } => (Some(keys_moved(stats)?), Claims::parse(nodes)?),
-            Rest::Alone { replication } => (None, Claims::alone(lineage(replication)?)),
+            Rest::Cluster { stats, nodes } => (keys_moved(stats), Claims::parse(nodes)?),
+            Rest::Alone { replication } => (None, Claims::alone(lineage(replication).unwrap_or_default())),
         };
         Some(Witness { process, connection, scans_slots: scans_slots(&self.server), moved, claims })
     }
@@ -212,7 +222,7 @@ impl Said {
 /// A refusal of what the client asks by itself says what the user has to be allowed.
 pub(super) fn advised(mut error: Error) -> Error {
     if let Error::Server(answer) = &mut error
-        && answer.reply.code() == "NOPERM"
+        && answer.reply.code() == NOPERM
     {
         answer.remedy = Some(Remedy::Check(Check::ScanPermissions));
     }
@@ -226,31 +236,48 @@ pub(super) async fn witness_and_others(
     node: &Endpoint,
 ) -> Result<(Witness, Vec<Claims>), MissingCause> {
     let witness = witness(client, node, Moment::After).await?;
-    Ok((witness, others(client, node).await))
+    let others = others(client, node, &witness).await?;
+    Ok((witness, others))
 }
 
-/// What other primaries say. Those that do not answer are replaced by others, as long as there are any.
-async fn others(client: &Client, node: &Endpoint) -> Vec<Claims> {
+/// What other primaries say, until enough of them have. Those that do not answer are replaced by others, as long as there are any.
+/// An error if some refuse, the others are too few, and so they will be later.
+async fn others(client: &Client, node: &Endpoint, witness: &Witness) -> Result<Vec<Claims>, MissingCause> {
     if client.is_single_node() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let mut others = client.nodes();
     others.retain(|other| other.role == Role::Primary && other.node != *node);
     fastrand::shuffle(&mut others);
-    others.sort_by_key(|other| !other.is_connected);
+    let has_slots: HashSet<Endpoint> =
+        Owners::of(&client.topology()).nodes.into_iter().map(|(owner, _)| owner).collect();
+    others.sort_by_key(|other| (!has_slots.contains(&other.node), !other.is_connected));
     let ask = |other: &Endpoint| {
         let nodes = cmd("CLUSTER").arg("NODES").timeout(OTHERS_PATIENCE).route_to(other);
         client.execute::<String>(nodes)
     };
-    let mut said = Vec::new();
-    for some in others.chunks(OTHERS).take(ROUNDS) {
+    let needed = needed(&witness.claims);
+    let at_once = needed.clamp(AT_ONCE.0, AT_ONCE.1);
+    let rounds = needed.div_ceil(at_once).max(1) + MORE_ROUNDS;
+    let (mut said, mut refusal, mut is_silent) = (Vec::new(), None, false);
+    for some in others.chunks(at_once).take(rounds) {
         let answers = join_all(some.iter().map(|other| ask(&other.node))).await;
-        said.extend(answers.into_iter().filter_map(|nodes| Claims::parse(&nodes.ok()?)));
-        if said.len() >= OTHERS {
-            break;
+        for answer in answers {
+            match answer.as_deref().map(Claims::parse) {
+                Ok(Some(claims)) => said.extend(claims.about(&witness.claims)),
+                Ok(None) => is_silent = true,
+                Err(Error::Server(error)) if error.code() == NOPERM => refusal = answer.err(),
+                Err(_) => is_silent = true,
+            }
+        }
+        if voters(witness, &said) >= needed {
+            return Ok(said);
         }
     }
-    said
+    match refusal.filter(|_| !is_silent) {
+        Some(refusal) => Err(MissingCause::Failed(advised(refusal))),
+        None => Ok(said),
+    }
 }
 
 #[cfg(test)]
@@ -266,11 +293,6 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_that_leads_nowhere_is_an_error() {
-        assert!(goes_on(false).is_ok() && goes_on(true).is_err());
-    }
-
-    #[test]
     fn what_a_node_does_not_say_is_not_taken_for_nothing() {
         let server = "run_id:00112233445566778899aabbccddeeff00112233\r\n".to_owned();
         let nodes = "aa 127.0.0.1:7000@17000 myself,master - 0 0 7 connected 0-16383\n".to_owned();
@@ -280,16 +302,18 @@ mod tests {
         };
         let stats = "# Commandstats\r\n";
         let witness = cluster(&server, stats, &nodes).read(7).expect("it says all");
-        assert_eq!((witness.connection, witness.moved), (7, Some(0)));
-        for silent in [cluster("", stats, &nodes), cluster(&server, "", &nodes), cluster(&server, stats, "")]
-        {
-            assert!(silent.read(7).is_none());
-        }
+        assert_eq!((witness.connection, witness.moved), (7, keys_moved(stats)));
+        assert!(cluster(&server, stats, "").read(7).is_none());
+        // The guarantee is weaker without these, and a scan is possible.
+        let silent = cluster("", "", &nodes);
+        let witness = |connection| silent.read(connection).expect("it says what it has");
+        assert_eq!((witness(7).moved, witness(7).process), (None, witness(7).process));
+        assert_ne!(witness(7).process, witness(8).process);
         let alone = |replication: &str| Said {
             server: server.clone(),
             rest: Rest::Alone { replication: replication.to_owned() },
         };
         assert!(alone("role:master\r\nmaster_replid:aa\r\n").read(7).is_some());
-        assert!(alone("").read(7).is_none());
+        assert!(alone("").read(7).is_some());
     }
 }

@@ -65,7 +65,7 @@ pub enum MissingCause {
     CutOff,
     /// The other primaries did not say whether the node was replaced, as far as they could be asked.
     Unconfirmed,
-    /// The node does not say which process it is, or what it has.
+    /// The node does not say what it has.
     Silent,
 }
 
@@ -81,9 +81,8 @@ impl fmt::Display for MissingCause {
                 f.write_str("too few other primaries answered whether the node was replaced (CLUSTER NODES)")
             }
             Self::Silent => f.write_str(
-                "the node does not say which process it is (INFO: run_id), whether keys moved (INFO: commandstats) or what it \
-                 has (CLUSTER NODES), without which nobody can tell whether all keys were returned; connect to the \
-                 servers themselves, not to a proxy that answers in their place",
+                "the node does not say what it has (CLUSTER NODES), without which nobody can tell whether all keys were returned; \
+                 connect to the servers themselves, not to a proxy that answers in their place",
             ),
         }
     }

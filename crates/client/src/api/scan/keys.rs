@@ -223,7 +223,10 @@ impl Keys {
                 let next = self.plan.asked(id, said, now);
                 self.go_on(id, next);
             }
-            Done::Page(id, _, Ok((came, keys))) => {
+            Done::Page(id, is_slot, Ok((came, keys))) => {
+                if let Err(error) = self.plan.leads_on(id, &came) {
+                    return self.take(Done::Page(id, is_slot, Err(error.into())));
+                }
                 let Some((targets, is_last)) = self.plan.arrived(id, &came) else { return };
                 let targets = targets.clone();
                 self.pages.push_back(Unread { id, came, is_last, keys, targets });

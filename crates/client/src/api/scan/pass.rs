@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use truename_topology::{Endpoint, Slot};
 
+use super::digest::Digest;
 use super::slots::SlotSet;
+use super::walk::Walk;
 use super::witness::Memo;
+use crate::error::TypeError;
 
 /// A number for each pass.
 pub(super) type PassId = u32;
@@ -80,6 +83,8 @@ pub(super) struct Pass {
     pub(super) node: Endpoint,
     pub(super) targets: Arc<SlotSet>,
     pub(super) begun: Option<Begun>,
+    /// Where its cursors have led so far: those of one slot, or of all.
+    walk: Option<(Option<Slot>, Walk)>,
     /// The next page to be asked for.
     pub(super) next: Option<Request>,
     pub(super) is_busy: bool,
@@ -92,7 +97,26 @@ impl Pass {
     /// A pass over a node that is still to be asked who it is.
     pub(super) fn new(id: PassId, node: Endpoint, targets: SlotSet) -> Self {
         let (targets, handed_out) = (Arc::new(targets), SlotSet::empty());
-        Self { id, node, targets, begun: None, next: None, is_busy: true, unread: 0, handed_out }
+        Self { id, node, targets, begun: None, walk: None, next: None, is_busy: true, unread: 0, handed_out }
+    }
+
+    /// Whether the cursor that came with a page leads on, and not to where the pass was before.
+    pub(super) fn leads_on(&mut self, came: &Came) -> Result<(), TypeError> {
+        let (of, cursor) = match came {
+            Came::All(0) | Came::Slot(_, None) => {
+                self.walk = None;
+                return Ok(());
+            }
+            Came::All(cursor) => (None, *cursor),
+            Came::Slot(slot, Some(cursor)) => (Some(*slot), Digest::of(cursor.as_bytes())),
+        };
+        match self.walk.as_mut().filter(|walk| walk.0 == of) {
+            Some((_, walk)) => walk.step(cursor),
+            None => {
+                self.walk = Some((of, Walk::from(cursor)));
+                Ok(())
+            }
+        }
     }
 
     /// A page came; whether it is the last one.
@@ -142,5 +166,25 @@ impl Pass {
         let anew = self.targets.without(&targets);
         let parked = Parked { memo: *memo, position, targets };
         ((!parked.targets.is_empty()).then_some(parked), anew)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_slot_is_walked_by_itself() {
+        let slot = |number| Slot::new(number).expect("a slot");
+        let mut pass = Pass::new(1, Endpoint::new("a", 1), SlotSet::all());
+        let mut leads_on = |came| pass.leads_on(&came).is_ok();
+        let next = || Some("1-{x}".to_owned());
+        assert!(leads_on(Came::Slot(slot(1), next())));
+        assert!(leads_on(Came::Slot(slot(2), next())), "another slot");
+        assert!(!leads_on(Came::Slot(slot(2), next())));
+        for cursor in [7, 9, 0, 7, 9] {
+            assert!(leads_on(Came::All(cursor)), "{cursor}");
+        }
+        assert!(!leads_on(Came::All(9)));
     }
 }

@@ -18,6 +18,7 @@ use super::slots::SlotSet;
 use super::troubles::Troubles;
 use super::verdict::{Outcome, covered};
 use super::witness::{Claims, Witness};
+use crate::error::TypeError;
 
 /// How many pages of a node may be waiting to be handed out.
 const AHEAD: usize = 2;
@@ -223,6 +224,12 @@ impl Plan {
         let next = pass.next.take()?;
         pass.is_busy = true;
         Some((pass.node.clone(), next))
+    }
+
+    /// Whether the cursor of a page leads on, and not to where the pass was before.
+    pub(super) fn leads_on(&mut self, id: PassId, came: &Came) -> Result<(), TypeError> {
+        let pass = self.passes.iter_mut().find(|pass| pass.id == id);
+        pass.map_or(Ok(()), |pass| pass.leads_on(came))
     }
 
     /// A page came. Of these slots its keys are wanted; and whether it is the last one.

@@ -19,6 +19,7 @@ use super::ask::{Moment, on_one, witness, witness_and_others};
 use super::error::MissingCause;
 use super::troubles::may_pass;
 use super::verdict::kept;
+use super::walk::Walk;
 use super::witness::Memo;
 use crate::api::client::Client;
 use crate::clock;
@@ -83,6 +84,7 @@ pub(super) struct Run {
     connection: u64,
     memo: Memo,
     cursor: u64,
+    walk: Walk,
 }
 
 impl Place {
@@ -135,18 +137,21 @@ impl Place {
         if !said.claims.own().is_some_and(|own| own.slots.contains(self.slot())) {
             return Ok(self.interrupted(&node, "the node does not have the slot any more"));
         }
-        Ok(State::Read(Run { node, connection: said.connection, memo: said.memo(), cursor: 0 }))
+        let (connection, memo) = (said.connection, said.memo());
+        Ok(State::Read(Run { node, connection, memo, cursor: 0, walk: Walk::from(0) }))
     }
 
-    async fn read<T: FromReply>(&self, run: Run) -> Result<(Vec<T>, State), Error> {
+    async fn read<T: FromReply>(&self, mut run: Run) -> Result<(Vec<T>, State), Error> {
         let scan = self.client.execute::<(u64, Vec<T>)>(self.wanted.command(run.cursor).route_to(&run.node));
         match on_one(&self.client, &run.node, run.connection, scan).await {
             Ok((0, page)) => Ok((page, State::Check(run))),
-            Ok((cursor, _)) if cursor == run.cursor => {
-                let error = Error::from(TypeError::new("a cursor that leads on", "the same cursor"));
-                Err(error.in_reply_to(self.wanted.command, Some(&run.node), Some(self.slot())))
-            }
-            Ok((cursor, page)) => Ok((page, State::Read(Run { cursor, ..run }))),
+            Ok((cursor, page)) => match run.walk.step(cursor) {
+                Ok(()) => Ok((page, State::Read(Run { cursor, ..run }))),
+                Err(error) => {
+                    let error = Error::from(error);
+                    Err(error.in_reply_to(self.wanted.command, Some(&run.node), Some(self.slot())))
+                }
+            },
             Err(error) => Ok((Vec::new(), again(error)?)),
         }
     }
@@ -186,9 +191,9 @@ impl Place {
         match cause {
             MissingCause::Failed(error) => again(error),
             silent => {
-                let wanted = "what tells processes and owners apart";
+                let wanted = "what tells owners apart";
                 let error = Error::from(TypeError::new(wanted, "none of it").with_detail(silent.to_string()));
-                Err(error.in_reply_to("INFO", Some(node), Some(self.slot())))
+                Err(error.in_reply_to("CLUSTER NODES", Some(node), Some(self.slot())))
             }
         }
     }

@@ -12,9 +12,6 @@ use truename_topology::Slot;
 use super::slots::SlotSet;
 use super::witness::{Claims, Memo, Witness};
 
-/// How many other primaries are asked whether a node was replaced.
-pub(super) const OTHERS: usize = 2;
-
 /// What became of a pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -82,8 +79,13 @@ fn doubt(before: &Memo, after: &Witness, others: &[Claims]) -> Option<Outcome> {
     if after.claims.is_cut_off() {
         return Some(Outcome::CutOff);
     }
-    let answered: HashSet<&str> = witnesses(after, others).map(|claims| claims.myself.as_str()).collect();
-    (answered.len() < needed(&after.claims)).then_some(Outcome::Unconfirmed)
+    (voters(after, others) < needed(&after.claims)).then_some(Outcome::Unconfirmed)
+}
+
+/// How many of those who answered vote on who replaces whom: those with slots.
+pub(super) fn voters(after: &Witness, others: &[Claims]) -> usize {
+    let voters = witnesses(after, others).filter(|claims| claims.own().is_some());
+    voters.map(|claims| claims.myself.as_str()).collect::<HashSet<_>>().len()
 }
 
 /// Those whose word counts: other nodes, and none that most primaries are out of reach of.
@@ -101,13 +103,12 @@ fn newer_claims<'a>(after: &'a Witness, others: &'a [Claims]) -> impl Iterator<I
 }
 
 /// How many other primaries have to answer, so that one of them must have voted if the node was replaced: a majority of all
-/// votes, and the node itself does not. At least one, for a replacement by command needs no vote; and no more than are
-/// asked, or than the node reaches.
-fn needed(claims: &Claims) -> usize {
+/// votes, and the node itself does not. At least one, for a replacement by command needs no vote; and no more than the node reaches.
+pub(super) fn needed(claims: &Claims) -> usize {
     let all = claims.primaries.len();
     let others = claims.primaries.iter().filter(|primary| primary.id != claims.myself && !primary.has_failed);
     let of_voters = (all.div_ceil(2).saturating_sub(1)).max(1);
-    of_voters.min(OTHERS).min(others.count())
+    of_voters.min(others.count())
 }
 
 #[cfg(test)]
@@ -237,11 +238,20 @@ mod tests {
             ((3, 1), 1),
             ((4, 0), 1),
             ((5, 0), 2),
-            ((100, 3), OTHERS),
+            ((6, 0), 2),
+            // Two of seven need not have voted.
+            ((7, 0), 3),
+            ((7, 3), 3),
+            ((100, 3), 49),
         ];
         for ((all, failed), expected) in rows {
             assert_eq!(needed(&cluster(all, failed)), expected, "{all} {failed}");
         }
+        // A primary without slots has no vote.
+        let after = witness(1, 5, slots(0, 99), SlotSet::empty(), 0);
+        let mut voteless = agreed();
+        voteless[0].primaries.retain(|primary| primary.id == "me");
+        assert_eq!(covered(&slots(0, 99), &after.memo(), &after, &voteless), Outcome::Unconfirmed);
         // What a witness without a majority says is as stale as what the node itself says.
         let mut said = agreed();
         said[0]

@@ -3,12 +3,14 @@
 //!
 //! What must stay true: what a text does not say is never taken for "nothing happened".
 
+use std::sync::OnceLock;
+
 use truename_topology::{Slot, SlotRange};
 
 use super::digest::Digest;
 use super::slots::SlotSet;
 
-/// Which process answered: its `run_id`, which every start of a server draws anew.
+/// Which process answered: its `run_id`, which every start of a server draws anew; or the connection that it answered on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Process(pub(super) [u8; 20]);
 
@@ -25,6 +27,19 @@ impl Process {
         }
         Some(Self(id))
     }
+
+    /// The process at the other end of a connection, where it does not say its `run_id`: the same as long as the connection is,
+    /// and as `INFO server` says the same `process_id`, if it does.
+    pub(super) fn at_end_of(connection: u64, info: &str) -> Self {
+        // No connection of another client, of which a cursor may tell, has this.
+        static CLIENT: OnceLock<u64> = OnceLock::new();
+        let client = CLIENT.get_or_init(|| fastrand::u64(..)).to_le_bytes();
+        let process = Digest::of(field(info, "process_id:").unwrap_or_default().as_bytes()) as u32;
+        let mut id = [0; 20];
+        let bytes = client.into_iter().chain(connection.to_le_bytes()).chain(process.to_le_bytes());
+        id.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+        Self(id)
+    }
 }
 
 /// Whether the server has `CLUSTERSCAN`, which scans one slot (Valkey 9.1), by `INFO server`.
@@ -34,17 +49,19 @@ pub(super) fn scans_slots(info: &str) -> bool {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (9, 1)
 }
 
-/// How many commands of the process moved keys from or to other nodes, by `INFO commandstats`. `None` where the text is
-/// not that section: a server lists only commands that were called, so that without the heading nothing would look like none.
+/// A digest of how many commands of the process moved keys from or to other nodes, and how long that took, by `INFO commandstats`:
+/// after `CONFIG RESETSTAT` the same numbers do not come about again. `None` where the text is not that section: a server lists
+/// only commands that were called, so that without the heading nothing would look like none.
 pub(super) fn keys_moved(info: &str) -> Option<u64> {
     field(info, "# Commandstats")?;
-    let calls = |line| field(info, line)?.strip_prefix("calls=")?.split(',').next()?.parse::<u64>().ok();
-    Some(
-        ["cmdstat_migrate:", "cmdstat_restore-asking:"]
-            .into_iter()
-            .filter_map(calls)
-            .fold(0, u64::saturating_add),
-    )
+    let mut digest = Digest::new();
+    for line in ["cmdstat_migrate:", "cmdstat_restore-asking:"] {
+        // What was refused comes after these two, and moved nothing.
+        let said = field(info, line).unwrap_or_default().split(',').take(2);
+        said.for_each(|number| digest.add(number.as_bytes()));
+        digest.add(b";");
+    }
+    Some(digest.value())
 }
 
 /// Whose data a server without cluster support has, by `INFO replication`: its own, or another one's as its replica. It
@@ -122,6 +139,20 @@ impl Claims {
         Self { myself: String::new(), primaries: vec![me], open: SlotSet::empty() }
     }
 
+    /// What matters of it about another node: what it has itself, which gives it a vote, and what others have by a higher epoch
+    /// than that node's. `None` from a node that is cut off.
+    pub(super) fn about(mut self, node: &Self) -> Option<Self> {
+        if self.is_cut_off() {
+            return None;
+        }
+        let epoch = node.own().map_or(0, |own| own.epoch);
+        self.primaries.retain(|primary| {
+            primary.id == self.myself || (primary.id != node.myself && primary.epoch > epoch)
+        });
+        self.primaries.iter_mut().for_each(|primary| primary.has_failed = false);
+        Some(self)
+    }
+
     pub(super) fn own(&self) -> Option<&Primary> {
         self.primaries.iter().find(|primary| primary.id == self.myself)
     }
@@ -150,7 +181,7 @@ pub(super) struct Witness {
     pub(super) connection: u64,
     /// Whether it can scan a single slot.
     pub(super) scans_slots: bool,
-    /// `None` for a server without cluster support.
+    /// What [`keys_moved`] gives; `None` for a server without cluster support, or one that does not say.
     pub(super) moved: Option<u64>,
     pub(super) claims: Claims,
 }
@@ -229,12 +260,42 @@ mod tests {
         }
         let calls = "cmdstat_get:calls=9,usec=1\r\ncmdstat_migrate:calls=3,usec=4\r\ncmdstat_restore-asking:calls=4,u=1";
         let all = format!("# Commandstats\r\n{calls}");
-        assert_eq!((keys_moved(&all), keys_moved("# Commandstats\r\n")), (Some(7), Some(0)));
+        let moved = keys_moved(&all);
+        assert!(moved.is_some() && keys_moved(&format!("{all},rejected_calls=1")) == moved);
+        // More, none, and as many after a reset.
+        for other in
+            [all.replace("calls=3", "calls=4"), "# Commandstats\r\n".into(), all.replace("usec=4", "usec=5")]
+        {
+            assert!(keys_moved(&other).is_some_and(|other| Some(other) != moved), "{other}");
+        }
         assert_eq!(
             (keys_moved(calls), keys_moved("")),
             (None, None),
             "a server without that section says nothing"
         );
+    }
+
+    #[test]
+    fn without_a_run_id_the_connection_tells_processes_apart() {
+        let of = Process::at_end_of;
+        let info = "# Server\r\nprocess_id:7\r\n";
+        assert_eq!(of(1, info), of(1, info));
+        assert!(of(1, info) != of(2, info) && of(1, info) != of(1, "process_id:8\r\n"));
+        assert_eq!(of(1, ""), of(1, "redis_version:7.4.0\r\n"));
+    }
+
+    #[test]
+    fn what_matters_of_a_view_is_who_is_newer() {
+        let node = Claims::parse(
+            &NODES.replace("myself,", "").replace("7001@17001 master", "7001@17001 myself,master"),
+        );
+        let (seen, node) = (Claims::parse(NODES).expect("a view"), node.expect("a view"));
+        let ids =
+            |claims: Claims| claims.primaries.iter().map(|primary| primary.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(seen.about(&node).expect("it is not cut off")), ["aa", "cc"]);
+        let cut_off =
+            Claims::parse(&NODES.replace("7002@17002 master", "7002@17002 master,fail")).expect("a view");
+        assert!(cut_off.about(&node).is_none());
     }
 
     #[test]
