@@ -300,18 +300,19 @@ async fn who_may_not_ask_is_told_what_to_allow_at_once() {
     tell(&lab, 0, &["ACL", "SETUSER", "default", "+info"]).await;
 }
 
-/// One server that has all slots and says `said`, otherwise what servers say.
+/// One server that has all slots and says `said`, otherwise what servers say. With an empty text it ends the connection.
 async fn alone(said: impl Fn(&[String]) -> Option<String> + Send + Sync + 'static) -> (Scripted, Client) {
     let peer = Scripted::listen("127.0.0.1:0", |_| None).await;
     let (at, id) = (peer.address, "a".repeat(40));
     peer.becomes(move |words| {
         let (name, second) = (words[0].as_str(), words.get(1).map_or("", String::as_str));
-        Some(said(words).unwrap_or_else(|| match (name, second) {
+        let usual = || match (name, second) {
             ("CLUSTER", "NODES") => bulk(&format!("{id} {at}@1 myself,master - 0 0 1 connected 0-16383\n")),
             ("INFO", "server") => bulk(&format!("# Server\r\nrun_id:{}\r\n", "b".repeat(40))),
             ("INFO", _) => bulk("# Commandstats\r\n"),
             _ => node(words, &id, &slots(&[(0, 16_383, at, &id)])),
-        }))
+        };
+        said(words).map_or_else(|| Some(usual()), |said| Some(said).filter(|said| !said.is_empty()))
     });
     let config = Config::new().seed(at.ip().to_string(), at.port()).plaintext();
     let client = Client::connect(&config).await.unwrap_or_else(|error| panic!("{error}"));
@@ -374,7 +375,7 @@ async fn a_server_that_does_not_say_which_process_it_is_is_scanned_on_one_connec
             "INFO" if says_info => Some(bulk("# Server\r\nredis_version:7.4.0\r\n")),
             "INFO" => Some("-ERR unknown command 'INFO'\r\n".to_owned()),
             // Once, the connection ends: what answers after that may be another process.
-            "SCAN" if words[1] == "50" && cut.fetch_add(1, Ordering::Relaxed) == 0 => Some("?".to_owned()),
+            "SCAN" if words[1] == "50" && cut.fetch_add(1, Ordering::Relaxed) == 0 => Some(String::new()),
             "SCAN" => page(words),
             _ => None,
         })
@@ -386,7 +387,8 @@ async fn a_server_that_does_not_say_which_process_it_is_is_scanned_on_one_connec
         }
         assert!(keys.is_complete());
         assert_eq!((found.len() as u64, found["key:0"], found["key:99"]), (KEYS, 2, 1), "read anew");
-        assert_eq!(peer.times("SCAN").len() as u64, 51 + KEYS);
+        let asked = peer.times("SCAN").len() as u64;
+        assert!((KEYS + 51..KEYS + 60).contains(&asked), "{asked}");
     }
 }
 

@@ -16,6 +16,23 @@ pub(super) fn command(cmd: &Cmd) -> Command<'_> {
     Command::new(name).args(arguments)
 }
 
+/// The arguments of a command where they are, without cursors.
+pub(super) struct Words<'c>(pub(super) &'c Cmd);
+
+impl Arguments for Words<'_> {
+    fn len(&self) -> usize {
+        self.0.args_iter().count()
+    }
+
+    #[inline]
+    fn at(&self, index: usize) -> Option<&[u8]> {
+        match self.0.args_iter().nth(index)? {
+            Arg::Simple(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
 /// A cursor as it is sent. redis-rs tells it in the encoded command alone.
 #[cold]
 fn cursor_text(cmd: &Cmd, index: usize) -> Vec<u8> {
@@ -35,5 +52,11 @@ mod tests {
         let said: Vec<_> = (0..5).filter_map(|at| command(&scan).at(at).map(<[u8]>::to_vec)).collect();
         assert_eq!(said, [&b"SSCAN"[..], b"key", b"1234567890123", b"COUNT", b"10"]);
         assert_eq!(command(&Cmd::new()).name(), "");
+        let words = Words(&scan);
+        assert_eq!(
+            (words.len(), words.at(0), words.at(2), words.at(3)),
+            (5, Some(&b"SSCAN"[..]), None, Some(&b"COUNT"[..]))
+        );
+        assert!(words.at(5).is_none() && Words(&Cmd::new()).is_empty());
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use truename::{Client, Command, Config, Reply};
 
-use super::command::command;
+use super::command::{Words, command};
 use super::error::{failed, results, transaction};
 use super::routing;
 use super::value::value;
@@ -203,12 +203,15 @@ impl ClusterConnection {
 
 impl ConnectionLike for ClusterConnection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        let command = command(cmd);
-        if self.pinned.is_some() || special(&command).is_some() {
-            return Box::pin(self.run(command));
+        if self.pinned.is_some() || special(&Words(cmd)).is_some() {
+            return Box::pin(self.run(command(cmd)));
         }
-        let reply = self.engine.client().execute::<Reply>(command);
-        Box::pin(async move { reply.await.map(value).map_err(|error| failed(error.into())) })
+        let client = self.engine.client();
+        // The command is made where it stays: neither it nor the call that holds it is moved.
+        Box::pin(async move {
+            let reply = client.execute::<Reply>(command(cmd)).await;
+            reply.map(value).map_err(|error| failed(error.into()))
+        })
     }
 
     fn req_packed_commands<'a>(

@@ -45,7 +45,7 @@ fn some_answers_are_final_and_some_slots_have_no_node() {
     let causes: Vec<_> = step.missing.iter().map(ToString::to_string).collect();
     assert_eq!(causes.len(), 2, "{causes:?}");
     assert!(
-        causes[0].contains("the client is closed") && causes[1].contains("does not say which process"),
+        causes[0].contains("the client is closed") && causes[1].contains("does not say what it has"),
         "{causes:?}"
     );
     let mut step = Step::default();
