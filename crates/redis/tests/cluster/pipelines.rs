@@ -182,7 +182,7 @@ async fn a_command_that_waits_gives_no_time_to_others() {
     let client = builder(&lab).response_timeout(limit).build().expect("usable options");
     let mut connection = client.get_async_connection().await.expect("connected");
     // In its place: what comes after it in its slot finds what it left.
-    let (pushed, popped, again, length): (u64, (String, u64), Option<(String, u64)>, u64) = redis::pipe()
+    let (pushed, popped, again, length): (u64, (String, u64), Value, u64) = redis::pipe()
         .rpush("{k}list", 7)
         .blpop("{k}list", 0.5)
         .blpop("{k}list", 0.1)
@@ -190,7 +190,7 @@ async fn a_command_that_waits_gives_no_time_to_others() {
         .query_async(&mut connection)
         .await
         .expect("all of them");
-    assert_eq!((pushed, popped.1, again, length), (1, 7, None, 1));
+    assert_eq!((pushed, popped.1, again, length), (1, 7, Value::Nil, 1));
     let owner = lab.primary_of_key(b"k").await.expect("an owner");
     let elsewhere = lab.primary_of_key(b"a").await.expect("an owner");
     assert_ne!(owner, elsewhere);
