@@ -116,7 +116,8 @@ async fn ask(
             return Ok((NodeView::new(answer, source, &asked), asked));
         }
     }
-    let connected = connector.connect(source, known, explain, deadline).await?;
+    // Greeted as a lane's: it may become one.
+    let connected = connector.connect(source, known, explain, true, deadline).await?;
     let mut asked = TopologyConnection { connected, since: Instant::now() };
     let answered = tokio::time::timeout_at(deadline, slots(&mut asked.connected.wire, source)).await;
     // Or while it was made and asked.

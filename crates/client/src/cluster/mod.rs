@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`topology`], [`store`] | the immutable snapshot that callers route by; who may replace it |
 //! | [`node`] | a node with its lanes; survives snapshots |
+//! | [`found_out`] | what a node was found to take |
 //! | [`exclusive`] | connections for one user at a time, such as a command that waits on the server |
 //! | [`room`] | how many of them there may be, and the waiting line for one |
 //! | [`gate`] | when one more of them may be dialled |
@@ -30,6 +31,7 @@ mod calls;
 mod count;
 mod discover;
 mod exclusive;
+mod found_out;
 mod gate;
 mod hint;
 mod node;

@@ -3,7 +3,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -15,6 +14,7 @@ use truename_topology::{AnnouncedNode, Endpoint, Slot};
 use super::count::{Count, Counted};
 use super::discover::Source;
 use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, ExclusiveRefusal};
+use super::found_out::FoundOut;
 use super::hint::HintQueue;
 use crate::certificate::now_utc;
 use crate::connect::{Connected, ConnectionFacts, Connector, Target};
@@ -77,7 +77,7 @@ impl NodeFactory {
                 made: Arc::default(),
             },
             facts: Arc::default(),
-            takes_transactions: Arc::default(),
+            found_out: Arc::default(),
         };
         let lanes = (0..self.lanes).map(|_| context.spawn()).collect();
         let idle_time = self.options.driver.keepalive * IDLE_KEEPALIVES;
@@ -93,8 +93,7 @@ struct NodeContext {
     factory: NodeFactory,
     lane: LaneContext,
     facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
-    /// Whether the node has taken `MULTI` since the latest connection was made.
-    takes_transactions: Arc<AtomicBool>,
+    found_out: Arc<FoundOut>,
 }
 
 impl NodeContext {
@@ -102,7 +101,7 @@ impl NodeContext {
         NodeObserver {
             node: self.lane.target.load().node.endpoint.clone(),
             facts: self.facts.clone(),
-            takes_transactions: self.takes_transactions.clone(),
+            found_out: self.found_out.clone(),
             hints: self.factory.hints.clone(),
             bus: self.factory.bus.clone(),
             connector: self.factory.connector.clone(),
@@ -116,7 +115,7 @@ impl NodeContext {
 
     fn spawn_exclusive(&self, report: ConnectionReport) -> Lane {
         let observer = ExclusiveObserver { node: self.observer(), report };
-        let options = self.factory.options.for_blocking();
+        let options = self.factory.options.for_one_user();
         spawn_connection(&self.factory.runtime, self.lane.clone(), options, observer)
     }
 }
@@ -160,13 +159,9 @@ impl Node {
         })
     }
 
-    /// Whether the node has taken `MULTI` since the latest connection was made.
-    pub(crate) fn takes_transactions(&self) -> bool {
-        self.context.takes_transactions.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn note_transactions(&self) {
-        self.context.takes_transactions.store(true, Ordering::Relaxed);
+    /// What was found out about the node since the latest connection was made.
+    pub(crate) fn found_out(&self) -> &FoundOut {
+        &self.context.found_out
     }
 
     /// Closes each connection once everything on it is answered; what is submitted meanwhile waits for the next one.
@@ -281,6 +276,17 @@ impl Node {
         self.is_up() && self.facts().is_some_and(|facts| facts.greeting.is_readonly)
     }
 
+    /// Whether a read of a replica's slots may be served on its connection, with `READONLY` before it.
+    pub(crate) fn may_be_read_from(&self) -> bool {
+        self.is_up() && !self.found_out().has_refused()
+    }
+
+    /// What the node said instead of taking `READONLY`, on its latest connection or a while ago.
+    pub(crate) fn readonly_refusal(&self) -> Option<String> {
+        let refusal = self.facts().and_then(|facts| facts.greeting.readonly_refusal.clone());
+        refusal.or_else(|| self.found_out().refusal())
+    }
+
     /// How long the node took for the first exchange of its latest connection.
     pub(crate) fn round_trip(&self) -> Duration {
         self.facts().map_or(Duration::MAX, |facts| facts.round_trip)
@@ -306,7 +312,7 @@ impl Node {
 struct NodeObserver {
     node: Endpoint,
     facts: Arc<Mutex<Option<Arc<ConnectionFacts>>>>,
-    takes_transactions: Arc<AtomicBool>,
+    found_out: Arc<FoundOut>,
     hints: Arc<HintQueue>,
     bus: EventBus,
     connector: Arc<Connector>,
@@ -316,17 +322,8 @@ struct NodeObserver {
 
 impl LaneObserver for NodeObserver {
     fn connected(&self, facts: &Arc<ConnectionFacts>) {
-        tracing::debug!(node = %self.node, dialled = ?facts.dialled, identity = ?facts.identity, "connected");
         *self.facts.lock() = Some(facts.clone());
-        // It may be another server, or one that was told otherwise.
-        self.takes_transactions.store(false, Ordering::Relaxed);
-        *self.lost.lock() = None;
-        self.bus.emit(|| Event::Connected { node: self.node.clone(), facts: facts.clone() });
-        let days_left = facts.certificate.as_ref().map(|certificate| certificate.days_left(now_utc()));
-        if let Some(days_left) = days_left.filter(|days| *days < CERTIFICATE_NOTICE_DAYS) {
-            self.bus.emit(|| Event::CertificateExpiring { node: self.node.clone(), days_left });
-        }
-        self.bus.emit_all(|| self.connector.newly_outdated_lists().into_iter().map(Event::from));
+        self.tell_connected(facts);
     }
 
     fn disconnected(&self, cause: &Arc<CloseCause>) {
@@ -339,6 +336,21 @@ impl LaneObserver for NodeObserver {
     }
 }
 
+impl NodeObserver {
+    fn tell_connected(&self, facts: &Arc<ConnectionFacts>) {
+        tracing::debug!(node = %self.node, dialled = ?facts.dialled, identity = ?facts.identity, "connected");
+        // It may be another server, or one that was told otherwise.
+        self.found_out.forget();
+        *self.lost.lock() = None;
+        self.bus.emit(|| Event::Connected { node: self.node.clone(), facts: facts.clone() });
+        let days_left = facts.certificate.as_ref().map(|certificate| certificate.days_left(now_utc()));
+        if let Some(days_left) = days_left.filter(|days| *days < CERTIFICATE_NOTICE_DAYS) {
+            self.bus.emit(|| Event::CertificateExpiring { node: self.node.clone(), days_left });
+        }
+        self.bus.emit_all(|| self.connector.newly_outdated_lists().into_iter().map(Event::from));
+    }
+}
+
 /// Observes an exclusive connection.
 struct ExclusiveObserver {
     node: NodeObserver,
@@ -348,7 +360,9 @@ struct ExclusiveObserver {
 impl LaneObserver for ExclusiveObserver {
     fn connected(&self, facts: &Arc<ConnectionFacts>) {
         self.report.connected(facts);
-        self.node.connected(facts);
+        // What was said on it is not what is said on those that all callers share.
+        self.node.facts.lock().get_or_insert_with(|| facts.clone());
+        self.node.tell_connected(facts);
     }
 
     fn disconnected(&self, cause: &Arc<CloseCause>) {

@@ -58,6 +58,8 @@ pub(super) struct Dialling<'a> {
     /// The node id that must answer.
     pub(super) expected: Option<&'a NodeId>,
     pub(super) explain: Explain,
+    /// Whether it is to be read from while it is a replica, if the client does that at all.
+    pub(super) is_for_reads: bool,
     pub(super) deadline: Instant,
 }
 
@@ -238,13 +240,14 @@ impl Attempt<'_> {
     }
 
     async fn greet(&mut self, wire: &mut Wire<Transport>) -> StepResult<()> {
-        let Dialling { env, deadline, .. } = self.dialling;
+        let Dialling { env, deadline, is_for_reads, .. } = self.dialling;
         let time_box = match env.tls {
             Some(_) => deadline,
             None => probing::time_box(deadline),
         };
         let asked = Instant::now();
-        let greeted = tokio::time::timeout_at(time_box, greeting::exchange(wire, &env.login)).await;
+        let greeted =
+            tokio::time::timeout_at(time_box, greeting::exchange(wire, &env.login, is_for_reads)).await;
         let (phase, cause) = match greeted {
             Ok(Ok(greeting)) => {
                 self.facts.greeting = greeting;

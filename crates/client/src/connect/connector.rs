@@ -136,18 +136,20 @@ impl Connector {
 
     /// Connects within the time of one node, and no later than `deadline`.
     ///
-    /// `known` is what earlier connections to the node learnt, and learns from this one.
+    /// `known` is what earlier connections to the node learnt, and learns from this one. `is_for_reads`: it may be read from
+    /// while it is a replica.
     pub(crate) async fn connect(
         &self,
         target: &Target,
         known: &KnownNode,
         explain: Explain,
+        is_for_reads: bool,
         deadline: Instant,
     ) -> Result<Connected, Vec<NodeFailure>> {
         let deadline = deadline.min(Instant::now() + self.env.timing.node_connect);
         loop {
             let plan = self.plan(target).map_err(|failure| vec![*failure])?;
-            match self.follow(target, &plan, known, explain, deadline).await {
+            match self.follow(target, &plan, known, explain, is_for_reads, deadline).await {
                 Ok(connected) => return Ok(connected),
                 // The roots were replaced meanwhile, and with them what counts: the plan was for others.
                 Err(_) if plan.boundary != self.boundary() => {}
@@ -163,13 +165,21 @@ impl Connector {
         plan: &NodePlan,
         known: &KnownNode,
         explain: Explain,
+        is_for_reads: bool,
         deadline: Instant,
     ) -> Result<Connected, Vec<NodeFailure>> {
         let expected = known.expected(target);
         let ways = dial_candidates(&plan.dial, expected.is_some(), known.first_way().as_ref());
         let (open, met) = known.open(&ways, Instant::now())?;
-        let dialling =
-            Dialling { env: &self.env, target, plan, expected: expected.as_ref(), explain, deadline };
+        let dialling = Dialling {
+            env: &self.env,
+            target,
+            plan,
+            expected: expected.as_ref(),
+            explain,
+            is_for_reads,
+            deadline,
+        };
         let connected = race(dialling, &open).await.map_err(|mut failures| {
             known.failed(&ways, &failures, Instant::now());
             failures.extend(met);
@@ -216,6 +226,7 @@ impl Connector {
                 plan: &plan,
                 expected,
                 explain: Explain::Fully,
+                is_for_reads: true,
                 deadline: deadline.min(Instant::now() + self.env.timing.node_connect),
             };
             match dial(dialling, &way).await {
@@ -340,7 +351,7 @@ mod tests {
         let known = KnownNode::default();
         let dialled = async || {
             let deadline = Instant::now() + Duration::from_secs(5);
-            let failures = connector.connect(&target, &known, Explain::Briefly, deadline).await;
+            let failures = connector.connect(&target, &known, Explain::Briefly, true, deadline).await;
             let failures = failures.expect_err("nobody is there");
             failures.iter().filter_map(|failure| failure.dialled.clone()).collect::<Vec<_>>()
         };

@@ -28,12 +28,14 @@ use super::wire::{Wire, WireError};
 use crate::config::Protocol;
 use crate::error::{Cause, Phase};
 
-/// Runs the exchange.
+/// Runs the exchange. `is_for_reads`: whether to say `READONLY`, if the client does that at all.
 pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
     login: &Login,
+    is_for_reads: bool,
 ) -> StepResult<Greeting> {
-    let greeted = greet(wire, login).await.and_then(|greeting| in_its_database(greeting, login));
+    let greeted =
+        greet(wire, login, is_for_reads).await.and_then(|greeting| in_its_database(greeting, login));
     let credentials = login.credentials.as_ref();
     let mut greeting = greeted.map_err(|(phase, cause)| (phase, without_secret(cause, credentials)))?;
     if let Some(text) = &mut greeting.readonly_refusal {
@@ -52,10 +54,14 @@ fn in_its_database(greeting: Greeting, login: &Login) -> StepResult<Greeting> {
     }
 }
 
-async fn greet<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, login: &Login) -> StepResult<Greeting> {
+async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
+    wire: &mut Wire<S>,
+    login: &Login,
+    is_for_reads: bool,
+) -> StepResult<Greeting> {
     let database = login.database.to_string();
     if login.protocol != Protocol::Resp2 {
-        let refusal = match run(wire, &steps(login, &database, 3)).await? {
+        let refusal = match run(wire, &steps(login, &database, 3, is_for_reads)).await? {
             Ok(greeting) => return Ok(greeting),
             Err(refusal) => refusal,
         };
@@ -63,7 +69,7 @@ async fn greet<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, login: &Lo
             return Err((Phase::Hello, Cause::NoResp3(refusal)));
         }
     }
-    let greeting = run(wire, &steps(login, &database, 2)).await?;
+    let greeting = run(wire, &steps(login, &database, 2, is_for_reads)).await?;
     greeting.map_err(|_| (Phase::Hello, Cause::ServerRefused("the login is an unknown command".to_owned())))
 }
 

@@ -67,7 +67,7 @@ impl Inquirer {
         }
         // An attempt reserves time to explain itself; here it gets that in addition, since nothing is explained.
         let deadline = Instant::now() + self.interval + EXPLAINING;
-        let connecting = self.connector.connect(&self.target, &self.known, Explain::Briefly, deadline);
+        let connecting = self.connector.connect(&self.target, &self.known, Explain::Briefly, false, deadline);
         match timeout(self.interval, connecting).await {
             Ok(Ok(connected)) => {
                 *kept = Some(connected);

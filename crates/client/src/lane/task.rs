@@ -43,17 +43,20 @@ const GOODBYE: Duration = Duration::from_millis(100);
 pub(crate) struct LaneOptions {
     pub(crate) bounds: PipelineBounds,
     pub(crate) driver: DriverOptions,
+    /// Whether its node is to be read from while it is a replica, if the client does that at all.
+    is_for_reads: bool,
 }
 
 impl LaneOptions {
     pub(crate) fn new(bounds: PipelineBounds, keepalive: Duration, habit: Habit, limits: Limits) -> Self {
-        Self { bounds, driver: DriverOptions { keepalive, habit, bears: true, limits } }
+        let driver = DriverOptions { keepalive, habit, bears: true, limits };
+        Self { bounds, driver, is_for_reads: true }
     }
 
-    /// For connections on which commands block: the server takes what it is sent at once all the same, so their patience
-    /// is not the transport's.
-    pub(crate) fn for_blocking(self) -> Self {
-        Self { driver: DriverOptions { bears: false, ..self.driver }, ..self }
+    /// For a connection of one user, which leads to a primary. Commands block on it: the server takes what it is sent at once
+    /// all the same, so their patience is not the transport's. Where the primary is none any more, it is to say so.
+    pub(crate) fn for_one_user(self) -> Self {
+        Self { driver: DriverOptions { bears: false, ..self.driver }, is_for_reads: false, ..self }
     }
 }
 
@@ -264,14 +267,16 @@ impl<O: LaneObserver> LaneTask<O> {
 
     /// Connects while the deadlines of what queues are kept. `None` when the lane was retired meanwhile.
     async fn connect(&mut self, target: &Target) -> Option<Result<Connected, Vec<NodeFailure>>> {
-        if let Some(made) = self.made.take() {
+        if let Some(made) = self.options.is_for_reads.then(|| self.made.take()).flatten() {
             return Some(Ok(made));
         }
         let deadline = Instant::now() + self.connector.env.timing.node_connect;
         let was_connected = self.known.was_connected();
         let explain = if was_connected { Explain::Briefly } else { Explain::Fully };
         let mut connecting = pin!(async {
-            let mut connected = self.connector.connect(target, &self.known, explain, deadline).await?;
+            let is_for_reads = self.options.is_for_reads;
+            let connecting = self.connector.connect(target, &self.known, explain, is_for_reads, deadline);
+            let mut connected = connecting.await?;
             if let Some(fence) = &self.fence {
                 let since = Instant::now();
                 fence.raise(&mut connected.wire, deadline).await.map_err(|(phase, cause)| {

@@ -5,6 +5,8 @@
 //! What must stay true:
 //! - Nothing is sent unless all commands are of one slot, and each may be sent on a shared connection.
 //! - `ASKING` stands immediately before `MULTI`: the server keeps it until `EXEC` (`resetClient` in `networking.c`, 7.0).
+//! - It is executed by a primary. On a connection that may read from replicas, one that writes nothing stands between
+//!   `READWRITE` and `READONLY`: a primary that has become a replica would execute it.
 //! - The unit is sent again as a whole, and only if none of it was executed, or all of it only reads.
 //! - Without a transaction the commands would be executed one by one, so a node is asked once whether it takes `MULTI`.
 
@@ -20,12 +22,13 @@ use super::batch::turns::is_others_turn;
 use super::exec::{EXEC, Exec, MULTI, judge_exec, replies_of};
 use super::for_replicas::refuse_replica;
 use super::judge::{Setback, Verdict, judge};
+use super::mode::{READONLY, READWRITE};
 use super::one_slot::FirstKeys;
 use super::request::Request;
 use super::state::Router;
 use super::submit::ASKING;
 use crate::cluster::Node;
-use crate::command::{Command, Repeat, Route, cmd, first_key, lookup};
+use crate::command::{Command, Flags, Repeat, Route, cmd, first_key, lookup};
 use crate::error::{Error, Execution, RouteError, TypeError};
 use crate::lane::{Failure, Form, Received, Unit, request_limits};
 
@@ -124,6 +127,13 @@ impl Router {
         Ok(found.first().map(|(_, slot)| *slot))
     }
 
+    /// Whether a replica would execute all of them on a connection of this client's: they write nothing, as far as is known.
+    fn could_run_on_a_replica(&self, commands: &[Command<'_>]) -> bool {
+        let writes =
+            |command: &Command<'_>| command.spec().is_some_and(|spec| spec.flags.contains(Flags::WRITE));
+        self.is_readonly() && !self.cluster.is_single() && !commands.iter().any(writes)
+    }
+
     async fn run_unit(
         &self,
         node: &Node,
@@ -134,7 +144,7 @@ impl Router {
     ) -> Result<Vec<Reply>, Stop> {
         let lane = node.lane(attempts.slot());
         let limits = |unit| request_limits(Instant::now(), attempts.deadline(), request.patience, unit);
-        if !node.takes_transactions() {
+        if !node.found_out().takes_transactions() {
             let probe = lane.submit(limits(Unit::commands(2, Form::Decoded)), |out: &mut BytesMut| {
                 out.extend_from_slice(MULTI);
                 out.extend_from_slice(EXEC);
@@ -142,18 +152,30 @@ impl Router {
             let outcome = probe.await;
             leave_if_queueing(node, &outcome);
             probed(outcome)?;
-            node.note_transactions();
+            node.found_out().note_transactions();
         }
-        let unit = Unit::commands(commands.len() as u32 + 2, Form::Decoded).after(asking.into());
+        let in_mode = !asking && self.could_run_on_a_replica(commands);
+        let count = commands.len() as u32 + 2 + 2 * u32::from(in_mode);
+        let unit = Unit::commands(count, Form::Decoded).after(asking.into());
         let encode = |out: &mut BytesMut| {
             if asking {
                 out.extend_from_slice(ASKING);
+            }
+            if in_mode {
+                out.extend_from_slice(READWRITE);
             }
             out.extend_from_slice(MULTI);
             commands.iter().for_each(|command| command.encode(out));
             out.extend_from_slice(EXEC);
         };
-        let outcome = lane.submit(limits(unit), encode).await;
+        let encode_all = |out: &mut BytesMut| {
+            encode(out);
+            out.extend_from_slice(if in_mode { READONLY } else { b"" });
+        };
+        let mut outcome = lane.submit(limits(unit), encode_all).await;
+        if in_mode {
+            outcome = without_mode(node, count, outcome)?;
+        }
         leave_if_queueing(node, &outcome);
         let length = || {
             let mut all = BytesMut::new();
@@ -162,6 +184,30 @@ impl Router {
         };
         values(outcome, commands.len(), length)
     }
+}
+
+/// The replies without those to `READWRITE` and `READONLY`. Where the first was refused, a replica may have answered.
+fn without_mode(
+    node: &Node,
+    count: u32,
+    outcome: Result<Received, Failure>,
+) -> Result<Result<Received, Failure>, Stop> {
+    let mut replies = match outcome {
+        Ok(Received::Replies(replies)) => replies,
+        other => return Ok(other),
+    };
+    if replies.received.len() == count as usize
+        && replies.received.pop().is_some_and(|readonly| readonly.error().is_some())
+    {
+        node.replace_connections();
+    }
+    if let Some(refusal) = replies.received.first().and_then(Received::error) {
+        return Err(Stop::Setback(Setback::Error(refusal)));
+    }
+    if !replies.received.is_empty() {
+        replies.received.remove(0);
+    }
+    Ok(Ok(Received::Replies(replies)))
 }
 
 /// What is submitted from now on waits for another connection, if this one may not have left the transaction.

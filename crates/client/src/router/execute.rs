@@ -10,7 +10,7 @@ use super::attempts::Attempts;
 use super::destination::{Destination, any_primary};
 use super::directory::Says;
 use super::judge::Setback;
-use super::mode::attempt_in;
+use super::mode::{InMode, attempt_in};
 use super::request::{Request, blocking_time, is_compound};
 use super::state::Router;
 use super::submit::submit;
@@ -219,8 +219,14 @@ impl Router {
                 let attempt = self.attempt_blocking(&destination, request, attempts);
                 attempt.await.map_err(|error| attempts.admit(error))?
             } else if let Some(mode) = self.mode(&destination, request, attempts) {
-                let attempt = attempt_in(mode, &destination.node, request, attempts, now);
-                attempt.await.map_err(|error| attempts.admit(error))?
+                match attempt_in(mode, &destination.node, request, attempts, now).await {
+                    InMode::Outcome(outcome) => outcome,
+                    InMode::Refused => {
+                        let elsewhere = self.resolve(request, attempts).await;
+                        destination = elsewhere.map_err(|error| attempts.admit(error))?;
+                        continue;
+                    }
+                }
             } else {
                 let lane = destination.node.lane(attempts.slot());
                 let unit = Unit::command(request.form);

@@ -12,6 +12,7 @@ use super::request::Request;
 use super::state::Router;
 use crate::cluster::Node;
 use crate::command::Route;
+use crate::config::ReadFrom;
 use crate::error::{Error, Execution};
 use crate::event::Event;
 use crate::lane::{CloseCause, Failure};
@@ -45,6 +46,12 @@ impl Router {
                 self.wait(Refused { text, remedy: why.remedy }, &node, request, attempts).await
             }
             None => self.act_on(verdict, &node, request, attempts).await,
+        };
+        let followed = match followed {
+            Ok(destination) if attempts.slot().is_some() && self.is_for_replicas(request) => {
+                self.replica_of(destination, request, attempts).await
+            }
+            other => other,
         };
         followed.map_err(|error| attempts.admit(error))
     }
@@ -97,6 +104,34 @@ impl Router {
                 Err(attempts.timed_out(submitted))
             }
         }
+    }
+
+    /// Where a read goes that only a replica may serve, if a redirect led to a primary: to one of its replicas. Which these
+    /// are may not be known yet.
+    async fn replica_of(
+        &self,
+        destination: Destination,
+        request: &Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Destination, Error> {
+        let topology = self.cluster.topology().clone();
+        let leads_to = |ix| topology.node(ix).is_some_and(|node| Arc::ptr_eq(node, &destination.node));
+        let mut shards = topology.map().shards().iter();
+        if shards.clone().any(|shard| shard.replicas().iter().any(|ix| leads_to(*ix))) {
+            return Ok(Destination { asking: false, ..destination });
+        }
+        let owner = shards.find(|shard| leads_to(shard.primary()));
+        let replica = owner.and_then(|shard| self.reader_in(&ReadFrom::Replica, &topology, shard));
+        if let Some(node) = replica {
+            return Ok(Destination { node: node.clone(), asking: false });
+        }
+        self.cluster.hints.refresh();
+        if let Err(error) = attempts.back_off().await {
+            return Err(attempts
+                .slot()
+                .map_or(error, |slot| Error::Route(Box::new(self.unserved(slot, request)))));
+        }
+        self.resolve(request, attempts).await
     }
 
     /// Waits before what a connection's end left without an answer is sent again.

@@ -2,13 +2,15 @@
 //! `READWRITE` around one that only a primary may.
 //!
 //! What must stay true: the command and what stands around it are one unit, so nobody else's command is executed in that
-//! mode, and the connection is left as it was found. Only reads are sent like this: what becomes of the words around them
-//! changes nothing.
+//! mode, and the connection is left as it was found. So `READONLY` is said only where `READWRITE` has been taken since the
+//! latest connection was made; where that is refused later all the same, the connections are replaced. Only reads are sent
+//! like this: what becomes of the words around them changes nothing.
 
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::time::Instant;
+use truename_resp::ErrorReply;
 
 use super::attempts::Attempts;
 use super::destination::Destination;
@@ -18,11 +20,10 @@ use super::state::Router;
 use crate::cluster::{Node, Topology};
 use crate::command::{Command, Route};
 use crate::config::ReadFrom;
-use crate::error::{Error, RouteError};
-use crate::lane::{Failure, Received, Unit, request_limits};
+use crate::lane::{Failure, Form, Received, Unit, request_limits};
 
-const READONLY: &[u8] = b"*1\r\n$8\r\nREADONLY\r\n";
-const READWRITE: &[u8] = b"*1\r\n$9\r\nREADWRITE\r\n";
+pub(super) const READONLY: &[u8] = b"*1\r\n$8\r\nREADONLY\r\n";
+pub(super) const READWRITE: &[u8] = b"*1\r\n$9\r\nREADWRITE\r\n";
 
 /// What a connection is to do for one command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,13 @@ fn is_primary(node: &Arc<Node>, topology: &Topology, route: Route) -> bool {
     primary.is_some_and(|primary| Arc::ptr_eq(primary, node))
 }
 
+/// What became of an attempt in a mode.
+pub(super) enum InMode {
+    Outcome(Result<Received, Failure>),
+    /// The node is not to be read from, which is noted: another one may be.
+    Refused,
+}
+
 /// One attempt of a read in this mode.
 pub(super) async fn attempt_in(
     mode: Mode,
@@ -89,9 +97,30 @@ pub(super) async fn attempt_in(
     request: &Request<'_, '_>,
     attempts: &Attempts,
     now: Instant,
-) -> Result<Result<Received, Failure>, Error> {
+) -> InMode {
+    let limits = |unit| request_limits(now, attempts.deadline(), request.patience, unit);
+    if mode == Mode::ReadOnly && !node.found_out().takes_readwrite() {
+        let probe = node.lane(attempts.slot()).submit(limits(Unit::command(Form::Decoded)), |out| {
+            out.extend_from_slice(READWRITE);
+        });
+        match probe.await {
+            Ok(said) => match said.error() {
+                Some(refusal) if is_lasting(&refusal) && attempts.slot().is_some() => {
+                    node.found_out().note_refusal(refusal.message());
+                    return InMode::Refused;
+                }
+                Some(_) => return InMode::Outcome(Ok(said)),
+                None => node.found_out().note_readwrite(),
+            },
+            // Nothing of the read was sent.
+            Err(Failure::Lost(cause) | Failure::LostAtHead(cause)) => {
+                return InMode::Outcome(Err(Failure::Unsent(cause)));
+            }
+            Err(failure) => return InMode::Outcome(Err(failure)),
+        }
+    }
     let (before, after) = mode.around();
-    let limits = request_limits(now, attempts.deadline(), request.patience, Unit::commands(3, request.form));
+    let limits = limits(Unit::commands(3, request.form));
     let encode = |out: &mut BytesMut| {
         out.extend_from_slice(before);
         request.command.encode(out);
@@ -99,32 +128,37 @@ pub(super) async fn attempt_in(
     };
     let mut replies = match node.lane(attempts.slot()).submit(limits, encode).await {
         Ok(Received::Replies(replies)) => replies,
-        other => return Ok(other),
+        other => return InMode::Outcome(other),
     };
     if replies.received.get(2).is_some_and(|restored| restored.error().is_some()) {
-        // It was left in the other mode, as by a user who may only say one of the two words.
+        // It was left in the other mode, as by a user who may only say one of the two words since a moment ago.
         node.replace_connections();
     }
     let refusal = replies.received.first().and_then(Received::error);
-    if let (Some(_), Mode::ReadWrite) = (&refusal, mode) {
-        // Whatever the command answered, it may be a replica's.
-        return Ok(Ok(replies.received.swap_remove(0)));
-    }
-    if let (Some(refusal), Some(slot), Some(ReadFrom::Replica)) =
-        (refusal, attempts.slot(), request.command.own_read_from())
-    {
-        // It would be sent to the primary, which is to be left alone.
-        let refusal = Some(refusal.message().to_owned());
-        return Err(Error::Route(Box::new(RouteError::NoReplica { slot, refusal })));
+    match refusal {
+        Some(refusal) if mode == Mode::ReadOnly && is_lasting(&refusal) && attempts.slot().is_some() => {
+            node.found_out().note_refusal(refusal.message());
+            return InMode::Refused;
+        }
+        // Whatever the command answered, it was not in the mode that it was to be in.
+        Some(_) => return InMode::Outcome(Ok(replies.received.swap_remove(0))),
+        None => {}
     }
     if replies.received.len() > 1 {
-        return Ok(Ok(replies.received.swap_remove(1)));
+        return InMode::Outcome(Ok(replies.received.swap_remove(1)));
     }
     let is_first = replies.received.len() == 1;
     match replies.cut_short {
-        Some(cut_short) => Ok(Err(cut_short.failure_of(end_of(before, request.command), is_first))),
+        Some(cut_short) => {
+            InMode::Outcome(Err(cut_short.failure_of(end_of(before, request.command), is_first)))
+        }
         None => unreachable!("a unit has all of its replies, or says why not"),
     }
+}
+
+/// Whether a refusal of a mode says that it will be refused again: what the user may not do, and what the server does not know.
+fn is_lasting(refusal: &ErrorReply) -> bool {
+    matches!(refusal.code(), "ERR" | "NOPERM")
 }
 
 /// Where the command's last byte is in the unit.

@@ -89,7 +89,16 @@ impl Router {
         if !replicas_serve && *read_from != ReadFrom::Replica {
             return topology.primary(slot);
         }
-        let shard = topology.map().shard(slot)?;
+        self.reader_in(read_from, topology, topology.map().shard(slot)?)
+    }
+
+    /// The node of a shard by a preference for reads.
+    pub(super) fn reader_in<'t>(
+        &self,
+        read_from: &ReadFrom,
+        topology: &'t Topology,
+        shard: &Shard,
+    ) -> Option<&'t Arc<Node>> {
         if self.is_readonly() {
             return read_from.choose(topology, shard, Node::is_readable_replica);
         }
@@ -97,14 +106,18 @@ impl Router {
             // Nobody has needed these connections before.
             shard.replicas().iter().filter_map(|ix| topology.node(*ix)).for_each(|node| node.warm_up());
         }
-        read_from.choose(topology, shard, Node::is_up)
+        read_from.choose(topology, shard, Node::may_be_read_from)
+    }
+
+    /// Whether it may be served by replicas only.
+    pub(super) fn is_for_replicas(&self, request: &Request<'_, '_>) -> bool {
+        *self.read_from(request.command) == ReadFrom::Replica && request.is_read()
     }
 
     /// Why a command of this slot has no node to go to.
     pub(super) fn unserved(&self, slot: Slot, request: &Request<'_, '_>) -> RouteError {
         let topology = self.cluster.topology();
-        let needs_replica = *self.read_from(request.command) == ReadFrom::Replica && request.is_read();
-        match topology.map().shard(slot).filter(|_| needs_replica) {
+        match topology.map().shard(slot).filter(|_| self.is_for_replicas(request)) {
             Some(shard) => RouteError::NoReplica { slot, refusal: refusal(&topology, shard) },
             None => RouteError::Unassigned { slot },
         }
@@ -112,11 +125,11 @@ impl Router {
 }
 
 /// What a replica said instead of taking `READONLY`, if all of the shard's refused it. They are not asked again on the same
-/// connections, so that waiting is no use.
+/// connections, or for a while, so that waiting is no use.
 fn refusal(topology: &Topology, shard: &Shard) -> Option<String> {
     let mut refusals = shard.replicas().iter().map(|ix| {
         let node = topology.node(*ix).filter(|node| node.is_up())?;
-        node.facts()?.greeting.readonly_refusal.clone()
+        node.readonly_refusal()
     });
     let first = refusals.next()??;
     refusals.all(|refusal| refusal.is_some()).then_some(first)

@@ -32,6 +32,7 @@
 //! | `promises_topology` | what a change of the topology may not do |
 //! | `promises_views` | whose view counts, and who is a single server |
 //! | `read_from` | reads from replicas |
+//! | `read_modes` | whether a connection asks to read from a replica, and who is served on it |
 //! | `recovery` | killed, frozen and replaced nodes under load |
 //! | `redirects` | `MOVED` and `ASK` of slots on their way |
 //! | `regressions` | one test for each defect that was found elsewhere |
@@ -75,6 +76,7 @@ mod promises_tls_sessions;
 mod promises_topology;
 mod promises_views;
 mod read_from;
+mod read_modes;
 mod recovery;
 mod redirects;
 mod regressions;

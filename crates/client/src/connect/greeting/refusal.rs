@@ -91,7 +91,7 @@ mod tests {
         ] {
             let (client, mut server) = tokio::io::duplex(4096);
             let mut wire = Wire::new(client);
-            let (failed, ()) = tokio::join!(exchange(&mut wire, &login), async {
+            let (failed, ()) = tokio::join!(exchange(&mut wire, &login, true), async {
                 let (first, second) = said.split_at(said.rfind("-ERR AUTH").unwrap_or(said.len()));
                 server.write_all(first.as_bytes()).await.expect("room");
                 tokio::task::yield_now().await;
@@ -121,7 +121,7 @@ mod tests {
                 Login { protocol, credentials: Some(Credentials::password("sesame")), ..Login::default() };
             let (client, mut server) = tokio::io::duplex(4096);
             let mut wire = Wire::new(client);
-            let (greeted, ()) = tokio::join!(exchange(&mut wire, &login), async {
+            let (greeted, ()) = tokio::join!(exchange(&mut wire, &login, true), async {
                 let rest = "-ERR\r\n-ERR\r\n-ERR\r\n$9\r\nid=7 db=0\r\n";
                 server.write_all(format!("{said}{rest}").as_bytes()).await.expect("room");
             });
@@ -146,7 +146,7 @@ mod tests {
         ] {
             let (client, mut server) = tokio::io::duplex(4096);
             let mut wire = Wire::new(client);
-            let (greeted, ()) = tokio::join!(exchange(&mut wire, &login), async {
+            let (greeted, ()) = tokio::join!(exchange(&mut wire, &login, true), async {
                 server.write_all(before.as_bytes()).await.expect("room");
                 let mut heard = Vec::new();
                 while !heard.ends_with(b"PING\r\n") {
@@ -192,7 +192,7 @@ mod tests {
         ] {
             let (client, mut server) = tokio::io::duplex(4096);
             let mut wire = Wire::new(client);
-            let (greeted, ()) = tokio::join!(exchange(&mut wire, &login), async {
+            let (greeted, ()) = tokio::join!(exchange(&mut wire, &login, true), async {
                 for part in said.split('|') {
                     server.write_all(part.as_bytes()).await.expect("room");
                     tokio::task::yield_now().await;

@@ -34,7 +34,12 @@ impl Step<'_> {
 }
 
 /// The whole greeting in this version of the protocol. The first step is the login. `database` is the number as text.
-pub(super) fn steps<'a>(login: &'a Login, database: &'a str, protocol: u8) -> Vec<Step<'a>> {
+pub(super) fn steps<'a>(
+    login: &'a Login,
+    database: &'a str,
+    protocol: u8,
+    is_for_reads: bool,
+) -> Vec<Step<'a>> {
     let mut steps = vec![if protocol == 3 { hello(login) } else { login_resp2(login) }];
     if login.database > 0 {
         steps.push(Step { name: "SELECT", args: vec![b"SELECT", database.as_bytes()], read: selected });
@@ -56,7 +61,7 @@ pub(super) fn steps<'a>(login: &'a Login, database: &'a str, protocol: u8) -> Ve
             read: acknowledged,
         });
     }
-    if login.readonly {
+    if login.readonly && is_for_reads {
         steps.push(Step { name: "READONLY", args: vec![b"READONLY"], read: readonly });
     }
     steps.push(Step { name: "CLUSTER MYID", args: vec![b"CLUSTER", b"MYID"], read: cluster_myid });
@@ -254,7 +259,7 @@ mod tests {
             ..Login::default()
         };
         for protocol in [2, 3] {
-            for step in steps(&login, "2", protocol) {
+            for step in steps(&login, "2", protocol, true) {
                 let (_, cause) =
                     step.read(&mut Greeting::default(), &Reply::Integer(7)).expect_err("a number");
                 let words: Vec<&str> =
