@@ -58,9 +58,9 @@
 //! Only the servers' own words for "not here" and "not now" count as a refusal, and `CROSSSLOT`, since servers look at the
 //! slots of all keys before they execute anything. `WRONGTYPE` and the like do not, so
 //! `may_have_executed` is `true` for them; what they mean, the reply in [`Error::Server`] says. Nor does any error of a
-//! script, of a function or of a command that the table lacks: it may have written before it failed. The one exception is
-//! the servers' own `NOSCRIPT` in answer to `EVALSHA`. Once an attempt may have been executed, no later error of the call
-//! says that it was not.
+//! script, of a function or of a command that the table lacks: it may have written before it failed. Two exceptions
+//! are the servers' own words: `NOSCRIPT` in answer to `EVALSHA`, and `TRYAGAIN` to several keys of a slot that is on its way.
+//! Once an attempt may have been executed, no later error of the call says that it was not.
 //!
 //! # When nobody knows
 //!

@@ -8,6 +8,7 @@
 //! | either of them of another slot, or to nowhere | [`Verdict::Wait`] | yes: refused |
 //! | either of them, or `READONLY`, to a command for one node and no other | [`Verdict::Answer`] | - |
 //! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN`, `READONLY` | [`Verdict::Wait`] | yes: refused |
+//! | the servers' own words of `TRYAGAIN`, from a compound command | [`Verdict::Wait`] | yes: refused |
 //! | the text of a redirect from a compound command | [`Verdict::Doubt`] | once per node, if the node confirms it |
 //! | `CROSSSLOT`, from any other command | [`Verdict::Answer`]: refused | - |
 //! | another error | [`Verdict::Answer`] | - |
@@ -22,8 +23,9 @@
 //! every write that followed it and was acknowledged. So a write is then reported, not repeated.
 //!
 //! An error from a compound command (a script, a function, any command that the table lacks) proves nothing: it can have
-//! any text, and was made while the command ran. One exception: scripts that a server does not have do not run, and there is
-//! one text for that in each kind of server.
+//! any text, and was made while the command ran. Two exceptions, for which each kind of server has one text: scripts that a
+//! server does not have do not run, nor does what names several keys of a slot that is on its way and not all of them there;
+//! what a script itself calls is refused in other words.
 //!
 //! What must stay true: no reply of a compound command leads to a node that only the reply names.
 
@@ -39,6 +41,9 @@ use crate::lane::{CloseCause, Failure, Received};
 /// What servers say about a script that they do not know: Redis 7.0 and 8.0; Valkey 8.1 and 9.1.
 pub(super) const NO_SCRIPT: [&str; 2] =
     ["NOSCRIPT No matching script. Please use EVAL.", "NOSCRIPT No matching script."];
+
+/// What servers say to several keys of a slot that is on its way (`clusterRedirectClient` in 7.0, 8.0 and Valkey 8.1).
+const TRY_AGAIN: &str = "TRYAGAIN Multiple keys request during rehashing of slot";
 
 /// An attempt that returned no value.
 #[derive(Debug, Clone)]
@@ -185,6 +190,9 @@ fn judge_compound(error: ErrorReply, traits: RetryTraits, answered_by: &Endpoint
     if traits.names_script && NO_SCRIPT.contains(&error.message()) {
         return Verdict::Answer { error, execution: Execution::Refused };
     }
+    if error.message() == TRY_AGAIN && traits.slot.is_some() && !traits.slot_is_guessed {
+        return Verdict::Wait(error);
+    }
     let is_ask = error.code() == "ASK";
     let hint = match parse_redirect(error.message(), answered_by.host()) {
         Some(Ok(redirect)) => Hint { slot: redirect.slot(), is_ask, to: Some(redirect.to().clone()) },
@@ -302,6 +310,9 @@ mod tests {
             ("MOVED 5061 evil:1", keyless(script()), "answer Possible"),
             ("MOVED x evil:1", script(), "answer Possible"),
             ("TRYAGAIN later", script(), "answer Possible"),
+            (TRY_AGAIN, script(), "wait"),
+            (TRY_AGAIN, guess, "answer Possible"),
+            (TRY_AGAIN, keyless(script()), "answer Possible"),
             ("CROSSSLOT Keys in request don't hash to the same slot", script(), "answer Possible"),
             ("READONLY You can't write ... script: 1, on @user_script:1.", script(), "answer Possible"),
             ("LOADING", script(), "answer Possible"),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::support::info::all_command_counts;
 use crate::support::recorder::Recorder;
 use crate::support::scripted::{Scripted, node, slots};
 use crate::support::{config, connect, eventually, key_of, lab, proxied_lab, renamed_lab, shard_of, tell};
@@ -93,6 +94,57 @@ async fn a_script_follows_its_slot_all_the_same() {
         lab.migrate_slot(slot, to, from).await.expect("migrated");
         assert_eq!(count().await.expect("a number"), 5, "{profile}");
     }
+}
+
+/// Servers refuse several keys of a slot that is on its way while some of them have left: a script's call ended with that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_with_several_keys_waits_for_its_slot() {
+    let lab = lab(LabProfile::Plain).await;
+    let library = "#!lua name=both\nredis.register_function('both', function(KEYS) \
+                   return redis.call('INCR', KEYS[1]) + redis.call('INCR', KEYS[2]) end)";
+    for node in 0..3 {
+        tell(&lab, node, &["FUNCTION", "LOAD", library]).await;
+    }
+    let both = "return redis.call('INCR', KEYS[1]) + redis.call('INCR', KEYS[2])";
+    let script = truename::Script::new(both);
+    let client = connect(&lab).await;
+    let (first, second) = ("{half}1", "{half}2");
+    let slot = Slot::of_key(first.as_bytes()).value();
+    for (round, name) in ["EVAL", "EVALSHA", "FCALL", "batch"].into_iter().enumerate() {
+        client.run(cmd("MSET").args([first, "0", second, "0"])).await.expect("OK");
+        let from = lab.primary_of_slot(slot).await.expect("an owner");
+        let to = (from + 1) % 3;
+        lab.begin_migration(slot, from, to).await.expect("begun");
+        lab.migrate_keys(slot, from, to, 1).await.expect("one of them has left");
+        let rejected = || async {
+            let mut count = 0;
+            for name in ["eval", "evalsha", "fcall"] {
+                count += all_command_counts(&lab, name, "rejected_calls").await;
+            }
+            count
+        };
+        let before = rejected().await;
+        let call = async {
+            let eval = |name: &'static str, what| cmd(name).arg(what).arg(2).arg(first).arg(second);
+            match name {
+                "EVAL" => client.execute::<i64>(eval("EVAL", both)).await,
+                "EVALSHA" => script.key(first).key(second).execute::<i64>(&client).await,
+                "FCALL" => client.execute::<i64>(eval("FCALL", "both")).await,
+                _ => client.batch().with(eval("EVAL", both)).all::<(i64,)>().await.map(|(sum,)| sum),
+            }
+        };
+        let finish = async {
+            eventually("it is refused", 5 * SECOND, || async { rejected().await > before + 1 }).await;
+            lab.migrate_keys(slot, from, to, 1).await.expect("the other one has left");
+            lab.finish_migration(slot, from, to).await.expect("finished");
+        };
+        let (sum, ()) = tokio::join!(call, finish);
+        assert_eq!(sum.unwrap_or_else(|error| panic!("{name}: {error}")), 2, "{round}");
+    }
+    // Its own words of another kind are its result.
+    let own = cmd("EVAL").arg("return redis.error_reply('TRYAGAIN later')").arg(1).arg(first);
+    let error = client.execute::<Reply>(own).await.expect_err("the script's error");
+    assert!(error.may_have_executed() && error.to_string().contains("TRYAGAIN later"), "{error}");
 }
 
 /// Unknown commands counted as refused when their answer began with the right word: one call was
