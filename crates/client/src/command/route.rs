@@ -128,12 +128,12 @@ impl RouteBy {
     }
 }
 
-/// Whether all keys are of the first one's slot.
+/// Whether all keys are of the first one's slot. Those after one that is not are not looked at.
 fn are_in_one_slot<A: Arguments + ?Sized>(spec: &Spec, args: &A, first: Option<Slot>) -> bool {
     let (mut count, mut is_one) = (0, true);
     keys(spec, args, &mut |index| {
         count += 1;
-        is_one &= count == 1 || args.at(index).map(Slot::of_key) == first;
+        is_one = is_one && (count == 1 || args.at(index).map(Slot::of_key) == first);
     });
     is_one
 }

@@ -22,9 +22,9 @@
 //! | `DBSIZE` | every primary | the sum |
 //! | `KEYS`, `CLUSTER SLOT-STATS` | every primary | all of it, in no order |
 //! | `SCRIPT EXISTS` | every primary | whether all of them have it |
-//! | `RANDOMKEY` | every primary | one of the keys that they drew, nil if none has any |
+//! | `RANDOMKEY` | every primary | one of the keys that they drew, nil if none has any; whoever is late is not waited for |
 //! | `FUNCTION LOAD` | every primary | the name of the library |
-//! | `SCRIPT LOAD` | every node, replicas too | the digest |
+//! | `SCRIPT LOAD` | every node, replicas too | the digest, once every primary has the script |
 //! | `SLOWLOG LEN`, `COMMANDLOG LEN` | every node | the sum |
 //! | `PING`, and whatever else has no key | one primary, drawn at random | its reply |
 //! | `FLUSHALL`, `CONFIG SET`, `SCRIPT FLUSH`, `FUNCTION DELETE`, `ACL SETUSER` and the like | refused, unless the call says where to | |
@@ -36,8 +36,8 @@
 //!
 //! While slots move between nodes, keys that are on their way may be counted twice or not at all: no server locks the others. A
 //! node that takes another one's place meanwhile is not counted beside it: the client waits until its topology is confirmed, and
-//! does a read again if it changed. A node that cannot be reached costs the call's whole time, a replica too (`SCRIPT LOAD`; a
-//! [`Script`] needs no loading).
+//! does a read again if it changed. A primary that cannot be reached costs the call's whole time. A replica that cannot does not
+//! have a script that was loaded meanwhile, nor does a node that starts later; a [`Script`] needs no loading.
 //!
 //! # When a part fails
 //!

@@ -4,13 +4,17 @@
 //! own policy.
 //!
 //! What must stay true: every part's outcome is reported. There is a value only if all parts have one, and all slots an owner
-//! where the command is about all of them; otherwise it is [`Error::Partial`], with whatever came.
+//! where the command is about all of them; otherwise it is [`Error::Partial`], with whatever came. Two commands have a value
+//! before: `RANDOMKEY`, once a shard has drawn a key, and `SCRIPT LOAD`, once all who serve slots have the script.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::FutureExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 use truename_resp::Reply;
 use truename_topology::{Endpoint, Slot};
@@ -18,6 +22,7 @@ use truename_topology::{Endpoint, Slot};
 use super::for_replicas::refuse_replica;
 use super::split::{Part, can_be_split, in_order_of_keys, split};
 use super::state::Router;
+use crate::clock;
 use crate::command::{Arguments, Command, RANDOM_KEY, RequestPolicy, ResponsePolicy, RouteRefusal, Spec};
 use crate::config::ReadFrom;
 use crate::error::{Error, PartOutcome, RouteError, TypeError};
@@ -25,6 +30,12 @@ use crate::lane::{Form, Received};
 
 /// How often a command for all nodes is run at most, where slots move meanwhile.
 const ROUNDS: u32 = 3;
+
+/// It has a value where a replica was not reached, and no effect if it is run twice.
+const SCRIPT_LOAD: &str = "SCRIPT LOAD";
+
+/// What became of a part, if it has ended.
+type Ended = Option<Result<Reply, Error>>;
 
 /// What a command for several nodes is.
 pub(super) struct Fan {
@@ -136,13 +147,29 @@ impl Router {
     ) -> Result<Reply, Error> {
         let (commands, places): (Vec<_>, Vec<_>) =
             parts.into_iter().map(|Part { command, slot, keys }| (command, (slot, keys))).unzip();
-        let outcomes = Box::pin(self.batch(&commands, Instant::now(), timeout, Form::Decoded, false)).await;
-        let outcomes: Vec<_> = outcomes.map(|outcome| outcome.map(Received::into_reply)).collect();
-        if spec.name == RANDOM_KEY
-            && let Some(found) = any_key(&outcomes)
-        {
-            return Ok(found);
-        }
+        let outcomes = match spec.name {
+            RANDOM_KEY => {
+                let ended = self.run_until(&commands, timeout, |ended| any_key(ended).is_some()).await;
+                if let Some(found) = any_key(&ended) {
+                    return Ok(found);
+                }
+                ended.into_iter().flatten().collect()
+            }
+            SCRIPT_LOAD => {
+                let ended =
+                    self.run_until(&commands, timeout, |ended| self.is_loaded(&commands, ended)).await;
+                if self.is_loaded(&commands, &ended) {
+                    // Whoever else was not reached serves no slot now.
+                    return Ok(ended.into_iter().flatten().flatten().next().unwrap_or(Reply::Nil));
+                }
+                ended.into_iter().flatten().collect()
+            }
+            _ => {
+                let outcomes = self.batch(&commands, Instant::now(), timeout, Form::Decoded, false);
+                let outcomes = Box::pin(outcomes).await;
+                outcomes.map(|outcome| outcome.map(Received::into_reply)).collect::<Vec<_>>()
+            }
+        };
         let missing = unserved.map(|slot| Error::Route(Box::new(RouteError::Unassigned { slot })));
         if missing.is_some() || outcomes.iter().any(Result::is_err) {
             if let Some(error) = same_for_all(&outcomes) {
@@ -154,12 +181,57 @@ impl Router {
                 .collect();
             parts.extend(missing.map(|error| PartOutcome::new(None, unserved, Vec::new(), Err(error))));
             // A script that is loaded twice is there once.
-            let has_no_effect = spec.changes_nothing(command) || spec.name == "SCRIPT LOAD";
+            let has_no_effect = spec.changes_nothing(command) || spec.name == SCRIPT_LOAD;
             return Err(Error::partial(spec.name, parts, has_no_effect));
         }
         let replies = outcomes.into_iter().flatten();
         one_of(spec, places.iter().map(|(_, keys)| keys.as_slice()).zip(replies).collect())
             .map_err(|error| Error::from(error).in_reply_to(spec.name, None, None))
+    }
+
+    /// Runs parts apart from each other. Once those that have ended are enough, the others have as long again: they may be about
+    /// to end as well.
+    async fn run_until(
+        &self,
+        commands: &[Command<'_>],
+        timeout: Option<Duration>,
+        is_enough: impl Fn(&[Ended]) -> bool,
+    ) -> Vec<Ended> {
+        let started = Instant::now();
+        let parts = commands.iter().enumerate().map(|(index, command)| {
+            let part = async move {
+                let one = std::slice::from_ref(command);
+                let outcome = self.batch(one, started, timeout, Form::Decoded, false).await.next();
+                (index, outcome.unwrap_or(Err(Error::Closed)).map(Received::into_reply))
+            };
+            part.boxed()
+        });
+        let mut running: FuturesUnordered<_> = parts.collect();
+        let (mut ended, mut until) = (vec![None; commands.len()], None);
+        loop {
+            let next = match until {
+                Some(until) => clock::timeout_at(until, running.next()).await.flatten(),
+                None => running.next().await,
+            };
+            let Some((index, outcome)) = next else { return ended };
+            ended[index] = Some(outcome);
+            if until.is_none() && is_enough(&ended) {
+                until = Some(Instant::now() + started.elapsed());
+            }
+        }
+    }
+
+    /// Whether all who serve slots have a script.
+    fn is_loaded(&self, commands: &[Command<'_>], ended: &[Ended]) -> bool {
+        let topology = self.cluster.topology();
+        let serves = |command: &Command<'_>| {
+            let named = command.named_node();
+            topology.map().owners().iter().any(|shard| {
+                topology.node(shard.primary()).is_some_and(|primary| Some(primary.endpoint()) == named)
+            })
+        };
+        let mut parts = commands.iter().zip(ended);
+        parts.all(|(command, ended)| matches!(ended, Some(Ok(_))) || !serves(command))
     }
 
     fn report(
@@ -209,7 +281,7 @@ fn same_for_all(outcomes: &[Result<Reply, Error>]) -> Option<Error> {
 }
 
 /// A key of those that the shards found.
-fn any_key(outcomes: &[Result<Reply, Error>]) -> Option<Reply> {
-    let found: Vec<_> = outcomes.iter().flatten().filter(|reply| !reply.is_nil()).collect();
+fn any_key(outcomes: &[Ended]) -> Option<Reply> {
+    let found: Vec<_> = outcomes.iter().flatten().flatten().filter(|reply| !reply.is_nil()).collect();
     found.get(fastrand::usize(..found.len().max(1))).map(|&reply| reply.clone())
 }

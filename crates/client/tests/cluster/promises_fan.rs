@@ -221,6 +221,36 @@ async fn a_closed_client_says_so_of_all_nodes() {
     assert!(matches!(client.on_all_nodes::<Reply>(cmd("PING")).await, Err(Error::Closed)));
 }
 
+/// Both waited for the shard that is gone, or for the replica, until the call's time was over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_shard_can_answer_waits_for_no_other() {
+    let lab = Lab::builder(LabProfile::Plain).replicas(1).start().await.expect("the lab starts");
+    let patient = config(&lab).command_timeout(30 * SECOND).stall_timeout(30 * SECOND);
+    let client = Client::connect(&patient).await.expect("connected");
+    let names = keys(60);
+    client.run(cmd("MSET").args(names.iter().flat_map(|key| [key.as_str(), "1"]))).await.expect("set");
+    lab.node(0).stop();
+    let started = tokio::time::Instant::now();
+    for _ in 0..10 {
+        let key: String = client.execute(cmd("RANDOMKEY")).await.expect("a key of another shard");
+        assert!(names.contains(&key), "{key}");
+    }
+    lab.node(0).cont();
+    lab.node(3).stop();
+    let load = |script: &'static str| cmd("SCRIPT").arg("LOAD").arg(script);
+    let digest: String = client.execute(load("return 7")).await.expect("all primaries have it");
+    lab.node(3).cont();
+    assert!(started.elapsed() < 10 * SECOND, "{:?}", started.elapsed());
+    for key in &names {
+        let seven: i64 = client.execute(cmd("EVALSHA").arg(&digest).arg(1).arg(key)).await.expect("there");
+        assert_eq!(seven, 7);
+    }
+    // A primary is waited for, and missed.
+    tell(&lab, 1, &["ACL", "SETUSER", "default", "-script"]).await;
+    let error = client.execute::<Reply>(load("return 8")).await.expect_err("one has it not");
+    assert!(matches!(&error, Error::Partial(partial) if partial.failed().count() == 1), "{error}");
+}
+
 /// A part was given all of the call's time as the silence that its node may keep.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_node_is_noticed_by_a_part_as_by_any_other_command() {
