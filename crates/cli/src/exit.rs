@@ -116,6 +116,8 @@ impl From<&Error> for Exit {
                 | RouteError::SeveralNodes { .. }
                 | RouteError::Administrative { .. }
                 | RouteError::CrossSlot { .. }
+                | RouteError::NotOneNode { .. }
+                | RouteError::NotConfirmed { .. }
                 | RouteError::NamedInTransaction { .. }
                 | RouteError::NotForReplicas { .. }
                 | RouteError::NoSuchNode { .. }

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use super::client::Client;
 use crate::clock;
 use crate::command::Command;
 use crate::config::FOREVER;
-use crate::error::{Error, RouteError};
+use crate::error::Error;
 use crate::from_reply::FromReply;
 use crate::router::{Commit, Draft, Watched};
 
@@ -28,7 +27,8 @@ use crate::router::{Commit, Draft, Watched};
 /// - A `WATCH` follows no redirect. Where its slot goes to another node, or its connection is lost, the keys are watched no more,
 ///   and `exec` says what it says after a lost race: nothing was executed.
 /// - `EXEC` is sent once, whatever becomes of it.
-/// - After its time, or when it is dropped, its connection is closed, and the `WATCH` is gone with it.
+/// - After its time, or when it is dropped, its connection is closed, and the `WATCH` is gone with it. A read that is under way
+///   when the time is over ends with it; what was given to `exec` before is waited for.
 ///
 /// # Examples
 /// ```no_run
@@ -52,8 +52,6 @@ use crate::router::{Commit, Draft, Watched};
 pub struct Watch {
     client: Client,
     draft: Arc<Draft>,
-    /// By one caller: of two at the same time, neither may execute what the other one queued.
-    is_executed: AtomicBool,
     /// Why nothing was executed although nobody was faster.
     refusal: OnceLock<Error>,
     /// Dropped, it tells the task that ends the watch after its time.
@@ -98,8 +96,7 @@ impl Client {
                 draft.expire();
             }
         });
-        let (is_executed, refusal) = (AtomicBool::new(false), OnceLock::new());
-        Ok(Watch { client: self.clone(), draft, is_executed, refusal, _kept })
+        Ok(Watch { client: self.clone(), draft, refusal: OnceLock::new(), _kept })
     }
 
     /// Awaits something for `limit` at most, on any executor, as all calls do: for adapters, whose callers give several calls one
@@ -158,7 +155,7 @@ impl Watch {
     ///
     /// # Errors
     /// As [`Client::transaction`], and
-    /// [`RouteError::TransactionEnded`] once it has ended: nothing was executed.
+    /// [`RouteError::TransactionEnded`](crate::error::RouteError::TransactionEnded) once it has ended: nothing was executed.
     ///
     /// # Cancel safety
     /// Once it was polled, the commands are executed, or not, all the same.
@@ -166,11 +163,8 @@ impl Watch {
         &self,
         commands: impl IntoIterator<Item = Command<'c>>,
     ) -> Result<Option<Vec<Reply>>, Error> {
-        if self.is_executed.swap(true, Ordering::Relaxed) {
-            return Err(Error::Route(Box::new(RouteError::TransactionEnded)));
-        }
-        commands.into_iter().for_each(|command| self.draft.queue(&command));
-        Ok(match self.client.router().execute_watched(&self.draft).await? {
+        let queue = self.draft.queue_of(commands);
+        Ok(match self.client.router().execute_watched(&self.draft, queue).await? {
             Commit::Done(replies) => Some(replies),
             Commit::Raced => None,
             Commit::Refused(error) => {

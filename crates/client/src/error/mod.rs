@@ -74,7 +74,7 @@ pub use kind::CauseKind;
 pub use phase::Phase;
 pub use remedy::{Check, Remedy, Setting, Spelling};
 use remedy::{Tell, Told, as_calls};
-pub use route::RouteError;
+pub use route::{KeysBySlot, RouteError};
 
 /// What can go wrong. See the [module documentation](self) for the meaning of the variants.
 ///

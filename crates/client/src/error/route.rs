@@ -1,6 +1,7 @@
 //! Commands that have no node to go to.
 
 use std::fmt;
+use std::ops::Deref;
 
 use bytes::Bytes;
 use truename_resp::Untrusted;
@@ -22,7 +23,8 @@ pub enum RouteError {
     NoReplica {
         /// The slot of the command's key.
         slot: Slot,
-        /// What a replica said instead of taking `READONLY`, if all of them refused it; otherwise none is connected.
+        /// What a replica said instead of taking `READONLY`, or the `READWRITE` that is to follow, if all of them refused; otherwise
+        /// none is connected.
         refusal: Option<String>,
     },
     /// The command is to be read from replicas and from no other node ([`Command::read_from`](crate::Command::read_from)), and is
@@ -63,7 +65,21 @@ pub enum RouteError {
         /// The command's name.
         command: String,
         /// The first key of each slot, with the slot.
-        keys: Vec<(Bytes, Slot)>,
+        keys: KeysBySlot,
+    },
+    /// A batch ends with `WAIT`, which is about the writes of one connection, and its commands are of several nodes.
+    NotOneNode {
+        /// The name of the last command.
+        command: String,
+        /// The first key of each node, with its slot.
+        keys: KeysBySlot,
+    },
+    /// A batch ends with `WAIT`, and what comes before cannot be sent on the same connection.
+    NotConfirmed {
+        /// The name of the last command.
+        command: String,
+        /// What stands in the way.
+        why: String,
     },
     /// The command is part of a transaction and names a node, but a transaction goes where its keys are.
     NamedInTransaction {
@@ -114,6 +130,41 @@ pub enum RouteError {
     },
 }
 
+/// The first key of each of several slots; an empty one that is not of its slot stands for a command that the caller sends there.
+///
+/// ```
+/// use truename::error::KeysBySlot;
+/// use truename::topology::Slot;
+///
+/// let keys = KeysBySlot::from(vec![("session:7".into(), Slot::of_key(b"session:7"))]);
+/// assert_eq!(keys[0].0, "session:7");
+/// // Keys may be secrets: they do not show up in `Debug`.
+/// assert!(!format!("{keys:?}").contains("session"));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeysBySlot(Vec<(Bytes, Slot)>);
+
+impl From<Vec<(Bytes, Slot)>> for KeysBySlot {
+    fn from(keys: Vec<(Bytes, Slot)>) -> Self {
+        Self(keys)
+    }
+}
+
+impl Deref for KeysBySlot {
+    type Target = [(Bytes, Slot)];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+/// Keys may be secrets.
+impl fmt::Debug for KeysBySlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(_, slot)| slot)).finish()
+    }
+}
+
 impl RouteError {
     /// Whether the same call may succeed later.
     pub(super) fn is_transient(&self) -> bool {
@@ -158,7 +209,7 @@ impl RouteError {
         match self {
             Self::SeveralNodes { .. } => Some(&Remedy::AllOrOne),
             Self::Administrative { .. } => Some(&Remedy::ChooseNode),
-            Self::CrossSlot { .. } => Some(&Remedy::HashTag),
+            Self::CrossSlot { .. } | Self::NotOneNode { .. } => Some(&Remedy::HashTag),
             Self::NoSuchNode { .. } => Some(&Remedy::NameNode),
             Self::NoExclusiveConnection { .. } => Some(&Remedy::MoreExclusive),
             Self::NoReplica { .. } => Some(&Remedy::PrimaryToo),
@@ -217,10 +268,20 @@ impl RouteError {
                 Untrusted(command)
             ),
             Self::NoSuchNode { node } => format!("the topology has no node {node}"),
+            Self::NotOneNode { command, keys } => format!(
+                "{} waits for the writes of one node, and those before it go to several, so nothing was sent: {}",
+                Untrusted(command),
+                of_slots(keys)
+            ),
+            Self::NotConfirmed { command, why } => {
+                format!(
+                    "{} waits for the commands before it, and nothing was sent: {why}",
+                    Untrusted(command)
+                )
+            }
             Self::CrossSlot { command, keys } => {
-                let of_slots = keys.iter().map(|(key, slot)| format!("{} of slot {slot}", shown_key(key)));
-                let of_slots = of_slots.collect::<Vec<_>>().join(", ");
-                format!("{} has keys of several slots, and was not sent: {of_slots}", Untrusted(command))
+                let keys = of_slots(keys);
+                format!("{} has keys of several slots, and was not sent: {keys}", Untrusted(command))
             }
             Self::NamedInTransaction { command } => format!(
                 "{} names a node, but is part of a transaction, which goes where its keys are",
@@ -232,6 +293,15 @@ impl RouteError {
             ),
         }
     }
+}
+
+/// Keys with their slots.
+fn of_slots(keys: &KeysBySlot) -> String {
+    let one = |(key, slot): &(Bytes, Slot)| match key.is_empty() && *slot != Slot::of_key(b"") {
+        true => format!("what is sent to slot {slot}"),
+        false => format!("{} of slot {slot}", shown_key(key)),
+    };
+    keys.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 impl Tell for RouteError {
@@ -288,10 +358,18 @@ mod tests {
             (
                 RouteError::CrossSlot {
                     command: "SINTER".to_owned(),
-                    keys: ["a", "b\n"].map(|key| (key.into(), Slot::of_key(key.as_bytes()))).to_vec(),
+                    keys: ["a", "b\n"].map(|key| (key.into(), Slot::of_key(key.as_bytes()))).to_vec().into(),
                 },
                 Some(&Remedy::HashTag),
                 "\"a\" of slot 15495, \"b\\n\" of slot",
+            ),
+            (
+                RouteError::CrossSlot {
+                    command: "the atomic batch".to_owned(),
+                    keys: ["", "a"].map(|key| (key.into(), Slot::of_key(b"a"))).to_vec().into(),
+                },
+                Some(&Remedy::HashTag),
+                ": what is sent to slot 15495, \"a\" of slot 15495",
             ),
             (RouteError::ConnectionState { command: command() }, None, "this client cannot run it"),
             (RouteError::NoKey, None, "a transaction needs a key"),

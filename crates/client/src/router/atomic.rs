@@ -30,7 +30,7 @@ use super::submit::ASKING;
 use crate::cluster::Node;
 use crate::command::{Command, Flags, Repeat, Route, cmd, first_key, lookup};
 use crate::error::{Error, Execution, RouteError, TypeError};
-use crate::lane::{Failure, Form, Received, Unit, request_limits};
+use crate::lane::{Failure, Form, Received, RequestLimits, Unit, request_limits};
 
 /// Why a transaction has no values.
 #[derive(Debug)]
@@ -118,6 +118,8 @@ impl Router {
             }
             if let Some(slot) = attempts.slot() {
                 let key = request.spec.and_then(|spec| first_key(spec, command));
+                // The caller may say where it goes, whatever its key is.
+                let key = key.filter(|key| Slot::of_key(key) == slot);
                 found.note(key.unwrap_or_default(), slot);
             }
         }
@@ -134,6 +136,28 @@ impl Router {
         self.is_readonly() && !self.cluster.is_single() && !commands.iter().any(writes)
     }
 
+    /// Asks a node whether it takes `MULTI`, once after each connection.
+    pub(super) async fn make_sure_of_multi(
+        &self,
+        node: &Node,
+        slot: Option<Slot>,
+        limits: impl Fn(Unit) -> RequestLimits,
+    ) -> Result<(), Setback> {
+        if node.found_out().takes_transactions() {
+            return Ok(());
+        }
+        let unit = limits(Unit::commands(2, Form::Decoded));
+        let probe = node.lane(slot).submit(unit, |out: &mut BytesMut| {
+            out.extend_from_slice(MULTI);
+            out.extend_from_slice(EXEC);
+        });
+        let outcome = probe.await;
+        leave_if_queueing(node, &outcome);
+        probed(outcome)?;
+        node.found_out().note_transactions();
+        Ok(())
+    }
+
     async fn run_unit(
         &self,
         node: &Node,
@@ -144,16 +168,7 @@ impl Router {
     ) -> Result<Vec<Reply>, Stop> {
         let lane = node.lane(attempts.slot());
         let limits = |unit| request_limits(Instant::now(), attempts.deadline(), request.patience, unit);
-        if !node.found_out().takes_transactions() {
-            let probe = lane.submit(limits(Unit::commands(2, Form::Decoded)), |out: &mut BytesMut| {
-                out.extend_from_slice(MULTI);
-                out.extend_from_slice(EXEC);
-            });
-            let outcome = probe.await;
-            leave_if_queueing(node, &outcome);
-            probed(outcome)?;
-            node.found_out().note_transactions();
-        }
+        self.make_sure_of_multi(node, attempts.slot(), limits).await.map_err(Stop::Setback)?;
         let in_mode = !asking && self.could_run_on_a_replica(commands);
         let count = commands.len() as u32 + 2 + 2 * u32::from(in_mode);
         let unit = Unit::commands(count, Form::Decoded).after(asking.into());
@@ -240,11 +255,11 @@ fn each_of(replies: Vec<Reply>, attempts: &Attempts, node: &Node) -> Vec<Result<
 }
 
 /// Whether `MULTI` and `EXEC` were taken. Nothing was executed in between.
-fn probed(outcome: Result<Received, Failure>) -> Result<(), Stop> {
+fn probed(outcome: Result<Received, Failure>) -> Result<(), Setback> {
     let (replies, end) = replies_of(outcome, || u64::MAX);
     match replies.iter().find_map(Reply::as_error) {
-        Some(error) => Err(Stop::Setback(Setback::Error(error.clone()))),
-        None => end.map_or(Ok(()), |failure| Err(Stop::Setback(Setback::Failure(unsent(failure))))),
+        Some(error) => Err(Setback::Error(error.clone())),
+        None => end.map_or(Ok(()), |failure| Err(Setback::Failure(unsent(failure)))),
     }
 }
 
@@ -345,6 +360,6 @@ mod tests {
     fn a_node_that_does_not_take_multi_is_found_out_without_a_command() {
         assert!(probed(said(&["OK", "OK"])).is_ok());
         let refused = probed(said(&["-NOPERM x", "-ERR EXEC without MULTI"]));
-        assert!(matches!(refused, Err(Stop::Setback(Setback::Error(error))) if error.code() == "NOPERM"));
+        assert!(matches!(refused, Err(Setback::Error(error)) if error.code() == "NOPERM"));
     }
 }

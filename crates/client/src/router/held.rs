@@ -202,7 +202,7 @@ fn admit(command: &Command<'_>, spec: Option<&Spec>) -> Result<(), Error> {
 }
 
 /// Why there is no value, and what that proves.
-fn explain(
+pub(super) fn explain(
     setback: Setback,
     held: &Held,
     command: &Command<'_>,
@@ -247,8 +247,8 @@ fn is_exec(spec: Option<&Spec>) -> bool {
 /// The connection had ended.
 fn ended(node: &Node, cause: &CloseCause) -> Error {
     let cause = match cause {
-        // Its holder has it still: only what could not be ended ends it like this.
-        CloseCause::Retired => "a wait on it could not be ended, and it was closed".to_owned(),
+        // Its holder has it still: nothing else ends it like this.
+        CloseCause::Retired => "its time was over, or a wait on it could not be ended".to_owned(),
         cause => cause.to_string(),
     };
     let node = node.endpoint().clone();

@@ -17,7 +17,7 @@
 //! | [`blocking`] | an attempt of a command that waits on the server |
 //! | [`orphans`], [`unblock`] | what becomes of it when its caller is gone; ending its wait |
 //! | [`held`] | a connection that one caller holds, and commands on it |
-//! | [`transaction`], [`exec`] | transactions on such a connection; what the replies to one mean |
+//! | [`transaction`], [`draft`], [`exec`] | transactions on such a connection; one attempt; what the replies to one mean |
 //! | [`watch`] | the same without a closure |
 //! | [`attempts`] | the trail of one command |
 //! | [`read_from`], [`for_replicas`] | which node of a shard serves reads; what may be read from replicas alone |
@@ -35,6 +35,7 @@ mod batch;
 mod blocking;
 mod destination;
 mod directory;
+mod draft;
 mod exec;
 mod execute;
 mod fan;
@@ -54,6 +55,7 @@ mod transaction;
 mod unblock;
 mod watch;
 
+pub(crate) use draft::{Draft, Watched};
 pub(crate) use held::Held;
 pub(crate) use state::Router;
-pub(crate) use transaction::{Commit, Draft, Watched};
+pub(crate) use transaction::Commit;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use truename_topology::Slot;
 
 use crate::command::{Arguments, Command, Spec, keys};
-use crate::error::{Error, RouteError};
+use crate::error::{Error, KeysBySlot, RouteError};
 
 /// Of how many slots an error tells.
 const TOLD_SLOTS: usize = 8;
@@ -40,8 +40,12 @@ impl FirstKeys {
         self.0.len() > 1
     }
 
+    pub(super) fn into_keys(self) -> KeysBySlot {
+        self.0.into()
+    }
+
     /// The refusal of what has these keys.
     pub(super) fn cross_slot(self, command: impl Into<String>) -> Error {
-        Error::Route(Box::new(RouteError::CrossSlot { command: command.into(), keys: self.0 }))
+        Error::Route(Box::new(RouteError::CrossSlot { command: command.into(), keys: self.into_keys() }))
     }
 }

@@ -10,9 +10,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::attempts::Attempts;
+use super::draft::{Draft, Queue, Watched, has_ended};
 use super::held::NoValue;
 use super::state::Router;
-use super::transaction::{Commit, Draft, Watched, has_ended};
+use super::transaction::Commit;
 use crate::command::{Command, Route};
 use crate::error::Error;
 
@@ -40,35 +41,42 @@ impl Router {
             return Err(has_ended());
         }
         draft.admit_watched(watched)?;
-        match draft.attempt(self, command).await {
+        match draft.attempt_watch(self, command).await {
             Ok(_) | Err(NoValue { setback: Some(_), .. }) => Ok(()),
             Err(NoValue { error, setback: None }) => Err(error),
         }
     }
 
-    /// Executes what was queued, if no watched key was changed.
-    pub(crate) async fn execute_watched(&self, draft: &Draft) -> Result<Commit, Error> {
-        let (held, queue, refused, setback) = draft.end();
-        let held = held.ok_or_else(has_ended)?;
+    /// Executes these commands, if no watched key was changed. Of two callers one has the connection.
+    pub(crate) async fn execute_watched(
+        &self,
+        draft: &Draft,
+        queue: Result<Queue, Error>,
+    ) -> Result<Commit, Error> {
+        let (ended, .., setback) = draft.end();
+        let ended = ended.ok_or_else(has_ended)?;
         let mut attempts = self.attempts_of(draft);
         if self.cluster.is_closed() {
             return Err(Error::Closed);
         }
-        if let Some(error) = refused {
-            self.let_go(held, &attempts).await;
-            return Err(error);
-        }
+        let queue = match queue {
+            Ok(queue) => queue,
+            Err(error) => {
+                self.let_go(ended, &attempts).await;
+                return Err(error);
+            }
+        };
         if let Some(setback) = setback {
-            return self.refused(setback, &held, &mut attempts).await;
+            return self.refused(setback, &ended.held, &mut attempts).await;
         }
-        self.commit(held, queue, &mut attempts).await
+        self.commit(ended, queue, &mut attempts).await
     }
 
     /// Nothing is to be executed.
     pub(crate) async fn unwatch(&self, draft: &Draft) {
         let attempts = self.attempts_of(draft);
-        if let (Some(held), .., None) = draft.end() {
-            self.let_go(held, &attempts).await;
+        if let (Some(ended), .., None) = draft.end() {
+            self.let_go(ended, &attempts).await;
         }
     }
 
@@ -79,8 +87,10 @@ impl Router {
 }
 
 impl Draft {
-    /// Time is over: the connection is closed.
+    /// Time is over: the connection is closed, whatever is still under way on it.
     pub(crate) fn expire(&self) {
-        drop(self.end());
+        if let (Some(ended), ..) = self.end() {
+            ended.held.lane.retire();
+        }
     }
 }

@@ -50,6 +50,10 @@ async fn what_cannot_be_a_transaction_is_not_sent_and_what_is_not_queued_is_not_
     let node = client.nodes()[0].node.clone();
     let rows = [
         (client.batch().with(set("foo")).with(set("bar")), "\"foo\" of slot 12182, \"bar\" of slot 5061"),
+        (
+            client.batch().with(cmd("PING").route_by_key("foo")).with(set("bar")),
+            "what is sent to slot 12182, \"bar\" of slot 5061",
+        ),
         (client.batch().with(set("foo")).with(cmd("MULTI")), "MULTI changes the state"),
         (client.batch().with(set("foo")).with(cmd("WATCH").arg("foo")), "WATCH changes the state"),
         (client.batch().with(set("foo")).with(cmd("FLUSHALL")), "FLUSHALL concerns every node"),

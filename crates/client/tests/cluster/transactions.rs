@@ -125,7 +125,10 @@ async fn what_cannot_be_part_of_it_is_refused_before_anything_is_sent() {
     let [here, elsewhere] = [key_of(0), key_of(1)];
     let cross_slot = || RouteError::CrossSlot {
         command: "the transaction".to_owned(),
-        keys: [&here, &elsewhere].map(|key| (key.clone().into(), Slot::of_key(key.as_bytes()))).to_vec(),
+        keys: [&here, &elsewhere]
+            .map(|key| (key.clone().into(), Slot::of_key(key.as_bytes())))
+            .to_vec()
+            .into(),
     };
     let refused = |error: Error| match error {
         Error::Route(error) => *error,

@@ -1,8 +1,10 @@
 //! Keys that are watched by hand: nothing is executed after a race, a redirect or the end of their time.
 
+use std::pin::Pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use crate::support::info::executions;
+use crate::support::info::{executions, info};
 use crate::support::{config, connect, eventually, key_of, lab, one_node, refusal};
 use truename::error::RouteError;
 use truename::topology::Slot;
@@ -88,6 +90,57 @@ async fn its_connection_is_used_again_after_an_end_and_closed_after_its_time() {
     drop(fifth);
     kept.await.expect("there is room");
     assert_eq!(nodes, 1);
+}
+
+fn polled_once<F: Future>(future: Pin<&mut F>) -> bool {
+    future.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+async fn waiting(lab: &truename_lab::Lab, count: u64) {
+    let is_so = || async { info(lab, 0, "clients", "blocked_clients").await == count };
+    eventually("so many wait", 5 * SECOND, is_so).await;
+}
+
+fn stream_read() -> truename::Command<'static> {
+    cmd("XREAD").arg("BLOCK").arg(60_000).arg("STREAMS").arg("{k}stream").arg("$")
+}
+
+/// A read that was under way kept the connection, and with it the `WATCH`, until its own time was over.
+#[tokio::test]
+async fn its_time_ends_a_read_that_is_under_way() {
+    let lab = one_node(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let watch = client.watch(SECOND, ["k"]).await.expect("watched");
+    let started = tokio::time::Instant::now();
+    let read = watch.execute::<Reply>(stream_read());
+    let (outcome, ()) = tokio::join!(read, waiting(&lab, 1));
+    let error = outcome.expect_err("its time was over");
+    assert!(started.elapsed() < 3 * SECOND, "{:?} {error}", started.elapsed());
+    waiting(&lab, 0).await;
+    assert_eq!(refusal(watch.exec([]).await.expect_err("it has ended")), RouteError::TransactionEnded);
+}
+
+/// A connection went back to the others with a `WATCH` that was executed after the `EXEC`.
+#[tokio::test]
+async fn a_connection_that_may_still_watch_is_given_to_nobody() {
+    let lab = one_node(LabProfile::Plain).await;
+    let client = Client::connect(&config(&lab).max_exclusive_connections(1)).await.expect("connected");
+    let watch = client.watch(LONG, ["k"]).await.expect("watched");
+    let mut read = Box::pin(watch.execute::<Reply>(stream_read()));
+    assert!(!polled_once(read.as_mut()));
+    waiting(&lab, 1).await;
+    // What becomes of its wait has to be known before the next command is sent, but not before `EXEC`.
+    drop(read);
+    let (mut also, mut exec) = (Box::pin(watch.also(["{k}other"])), Box::pin(watch.exec([])));
+    assert!(!polled_once(also.as_mut()) && !polled_once(exec.as_mut()));
+    also.await.expect("watched, too late");
+    assert!(exec.await.expect("executed").is_some());
+    let next = client.watch(LONG, ["k"]).await.expect("there is room");
+    client.run(cmd("SET").arg("{k}other").arg(1)).await.expect("OK");
+    assert!(
+        next.exec([cmd("SET").arg("k").arg(1)]).await.expect("an answer").is_some(),
+        "it watches `k` alone"
+    );
 }
 
 /// It follows no redirect: whatever is queued is executed nowhere.
