@@ -12,6 +12,7 @@ use crate::command::Command;
 use crate::error::Error;
 use crate::from_reply::FromReply;
 use crate::lane::{Form, Received};
+use crate::router::is_confirmed;
 
 /// Commands to be run together, whatever slots their keys have. Made by [`Client::batch`].
 ///
@@ -27,6 +28,27 @@ use crate::lane::{Form, Received};
 /// that may go to replicas, and the first call of a command that this client does not know and whose key is not its first
 /// argument. Commands of different slots, without a key, or for [several nodes](crate::manual::several_nodes) have no order. With
 /// [`ordered`](Self::ordered), redirects and refusals do not change the order of a slot's commands.
+///
+/// # Waiting for replicas
+/// `WAIT` or `WAITAOF` as the **last** command says how many replicas, or disks, have the writes before it. These are about the
+/// writes of their own connection, so such a batch goes out as one piece on a connection of its own, one of those that
+/// [`Config::max_exclusive_connections`](crate::Config::max_exclusive_connections) bounds. All its commands must be of one node,
+/// which their slots decide; otherwise nothing is sent ([`RouteError::NotOneNode`](crate::error::RouteError::NotOneNode)). While none
+/// of them was executed, a redirect, a refusal or a lost connection lets all of it be sent again; otherwise each has its outcome, and
+/// none goes on by itself. The time that `WAIT` gives the server extends the deadline. With [`atomic`](Self::atomic), `WAIT`
+/// comes after `EXEC`. Anywhere else in a batch these are refused ([`RouteError::ConnectionState`](crate::error::RouteError::ConnectionState)).
+///
+/// ```no_run
+/// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
+/// use truename::cmd;
+///
+/// let batch = client.batch().with(cmd("SET").arg("{order:7}").arg("paid"));
+/// let batch = batch.with(cmd("RPUSH").arg("{order:7}:log").arg("paid")).with(cmd("WAIT").arg(1).arg(500));
+/// let ((), length, replicas): ((), u64, u64) = batch.all().await?;
+/// println!("entry {length} of the log is on {replicas} replicas");
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Size
 /// A node's commands go out a thousand or 256 KiB at a time, one such unit after the other (those of an atomic batch all at once),
@@ -230,7 +252,8 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// The first error, in the commands' order; the other commands may have been executed all the same, and what `BLPOP` and its
     /// like took goes to [`Config::on_orphan`](crate::Config::on_orphan). [`Error::Type`] where the
-    /// replies do not become `T`; as `()`, all of them must be no nil.
+    /// replies do not become `T`; as `()`, all of them must be no nil. All commands were executed then, and what they answered is
+    /// dropped, also what `BLPOP` and its like took: a type that fits whatever comes, such as `Vec<Reply>`, keeps it.
     ///
     /// # Cancel safety
     /// As [`execute`](Self::execute).
@@ -261,6 +284,15 @@ impl<'a> Batch<'a> {
             Ok(under_way) => under_way,
             Err(error) => return failed(error),
         };
+        if is_confirmed(commands) {
+            let is_atomic = *kind == Kind::Atomic;
+            // Rare, and large.
+            let run = client.router().run_confirmed(commands, started, *timeout, is_atomic);
+            return match Box::pin(run).await {
+                Ok(outcomes) => Either::Left(outcomes.into_iter()),
+                Err(error) => failed(error),
+            };
+        }
         if *kind == Kind::Atomic {
             return match client.router().atomic(commands, started, *timeout).await {
                 Ok(outcomes) => Either::Left(outcomes.into_iter()),

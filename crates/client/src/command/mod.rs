@@ -274,7 +274,8 @@ impl<'a> Command<'a> {
     ///
     /// A client whose own preference is the primary connects to a shard's replicas when it is first asked to read from
     /// them; until then the preferences that allow for the primary mean the primary. Where the preference is not the
-    /// client's, `READONLY` and `READWRITE` are sent around the command: for nearly all reads, say so in `Config`.
+    /// client's, `READONLY` and `READWRITE` are sent around the command: for nearly all reads, say so in `Config`. The user needs
+    /// the right to both; a replica that refuses one of them is passed over for half a minute.
     ///
     /// In a [batch](crate::Client::batch) such a read has no order with the other commands of its slot, unless it is read from the
     /// primary. [`Command::route_to`] counts for more.

@@ -10,8 +10,10 @@ use crate::error::Error;
 /// Where read-only commands are sent. Set it with [`Config::read_from`](crate::Config::read_from) for all of a client's, with
 /// [`Command::read_from`](crate::Command::read_from) for one.
 ///
-/// With anything but `Primary` in the configuration every connection sends `READONLY` in its greeting; a node that rejects the command
-/// (Redis Enterprise does) is not read from while it is a replica. A node that is not connected is passed over.
+/// With anything but `Primary` in the configuration every connection that callers share sends `READONLY` in its greeting; a node that
+/// rejects the command (Redis Enterprise does) is not read from while it is a replica. A node that is not connected is passed over.
+/// What is for the primary whatever is preferred, such as an atomic batch, a transaction or
+/// [`Client::dedicated`](crate::Client::dedicated), is not answered by a primary that has become a replica.
 ///
 /// # Examples
 /// ```
@@ -30,7 +32,8 @@ pub enum ReadFrom {
     #[default]
     Primary,
     /// A replica, drawn at random, and nothing else: without a usable one the command waits for it, and then fails with
-    /// [`RouteError::NoReplica`](crate::error::RouteError::NoReplica); at once, if all of the slot's replicas reject `READONLY`.
+    /// [`RouteError::NoReplica`](crate::error::RouteError::NoReplica); at once, if all of the slot's replicas reject `READONLY`. A
+    /// redirect, which names a primary, leads to a replica of that one.
     Replica,
     /// A replica, drawn at random; the primary if no replica is usable.
     PreferReplica,

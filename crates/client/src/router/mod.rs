@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`execute`] | the loop, which decides nothing |
 //! | [`atomic`] | commands as one transaction |
+//! | [`confirmed`] | the same with a `WAIT` at its end, on a connection of its own |
 //! | [`batch`] | many commands at once, in one unit for each lane |
 //! | [`fan`], [`split`] | a command that goes to several nodes, as a batch, and one reply of theirs; one part for each slot |
 //! | [`one_slot`] | keys that must be of one slot |
@@ -33,6 +34,7 @@ mod atomic;
 mod attempts;
 mod batch;
 mod blocking;
+mod confirmed;
 mod destination;
 mod directory;
 mod draft;
@@ -55,6 +57,7 @@ mod transaction;
 mod unblock;
 mod watch;
 
+pub(crate) use confirmed::is_confirmed;
 pub(crate) use draft::{Draft, Watched};
 pub(crate) use held::Held;
 pub(crate) use state::Router;

@@ -31,6 +31,7 @@
 //! | `promises_tls_sessions` | resumed sessions and live connections are judged again |
 //! | `promises_topology` | what a change of the topology may not do |
 //! | `promises_views` | whose view counts, and who is a single server |
+//! | `promises_wait` | batches that end with `WAIT` |
 //! | `read_from` | reads from replicas |
 //! | `read_modes` | whether a connection asks to read from a replica, and who is served on it |
 //! | `recovery` | killed, frozen and replaced nodes under load |
@@ -75,6 +76,7 @@ mod promises_tls;
 mod promises_tls_sessions;
 mod promises_topology;
 mod promises_views;
+mod promises_wait;
 mod read_from;
 mod read_modes;
 mod recovery;
