@@ -80,8 +80,11 @@ impl Router {
         is_atomic: bool,
     ) -> Result<Vec<Outcome>, Error> {
         let Some((wait, writes)) = commands.split_last() else { return Ok(Vec::new()) };
-        let own = commands.iter().filter_map(Command::own_timeout).max();
-        let (timeout, patience) = self.times(timeout.or(own), blocking_time(wait, wait.spec()));
+        let blocks = blocking_time(wait, wait.spec());
+        let (waits, patience) = self.times(timeout.or(wait.own_timeout()), blocks);
+        // The longest of theirs, as of all that goes out together.
+        let others = writes.iter().map(|command| self.times(timeout.or(command.own_timeout()), None).0);
+        let timeout = others.fold(waits, Duration::max);
         let keys = self.slots_of(writes, wait, started, timeout).await?;
         let Some((_, slot)) = keys.first() else {
             return Err(not_before(
