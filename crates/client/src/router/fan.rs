@@ -33,6 +33,8 @@ const ROUNDS: u32 = 3;
 
 /// It has a value where a replica was not reached, and no effect if it is run twice.
 const SCRIPT_LOAD: &str = "SCRIPT LOAD";
+/// For so long it waits for replicas at least, which may have to be connected to first.
+const REPLICAS_HAVE: Duration = Duration::from_secs(1);
 
 /// What became of a part, if it has ended.
 type Ended = Option<Result<Reply, Error>>;
@@ -149,15 +151,18 @@ impl Router {
             parts.into_iter().map(|Part { command, slot, keys }| (command, (slot, keys))).unzip();
         let outcomes = match spec.name {
             RANDOM_KEY => {
-                let ended = self.run_until(&commands, timeout, |ended| any_key(ended).is_some()).await;
+                let ended = self
+                    .run_until(&commands, timeout, Duration::ZERO, |ended| any_key(ended).is_some())
+                    .await;
                 if let Some(found) = any_key(&ended) {
                     return Ok(found);
                 }
                 ended.into_iter().flatten().collect()
             }
             SCRIPT_LOAD => {
-                let ended =
-                    self.run_until(&commands, timeout, |ended| self.is_loaded(&commands, ended)).await;
+                let ended = self
+                    .run_until(&commands, timeout, REPLICAS_HAVE, |ended| self.is_loaded(&commands, ended))
+                    .await;
                 if self.is_loaded(&commands, &ended) {
                     // Whoever else was not reached serves no slot now.
                     return Ok(ended.into_iter().flatten().flatten().next().unwrap_or(Reply::Nil));
@@ -189,12 +194,13 @@ impl Router {
             .map_err(|error| Error::from(error).in_reply_to(spec.name, None, None))
     }
 
-    /// Runs parts apart from each other. Once those that have ended are enough, the others have as long again: they may be about
-    /// to end as well.
+    /// Runs parts apart from each other. Once those that have ended are enough, the others have as long again, and this time at
+    /// least: they may be about to end as well.
     async fn run_until(
         &self,
         commands: &[Command<'_>],
         timeout: Option<Duration>,
+        others_have: Duration,
         is_enough: impl Fn(&[Ended]) -> bool,
     ) -> Vec<Ended> {
         let started = Instant::now();
@@ -216,7 +222,7 @@ impl Router {
             let Some((index, outcome)) = next else { return ended };
             ended[index] = Some(outcome);
             if until.is_none() && is_enough(&ended) {
-                until = Some(Instant::now() + started.elapsed());
+                until = Some(Instant::now() + started.elapsed().max(others_have));
             }
         }
     }
