@@ -56,7 +56,8 @@ mod tls;
 
 // The public interface is:
 pub use api::{
-    Batch, Client, Committed, Dedicated, EachNode, NodeStatus, Script, ScriptCall, Transaction, Watch, scan,
+    Batch, Client, Committed, Dedicated, EachNode, Monitor, NodeStatus, Script, ScriptCall, Transaction,
+    Watch, scan,
 };
 pub use certificate::{Certificate, UtcMinute};
 pub use command::{Command, ToArg, ToArgs, cmd};

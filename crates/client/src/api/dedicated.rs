@@ -14,7 +14,8 @@ use crate::router::Held;
 ///
 /// It runs what [`Client::execute`] refuses because connections are shared: `WATCH`, `MULTI` and `EXEC`, `WAIT` and
 /// `WAITAOF`, `CLIENT NO-EVICT`, `SELECT` and the like. [`Client::transaction`] does more of the work of a transaction.
-/// What is not answered by exactly one reply is refused here, too: `SUBSCRIBE` and its kind, `MONITOR`, `CLIENT REPLY`.
+/// What is not answered by exactly one reply is refused here, too: `SUBSCRIBE` and its kind, `CLIENT REPLY`, and
+/// `MONITOR`, which [`Client::monitor`] does.
 ///
 /// # What holds
 /// - Commands are sent in the order in which their futures are first polled, and are executed in that order. The next one

@@ -54,7 +54,9 @@ mod worker;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
+use tokio::sync::watch;
 use tokio::time::Instant;
+use truename_resp::Limits;
 use truename_topology::{AnnouncedNode, Endpoint, Role, SlotMap};
 
 use count::Count;
@@ -71,7 +73,7 @@ pub(crate) use topology::Topology;
 
 use crate::clock;
 use crate::config::{OnOrphan, ReadFrom, Timing};
-use crate::connect::Target;
+use crate::connect::{Connector, Target};
 use crate::error::{Error, NodeFailure};
 use crate::event::{EventBus, Events};
 use crate::runtime::off_the_runtime;
@@ -135,6 +137,20 @@ impl Cluster {
     /// Runs something on the client's runtime, whoever calls.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.factory.runtime.spawn(task);
+    }
+
+    /// Changes when the client is closed; its sender goes with the client.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.store.closing()
+    }
+
+    pub(crate) fn connector(&self) -> Arc<Connector> {
+        self.factory.connector.clone()
+    }
+
+    /// What replies to commands may cost.
+    pub(crate) fn reply_limits(&self) -> Limits {
+        self.factory.options.driver.limits
     }
 
     /// Waits until the client is closed.

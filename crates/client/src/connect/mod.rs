@@ -60,4 +60,4 @@ pub(crate) use transport::{Carrier, Transport};
 #[cfg(test)]
 pub(crate) use trust::LiveConnections;
 pub(crate) use trust::{Driven, PeerTrust};
-pub(crate) use wire::Wire;
+pub(crate) use wire::{Wire, WireError};

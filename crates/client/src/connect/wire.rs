@@ -69,6 +69,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Ok(reply)
     }
 
+    /// What replies may cost from now on.
+    pub(crate) fn limit_replies(&mut self, limits: Limits) {
+        self.decoder.set_limits(limits);
+    }
+
     async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await?;
         self.stream.flush().await

@@ -108,6 +108,13 @@ pub enum RouteError {
         /// Why it ended.
         cause: String,
     },
+    /// A [monitor](crate::Monitor) ended.
+    MonitorEnded {
+        /// The node.
+        node: Endpoint,
+        /// Why it ended.
+        cause: String,
+    },
     /// The command has no name.
     EmptyCommand,
     /// The command acts on the node that executes it, and the call does not say which one is meant.
@@ -178,7 +185,9 @@ impl RouteError {
 
     pub(super) fn node(&self) -> Option<&Endpoint> {
         match self {
-            Self::NoExclusiveConnection { node, .. } | Self::ConnectionEnded { node, .. } => Some(node),
+            Self::NoExclusiveConnection { node, .. }
+            | Self::ConnectionEnded { node, .. }
+            | Self::MonitorEnded { node, .. } => Some(node),
             _ => None,
         }
     }
@@ -255,6 +264,7 @@ impl RouteError {
             Self::ConnectionEnded { node, cause } => {
                 format!("the connection to {node} had ended before the command was sent: {}", shown(cause))
             }
+            Self::MonitorEnded { node, cause } => format!("the monitor of {node} ended: {}", shown(cause)),
             Self::HttpRequest { command } => format!(
                 "servers take {} for an HTTP request and end its connection, and connections are shared: this client \
                  cannot run it",
@@ -389,6 +399,11 @@ mod tests {
                 RouteError::ConnectionEnded { node: node(), cause: "it was \u{1b}closed".to_owned() },
                 None,
                 "to 10.0.0.4:8501 had ended before the command was sent: it was \\u{1b}closed",
+            ),
+            (
+                RouteError::MonitorEnded { node: node(), cause: "it was \u{1b}closed".to_owned() },
+                None,
+                "the monitor of 10.0.0.4:8501 ended: it was \\u{1b}closed",
             ),
             (
                 RouteError::HttpRequest { command: "post".to_owned() },
