@@ -18,7 +18,8 @@
 //! announced address that does not answer is tried at the seed's host, unless a rule or the provider's profile says where
 //! to dial. See [`Config`] for rules and [`topology::address`] for what exactly is accepted.
 //!
-//! Start with [`Client`], [`Config`] and [`Error`]; [`blocking`] is the client without `async`, and [`hosted`] is for programs without a tokio runtime. The [`manual`] explains behaviour in chapters:
+//! Start with [`Client`], [`Config`] and [`Error`]; [`blocking`] is the client without `async`, and [`hosted`] is for programs
+//! without a tokio runtime. The [`manual`] explains behaviour in chapters:
 //!
 //! - [redirects and the topology](manual::redirects)
 //! - [retries, and what an error says about execution](manual::retries)

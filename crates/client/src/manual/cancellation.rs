@@ -37,7 +37,7 @@
 //! use truename::cmd;
 //!
 //! let saved = tokio::spawn(async move { client.run(cmd("SET").arg("city").arg("Oslo")).await });
-//! // To drop the handle is not to drop the call.
+//! // Dropping the handle does not drop the call.
 //! saved.await??;
 //! # Ok(())
 //! # }
@@ -56,7 +56,7 @@
 //! | either of them with a [`Command::timeout`] of 2 s | 2 s, whatever the server was asked for |
 //! | any of them while all [exclusive connections](crate::Config::max_exclusive_connections) are in use | 5 s, with [`RouteError::NoExclusiveConnection`], for those that get none |
 //!
-//! So let the server's time be over first where you can: its nil is certain, and nobody has to find out anything.
+//! So let the server's time run out first where you can: its nil is certain, and nothing has to be found out.
 //!
 //! A call that ends before, because its future is dropped or its own deadline passes, may have popped an element at that very
 //! moment. The client then ends the wait (`CLIENT UNBLOCK`, on another connection to the node), reads the reply, and uses
@@ -69,10 +69,11 @@
 //! | nothing, since the connection was lost | the same, with an error: nobody knows |
 //!
 //! Where the server refuses `CLIENT UNBLOCK`, as some managed ones do, it depends on [`Config::on_orphan`]. With it, the
-//! connection goes on waiting, and what comes in the end goes there. Without it, the connection is closed, and counts as "nobody
-//! knows": to go on waiting would take an element for sure that nobody gets. So is a [`Dedicated`](crate::Dedicated) one.
+//! connection goes on waiting, and what comes in the end goes there. Without it, the connection is closed, which counts as
+//! "nobody knows": going on would be sure to take an element that nobody gets. A [`Dedicated`](crate::Dedicated) connection is
+//! closed either way.
 //!
-//! In a batch it is the same, also for what was answered before the batch was dropped, or before [`Batch::all`] met another
+//! The same holds in a batch, even for what was answered before the batch was dropped, or before [`Batch::all`] met another
 //! command's error.
 //!
 //! # A call that is not dropped and not polled

@@ -7,7 +7,7 @@
 //! | `metrics` | off | counters and latency histograms through the facade [`metrics`](https://docs.rs/metrics) |
 //! | `json` | off | `Json<T>`: replies and arguments that are JSON, with `serde` and `serde_json` |
 //!
-//! A feature adds and never changes behaviour. TLS is always in: rustls with ring. Of tokio the crate needs `net`, `rt`,
+//! A feature adds and never changes behaviour. TLS is always included: rustls with ring. Of tokio the crate needs `net`, `rt`,
 //! `time`, `sync`, `macros` and `io-util`; whether there is a multi-thread runtime (`rt-multi-thread`) is the program's
 //! choice. The crates [`truename::resp`](crate::resp) and [`truename::topology`](crate::topology) are re-exported.
 //!
@@ -20,7 +20,7 @@
 //! | `truename_disconnections_total` | counter | `node` |
 //! | `truename_orphans_total` | counter | `fate`: `taken` or `unknown`; see [`Config::on_orphan`](crate::Config::on_orphan) |
 //! | `truename_redirects_total` | counter | `kind`: `moved` or `ask` |
-//! | `truename_resends_total` | counter | `reason`: `refused`; `unanswered`, also for want of a connection; `raced` for a transaction |
+//! | `truename_resends_total` | counter | `reason`: `refused`; `unanswered`, including for want of a connection; `raced` for a transaction |
 //! | `truename_topology_refreshes_total` | counter | `outcome`: `changed`, `unchanged` or `failed` |
 //!
 //! `node` is the announced address. A command's time runs from when it was submitted to the read that held its reply: one
@@ -50,15 +50,15 @@
 //!
 //! # Events
 //!
-//! [`Client::events`] is a stream of [`Event`]s: connections that came up or ended with the reason, topologies, redirects,
-//! disagreements between nodes, elements popped for nobody, certificates and revocation lists that run out. Without a receiver they cost nothing, and a
-//! receiver cannot slow the client down: one that lags behind by more than [`EVENT_CAPACITY`] gets a
+//! [`Client::events`] is a stream of [`Event`]s: connections that came up, or ended and why, topologies, redirects, disagreements
+//! between nodes, elements popped for nobody, certificates and revocation lists that run out. Without a receiver they cost
+//! nothing, and a receiver cannot slow the client down: one that lags behind by more than [`EVENT_CAPACITY`] gets a
 //! [`Notice::Missed`](crate::Notice::Missed) with the number. [`Events`](crate::Events) has an example.
 //!
 //! # Log lines
 //!
 //! Log lines go through the facade [`tracing`](https://docs.rs/tracing), with targets that begin with `truename`. None is
-//! written per command, and none has a password, a key or an argument in it.
+//! written per command, and none contains a password, a key or an argument.
 //!
 //! | level | what |
 //! |---|---|

@@ -79,7 +79,7 @@
 //!
 //! A certificate that all nodes share cannot tell them apart. So each connection asks for the node's id in its first round
 //! trip, and a node that reports a different id from the announced one is not sent a command. That protects commands against
-//! crossed tunnels and recycled addresses. It is no authentication, and the login comes before it. A server that never
+//! crossed tunnels and recycled addresses. It is not authentication, and the login comes before it. A server that never
 //! reported an id (Redis Enterprise rejects `CLUSTER MYID`) is accepted at the announced address, and, over TLS, wherever a
 //! rule leads.
 //!

@@ -18,11 +18,11 @@
 //! | example | what it shows |
 //! |---|---|
 //! | `web_cache` | a cache in front of a slow source: locks, `MGET` over many slots with a part that fails, deadlines, stale values, a cluster that is down at the start |
-//! | `job_queue` | jobs that are done at least once: pops that are dropped, workers that crash, orphans, an end in good order |
+//! | `job_queue` | jobs that are done at least once: pops that are dropped, workers that crash, orphans, an orderly end |
 //! | `rate_limiter` | a sliding window: a script over keys with a hash tag, repeated safely, and read from replicas |
 //!
-//! The chapters explain; the items that they link to are the reference, and say units, defaults and errors. What is promised
-//! has a test, which [docs/PROMISES.md] of the repository names; [SECURITY.md] is the threat model, with what the default
+//! The chapters explain; the items that they link to are the reference, and give units, defaults and errors. What is promised
+//! has a test, which [docs/PROMISES.md] in the repository names; [SECURITY.md] is the threat model, with what the default
 //! proves at each provider, and [ARCHITECTURE.md] is for readers of the source.
 //!
 //! [examples]: https://github.com/truename-rs/truename/tree/main/crates/client/examples

@@ -23,14 +23,14 @@
 //! No order is promised between commands of different slots, nor between commands without a key, unless one call succeeds
 //! before the other is made. With [`Config::lanes_per_node`] above 1, two slots of one node may be on different connections.
 //!
-//! Nothing is atomic across calls: commands of others come in between. `MULTI` is refused, since connections are shared; an
+//! Nothing is atomic across calls: commands of others may come in between. `MULTI` is refused, since connections are shared; an
 //! [atomic batch](crate::Batch::atomic) is a transaction, and a script (`EVAL`) is executed in one piece.
 //!
 //! # Tasks and clones
 //!
 //! Clones of a [`Client`] are the same client, and use the same connections. Calls of different tasks have the order in
-//! which their futures are first polled, which programs usually do not know. Where it matters, one task sends the message,
-//! the other one waits for it, and the first promise holds.
+//! which their futures are first polled, which programs usually do not know. Where it matters, let one task send a message
+//! once its call has succeeded, and the other one wait for it: then the first promise holds.
 //!
 //! # Pipelines
 //!

@@ -2,10 +2,10 @@
 //!
 //! # Where a command goes
 //!
-//! The first key of a command decides its slot, the topology says which primary serves the slot, and the command is sent on
-//! the connection to that primary. [`ReadFrom`] can send reads to replicas instead, all of a client's
-//! ([`Config::read_from`](crate::Config::read_from)) or one ([`Command::read_from`](crate::Command::read_from)). All of its keys have
-//! to be in one slot, which a hash tag brings about; a few commands are [split](super::several_nodes) otherwise.
+//! The first key of a command decides its slot, the topology says which primary serves the slot, and the command is sent on the
+//! connection to that primary. [`ReadFrom`] can send reads to replicas instead, all of a client's
+//! ([`Config::read_from`](crate::Config::read_from)) or one ([`Command::read_from`](crate::Command::read_from)). All of its keys
+//! have to be in one slot, which a hash tag brings about; a few commands are [split](super::several_nodes) otherwise.
 //!
 //! ```
 //! use truename::topology::Slot;
@@ -24,17 +24,17 @@
 //!   ([`RouteError::ConnectionState`]); [`Client::dedicated`](crate::Client::dedicated) gives one that is not.
 //!
 //! The first two are sent once the call says where to: [`Command::route_to`], [`Command::route_by_key`],
-//! [`Command::route_to_any`]. [`Client::scan`](crate::Client::scan) scans all nodes. A single server gets them without. About a command that neither Redis nor Valkey has, a
-//! module's for example, the client asks a server; see [`Command`].
+//! [`Command::route_to_any`]. A single server gets them without that. [`Client::scan`](crate::Client::scan) scans all nodes.
+//! About a command that neither Redis nor Valkey has, a module's for example, the client asks a server; see [`Command`].
 //!
 //! # What a server may answer
 //!
 //! | answer | what the client does |
 //! |---|---|
 //! | `MOVED` to another node | sends the command there at once, notes that this one slot is there, asks for the topology |
-//! | `ASK` of another node | sends `ASKING` and the command there, next to each other on one connection; the topology stays as it is |
+//! | `ASK` to another node | sends `ASKING` and the command there, next to each other on one connection; the topology stays as it is |
 //! | either of them, naming the node that answered | pauses and looks the route up again, and replaces the connections to the node once everything on them is answered: managed services ask for a new connection in this way |
-//! | either of them, of a slot that is not the command's, or without a known host | pauses and looks the route up again |
+//! | either of them, for a slot that is not the command's, or without a known host | pauses and looks the route up again |
 //! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN`, `READONLY` | pauses and looks the route up again |
 //! | any other error | returns it: [`Error::Server`] |
 //!
@@ -62,7 +62,7 @@
 //!   until the pause has reached the interval. While trouble lasts, that is about once a second.
 //!
 //! Some connected nodes and a seed are asked, on connections of their own. What most of them say is adopted
-//! ([`reconcile`](mod@crate::topology::reconcile)); if nobody can say, the current topology stays ([`Event::RefreshFailed`]).
+//! ([`reconcile`](mod@crate::topology::reconcile)); if none can say, the current topology stays ([`Event::RefreshFailed`]).
 //! Most of the seeds decide at the start which cluster is meant, so give three or more.
 //!
 //! No command waits for a refresh, except where it has nowhere to go:

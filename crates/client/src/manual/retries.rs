@@ -30,7 +30,7 @@
 //! # Writes
 //!
 //! A write whose reply was lost is reported as [`Error::Interrupted`] and not repeated. Repeating it could undo what others
-//! wrote in between. Two options say otherwise:
+//! wrote in between. Two options change that:
 //!
 //! - [`Command::repeatable`] for one call. It overrides the table, for commands that are not in it as well.
 //! - [`Config::repeat_writes_of_unknown_fate`] for a client. It applies only to writes that leave the same state whether executed
@@ -57,7 +57,7 @@
 //!
 //! Only the servers' own words for "not here" and "not now" count as a refusal, and `CROSSSLOT`, since servers look at the
 //! slots of all keys before they execute anything. `WRONGTYPE` and the like do not, so
-//! `may_have_executed` is `true` for them; what they mean, the reply in [`Error::Server`] says. Nor does any error of a
+//! `may_have_executed` is `true` for them; the reply in [`Error::Server`] says what they mean. Nor does any error of a
 //! script, of a function or of a command that the table lacks: it may have written before it failed. Two exceptions
 //! are the servers' own words: `NOSCRIPT` in answer to `EVALSHA`, and `TRYAGAIN` to several keys of a slot that is on its way.
 //! Once an attempt may have been executed, no later error of the call says that it was not.
@@ -85,7 +85,7 @@
 //! }
 //! ```
 //!
-//! Here it could also say `put().repeatable(true)`: nobody else writes this field, so twice is as good as once.
+//! Here `put().repeatable(true)` would do as well: nobody else writes this field, so twice is as good as once.
 //!
 //! [`Command::repeatable`]: crate::Command::repeatable
 //! [`Config::repeat_writes_of_unknown_fate`]: crate::Config::repeat_writes_of_unknown_fate

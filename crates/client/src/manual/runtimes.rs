@@ -13,17 +13,16 @@
 //! | shut down | no more: calls fail with an error that says so |
 //!
 //! A call ends within its deadline in any case, even while nothing drives the client's runtime, or while all of its workers
-//! are blocked: deadlines are then kept by a thread of the process, `truename-clock`, which sleeps as long as nothing is
-//! due.
+//! are blocked: deadlines are then kept by a thread of the process, `truename-clock`, which sleeps while nothing is due.
 //!
 //! # Multi-thread and current-thread
 //!
 //! On a multi-thread runtime the tasks of the connections run on any worker. On a current-thread one they take turns with
 //! the program's own tasks on one thread, which costs less per command and scales to one core.
 //!
-//! Do not block in a task: a computation of a second in an `async` function keeps the connections of a current-thread
-//! runtime from being read for a second, and may do so on a worker. [`tokio::task::spawn_blocking`] is for that. A client
-//! that was kept from running finds the replies that came meanwhile.
+//! Do not block in a task: a computation of a second in an `async` function keeps the connections of a current-thread runtime
+//! from being read for a second, and may do the same on a worker of a multi-thread one. [`tokio::task::spawn_blocking`] is for
+//! that. A client that was kept from running finds the replies that came meanwhile.
 //!
 //! # Synchronous programs
 //!
@@ -42,11 +41,11 @@
 //! ```
 //!
 //! Whoever waits for a reply drives the connections: a call in a thread costs no switch to another one. Between calls a thread of
-//! the client's own keeps them alive, replaces those that are closed and follows the topology. Threads share one client; what
-//! it cannot do for two threads at a time is drive, so of several that wait, one does it and wakes the others.
+//! the client's own keeps them alive, replaces those that are closed and follows the topology. Threads share one client. Only
+//! one of them can drive it at a time: of several that wait, one does, and wakes the others.
 //!
-//! A call is an [`Error::Config`](crate::Error::Config) on a thread that is polling tasks, because it would hold them up; nothing is
-//! sent then. In a program that has a runtime, call it in [`tokio::task::spawn_blocking`], in `block_in_place`, or on a thread
+//! A call is an [`Error::Config`](crate::Error::Config) on a thread that is polling tasks, because it would hold them up; nothing
+//! is sent then. In a program that has a runtime, call it in [`tokio::task::spawn_blocking`], in `block_in_place`, or on a thread
 //! of its own, whether or not the runtime is entered there:
 //!
 //! ```no_run
@@ -64,7 +63,7 @@
 //!
 //! A program whose loop is not tokio's, such as one in another language, starts a [`HostedClient`]: a client with a
 //! current-thread runtime on a thread of its own. It takes commands in batches, from any thread. A callback says that there are
-//! completions to take, and does it once for as many as there are.
+//! completions to take, and is called once for all that are there.
 //!
 //! ```no_run
 //! # fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -91,7 +90,7 @@
 //! ```
 //!
 //! [`hosted`](crate::hosted) says what holds, and how it ends. A batch costs one wake-up in each direction, so it pays to
-//! collect what one turn of the loop wants and to submit that at once. Everything of a hosted client shares one thread, which
+//! collect what one turn of the loop wants and to submit that at once. A hosted client does all of its work on one thread, which
 //! is enough for hundreds of thousands of small commands per second.
 //!
 //! # Tests
@@ -103,15 +102,16 @@
 //!
 //! # How a program ends
 //!
-//! A hosted client ends [by itself](crate::hosted#how-it-ends), and so does a [blocking one](crate::blocking#how-it-ends). With a runtime of your own:
+//! A hosted client ends [by itself](crate::hosted#how-it-ends), and so does a [blocking one](crate::blocking#how-it-ends). With a
+//! runtime of your own:
 //!
 //! 1. Stop making calls.
 //! 2. [`Client::shutdown`] waits for those that are under way, no longer than you say, and closes the client. It also waits for
 //!    what dropped calls of `BLPOP` and the like left behind; see [`Config::on_orphan`](crate::Config::on_orphan).
 //! 3. Let the runtime end. If it ends first, every call that still waits gets an error; none hangs.
 //!
-//! [`Client::close`] does not wait: a connection ends once everything on it is answered. To drop the last clone does the same. So
-//! without a shutdown, await your calls first:
+//! [`Client::close`] does not wait: a connection ends once everything on it is answered. Dropping the last clone does the same.
+//! So without a shutdown, await your calls first:
 //!
 //! ```no_run
 //! # async fn example(client: truename::Client) {

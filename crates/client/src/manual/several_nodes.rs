@@ -7,22 +7,22 @@
 //! without `NX` and `XX`, are sent as one command for each slot, all at once ([`Batch`]), and their replies become one: `MGET`'s
 //! values stand where their keys do, the others' numbers are added up.
 //!
-//! **That costs `MSET` its atomicity**: others may see some of the keys set and others not yet, and if a node fails, some remain as
-//! they were. Keys that must change together belong into one slot (`{user:42}:name`, `{user:42}:cart`); then the command is sent
+//! **That costs `MSET` its atomicity**: others may see some of the keys set and others not yet, and if a node fails, some remain
+//! as they were. Keys that must change together belong in one slot (`{user:42}:name`, `{user:42}:cart`); then the command is sent
 //! as it is.
 //!
 //! Every other command with keys of several slots (`RENAME`, `SINTER`, `MSETNX`, a script) is refused before anything is sent,
 //! with the keys and their slots in the error ([`RouteError::CrossSlot`]). [`Command::route_by_key`] sends it all the same, for
-//! servers that are said to take it.
+//! servers that are known to accept it.
 //!
 //! # All nodes
 //!
 //! | commands | where they go | what comes back |
 //! |---|---|---|
 //! | `DBSIZE` | every primary | the sum |
-//! | `KEYS`, `CLUSTER SLOT-STATS` | every primary | all of it, in no order |
+//! | `KEYS`, `CLUSTER SLOT-STATS` | every primary | all of it, in no particular order |
 //! | `SCRIPT EXISTS` | every primary | whether all of them have it |
-//! | `RANDOMKEY` | every primary | one of the keys that they drew, nil if none has any; whoever is late is not waited for |
+//! | `RANDOMKEY` | every primary | one of the keys that they drew, nil if none has any; a primary that is late is not waited for |
 //! | `FUNCTION LOAD` | every primary | the name of the library |
 //! | `SCRIPT LOAD` | every node, replicas too | the digest, once every primary has the script |
 //! | `SLOWLOG LEN`, `COMMANDLOG LEN` | every node | the sum |
@@ -32,19 +32,20 @@
 //!
 //! Which command goes where, and how replies become one, are the servers' own policies ([`Spec::request`], [`Spec::response`],
 //! [`ResponsePolicy::aggregate`]). [`Client::on_primaries`] and [`Client::on_all_nodes`] send any command to all and return what
-//! each node said; [`Command::route_to`] names one. "Every primary" is every node that serves slots, replica reads or not. Raw replies ([`Client::execute_raw`]) are those of one node.
+//! each node said; [`Command::route_to`] names one. "Every primary" is every node that serves slots, replica reads or not. Raw
+//! replies ([`Client::execute_raw`]) are those of one node.
 //!
 //! While slots move between nodes, keys that are on their way may be counted twice or not at all: no server locks the others. A
-//! node that takes another one's place meanwhile is not counted beside it: the client waits until its topology is confirmed, and
-//! does a read again if it changed. A primary that cannot be reached costs the call's whole time. A replica that cannot does not
-//! have a script that was loaded meanwhile, nor does a node that starts later; a [`Script`] needs no loading.
+//! node that takes another one's place meanwhile is not counted in addition to it: the client waits until its topology is
+//! confirmed, and does a read again if it changed. A primary that cannot be reached costs the call's whole time. A replica that
+//! cannot be reached lacks a script that is loaded meanwhile, and so does a node that starts later; a [`Script`] needs no loading.
 //!
 //! # When a part fails
 //!
 //! Each part is redirected, waited for and repeated as a command by itself ([`retries`](super::retries)), all within the call's
-//! deadline. If one fails all the same, or slots have no owner and a command is about all of them, the call is [`Error::Partial`]:
-//! never a shorter list, and never a sum without the rest. It holds every part with its keys, its node and its outcome, so what
-//! came is not lost.
+//! deadline. If one fails all the same, or slots have no owner and a command is about all of them, the call is
+//! [`Error::Partial`]: never a shorter list, and never a sum without the rest. It holds every part with its keys, its node and
+//! its outcome, so what came is not lost.
 //!
 //! ```no_run
 //! # async fn example(client: truename::Client) -> Result<(), truename::Error> {

@@ -32,8 +32,9 @@
 //! # }
 //! ```
 //!
-//! `TlsHostMapping` is not needed: a certificate of the seed's name is accepted by default, and so is one of each node's own.
-//! Connections are made again by themselves, so there is no `ReconnectPolicy`, and no pool: calls share a connection per node.
+//! `TlsHostMapping` is not needed: a certificate for the seed's name is accepted by default, and so is one for each node's own.
+//! Connections are re-established automatically, so there is no `ReconnectPolicy`, and no pool: calls share a connection per
+//! node.
 //!
 //! # Commands, replicas
 //!
@@ -94,8 +95,8 @@
 //! # }
 //! ```
 //!
-//! Every key that is there throughout is returned, through failovers and slots that move; what could not be scanned is an error of
-//! the stream, and its end never passes for complete.
+//! Every key that is there throughout is returned, through failovers and slots that move; what could not be scanned is an error
+//! in the stream, so an incomplete scan never looks complete.
 //!
 //! # Errors
 //!

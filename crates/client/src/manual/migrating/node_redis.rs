@@ -43,8 +43,9 @@
 //! # }
 //! ```
 //!
-//! What is configured holds for every node: there is no second place, such as `rootNodes` beside `defaults`, whose password or TLS
-//! options reach some connections only. `connect` ends within its time-out, with an error that lists what failed at each node.
+//! What is configured holds for every node: there is no second place, such as `rootNodes` next to `defaults`, whose password or
+//! TLS options reach some connections only. `connect` ends within its time-out, with an error that lists what failed at each
+//! node.
 //!
 //! # The options of `createCluster`
 //!
@@ -153,7 +154,7 @@
 //! # }
 //! ```
 //!
-//! An event is for people to look at: no error is told by events alone, and without a receiver nothing ends the program.
+//! Events are for people to look at: no error is reported by events alone, and one that nobody receives does not end the program.
 //!
 //! [`Client::execute`]: crate::Client::execute
 //! [`Client::lazy`]: crate::Client::lazy

@@ -36,8 +36,9 @@
 //!
 //! # Commands
 //!
-//! There is no method per command, so `AsyncCommands` becomes [`cmd`](crate::cmd). Types are converted by the same ideas
-//! ([`ToArg`](crate::ToArg), [`FromReply`](crate::FromReply)): `None` is no argument, `true` is `1`, a map is its keys and values.
+//! There is no method per command, so `AsyncCommands` becomes [`cmd`](crate::cmd). Types are converted along the same lines
+//! ([`ToArg`](crate::ToArg), [`FromReply`](crate::FromReply)): `None` is no argument, `true` is `1`, a map is its keys and
+//! values.
 //!
 //! ```ignore (redis-rs)
 //! let _: () = connection.set_ex("city", "Oslo", 60).await?;
@@ -61,7 +62,7 @@
 //! # }
 //! ```
 //!
-//! `()` accepts everything in redis-rs, also the nil of a lock that somebody else has. Here it refuses nil.
+//! `()` accepts everything in redis-rs, even the nil of a lock that somebody else has. Here it refuses nil.
 //!
 //! # Pipelines and transactions
 //!
