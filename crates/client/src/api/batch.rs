@@ -22,8 +22,8 @@ use crate::router::is_confirmed;
 /// [`atomic`](Self::atomic).
 ///
 /// # Order
-/// Commands of one slot are executed in the order in which they were added, also when their node has to be connected to
-/// first. Unless one of them is redirected, refused, or lost with its connection: then it goes on by itself, and may be
+/// Commands of one slot are executed in the order in which they were added, even when their node has to be connected to
+/// first, unless one of them is redirected, refused, or lost with its connection: that one goes on by itself, and may be
 /// executed after later ones. What waits on the server has no order, before or after others of its slot; nor have reads
 /// that may go to replicas, and the first call of a command that this client does not know and whose key is not its first
 /// argument. Commands of different slots, without a key, or for [several nodes](crate::manual::several_nodes) have no order. With
@@ -32,11 +32,12 @@ use crate::router::is_confirmed;
 /// # Waiting for replicas
 /// `WAIT` or `WAITAOF` as the **last** command says how many replicas, or disks, have the writes before it. These are about the
 /// writes of their own connection, so such a batch goes out as one piece on a connection of its own, one of those that
-/// [`Config::max_exclusive_connections`](crate::Config::max_exclusive_connections) bounds. All its commands must be of one node,
-/// which their slots decide; otherwise nothing is sent ([`RouteError::NotOneNode`](crate::error::RouteError::NotOneNode)). While none
-/// of them was executed, a redirect, a refusal or a lost connection lets all of it be sent again; otherwise each has its outcome, and
-/// none goes on by itself. The time that `WAIT` gives the server extends the deadline. With [`atomic`](Self::atomic), `WAIT`
-/// comes after `EXEC`. Anywhere else in a batch these are refused ([`RouteError::ConnectionState`](crate::error::RouteError::ConnectionState)).
+/// [`Config::max_exclusive_connections`](crate::Config::max_exclusive_connections) bounds. All its commands must be for one node,
+/// which their slots decide; otherwise nothing is sent ([`RouteError::NotOneNode`](crate::error::RouteError::NotOneNode)). While
+/// none of them was executed, all of it is sent again after a redirect, a refusal or a lost connection; otherwise each has its
+/// outcome, and none goes on by itself. The time that `WAIT` gives the server extends the deadline. With
+/// [`atomic`](Self::atomic), `WAIT` comes after `EXEC`. Anywhere else in a batch these two are refused
+/// ([`RouteError::ConnectionState`](crate::error::RouteError::ConnectionState)).
 ///
 /// ```no_run
 /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
@@ -51,9 +52,9 @@ use crate::router::is_confirmed;
 /// ```
 ///
 /// # Size
-/// A node's commands go out a thousand or 256 KiB at a time, one such unit after the other (those of an atomic batch all at once),
-/// so a large batch does not keep other callers waiting; what was sent counts against [`Config::max_in_flight`](crate::Config::max_in_flight), which one
-/// unit may pass. An empty batch sends nothing.
+/// A node's commands go out a thousand or 256 KiB at a time, one such unit after the other (those of an atomic batch all at
+/// once), so a large batch does not keep other callers waiting; what was sent counts against
+/// [`Config::max_in_flight`](crate::Config::max_in_flight), which one unit may exceed. An empty batch sends nothing.
 ///
 /// # Examples
 /// ```no_run
@@ -146,11 +147,12 @@ impl<'a> Batch<'a> {
     /// take a round trip each; those of different slots still go out together. Each command's time begins with its turn, unless
     /// the batch has a [`timeout`](Self::timeout).
     ///
-    /// A command that fails keeps none from being sent. One that waits on the server, such as `BLPOP`, has its place, too. An
-    /// outcome may be that nobody knows: such a command may still be executed, after later ones. Reads that may go to replicas
-    /// may see a state before the writes that come first; [`Command::route_to`] and [`Command::route_to_any`] name no slot, and what is for
-    /// [several nodes](crate::manual::several_nodes), such as `DEL` of several slots, waits for none. About
-    /// commands that it does not know, the client asks at most a second; then the first argument is taken for the key.
+    /// A command that fails does not keep later ones from being sent. One that waits on the server, such as `BLPOP`, has its
+    /// place, too. An outcome may be that nobody knows: such a command may still be executed, after later ones. Reads that may go
+    /// to replicas may see a state before the writes that come first. Commands with [`Command::route_to`] or
+    /// [`Command::route_to_any`] have no slot, and those for [several nodes](crate::manual::several_nodes), such as `DEL` of
+    /// several slots, wait for no others. About commands that it does not know, the client asks for a second at most; then the
+    /// first argument is taken for the key.
     ///
     /// # Examples
     /// ```no_run
@@ -195,10 +197,10 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// Where all of it fails, each outcome is the same error: keys of several slots
-    /// ([`RouteError::CrossSlot`](crate::error::RouteError::CrossSlot), nothing is sent), a command that the server does not queue
-    /// (nothing is executed, and [`Error::may_have_executed`] says so), a connection that was lost between `EXEC` and its reply
-    /// ([`Error::Interrupted`]: nobody knows, and it is not sent again unless all commands only read). A command that fails while
-    /// the transaction is executed has an outcome of its own.
+    /// ([`RouteError::CrossSlot`](crate::error::RouteError::CrossSlot), nothing is sent), a command that the server does not
+    /// queue (nothing is executed, and [`Error::may_have_executed`] says so), a connection that was lost between `EXEC` and its
+    /// reply ([`Error::Interrupted`]: nobody knows, and it is not sent again unless all commands only read). A command that fails
+    /// while the transaction is executed has an outcome of its own.
     pub fn atomic(mut self) -> Self {
         self.kind = Kind::Atomic;
         self
@@ -234,7 +236,7 @@ impl<'a> Batch<'a> {
     ///
     /// # Cancel safety
     /// As [`Client::execute`]: commands that were sent are executed. What a command that waits on the server, such as `BLPOP`,
-    /// took goes to [`Config::on_orphan`](crate::Config::on_orphan) if the batch is dropped, also when it was answered before.
+    /// took goes to [`Config::on_orphan`](crate::Config::on_orphan) if the batch is dropped, even if it was answered before.
     pub async fn execute<T: FromReply>(self) -> Vec<Result<T, Error>> {
         let outcomes = self.outcomes().await;
         let typed = outcomes.zip(&self.commands).map(|(outcome, command)| {
@@ -252,8 +254,8 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// The first error, in the commands' order; the other commands may have been executed all the same, and what `BLPOP` and its
     /// like took goes to [`Config::on_orphan`](crate::Config::on_orphan). [`Error::Type`] where the
-    /// replies do not become `T`; as `()`, all of them must be no nil. All commands were executed then, and what they answered is
-    /// dropped, also what `BLPOP` and its like took: a type that fits whatever comes, such as `Vec<Reply>`, keeps it.
+    /// replies do not become `T`; as `()`, none of them may be nil. All commands were executed then, and what they answered is
+    /// dropped, even what `BLPOP` and its like took: a type that fits whatever comes, such as `Vec<Reply>`, keeps it.
     ///
     /// # Cancel safety
     /// As [`execute`](Self::execute).

@@ -111,9 +111,10 @@ impl Client {
     /// Makes a client that connects when it is first used, and keeps trying in the background from then on: for a service that
     /// is to start while its cluster is down.
     ///
-    /// Calls wait for the cluster within their own time. One that ends before says what stood in the way ([`Error::Connect`]);
-    /// it was not sent. Each unsuccessful search is an [`Event::RefreshFailed`](crate::Event::RefreshFailed). Once the cluster
-    /// is found, everything is as after [`connect`](Self::connect).
+    /// Calls wait for the cluster within their own time. One whose time ends first says what stood in the way
+    /// ([`Error::Connect`]); it was not sent. Each unsuccessful search is an
+    /// [`Event::RefreshFailed`](crate::Event::RefreshFailed). Once the cluster is found, everything is as after
+    /// [`connect`](Self::connect).
     ///
     /// # Examples
     /// ```no_run
@@ -250,7 +251,7 @@ impl Client {
     }
 
     /// Runs one command and hands back its reply as it came, not decoded: for a proxy or a binding to another language, which
-    /// pass it on. With the same routing, retries and bounds as [`execute`](Self::execute).
+    /// pass it on. Routing, retries and bounds are those of [`execute`](Self::execute).
     ///
     /// Small replies share the buffer that they were read into; one that is kept keeps all of it (64 KiB or more).
     ///
@@ -404,9 +405,9 @@ impl Client {
     /// Ends in good order: takes no more calls, which fail with [`Error::Closed`] from now on, waits for those that are under
     /// way, no longer than `limit`, and [closes](Self::close) the client. Returns whether all of them had ended.
     ///
-    /// Under way are also calls that wait for their next attempt, transactions, each [`Dedicated`](crate::Dedicated) that is
-    /// kept, and what calls of commands such as `BLPOP` left behind ([`Config::on_orphan`]). What is still under way after
-    /// the limit goes on as it does after [`close`](Self::close).
+    /// Calls that wait for their next attempt, transactions, each [`Dedicated`](crate::Dedicated) that is kept, and what calls of
+    /// commands such as `BLPOP` left behind ([`Config::on_orphan`]) are under way, too. What is still under way after the limit
+    /// goes on as it does after [`close`](Self::close).
     ///
     /// # Examples
     /// ```no_run

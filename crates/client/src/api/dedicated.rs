@@ -25,7 +25,7 @@ use crate::router::Held;
 ///   (`CONFIG SET`) concerns this one.
 /// - When the connection ends, it stays ended: what was on it, such as a `WATCH` or an open `MULTI`, is gone with it.
 ///   Commands then fail with [`RouteError::ConnectionEnded`](crate::error::RouteError::ConnectionEnded): make another
-///   connection, and begin anew.
+///   connection, and start again.
 /// - Dropping it closes the connection. It is not used again, since nobody can know what its state is.
 ///
 /// # Examples

@@ -16,12 +16,12 @@ pub type EachNode<T> = Vec<(Endpoint, Result<T, Error>)>;
 impl Client {
     /// Runs a command on every primary; returns what became of it at each, by the node's address as announced.
     ///
-    /// For what concerns all shards and is not one reply: `INFO`, `FLUSHALL`, `CONFIG RESETSTAT`, `MEMORY STATS`. What reads and
-    /// has a sum or a list for a result (`DBSIZE`, `KEYS`, `SCRIPT EXISTS`), as well as `SCRIPT LOAD` and `FUNCTION LOAD`, goes to
-    /// all nodes by itself, with [`execute`](Self::execute).
+    /// For what concerns all shards and has no single reply: `INFO`, `FLUSHALL`, `CONFIG RESETSTAT`, `MEMORY STATS`. What reads
+    /// and has a sum or a list for a result (`DBSIZE`, `KEYS`, `SCRIPT EXISTS`), as well as `SCRIPT LOAD` and `FUNCTION LOAD`,
+    /// goes to all nodes by itself, with [`execute`](Self::execute).
     ///
-    /// The nodes are those of the topology when it is called; each gets the command itself ([`Command::route_to`]), so a node that
-    /// is replaced meanwhile is an error, not a call of its successor. Slots that no node serves do not show up.
+    /// The nodes are those of the topology when it is called; each gets the command itself ([`Command::route_to`]), so a node
+    /// that is replaced meanwhile is an error, and its successor is not called. Slots that no node serves do not show up.
     ///
     /// # Examples
     /// ```no_run
@@ -37,8 +37,8 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// Each outcome has its own, as from [`execute`](Self::execute). For the whole, [`Error::Closed`], and [`Error::Route`] if no node
-    /// is known.
+    /// Each outcome has its own, as from [`execute`](Self::execute). For the whole, [`Error::Closed`], and [`Error::Route`] if no
+    /// node is known.
     ///
     /// # Cancel safety
     /// As [`execute`](Self::execute): what was sent is executed.
@@ -63,8 +63,8 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// Each outcome has its own, as from [`execute`](Self::execute). For the whole, [`Error::Closed`], and [`Error::Route`] if no node
-    /// is known.
+    /// Each outcome has its own, as from [`execute`](Self::execute). For the whole, [`Error::Closed`], and [`Error::Route`] if no
+    /// node is known.
     ///
     /// # Cancel safety
     /// As [`execute`](Self::execute): what was sent is executed.

@@ -15,17 +15,17 @@
 //!    by the node's own word (`CLUSTER NODES`), not by the client's map, which learns of a move later. Between the ends a slot
 //!    may have left and come back: that raises the node's config epoch, and then no slot of the pass counts. A
 //!    move that was begun and taken back between the ends shows only in how often the node sent or took keys, and how long that
-//!    took it (`MIGRATE` and `RESTORE-ASKING` in `INFO commandstats`; no `CONFIG RESETSTAT` brings both numbers about again). These
-//!    are asked for before the first view and after the last one, so that they enclose the views: if they changed and no slot that left, came or is on its way explains it, no slot counts.
+//!    took it (`MIGRATE` and `RESTORE-ASKING` in `INFO commandstats`; after a `CONFIG RESETSTAT` both numbers do not come back the
+//!    same). These are asked for before the first view and after the last one, so that they enclose the views: if they changed
+//!    and no slot that left, came or is on its way explains it, no slot counts.
 //!    Every other slot stays to do, and is scanned at the node that has it by then. Slots that are on their way are waited for,
 //!    and cost no other slot anything.
 //! 3. **A node may be wrong about itself.** One that was frozen while its replica took over speaks of its slots until it
 //!    hears of that. So after a pass other primaries are asked, too: slots that they give to another node by a higher
-//!    config epoch do not count. Their silence is no consent: so many must answer that a voter would be among them (of seven
-//!    primaries, three others; those without slots have no vote; where one does not answer, others are asked), or the pass waits
-//!    until they do. A node that reaches so few
-//!    others that these could have replaced it has to wait as well, and is no witness for others. Only the one primary of a
-//!    cluster that has no other is taken at its word.
+//!    config epoch do not count. Their silence is not consent: enough of them must answer that a voter would be among them (of
+//!    seven primaries, three others; those without slots have no vote; where one does not answer, others are asked), or the pass
+//!    waits until they do. A node that reaches so few others that these could have replaced it has to wait as well, and is no
+//!    witness for others. Only the one primary of a cluster that has no other is taken at its word.
 //!
 //! So a slot is done only if one process had all of its keys from before the first page to after the last one, and
 //! returned them. A key that was there throughout is in some slot, and every slot gets done or is reported. That holds for
@@ -63,16 +63,16 @@
 //! A key that was written, acknowledged and then lost in a failover was not there throughout, whatever the caller thinks.
 //!
 //! # What a user must be allowed
-//! `SCAN`, `INFO` and `CLUSTER NODES` for keys; `CLUSTERSCAN` is used where it is allowed. `HSCAN`, `SSCAN` or `ZSCAN` for a value,
-//! and `INFO` and `CLUSTER NODES` too, unless the value fits into one reply and the client reads from primaries. A server
+//! `SCAN`, `INFO` and `CLUSTER NODES` for keys; `CLUSTERSCAN` is used where it is allowed. `HSCAN`, `SSCAN` or `ZSCAN` for a
+//! value, and `INFO` and `CLUSTER NODES` too, unless the value fits into one reply and the client reads from primaries. A server
 //! without cluster support is not asked for `CLUSTER NODES`. What a user may not do is an error at once, which names the node and
-//! says what to allow, on the node that is scanned and on those that are asked about it: without it nobody can tell whether all keys
-//! were returned.
+//! says what to allow, on the node that is scanned and on those that are asked about it: without these commands nobody can tell
+//! whether all keys were returned.
 //!
 //! # Inventory
 //! `plan` decides, over its `pass`es and the client's idea of `owners`; `troubles` knows what to wait for and what to give up,
-//! `witness` reads what nodes say, `verdict` judges it (all pure); `slots`, `digest` and `walk` are their tools;
-//! `ask` sends commands, `page` reads keys out of a reply, `keys` is the stream; `builder`, `cursor` and `error` are what users see of it;
+//! `witness` reads what nodes say, `verdict` judges it (all pure); `slots`, `digest` and `walk` are their tools; `ask` sends
+//! commands, `page` reads keys out of a reply, `keys` is the stream; `builder`, `cursor` and `error` are what users see of it;
 //! `elements` is the stream of one value, and `value` reads it.
 
 mod ask;

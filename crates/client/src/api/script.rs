@@ -120,8 +120,8 @@ impl Script {
 }
 
 impl Client {
-    /// Executes a script by its digest, and `whole` on the same node where that does not have the script: for adapters, which have
-    /// commands. [`Script`] makes both by itself, and says what holds.
+    /// Executes a script by its digest, or `whole` on the same node if that does not have the script: for adapters, which are
+    /// given commands. [`Script`] makes both by itself, and says what holds.
     ///
     /// # Examples
     /// ```no_run

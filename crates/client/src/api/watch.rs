@@ -147,8 +147,8 @@ impl Watch {
         value.map_err(|error| error.in_reply_to(command.name(), None, Some(self.slot())))
     }
 
-    /// Executes commands together, if no watched key was changed: their replies, which may be errors of single commands. `None`
-    /// if nothing was executed, because of a change, or because nobody can say that there was none: read again. See the
+    /// Executes commands together, if no watched key was changed. Returns their replies, which may be errors of single commands,
+    /// or `None` if nothing was executed, because of a change, or because nobody can say that there was none: read again. See the
     /// [example](Watch#examples).
     ///
     /// This ends the watch, whatever comes of it.

@@ -1,7 +1,7 @@
 //! Where nodes are dialled, and what is given as text for that: seeds, rules, addresses.
 //!
-//! What must stay true: a text that is not what it should be is an error of [`Client::connect`](crate::Client::connect), and nothing is
-//! dialled.
+//! What must stay true: a text that is not what it should be is an error of [`Client::connect`](crate::Client::connect), and
+//! nothing is dialled.
 
 use std::fmt::Display;
 
@@ -14,7 +14,7 @@ impl Config {
     /// Several seeds as text: `host:port`, or `host` for the provider's usual port, else 6379. [`Config::seeds`] takes them in
     /// parts, and [`Config::from_url`] a whole URL.
     ///
-    /// What is no such text is an error when the client connects, which does not repeat it.
+    /// Any other text is an error when the client connects, which does not repeat it.
     ///
     /// ```
     /// let config = truename::Config::new().root_nodes(["redis-1.example.net:6380", "[::1]:6381"]);
@@ -39,7 +39,7 @@ impl Config {
     }
 
     /// Adds a rule for where to dial; the first one that matches a node applies. [`DialRule`] describes the text form, and text
-    /// that is no rule is an error when the client connects.
+    /// that is not a rule is an error when the client connects.
     ///
     /// ```
     /// use truename::Config;
@@ -92,8 +92,8 @@ impl Config {
         self
     }
 
-    /// The closure form of [`node_address_map`](Self::node_address_map): it gets the node as announced and the seed that led to it.
-    /// Where it returns `None`, the rules are asked.
+    /// The closure form of [`node_address_map`](Self::node_address_map): it gets the node as announced and the seed that led to
+    /// it. Where it returns `None`, the rules are asked.
     ///
     /// ```
     /// use truename::topology::DialAddress;
@@ -112,8 +112,8 @@ impl Config {
         self.node_address_map(map)
     }
 
-    /// Whether the [`node_address_map`](Self::node_address_map) is asked for the configured seeds as well. The default is that
-    /// they are where you said.
+    /// Whether the [`node_address_map`](Self::node_address_map) is asked for the configured seeds as well. By default they are
+    /// dialled where you said.
     ///
     /// ```
     /// let config = truename::Config::new()

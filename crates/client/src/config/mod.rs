@@ -1,10 +1,10 @@
 //! Configuration: one set of options for every node of a cluster.
 //!
 //! - [`Config`] is the builder, with its bounds in `bounds`; [`url`] is its text form; [`settings::Settings`] reads it.
-//! - [`Credentials`], [`Resolve`] (`resolver`), [`NodeAddressMap`] (`address_map`) and [`ReadFrom`] are its parts;
-//!   `dialling` says where nodes are dialled, `identity` who must answer, `plaintext` where a plaintext client may log in, `timing` what the durations are,
-//!   `durations` how they are set, `orphan` and `on_orphan` who takes replies that nobody waits for, `validate` which
-//!   configurations cannot work.
+//! - [`Credentials`], [`Resolve`] (`resolver`), [`NodeAddressMap`] (`address_map`) and [`ReadFrom`] are its parts; `dialling`
+//!   says where nodes are dialled, `identity` who must answer, `plaintext` where a plaintext client may log in, `timing` what the
+//!   durations are, `durations` how they are set, `orphan` and `on_orphan` who takes replies that nobody waits for, `validate`
+//!   which configurations cannot work.
 //!
 //! Whatever is set here holds for all nodes, seeds and discovered ones alike: there is no second place to put
 //! the password or the TLS options.
@@ -57,7 +57,7 @@ pub enum Protocol {
     Resp3,
 }
 
-/// Everything a client needs to know. What is wrong with it is said by [`Client::connect`](crate::Client::connect).
+/// Everything a client needs to know. What is wrong with it is reported by [`Client::connect`](crate::Client::connect).
 ///
 /// # Examples
 /// What most clients set:
@@ -74,7 +74,7 @@ pub enum Protocol {
 /// assert!(!format!("{config:?}").contains("secret"));
 /// ```
 ///
-/// Times and bounds of one that is in a hurry and has little memory:
+/// Times and bounds for one that is in a hurry and has little memory:
 ///
 /// ```
 /// # use std::time::Duration;
@@ -195,7 +195,7 @@ impl Config {
     /// [`danger_plaintext_credentials`](Self::danger_plaintext_credentials)).
     ///
     /// ```
-    /// // A server of one's own machine.
+    /// // A server on one's own machine.
     /// let config = truename::Config::new().seed("127.0.0.1", 6379).plaintext();
     /// ```
     #[must_use]
@@ -318,9 +318,9 @@ impl Config {
         self
     }
 
-    /// The database that every connection selects. The default is 0, which alone every server has.
+    /// The database that every connection selects. The default is 0, the only one that every server has.
     ///
-    /// Servers that are not part of a cluster have several. In a cluster only Valkey has, from 9.0 on and if its
+    /// Servers that are not part of a cluster have several. In a cluster only Valkey does, from 9.0 on, if its
     /// `cluster-databases` says so. A connection whose database the server refuses, or that it reports to be in another one
     /// (`CLIENT INFO`, 6.2 and later), is not used: [`Client::connect`](crate::Client::connect) fails with
     /// [`Cause::NoDatabase`](crate::error::Cause::NoDatabase) or

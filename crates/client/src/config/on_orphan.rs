@@ -1,4 +1,4 @@
-//! Saying who takes replies for which nobody waits any more.
+//! Saying who takes replies that nobody waits for any more.
 
 use super::Config;
 use super::orphan::{OnOrphan, Orphan};
@@ -8,9 +8,9 @@ impl Config {
     /// had passed.
     ///
     /// When such a call ends early, the client ends its wait on the server and reads what comes back
-    /// ([more](crate::manual::cancellation#commands-that-wait-on-the-server)). Nearly always that says that nothing was
-    /// popped. Otherwise this function gets the reply, in a task of the client's runtime: it must not block. Without a function such
-    /// replies are lost; [`Event::Orphaned`](crate::Event::Orphaned) and a counter tell how often that happens.
+    /// ([more](crate::manual::cancellation#commands-that-wait-on-the-server)). Nearly always that says that nothing was popped.
+    /// Otherwise this function gets the reply, in a task of the client's runtime: it must not block. Without a function such
+    /// replies are lost; [`Event::Orphaned`](crate::Event::Orphaned) and a counter show how often that happens.
     ///
     /// The reply is the whole of what there is: `BLPOP` names the key in it, `BLMOVE` has the element alone, and where that was
     /// moved to is for the program to know. [`Client::shutdown`](crate::Client::shutdown) waits for orphans, but takes no more

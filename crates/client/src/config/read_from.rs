@@ -7,13 +7,13 @@ use truename_topology::Typed;
 
 use crate::error::Error;
 
-/// Where read-only commands are sent. Set it with [`Config::read_from`](crate::Config::read_from) for all of a client's, with
-/// [`Command::read_from`](crate::Command::read_from) for one.
+/// Where read-only commands are sent. Set it with [`Config::read_from`](crate::Config::read_from) for all commands of a client,
+/// with [`Command::read_from`](crate::Command::read_from) for one.
 ///
-/// With anything but `Primary` in the configuration every connection that callers share sends `READONLY` in its greeting; a node that
-/// rejects the command (Redis Enterprise does) is not read from while it is a replica. A node that is not connected is passed over.
+/// With anything but `Primary` in the configuration every connection that callers share sends `READONLY` in its greeting; a node
+/// that rejects that (Redis Enterprise does) is not read from while it is a replica. A node that is not connected is passed over.
 /// What is for the primary whatever is preferred, such as an atomic batch, a transaction or
-/// [`Client::dedicated`](crate::Client::dedicated), is not answered by a primary that has become a replica.
+/// [`Client::dedicated`](crate::Client::dedicated), gets no answer from a primary that has become a replica.
 ///
 /// # Examples
 /// ```

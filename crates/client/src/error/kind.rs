@@ -1,4 +1,4 @@
-//! [`CauseKind`]: causes as a program tells them apart that has an answer of its own to each, such as an exit code.
+//! [`CauseKind`]: causes as told apart by a program that has an answer of its own to each, such as an exit code.
 
 /// What kind of cause it is: small, without texts, and the same for causes that call for the same answer.
 ///

@@ -1,4 +1,4 @@
-//! Errors: one enum by stage and party, small, and answering questions instead of being matched.
+//! Errors: one small enum by stage and party, which answers questions so that it need not be matched.
 //!
 //! | variant | who is at fault | was the command executed? |
 //! |---|---|---|
@@ -278,8 +278,8 @@ impl Error {
         }
     }
 
-    /// The text of the error with settings as a program spells them that has options of its own, instead of the calls of
-    /// this library. See the [example of a remedy](Remedy::spelled).
+    /// The text of the error with settings spelled as a program's own options, instead of as calls of this library. See the
+    /// [example of a remedy](Remedy::spelled).
     pub fn spelled(&self, spelling: Spelling) -> impl fmt::Display + '_ {
         Told { what: self, spelling }
     }

@@ -86,7 +86,7 @@ pub enum RouteError {
         /// The command's name.
         command: String,
     },
-    /// The command is not answered by one reply, but by messages, by none, or by a stream, even on a connection of its own.
+    /// The command gets messages, a stream or nothing instead of one reply, even on a connection of its own.
     NotOneReply {
         /// The command's name.
         command: String,

@@ -25,11 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///   The [module](super) says why. Keys that come or go meanwhile may be returned or not. What becomes of writes that were
 ///   acknowledged and are lost in a failover is not for a scan to say.
 /// - A key may be returned several times: while tables are resized, as with `SCAN` itself, and where a node has to be scanned
-///   again. A key that must be handled once has to be remembered by the caller.
+///   again. A caller that must handle each key once has to remember which it has seen.
 /// - **Nothing is passed off as complete.** Slots that could not be scanned are an error in the stream, which names them and
 ///   then goes on with the others; [`Keys::is_complete`] says at the end whether there were any.
 /// - A slow reader stops the requests: at most two pages of each node are kept.
-/// - Every scan ends, once its [patience](Self::patience) is over at the latest, unless its reader takes nothing.
+/// - Every scan ends, no later than when its [patience](Self::patience) is over, unless its reader takes nothing.
 ///
 /// The user needs the rights for `SCAN`, `INFO` and `CLUSTER NODES` ([more](super#what-a-user-must-be-allowed)).
 ///
@@ -127,8 +127,8 @@ impl Scan {
     }
 
     /// Goes on where another scan with the same pattern and type stopped, which may have been in another process. What holds
-    /// for one scan then holds for both together. The cursor has to be of the same cluster and database: nothing in it would tell.
-    /// See the [example](ScanCursor#examples).
+    /// for one scan then holds for both together. The cursor has to be of the same cluster and database, which is
+    /// not checked: nothing in it says which they were. See the [example](ScanCursor#examples).
     pub fn resume(mut self, cursor: ScanCursor) -> Self {
         self.from = Some(cursor);
         self

@@ -31,7 +31,7 @@ const MOST_PARKED: usize = 2000;
 /// slots make it longer, up to 256 KiB. It holds no key and no pattern.
 ///
 /// What is cut off or changed by accident is refused. A text that somebody forged is safe to read, but may say that slots are
-/// done which are not: keep it where only those can change it who may decide which keys are found.
+/// done which are not: keep it where only those who may decide which keys are found can change it.
 ///
 /// # Examples
 /// ```no_run

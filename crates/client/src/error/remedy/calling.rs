@@ -1,4 +1,5 @@
-//! Sentences on calls: which node they are for, which nodes may serve reads, how many wait at once, how long a server may be silent, how large a reply may be.
+//! Sentences on calls: which node they are for, which nodes may serve reads, how many wait at once, how long a server may be
+//! silent, how large a reply may be.
 
 use super::setting::{Setting, Spelling, spelled};
 

@@ -84,7 +84,7 @@ impl Check {
                 "allow the user what a client sends on its connections: ACL SETUSER NAME +hello +client|setinfo \
                  +client|setname +client|info +cluster|slots +cluster|myid +ping +readonly +asking, without \
                  +client|setinfo before 7.2 and with +select where a database is configured; allow +cluster|nodes \
-                 +command|info +client|list +client|unblock +client|kill +readwrite too, which it sends where it has reason to, \
+                 +command|info +client|list +client|unblock +client|kill +readwrite too, which it sends where needed, \
                  and +watch +unwatch +multi +exec for transactions"
             }
             Self::ScanPermissions => {

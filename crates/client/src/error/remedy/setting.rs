@@ -1,5 +1,5 @@
-//! [`Setting`]: a part of the configuration or of a call that advice names, and how it is spelled: as calls of this library, or as
-//! the options of a program that uses it.
+//! [`Setting`]: a part of the configuration or of a call that advice names, and how it is spelled: as calls of this library, or
+//! as the options of a program that uses it.
 //!
 //! What must stay true: a text that a setting holds can be typed into a shell and into source code as it is. It is a name or an
 //! address in our own spelling, a pin, or a placeholder in capitals.
@@ -9,7 +9,7 @@ use std::fmt;
 /// A part of the configuration or of a call, with the value that it should have.
 ///
 /// Exhaustive on purpose, like [`CauseKind`](crate::error::CauseKind): a program that has its own name for each learns from
-/// the compiler of those that it lacks.
+/// the compiler which ones it lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting {
     /// A name or address that the cluster may announce, or `*.DOMAIN`.
