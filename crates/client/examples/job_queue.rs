@@ -1,13 +1,13 @@
-//! A job queue: every job is done at least once, whoever is cancelled, crashes or fails over meanwhile.
+//! A job queue: every job is done at least once, whatever is cancelled, crashes or fails over meanwhile.
 //!
 //! - A worker moves a job from the queue to a list of its own (`BLMOVE`) and removes it there when it is done. So a job is
 //!   always in one of the lists, and whatever becomes of the answer to a pop, the worker finds the job in its list.
-//! - A worker that lives signs twice a second. What the others have in their lists goes back into the queue.
+//! - A live worker signs in twice a second. What the others have in their lists goes back into the queue.
 //! - A worker that is stopped while it waits drops its call. The client ends the wait on the server; what was moved at that very
 //!   moment is an orphan ([`Config::on_orphan`](truename::Config::on_orphan)), and goes back at once.
 //! - The producer keeps its jobs until they are done: a primary that is killed takes along what it had not replicated.
 //!
-//! All keys have one hash tag, and with it one slot, so that a script can have several. More queues are on more shards.
+//! All keys have one hash tag, and with it one slot, so that a script can use several. Several queues spread over the shards.
 //!
 //! Run `truename lab up`, copy the lines that it prints, then `cargo run --example job_queue`.
 
@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep};
 use truename::{Client, Error, FromReply, Orphan, Script, cmd};
 
-/// How often a worker signs.
+/// How often a worker signs in.
 const SIGN_EVERY: Duration = Duration::from_millis(500);
 
 /// A queue with its keys.
@@ -49,7 +49,7 @@ impl Queue {
         format!("{{{}}}:{name}", self.tag)
     }
 
-    /// Adds jobs, in the end. Perhaps more than once, as a job may be done more than once.
+    /// Adds jobs, however often it has to try. Perhaps more than once, as a job may be done more than once.
     async fn push(&self, jobs: &[String]) {
         while let Err(error) = self.client.run(cmd("LPUSH").arg(self.key("queue")).args(jobs)).await {
             eprintln!("{} ...: {error}", jobs[0]);
@@ -74,7 +74,7 @@ impl Queue {
             match job {
                 Ok(Some(job)) => self.perform(&job, &taken).await,
                 Ok(None) => {}
-                // The next turn looks what became of it. Not at once: this may be a failover.
+                // The next turn sees what became of it. Not at once: this may be a failover.
                 Err(error) => {
                     eprintln!("{worker}: {error}");
                     sleep(Duration::from_millis(100)).await;
@@ -154,7 +154,7 @@ impl Queue {
         let (stop, stopped) = oneshot::channel();
         let queue = Arc::clone(self);
         let task = tokio::spawn(async move {
-            // Nobody would look for the jobs of a worker that has never signed.
+            // Nobody would look for the jobs of a worker that has never signed in.
             while queue.sign(&worker).await.is_err() {}
             let sign = async {
                 loop {
@@ -232,7 +232,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     };
 
-    // The end, in good order: no more pops, then what they left behind. Orphans that come now are for another process's reaper.
+    // An orderly end: no more pops, then what they left behind. Orphans that come now are for another process's reaper.
     for (stop, task) in crew {
         drop(stop);
         task.await?;

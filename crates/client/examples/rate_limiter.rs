@@ -4,8 +4,8 @@
 //!   have it, such as one that has just been promoted, gets it whole.
 //! - The keys of a user have a hash tag in common (`{rate:ada}:log`, `{rate:ada}:total`): they are in one slot, as a script needs
 //!   it, and the users are spread over all shards.
-//! - Every call has an id, and whoever was admitted stays admitted and counts once. So the script may be sent again when an answer
-//!   was lost (`repeatable`).
+//! - Every call has an id, and whoever was admitted stays admitted and counts once. So the script may be sent again when an
+//!   answer was lost (`repeatable`).
 //! - How much is left can be looked at without taking anything, at a replica (`EVALSHA_RO`).
 //!
 //! Run `truename lab up`, copy the lines that it prints, then `cargo run --example rate_limiter`.
@@ -99,13 +99,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             ("--seconds", 2, "how long the second part takes, where the window is half a second"),
         ],
     );
-    // Longer than a failover takes. Who would rather let a call pass than wait takes less, and goes on after an error.
+    // Longer than a failover takes. If you would rather let a call pass than wait, set less and go on after an error.
     let client = Client::connect(&support::config()?.command_timeout(Duration::from_secs(10))).await?;
     // Users of this run alone, so that several runs do not disturb each other.
     let run = fastrand::u32(..);
     let users: Vec<String> = (0..users).map(|n| format!("{run:x}:{n}")).collect();
 
-    // All calls of all users at once: of each user exactly as many are admitted as may be.
+    // All calls of all users at once: of each user's, exactly as many are admitted as allowed.
     let slow = Limiter::new(&client, limit, Duration::from_secs(60));
     let mut asked = JoinSet::new();
     for user in &users {
@@ -158,7 +158,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     client.shutdown(Duration::from_secs(5)).await;
     if admitted != expected || too_many > 0 {
-        return Err("the limiter admitted a number of calls that it should not".into());
+        return Err("the limiter admitted too many calls or too few".into());
     }
     println!("every user was admitted as often as allowed");
     Ok(())

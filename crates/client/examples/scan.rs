@@ -1,4 +1,4 @@
-//! Counts the keys of a cluster by what stands before their first colon, and tells what could not be counted.
+//! Counts the keys of a cluster by what stands before their first colon, and says what could not be counted.
 //!
 //! Run `truename lab up`, copy the lines that it prints, then `cargo run --example scan`. After an incomplete scan it prints a
 //! cursor; given as an argument, the next run counts what is left.

@@ -3,10 +3,10 @@
 //! - The server starts while its cluster is down ([`Client::lazy`]), and no call waits for the cluster for long.
 //! - A page is one `MGET` of keys in many slots. Where a node is in trouble, its keys are missing and no others
 //!   ([`Error::Partial`]).
-//! - Of many that miss an item, one loads it: the one whose `SET … NX PX` came first. It stores the item and gives the lock back in
-//!   one step, by a script, and only if the lock is still its own.
-//! - Lifetimes differ by chance, so that what was loaded together does not expire together.
-//! - Whoever changes items removes them with one `UNLINK`, of any slots, and their locks: what is being loaded is then not stored.
+//! - Of many that miss an item, one loads it: the one whose `SET … NX PX` came first. It stores the item and gives the lock back
+//!   in one step, by a script, and only if the lock is still its own.
+//! - Lifetimes vary at random, so that what was loaded together does not expire together.
+//! - Whoever changes items removes them and their locks with one `UNLINK`, of any slots: what is being loaded is then not stored.
 //! - Without an answer from the cache, an item is what this process saw last, stale as it may be, or else what the source says.
 //!
 //! Run `truename lab up`, copy the lines that it prints, then `cargo run --example web_cache --features metrics`.
@@ -54,7 +54,7 @@ struct Cache {
     /// What is slow, and must not be asked more often than needed.
     source: Source,
     release: Script,
-    /// What this process saw last. In earnest it would be bounded.
+    /// What this process saw last. A real service would bound it.
     seen: Mutex<HashMap<u64, String>>,
     /// Where items came from, and what went wrong.
     counts: Mutex<BTreeMap<&'static str, u64>>,
@@ -131,7 +131,7 @@ impl Cache {
             // With the lock, too: whoever had it before us has stored the item.
             if let Ok(Some(text)) = self.client.execute(cmd("GET").arg(&key)).await {
                 if is_ours {
-                    // In vain, it expires.
+                    // If that fails, the lock expires.
                     let _ =
                         self.release.key(&lock).key(&key).arg(&ours).repeatable(true).run(&self.client).await;
                 }

@@ -22,8 +22,8 @@ pub(crate) struct ConnectArgs {
     /// read_from, protocol, lanes and max_exclusive. These have no option of their own here: stall_timeout, refresh, name,
     /// read_from, protocol, lanes and max_exclusive.
     ///
-    /// Without it TRUENAME_URL says where, with TRUENAME_PASSWORD and TRUENAME_RESOLVE (HOST[:PORT]:ADDR, separated by commas)
-    /// for the cluster that it names; these two never count for one that is given here.
+    /// Without it, TRUENAME_URL says where, with TRUENAME_PASSWORD and TRUENAME_RESOLVE (HOST[:PORT]:ADDR, separated by commas)
+    /// for the cluster that it names; these two are never used for one that is given here.
     #[arg(value_name = "HOST[:PORT]|URL")]
     pub(crate) host: Option<String>,
 

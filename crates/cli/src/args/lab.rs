@@ -67,7 +67,7 @@ pub(crate) struct UpArgs {
 /// `truename demo`
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// How long the workload runs, besides the redeploy in its middle
+    /// How long the workload runs, not counting the redeploy in its middle
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub(crate) seconds: u64,
     /// Which provider to imitate; see `truename lab profiles`

@@ -74,7 +74,7 @@ pub(crate) enum Command {
     /// Probe every node (address, certificate, names, login), and say what is wrong and what would fix it
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
-    /// Real clusters on this machine that behave as the cloud providers' do
+    /// Real clusters on this machine that behave like the cloud providers'
     #[command(subcommand)]
     Lab(LabCommand),
     /// See it work against real servers, in a minute

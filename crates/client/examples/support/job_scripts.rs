@@ -6,10 +6,10 @@ pub(crate) const FINISH: &str = "
     if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
     return redis.call('HINCRBY', KEYS[2], ARGV[1], 1)";
 
-/// Says that a worker lives, by the server's clock. KEYS: the workers. ARGV: its name.
+/// Says that a worker is alive, by the server's clock. KEYS: the workers. ARGV: its name.
 pub(crate) const SIGN: &str = "return redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])";
 
-/// Gives back what a worker has in its list if it has not signed for two seconds, and forgets it after a minute.
+/// Gives back what a worker has in its list if it has not signed in for two seconds, and forgets it after a minute.
 /// KEYS: the workers, its list, the queue. ARGV: its name.
 pub(crate) const REAP: &str = "
     local silence = redis.call('TIME')[1] - (redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
