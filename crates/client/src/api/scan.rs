@@ -15,8 +15,8 @@
 //!    by the node's own word (`CLUSTER NODES`), not by the client's map, which learns of a move later. Between the ends a slot
 //!    may have left and come back: that raises the node's config epoch, and then no slot of the pass counts. A
 //!    move that was begun and taken back between the ends shows only in how often the node sent or took keys, and how long that
-//!    took it (`MIGRATE` and `RESTORE-ASKING` in `INFO commandstats`; after a `CONFIG RESETSTAT` both numbers do not come back the
-//!    same). These are asked for before the first view and after the last one, so that they enclose the views: if they changed
+//!    took it (`MIGRATE` and `RESTORE-ASKING` in `INFO commandstats`; after a `CONFIG RESETSTAT` both numbers do not come back
+//!    the same). These are asked for before the first view and after the last one, so that they enclose the views: if they changed
 //!    and no slot that left, came or is on its way explains it, no slot counts.
 //!    Every other slot stays to do, and is scanned at the node that has it by then. Slots that are on their way are waited for,
 //!    and cost no other slot anything.
@@ -40,21 +40,21 @@
 //! `master_replid` in `INFO replication`): a failover within one process shows there.
 //!
 //! # Servers that say less
-//! Managed services and proxies may leave out of `INFO` what they like: Redis Software and Redis Cloud, and so Azure Managed Redis,
-//! document that it has other fields there. What then holds is less, and the scan goes on:
+//! Managed services and proxies may leave out of `INFO` what they like: Redis Software and Redis Cloud, and so Azure Managed
+//! Redis, document that it has other fields there. What then holds is less, and the scan goes on:
 //!
-//! - Without `run_id`, a process is told by the connection that it answers on, and by its `process_id`, if that is said. A server
-//!   ends its connections when it ends, so that every key that is there throughout is still returned, as long as the connection leads
-//!   to the server itself. A proxy that keeps its callers' connections while another process takes over behind it, and gives that the
-//!   old cursors, hides what cannot be found out from outside. Whenever a connection is replaced, its node is scanned from 0, and a
-//!   [`ScanCursor`] goes on in another client only with nodes that say their `run_id`.
+//! - Without `run_id`, a process is recognised by the connection that it answers on, and by its `process_id`, if that is
+//!   reported. A server ends its connections when it ends, so that every key that is there throughout is still returned, as long as the
+//!   connection leads to the server itself. A proxy that keeps its callers' connections while another process takes over behind
+//!   it, and passes the old cursors to that process, hides the change. Whenever a connection is replaced, its node is scanned
+//!   from 0, and a [`ScanCursor`] goes on in another client only with nodes that report their `run_id`.
 //! - Without `commandstats`, a move that was begun and taken back within a pass is not noticed.
 //! - Without `master_replid`, neither is a failover within one process of a server without cluster support.
 //!
-//! A `run_id` that a proxy makes up and never changes is taken at its word, as is everything that a server says; pages still have to
-//! come from one connection. Without `CLUSTER NODES` a node of a cluster is not scanned ([`MissingCause::Silent`]).
+//! A `run_id` that a proxy makes up and never changes is believed, as is everything that a server says; pages still have to come
+//! from one connection. Without `CLUSTER NODES` a node of a cluster is not scanned ([`MissingCause::Silent`]).
 //!
-//! A server whose cursors go in a circle would be asked for ever: its slots are missing instead.
+//! A server whose cursors go in a circle would be asked for ever: its slots are reported missing instead.
 //!
 //! Where slots have to be scanned again and the server has `CLUSTERSCAN` (Valkey 9.1), few of them are scanned one by one. That
 //! command alone would not do: it does not see a key that moves ahead of it while its slot is between two nodes. Nor

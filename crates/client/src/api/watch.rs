@@ -100,7 +100,7 @@ impl Client {
     }
 
     /// Awaits something for `limit` at most, on any executor, as all calls do: for adapters, whose callers give several calls one
-    /// time. `None` once that is over.
+    /// time. `None` if that is over first.
     ///
     /// ```no_run
     /// # async fn example(client: truename::Client) {
@@ -175,7 +175,7 @@ impl Watch {
     }
 
     /// Why [`exec`](Self::exec) executed nothing, if that was not because a watched key was changed: the server's refusal, or what
-    /// became of the connection. Whoever reads again after every `None` has a reason here to stop at some time.
+    /// became of the connection. A caller that reads again after every `None` learns here when to stop.
     ///
     /// ```no_run
     /// # async fn example(watch: truename::Watch) -> Result<(), truename::Error> {

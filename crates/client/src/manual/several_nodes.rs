@@ -38,7 +38,8 @@
 //! While slots move between nodes, keys that are on their way may be counted twice or not at all: no server locks the others. A
 //! node that takes another one's place meanwhile is not counted in addition to it: the client waits until its topology is
 //! confirmed, and does a read again if it changed. A primary that cannot be reached costs the call's whole time. A replica that
-//! cannot be reached lacks a script that is loaded meanwhile, and so does a node that starts later; a [`Script`] needs no loading.
+//! cannot be reached lacks a script that is loaded meanwhile, and so does a node that starts later; a [`Script`] needs no
+//! loading.
 //!
 //! # When a part fails
 //!
