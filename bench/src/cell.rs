@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn the_choices_are_small_enough() {
         assert!((8..=12).contains(&quick().len()), "{}", quick().len());
-        assert!((60..=80).contains(&full().len()), "{}", full().len());
+        assert!((60..=90).contains(&full().len()), "{}", full().len());
     }
 
     #[test]
