@@ -24,14 +24,14 @@
 //!
 //! # What is different
 //!
-//! - Plain pipelines may have keys of any slots, also without async. Each command has a result of its own, and they are executed
+//! - Plain pipelines may have keys of any slots, even without async. Each command has a result of its own, and they are executed
 //!   together as a [`Batch`](truename::Batch) is, within one `response_timeout` and what `BLPOP` and its like may wait. What goes to
 //!   several nodes (`DEL` or `MGET` of several slots, `DBSIZE`, `FLUSHALL`, `INFO` ...) is executed in its place: what stands before
 //!   it first, then it alone, then the rest, so each such command adds a round trip. So is what waits (`BLPOP`). A script whose body
 //!   is known is sent with its body.
 //! - An atomic pipeline is a transaction of one slot; keys of several slots are an error before anything is sent.
 //! - A write is sent again only if it was certainly not executed. If nobody knows, the error's code is `MAYBEEXECUTED`, and
-//!   [`may_have_executed`] tells that from what certainly was not executed. In a pipeline, one command's unknown fate is its own
+//!   [`may_have_executed`] tells it apart from what was certainly not executed. In a pipeline, one command's unknown fate is its own
 //!   item's error; an item that was certainly not executed has the code `NOTEXECUTED`. A read whose fate is unknown has the same
 //!   code: it was repeated already, as long as there was time.
 //! - `SCRIPT LOAD` goes to all primaries, and succeeds when all that can be reached have the script. Its body is remembered, and
@@ -43,7 +43,7 @@
 //! - Blocking commands such as `BLPOP` have connections of their own and hold nobody up.
 //! - `WATCH` has a connection of its own, so concurrent transactions on clones of one connection are right. See
 //!   [below](#transactions).
-//! - What else changes the state of a connection (`SELECT`, `MULTI`), and subscriptions, are errors by name. So is what acts on one node that nobody named, such as `SHUTDOWN`, `CLUSTER FAILOVER` and `CLUSTER RESET`, and
+//! - What else changes the state of a connection (`SELECT`, `MULTI`), and subscriptions, are errors that name them. So is what acts on one node that nobody named, such as `SHUTDOWN`, `CLUSTER FAILOVER` and `CLUSTER RESET`, and
 //!   `RENAME`, `SINTER` and others with keys of several slots, as in redis-rs.
 //! - An error at which redis-rs would repeat a command (`TRYAGAIN`, `LOADING`, `MOVED`, `NOSCRIPT` ...) has its code only where the
 //!   command was certainly not executed. Where a script that may have run says so, the code is `MAYBEEXECUTED`.
@@ -75,19 +75,19 @@
 //! - What a handle reads while it watches, alone, in pipelines, by scripts or by a route that leaves the node open, comes from no
 //!   replica. What waits (`XREAD BLOCK`) has a connection of its own as always, and holds up nothing that watches.
 //! - A `WATCH` follows no redirect. If its slot goes to another node, or its connection is lost, the atomic pipeline executes nothing
-//!   and its value is nil, as after a race: so `transaction_async` begins anew, where the slot is now. So it is where the server
-//!   refuses for now (`CLUSTERDOWN`, `READONLY`). Once it has refused one transaction after the other of a handle's `WATCH`es for as
+//!   and its value is nil, as after a race: so `transaction_async` starts again, where the slot is now. The same happens when the
+//!   server refuses for now (`CLUSTERDOWN`, `READONLY`). Once it has refused one transaction after the other of a handle's `WATCH`es for as
 //!   long as a call may take, the next one ends with what the server said.
 //! - A connection that is lost after `EXEC` was sent is the error `MAYBEEXECUTED`; it is never sent again.
 //! - A `WATCH` that nothing ends is ended after 30 s ([`watch_limit`](cluster::ClusterClientBuilder::watch_limit)): its connection is
-//!   closed. The atomic pipeline that comes later is an error and executes nothing; then it is over. The handle and each clone that
-//!   was made before somebody was told are told once, for they may rely on it; clones that are made later have nothing to do with it.
+//!   closed. The atomic pipeline that comes later is an error and executes nothing; then it is over. The handle and each
+//!   clone made before that get this error once, for they may rely on the `WATCH`; clones made later are not concerned.
 //!
 //! # Crates that take a connection
 //!
 //! | crate | |
 //! |---|---|
-//! | apalis-redis 1 | `RedisStorage::new(connection)`. Its script that registers a worker touches the key `core:apalis:queues:list`, which it does not declare, so that on any cluster the queue's keys have to be in that key's slot: `Config::queue("{core:apalis:queues:list}")`, or another queue with this hash tag. While that slot moves to another node, servers answer its scripts with `TRYAGAIN`, which a script could have said, too: that is `MAYBEEXECUTED`, and a worker ends with it, to be run again. Give it an `idempotency_ttl` if jobs have keys of idempotency: without one, those expire at once |
+//! | apalis-redis 1 | `RedisStorage::new(connection)`. Its script that registers a worker touches the key `core:apalis:queues:list`, which it does not declare, so that on any cluster the queue's keys have to be in that key's slot: `Config::queue("{core:apalis:queues:list}")`, or another queue with this hash tag. While that slot moves to another node, servers answer its scripts of several keys with `TRYAGAIN`, which is waited out within the time of a call; a move that takes longer ends a worker with an error: restart it. Give it an `idempotency_ttl` if jobs have idempotency keys: without one, those expire at once |
 //! | poem 3 | `RedisStorage::new(connection)`, with the feature `v0_32` |
 //! | bb8 | `bb8::Pool::builder().build(client)`, with the feature `bb8`. What a user of a pooled connection watched, the next one does not |
 //!
