@@ -26,7 +26,7 @@ use crate::router::Lines;
 /// # Examples
 /// ```no_run
 /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
-/// let node = client.nodes()[0].endpoint.clone();
+/// let node = client.nodes()[0].node.clone();
 /// let mut monitor = client.monitor(&node).await?;
 /// while let Some(line) = monitor.next().await {
 ///     // 1339518083.107412 [0 127.0.0.1:60866] "GET" "city"
