@@ -1,7 +1,8 @@
 //! What was found out about a node by trying: what its user may send there.
 //!
-//! What must stay true: whatever is noted here is forgotten with the next connection, which may lead to another server, or be
-//! another user's; a refusal is forgotten after a while, since rights may be granted meanwhile.
+//! What must stay true: whatever is noted here is forgotten with the next connection that callers share, which may lead to another
+//! server, or be another user's; one of a caller's own changes nothing about those. A refusal is forgotten after a while, since
+//! rights may be granted meanwhile.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use parking_lot::Mutex;
 /// For how long a node that refused is not asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
-/// What a node was found to take since the latest connection was made.
+/// What a node was found to take since the latest connection was made that callers share.
 #[derive(Debug, Default)]
 pub(crate) struct FoundOut {
     takes_transactions: AtomicBool,
@@ -55,7 +56,7 @@ impl FoundOut {
         refused.as_ref().filter(|(at, _)| at.elapsed() < ASK_AGAIN).map(|(_, said)| said.clone())
     }
 
-    /// There is another connection.
+    /// There is another connection that callers share.
     pub(super) fn forget(&self) {
         self.takes_transactions.store(false, Ordering::Relaxed);
         self.takes_readwrite.store(false, Ordering::Relaxed);

@@ -159,7 +159,7 @@ impl Node {
         })
     }
 
-    /// What was found out about the node since the latest connection was made.
+    /// What was found out about the node since the latest connection was made that callers share.
     pub(crate) fn found_out(&self) -> &FoundOut {
         &self.context.found_out
     }
@@ -323,6 +323,8 @@ struct NodeObserver {
 impl LaneObserver for NodeObserver {
     fn connected(&self, facts: &Arc<ConnectionFacts>) {
         *self.facts.lock() = Some(facts.clone());
+        // It may be another server, or one that was told otherwise.
+        self.found_out.forget();
         self.tell_connected(facts);
     }
 
@@ -339,8 +341,6 @@ impl LaneObserver for NodeObserver {
 impl NodeObserver {
     fn tell_connected(&self, facts: &Arc<ConnectionFacts>) {
         tracing::debug!(node = %self.node, dialled = ?facts.dialled, identity = ?facts.identity, "connected");
-        // It may be another server, or one that was told otherwise.
-        self.found_out.forget();
         *self.lost.lock() = None;
         self.bus.emit(|| Event::Connected { node: self.node.clone(), facts: facts.clone() });
         let days_left = facts.certificate.as_ref().map(|certificate| certificate.days_left(now_utc()));

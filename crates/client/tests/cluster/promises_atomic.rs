@@ -42,6 +42,26 @@ async fn a_transaction_returns_every_value_in_its_place() {
     assert_eq!(all_executions(&lab, "multi").await, 12 + 6);
 }
 
+/// Each new connection of one user made it forget what was found out about the node.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_of_ones_own_says_nothing_about_those_that_are_shared() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let key = key_of(0);
+    let increment = async || {
+        let (count,): (u64,) =
+            client.batch().atomic().with(cmd("INCR").arg(&key)).all().await.expect("executed");
+        count
+    };
+    assert_eq!((increment().await, executions(&lab, 0, "multi").await), (1, 2));
+    let own = client.dedicated(&key).await.expect("a connection");
+    assert_eq!((increment().await, executions(&lab, 0, "multi").await), (2, 3));
+    drop(own);
+    // One that all share does: it may lead to another server.
+    tell(&lab, 0, &["CLIENT", "KILL", "TYPE", "normal"]).await;
+    assert_eq!((increment().await, executions(&lab, 0, "multi").await), (3, 5));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_a_transaction_is_not_sent_and_what_is_not_queued_is_not_executed() {
     let lab = lab(LabProfile::Plain).await;
