@@ -199,9 +199,8 @@ pub(crate) async fn ask_seeds(
             Some(pause) => tokio::time::timeout_at(pause, asking.next()).await,
             None => Ok(asking.next().await),
         };
-        let answered = match answered {
-            Ok(Some(answered)) => answered,
-            Err(_) | Ok(None) => match (single, later.next()) {
+        let Ok(Some(answered)) = answered else {
+            match (single, later.next()) {
                 (Some((single, _)), _) => return Ok(single),
                 (None, None) => return Err(failures),
                 (None, Some(next)) => {
@@ -210,7 +209,7 @@ pub(crate) async fn ask_seeds(
                     next_at = Instant::now() + HEAD_START;
                     continue;
                 }
-            },
+            }
         };
         match answered {
             Ok((view, asked)) if matches!(view.answer, SourceAnswer::View(_)) => {
