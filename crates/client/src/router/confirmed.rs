@@ -100,7 +100,8 @@ impl Router {
         let mut attempts = Attempts::new(started, timeout, Route::Slot(*slot));
         loop {
             self.refuse_several_nodes(wait, &keys)?;
-            let held = self.hold(*slot, &mut attempts).await?;
+            // As long as any command waits for a connection, however long the server is asked to wait.
+            let held = self.hold(*slot, &mut attempts, self.cluster.timing.command).await?;
             let topology = self.cluster.topology().clone();
             if keys
                 .iter()

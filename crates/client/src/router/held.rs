@@ -5,6 +5,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use truename_resp::ErrorReply;
@@ -60,19 +61,24 @@ impl Router {
         let started = Instant::now();
         let _under_way = self.begin_call(None).await?;
         let (timeout, _) = self.times(None, None);
-        self.hold(slot, &mut Attempts::new(started, timeout, Route::Slot(slot))).await
+        self.hold(slot, &mut Attempts::new(started, timeout, Route::Slot(slot)), timeout).await
     }
 
-    /// A connection to the primary of a slot. Waits for an owner of the slot, for room and for the connection, and tries
-    /// again until the deadline. Cancel safe.
-    pub(super) async fn hold(&self, slot: Slot, attempts: &mut Attempts) -> Result<Held, Error> {
+    /// A connection to the primary of a slot. Waits for an owner of the slot, for room (each time no longer than
+    /// `room_within`) and for the connection, and tries again until the deadline. Cancel safe.
+    pub(super) async fn hold(
+        &self,
+        slot: Slot,
+        attempts: &mut Attempts,
+        room_within: Duration,
+    ) -> Result<Held, Error> {
         loop {
             let node = self.owner(slot, attempts).await?;
             attempts.begin();
             let until = attempts.deadline();
             let lost = pin!(self.cluster.loses(&node, Some(slot)));
             let connecting = async {
-                let lane = node.exclusive(until).await?;
+                let lane = node.exclusive(until.min(Instant::now() + room_within)).await?;
                 lane.warm_up();
                 let phase = clock::timeout_at(until, lane.settled()).await;
                 Ok((lane, phase))

@@ -77,7 +77,8 @@ impl Router {
         attempts: &mut Attempts,
     ) -> Result<Arc<Draft>, Error> {
         loop {
-            let held = self.hold(*slot, attempts).await?;
+            let room_within = attempts.timeout();
+            let held = self.hold(*slot, attempts, room_within).await?;
             let limits = self.limits_of(attempts, Unit::command(Form::Decoded));
             let outcome = held.lane.submit(limits, |out| out.put_slice(&watched.command)).await;
             match Setback::or_value(outcome) {

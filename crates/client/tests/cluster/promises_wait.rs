@@ -65,6 +65,28 @@ async fn a_batch_that_ends_with_wait_counts_replicas() {
     eventually("nobody waits any more", 5 * SECOND, quiet).await;
 }
 
+/// A wait without end gave the search for a connection no end either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_with_wait_does_not_wait_for_a_connection_without_end() {
+    let lab = lab(LabProfile::Plain).await;
+    let few = config(&lab).max_exclusive_connections(1).command_timeout(SECOND);
+    let client = Client::connect(&few).await.expect("connected");
+    let key = key_of(0);
+    let pops = client.clone();
+    let list = format!("{{{key}}}list");
+    let popping = cmd("BLPOP").arg(&list).arg(0).into_owned();
+    let popping = tokio::spawn(async move { pops.run(popping).await });
+    let waits = || async { info(&lab, 0, "clients", "blocked_clients").await == 1 };
+    eventually("the only connection is in use", 5 * SECOND, waits).await;
+    let batch = client.batch().with(set(&key)).with(wait(1, 0)).execute::<Reply>();
+    let mut outcomes = tokio::time::timeout(5 * SECOND, batch).await.expect("it ends");
+    let refused = refusal(outcomes.swap_remove(0).expect_err("there is no room"));
+    assert!(matches!(refused, RouteError::NoExclusiveConnection { limit: 1, .. }), "{refused}");
+    assert_eq!(all_executions(&lab, "set").await, 0);
+    client.run(cmd("RPUSH").arg(&list).arg(1)).await.expect("pushed");
+    popping.await.expect("it ran").expect("it ended");
+}
+
 /// `WAITAOF` came with Redis 7.2.
 #[tokio::test]
 async fn waitaof_is_sent_likewise() {
