@@ -131,6 +131,12 @@ pub(crate) struct CutShort {
 }
 
 impl CutShort {
+    /// The connection ended after so many bytes.
+    #[cfg(test)]
+    pub(crate) fn lost(cause: std::sync::Arc<super::CloseCause>, accepted: u64) -> Self {
+        Self { failure: Failure::Lost(cause), accepted, is_oldest: true }
+    }
+
     /// How a command without a reply ended. `end`: where its last byte is in the unit. `is_first`: all commands before it
     /// were answered.
     pub(crate) fn failure_of(&self, end: u64, is_first: bool) -> Failure {

@@ -189,7 +189,11 @@ impl Router {
         };
         let mut outcome = lane.submit(limits(unit), encode_all).await;
         if in_mode {
-            outcome = without_mode(node, count, outcome)?;
+            let is_left_in_mode;
+            (outcome, is_left_in_mode) = without_mode(count, outcome)?;
+            if is_left_in_mode {
+                node.replace_connections();
+            }
         }
         leave_if_queueing(node, &outcome);
         let length = || {
@@ -201,20 +205,22 @@ impl Router {
     }
 }
 
-/// The replies without those to `READWRITE` and `READONLY`. Where the first was refused, a replica may have answered.
+/// The outcome without the replies to `READWRITE` and `READONLY`, of a unit of so many commands, and whether the second was
+/// refused. Where the first was, a replica may have answered.
 fn without_mode(
-    node: &Node,
     count: u32,
     outcome: Result<Received, Failure>,
-) -> Result<Result<Received, Failure>, Stop> {
+) -> Result<(Result<Received, Failure>, bool), Stop> {
     let mut replies = match outcome {
         Ok(Received::Replies(replies)) => replies,
-        other => return Ok(other),
+        other => return Ok((other, false)),
     };
-    if replies.received.len() == count as usize
-        && replies.received.pop().is_some_and(|readonly| readonly.error().is_some())
-    {
-        node.replace_connections();
+    let mut is_left_in_mode = false;
+    if replies.received.len() == count as usize {
+        is_left_in_mode = replies.received.pop().is_some_and(|readonly| readonly.error().is_some());
+    } else if replies.received.len() + 1 == count as usize {
+        // `EXEC` was answered, whatever came after it.
+        replies.cut_short = None;
     }
     if let Some(refusal) = replies.received.first().and_then(Received::error) {
         return Err(Stop::Setback(Setback::Error(refusal)));
@@ -222,7 +228,7 @@ fn without_mode(
     if !replies.received.is_empty() {
         replies.received.remove(0);
     }
-    Ok(Ok(Received::Replies(replies)))
+    Ok((Ok(Received::Replies(replies)), is_left_in_mode))
 }
 
 /// What is submitted from now on waits for another connection, if this one may not have left the transaction.
@@ -299,8 +305,10 @@ fn unexpected(got: &'static str) -> Stop {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::lane::Replies;
+    use crate::lane::{CloseCause, CutShort, Replies};
 
     fn said(texts: &[&'static str]) -> Result<Received, Failure> {
         let reply = |text: &&'static str| match text.strip_prefix('-') {
@@ -339,6 +347,33 @@ mod tests {
         ] {
             assert_eq!(outcome(texts), expected, "{texts:?}");
         }
+    }
+
+    /// The array of `EXEC` was dropped if the connection ended before the reply to `READONLY`.
+    #[test]
+    fn what_a_transaction_between_two_modes_came_to() {
+        let all = ["OK", "OK", "QUEUED", "QUEUED", "[2]", "OK"];
+        for (came, expected) in [(6, "values"), (5, "values"), (4, "unknown"), (1, "unknown"), (0, "unknown")]
+        {
+            let Ok(Received::Replies(mut replies)) = said(&all[..came]) else { panic!("replies") };
+            if came < all.len() {
+                replies.cut_short = Some(CutShort::lost(Arc::new(CloseCause::PeerClosed), 100));
+            }
+            let (outcome, is_left_in_mode) =
+                without_mode(6, Ok(Received::Replies(replies))).expect("no refusal");
+            assert!(!is_left_in_mode);
+            let found = match values(outcome, 2, || 80) {
+                Ok(_) => "values",
+                Err(Stop::Setback(Setback::Failure(Failure::Lost(_) | Failure::LostAtHead(_)))) => "unknown",
+                Err(stop) => panic!("{came}: {stop:?}"),
+            };
+            assert_eq!(found, expected, "{came} replies");
+        }
+        let refused = [&all[..5], &["-NOPERM x"][..]].concat();
+        assert!(matches!(without_mode(6, said(&refused)), Ok((_, true))));
+        let refused = [&["-NOPERM x"][..], &all[1..]].concat();
+        let stop = without_mode(6, said(&refused));
+        assert!(matches!(stop, Err(Stop::Setback(Setback::Error(error))) if error.code() == "NOPERM"));
     }
 
     #[test]
