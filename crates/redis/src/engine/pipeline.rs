@@ -2,11 +2,12 @@
 //!
 //! What must stay true: each has a result of its own, in its place; a special one is run where it stands among the others, and so
 //! is one that the client sends to several nodes, and one that waits on the server; no command is run after one that stands behind
-//! it in its slot; all of it ends within the time of one call and what its commands ask the server to wait.
+//! it in its slot; all of it ends within the time of one call and what its commands ask the server to wait. `WAIT` at the end goes
+//! out with all that is before it, which it is about, or not at all.
 
 use std::time::{Duration, Instant};
 
-use truename::command::{Arguments, BlockTime, lookup};
+use truename::command::{Affinity, Arguments, BlockTime, lookup};
 use truename::{Command, Error, Reply};
 
 use super::calls::Engine;
@@ -34,10 +35,14 @@ impl Engine {
         let mut outcomes = Vec::with_capacity(commands.len());
         let mut together = Vec::with_capacity(commands.len());
         let mut budget = Budget { limit: self.call_limit, spent: None };
-        for (command, special) in commands {
+        let last = commands.len().saturating_sub(1);
+        for (place, (command, special)) in commands.into_iter().enumerate() {
+            let confirms_all = place == last && place > 0 && outcomes.is_empty() && confirms(&command);
             let is_apart = match special {
                 // It may have to go to the connection that watches.
-                None | Some(Special::EvalSha) => pinned.live().is_some() || waits(&command).is_some(),
+                None | Some(Special::EvalSha) => {
+                    pinned.live().is_some() || (waits(&command).is_some() && !confirms_all)
+                }
                 Some(Special::Placed) => waits(&command).is_some(),
                 Some(_) => true,
             };
@@ -164,6 +169,12 @@ impl Budget {
         self.spent = Some(spent);
         done
     }
+}
+
+/// Whether a command is about the writes before it.
+fn confirms(command: &Command<'_>) -> bool {
+    let spec = command.at(0).and_then(|name| lookup(name, command.at(1)));
+    spec.is_some_and(|spec| spec.affinity(command) == Affinity::EarlierWrites)
 }
 
 /// How long a command asks the server to wait, if it does.

@@ -123,6 +123,55 @@ async fn an_atomic_pipeline_is_a_transaction_of_one_slot() {
     }
 }
 
+/// It was sent apart, where it is about nothing, and refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipeline_may_end_with_wait() {
+    let lab = lab(LabProfile::Plain).await;
+    let owner = lab.primary_of_key(b"{k}").await.expect("an owner");
+    let waits = || async {
+        let stats = lab.command(owner, &["INFO", "commandstats"]).await.expect("statistics");
+        stats.as_str().expect("text").contains("cmdstat_wait:calls=")
+    };
+    for protocol in PROTOCOLS {
+        let mut connection = connect(&lab, protocol).await;
+        for is_atomic in [false, true] {
+            let mut pipeline = redis::pipe();
+            if is_atomic {
+                pipeline.atomic();
+            }
+            pipeline.set("{k}a", 1).ignore().incr("{k}b", 1).del("{k}b").cmd("WAIT").arg(0).arg(100);
+            let counts: (u64, u64, u64) = pipeline.query_async(&mut connection).await.expect("all of them");
+            assert_eq!((counts.0, counts.1), (1, 1));
+            assert!(waits().await);
+        }
+        let mut refused = async |pipeline: &mut redis::Pipeline, why: &str| {
+            let error = pipeline.query_async::<()>(&mut connection).await.expect_err("refused");
+            assert!(error.to_string().contains(why), "{error}");
+            error
+        };
+        // What is not of one node is not sent, and what was sent before apart is none of its business.
+        let mut two = redis::pipe();
+        let error = refused(two.set("foo", 1).set("bar", 1).cmd("WAIT").arg(0).arg(100), "WAIT").await;
+        assert!(!may_have_executed(&error), "{error}");
+        let mut apart = redis::pipe();
+        refused(apart.blpop("{k}none", 0.01).set("{k}a", 1).cmd("WAIT").arg(0).arg(100), "WAIT").await;
+        refused(redis::pipe().cmd("WAIT").arg(0).arg(100), "WAIT").await;
+        // Its connection belongs to the keys that are watched.
+        for is_atomic in [false, true] {
+            let () = redis::cmd("WATCH").arg("{k}a").query_async(&mut connection).await.expect("watched");
+            let mut watching = redis::pipe();
+            if is_atomic {
+                watching.atomic();
+            }
+            watching.set("{k}c", 1).cmd("WAIT").arg(0).arg(100);
+            let error = watching.query_async::<()>(&mut connection).await.expect_err("refused");
+            assert!(error.to_string().contains("WAIT"), "{error}");
+            assert!(!is_atomic || !may_have_executed(&error), "{error}");
+            let () = redis::cmd("UNWATCH").query_async(&mut connection).await.expect("nothing is watched");
+        }
+    }
+}
+
 /// What is split by slots is no exception: what stands after it is executed after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_for_several_nodes_keep_their_place() {
