@@ -19,11 +19,15 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 use truename_topology::{Endpoint, Slot};
 
+use super::attempts::Attempts;
 use super::for_replicas::refuse_replica;
 use super::split::{Part, can_be_split, in_order_of_keys, split};
 use super::state::Router;
 use crate::clock;
-use crate::command::{Arguments, Command, RANDOM_KEY, RequestPolicy, ResponsePolicy, RouteRefusal, Spec};
+use crate::cluster::Node;
+use crate::command::{
+    Arguments, Command, RANDOM_KEY, RequestPolicy, ResponsePolicy, Route, RouteRefusal, Spec,
+};
 use crate::config::ReadFrom;
 use crate::error::{Error, PartOutcome, RouteError, TypeError};
 use crate::lane::{Form, Received};
@@ -36,8 +40,18 @@ const SCRIPT_LOAD: &str = "SCRIPT LOAD";
 /// For so long it waits for replicas at least, which may have to be connected to first.
 const REPLICAS_HAVE: Duration = Duration::from_secs(1);
 
+type Outcome = Result<Reply, Error>;
+
 /// What became of a part, if it has ended.
-type Ended = Option<Result<Reply, Error>>;
+type Ended = Option<Outcome>;
+
+/// What became of parts that were run apart from each other, each in its place.
+enum Apart {
+    /// Those that have ended were enough.
+    Enough(Vec<Ended>),
+    /// They were not, and there are no more.
+    All(Vec<Outcome>),
+}
 
 /// What a command for several nodes is.
 pub(super) struct Fan {
@@ -64,8 +78,9 @@ impl Router {
     /// Runs a command as several. `timeout` replaces its own.
     ///
     /// A topology that only redirects made may have a shard twice, with the primary that it had and the one that it has: what
-    /// concerns all nodes waits for a refresh, and what reads is done again if slots went to other nodes meanwhile. A few times:
-    /// while slots keep moving, so do their keys, and no sum of several servers is exact.
+    /// concerns all nodes waits for a refresh, and what reads is done again if slots went to other nodes meanwhile, and so is a
+    /// script loaded again where it may not be. A few times: while slots keep moving, so do their keys, and no sum of several
+    /// servers is exact.
     pub(super) async fn run_fan(
         &self,
         fan: Fan,
@@ -79,7 +94,7 @@ impl Router {
         let left = || deadline.saturating_duration_since(Instant::now());
         if is_by_slot {
             let parts = split(command, spec).unwrap_or_default();
-            return self.run_parts(spec, command, parts, None, own).await;
+            return self.run_parts(spec, command, parts, None, started, own).await;
         }
         refuse_replica(command, "all primaries are asked")?;
         let mut is_first = true;
@@ -88,10 +103,14 @@ impl Router {
             let before = self.cluster.topology().map().clone();
             let (parts, unserved) = self.parts_for_nodes(command, spec)?;
             // The time of the whole is not the silence that a server may keep, unless the caller set it.
-            let timeout = if is_first { own } else { Some(left()) };
-            let outcome = self.run_parts(spec, command, parts, unserved, timeout).await;
+            let (begun, timeout) = match is_first {
+                true => (started, own),
+                false => (Instant::now(), Some(left())),
+            };
+            let outcome = self.run_parts(spec, command, parts, unserved, begun, timeout).await;
             let is_settled = Arc::ptr_eq(&before, self.cluster.topology().map());
-            if is_settled || again == 0 || left().is_zero() || !spec.changes_nothing(command) {
+            let is_of_then = spec.changes_nothing(command) || (spec.name == SCRIPT_LOAD && outcome.is_err());
+            if is_settled || again == 0 || left().is_zero() || !is_of_then {
                 return outcome;
             }
             is_first = false;
@@ -138,44 +157,52 @@ impl Router {
         Ok((parts, unserved))
     }
 
-    /// Runs the parts and makes one reply of theirs.
+    /// Runs the parts and makes one reply of theirs. Their time began when the call did.
     async fn run_parts(
         &self,
         spec: &'static Spec,
         command: &Command<'_>,
         parts: Vec<Part<'_>>,
         unserved: Option<Slot>,
+        started: Instant,
         timeout: Option<Duration>,
     ) -> Result<Reply, Error> {
         let (commands, places): (Vec<_>, Vec<_>) =
             parts.into_iter().map(|Part { command, slot, keys }| (command, (slot, keys))).unzip();
+        let times = (started, timeout);
+        let mut missing = None;
         let outcomes = match spec.name {
             RANDOM_KEY => {
-                let ended = self
-                    .run_until(&commands, timeout, Duration::ZERO, |ended| any_key(ended).is_some())
-                    .await;
-                if let Some(found) = any_key(&ended) {
-                    return Ok(found);
+                let is_found = |ended: &[Ended]| any_key(ended).is_some();
+                match self.run_until(&commands, times, Duration::ZERO, is_found).await {
+                    Apart::Enough(ended) => return Ok(any_key(&ended).unwrap_or(Reply::Nil)),
+                    Apart::All(outcomes) => outcomes,
                 }
-                ended.into_iter().flatten().collect()
             }
             SCRIPT_LOAD => {
-                let ended = self
-                    .run_until(&commands, timeout, REPLICAS_HAVE, |ended| self.is_loaded(&commands, ended))
-                    .await;
-                if self.is_loaded(&commands, &ended) {
-                    // Whoever else was not reached serves no slot now.
-                    return Ok(ended.into_iter().flatten().flatten().next().unwrap_or(Reply::Nil));
+                let is_loaded = |ended: &[Ended]| {
+                    let has = |place: usize| matches!(ended[place], Some(Ok(_)));
+                    all_have_it(self.owners().iter().map(|owner| owner.endpoint()), &commands, has)
+                };
+                match self.run_until(&commands, times, REPLICAS_HAVE, is_loaded).await {
+                    // Whoever else was not reached served no slot then.
+                    Apart::Enough(ended) => {
+                        return Ok(ended.into_iter().flatten().flatten().next().unwrap_or(Reply::Nil));
+                    }
+                    Apart::All(outcomes) => {
+                        missing = self.not_among(&commands, times);
+                        outcomes
+                    }
                 }
-                ended.into_iter().flatten().collect()
             }
             _ => {
-                let outcomes = self.batch(&commands, Instant::now(), timeout, Form::Decoded, false);
+                let outcomes = self.batch(&commands, started, timeout, Form::Decoded, false);
                 let outcomes = Box::pin(outcomes).await;
                 outcomes.map(|outcome| outcome.map(Received::into_reply)).collect::<Vec<_>>()
             }
         };
-        let missing = unserved.map(|slot| Error::Route(Box::new(RouteError::Unassigned { slot })));
+        let unassigned = |slot| Error::Route(Box::new(RouteError::Unassigned { slot }));
+        let missing = missing.or(unserved.map(|slot| (None, unassigned(slot))));
         if missing.is_some() || outcomes.iter().any(Result::is_err) {
             if let Some(error) = same_for_all(&outcomes) {
                 return Err(error);
@@ -184,7 +211,9 @@ impl Router {
             let mut parts: Vec<_> = parts
                 .map(|((part, (slot, keys)), outcome)| self.report(part, slot, &keys, outcome, spec))
                 .collect();
-            parts.extend(missing.map(|error| PartOutcome::new(None, unserved, Vec::new(), Err(error))));
+            parts.extend(
+                missing.map(|(node, error)| PartOutcome::new(node, unserved, Vec::new(), Err(error))),
+            );
             // A script that is loaded twice is there once.
             let has_no_effect = spec.changes_nothing(command) || spec.name == SCRIPT_LOAD;
             return Err(Error::partial(spec.name, parts, has_no_effect));
@@ -194,16 +223,16 @@ impl Router {
             .map_err(|error| Error::from(error).in_reply_to(spec.name, None, None))
     }
 
-    /// Runs parts apart from each other. Once those that have ended are enough, the others have as long again, and this time at
-    /// least: they may be about to end as well.
+    /// Runs parts apart from each other. Once those that have ended are enough, which is decided once, the others have as long
+    /// again, and this time at least: they may be about to end as well.
     async fn run_until(
         &self,
         commands: &[Command<'_>],
-        timeout: Option<Duration>,
+        (started, timeout): (Instant, Option<Duration>),
         others_have: Duration,
         is_enough: impl Fn(&[Ended]) -> bool,
-    ) -> Vec<Ended> {
-        let started = Instant::now();
+    ) -> Apart {
+        let begun = Instant::now();
         let parts = commands.iter().enumerate().map(|(index, command)| {
             let part = async move {
                 let one = std::slice::from_ref(command);
@@ -219,25 +248,39 @@ impl Router {
                 Some(until) => clock::timeout_at(until, running.next()).await.flatten(),
                 None => running.next().await,
             };
-            let Some((index, outcome)) = next else { return ended };
+            let Some((index, outcome)) = next else {
+                return match until {
+                    Some(_) => Apart::Enough(ended),
+                    None => Apart::All(
+                        ended.into_iter().map(|ended| ended.unwrap_or(Err(Error::Closed))).collect(),
+                    ),
+                };
+            };
             ended[index] = Some(outcome);
             if until.is_none() && is_enough(&ended) {
-                until = Some(Instant::now() + started.elapsed().max(others_have));
+                until = Some(Instant::now() + begun.elapsed().max(others_have));
             }
         }
     }
 
-    /// Whether all who serve slots have a script.
-    fn is_loaded(&self, commands: &[Command<'_>], ended: &[Ended]) -> bool {
+    /// Who serves slots now.
+    fn owners(&self) -> Vec<Arc<Node>> {
         let topology = self.cluster.topology();
-        let serves = |command: &Command<'_>| {
-            let named = command.named_node();
-            topology.map().owners().iter().any(|shard| {
-                topology.node(shard.primary()).is_some_and(|primary| Some(primary.endpoint()) == named)
-            })
-        };
-        let mut parts = commands.iter().zip(ended);
-        parts.all(|(command, ended)| matches!(ended, Some(Ok(_))) || !serves(command))
+        let owners = topology.map().owners();
+        owners.into_iter().filter_map(|shard| topology.node(shard.primary()).cloned()).collect()
+    }
+
+    /// Who serves slots now and has no part, with the error that says so: it would be asked next.
+    fn not_among(
+        &self,
+        commands: &[Command<'_>],
+        (started, timeout): (Instant, Option<Duration>),
+    ) -> Option<(Option<Endpoint>, Error)> {
+        let owner = self.owners().into_iter().find(|owner| part_of(owner.endpoint(), commands).is_none())?;
+        let (timeout, _) = self.times(timeout, None);
+        let mut attempts = Attempts::new(started, timeout, Route::NamedNode);
+        attempts.note_node(&owner);
+        Some((Some(owner.endpoint().clone()), attempts.timed_out(false)))
     }
 
     fn report(
@@ -262,6 +305,21 @@ impl Router {
         }
         PartOutcome::new(node, slot, names, outcome)
     }
+}
+
+/// The part that names this node.
+fn part_of(node: &Endpoint, parts: &[Command<'_>]) -> Option<usize> {
+    parts.iter().position(|part| part.named_node() == Some(node))
+}
+
+/// Whether all of these nodes have what the parts bring them, and there are any. `has`: whether the part at this place has a value.
+fn all_have_it<'n>(
+    nodes: impl IntoIterator<Item = &'n Endpoint>,
+    parts: &[Command<'_>],
+    has: impl Fn(usize) -> bool,
+) -> bool {
+    let mut nodes = nodes.into_iter().peekable();
+    nodes.peek().is_some() && nodes.all(|node| part_of(node, parts).is_some_and(&has))
 }
 
 /// One reply of all parts' replies.
@@ -290,4 +348,34 @@ fn same_for_all(outcomes: &[Result<Reply, Error>]) -> Option<Error> {
 fn any_key(outcomes: &[Ended]) -> Option<Reply> {
     let found: Vec<_> = outcomes.iter().flatten().flatten().filter(|reply| !reply.is_nil()).collect();
     found.get(fastrand::usize(..found.len().max(1))).map(|&reply| reply.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::cmd;
+
+    #[test]
+    fn a_script_is_loaded_once_all_owners_have_it() {
+        let node = |port| Endpoint::new("10.0.0.1", port);
+        let parts = [1, 2, 3].map(|port| cmd("SCRIPT").arg("LOAD").arg("x").route_to(&node(port)));
+        // Each row: who serves slots, which parts have a value, and what follows.
+        let rows: [(&[u16], &[usize], bool); 7] = [
+            (&[1, 2], &[0, 1], true),
+            (&[1, 2], &[0, 2], false),
+            // A replica that took its primary's place.
+            (&[3, 2], &[1, 2], true),
+            // An owner that has no part.
+            (&[1, 4], &[0, 1, 2], false),
+            (&[4], &[0], false),
+            // None of the parts' nodes is there any more, or none at all.
+            (&[4, 5], &[], false),
+            (&[], &[], false),
+        ];
+        for (owners, loaded, expected) in rows {
+            let owners: Vec<_> = owners.iter().map(|port| node(*port)).collect();
+            let found = all_have_it(&owners, &parts, |place| loaded.contains(&place));
+            assert_eq!(found, expected, "{owners:?} {loaded:?}");
+        }
+    }
 }

@@ -73,6 +73,34 @@ async fn the_search_is_part_of_a_calls_time() {
     assert!(started.elapsed() < Duration::from_millis(3200), "{:?}", started.elapsed());
 }
 
+/// What goes to several nodes began anew.
+#[tokio::test]
+async fn the_search_is_part_of_the_time_of_a_call_to_several_nodes() {
+    let lab = Lab::builder(LabProfile::Plain).replicas(0).node_timeout(Duration::from_secs(30));
+    let lab = lab.fault_proxies(true).start().await.expect("the lab starts");
+    lab.proxies().iter().for_each(|proxy| proxy.set(Fault::Refuse));
+    lab.node(1).stop();
+    let client = Client::lazy(&config(&lab).command_timeout(Duration::from_secs(3))).await.expect("made");
+    let keys: Vec<String> = (0..3).map(crate::support::key_of).collect();
+    let started = Instant::now();
+    let finding = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        lab.proxies().iter().for_each(|proxy| proxy.pass());
+    };
+    let (values, loaded, size, ()) = tokio::join!(
+        client.run(cmd("MGET").args(&keys)),
+        client.run(cmd("SCRIPT").arg("LOAD").arg("return 7")),
+        client.run(cmd("DBSIZE")),
+        finding,
+    );
+    let took = started.elapsed();
+    lab.node(1).cont();
+    for error in [values, loaded, size].map(|outcome| outcome.expect_err("one node is silent")) {
+        assert!(matches!(&error, Error::Partial(partial) if partial.failed().count() == 1), "{error}");
+    }
+    assert!(took < Duration::from_millis(4000), "{took:?}");
+}
+
 #[tokio::test]
 async fn it_dials_nobody_before_its_first_call_and_what_is_wrong_is_said_at_once() {
     let lab = lab(LabProfile::Plain).await;

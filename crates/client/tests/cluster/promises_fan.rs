@@ -221,6 +221,21 @@ async fn a_closed_client_says_so_of_all_nodes() {
     assert!(matches!(client.on_all_nodes::<Reply>(cmd("PING")).await, Err(Error::Closed)));
 }
 
+/// Nobody served a slot any more, so all who did were taken to have the script.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_that_nobody_has_loaded_is_not_taken_for_loaded() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let nodes = || lab.nodes().iter();
+    nodes().for_each(|node| node.stop());
+    let load = client.execute::<Reply>(cmd("SCRIPT").arg("LOAD").arg("return 7"));
+    let (loaded, ()) = tokio::join!(load, async { client.close() });
+    nodes().for_each(|node| node.cont());
+    let error = loaded.expect_err("no node has it");
+    assert!(matches!(error, Error::Closed), "{error}");
+    assert_eq!(all_executions(&lab, "script|load").await, 0);
+}
+
 /// Both waited for the shard that is gone, or for the replica, until the call's time was over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_shard_can_answer_waits_for_no_other() {
