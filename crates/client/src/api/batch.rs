@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 
 use super::client::Client;
+use super::decode::{decode, own_slot};
 use crate::command::Command;
 use crate::error::Error;
 use crate::from_reply::FromReply;
@@ -239,13 +240,9 @@ impl<'a> Batch<'a> {
     /// took goes to [`Config::on_orphan`](crate::Config::on_orphan) if the batch is dropped, even if it was answered before.
     pub async fn execute<T: FromReply>(self) -> Vec<Result<T, Error>> {
         let outcomes = self.outcomes().await;
-        let typed = outcomes.zip(&self.commands).map(|(outcome, command)| {
-            let value = T::from_reply(outcome?).map_err(Error::from);
-            value.map_err(|error| {
-                let slot = command.spec().and_then(|spec| command.own_slot(spec));
-                error.in_reply_to(command.name(), None, slot)
-            })
-        });
+        let typed = outcomes
+            .zip(&self.commands)
+            .map(|(outcome, command)| decode(outcome?, command, || (None, own_slot(command))));
         typed.collect()
     }
 

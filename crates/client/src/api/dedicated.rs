@@ -5,6 +5,7 @@ use std::fmt;
 use truename_topology::{Endpoint, Slot};
 
 use super::client::Client;
+use super::decode::decode;
 use crate::command::Command;
 use crate::error::Error;
 use crate::from_reply::FromReply;
@@ -91,8 +92,7 @@ impl Dedicated {
     /// their own.
     pub async fn execute<T: FromReply>(&self, command: Command<'_>) -> Result<T, Error> {
         let received = self.client.router().execute_on(&self.held, &command).await?;
-        let value = T::from_reply(received.into_reply()).map_err(Error::from);
-        value.map_err(|error| error.in_reply_to(command.name(), Some(self.node()), Some(self.slot())))
+        decode(received.into_reply(), &command, || (Some(self.node()), Some(self.slot())))
     }
 
     /// Runs one command whose value does not matter. See the [example](Dedicated#examples).

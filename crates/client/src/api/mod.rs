@@ -3,6 +3,7 @@
 
 mod batch;
 mod client;
+mod decode;
 mod dedicated;
 mod monitor;
 mod on_nodes;

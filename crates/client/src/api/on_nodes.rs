@@ -4,6 +4,7 @@ use tokio::time::Instant;
 use truename_topology::{AnnouncedNode, Endpoint, Role};
 
 use super::client::Client;
+use super::decode::decode;
 use crate::command::Command;
 use crate::error::{Error, RouteError};
 use crate::from_reply::FromReply;
@@ -91,8 +92,8 @@ impl Client {
         let commands: Vec<_> = nodes.iter().map(|node| command.borrowed().route_to(node)).collect();
         let outcomes = self.router().batch(&commands, started, None, Form::Decoded, false).await;
         let outcomes = outcomes.zip(nodes).map(|(outcome, node)| {
-            let value = outcome.and_then(|received| Ok(T::from_reply(received.into_reply())?));
-            let value = value.map_err(|error| error.in_reply_to(command.name(), Some(&node), None));
+            let place = || (Some(&node), None);
+            let value = outcome.and_then(|received| decode(received.into_reply(), command, place));
             (node, value)
         });
         Ok(outcomes.collect())

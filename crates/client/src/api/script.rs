@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::client::Client;
+use super::decode::{decode, own_slot};
 use crate::command::{Arg, Command, ToArg, cmd};
 use crate::config::ReadFrom;
 use crate::error::Error;
@@ -147,8 +148,7 @@ impl Client {
     ) -> Result<T, Error> {
         let (short, long) = (by_digest.borrowed(), whole.borrowed());
         let reply = self.router().run_script(&short, &long).await?;
-        let slot = by_digest.spec().and_then(|spec| by_digest.own_slot(spec));
-        T::from_reply(reply).map_err(|error| Error::from(error).in_reply_to(by_digest.name(), None, slot))
+        decode(reply, by_digest, || (None, own_slot(by_digest)))
     }
 }
 

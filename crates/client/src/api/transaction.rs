@@ -8,6 +8,7 @@ use std::time::Duration;
 use truename_resp::Reply;
 
 use super::client::Client;
+use super::decode::decode;
 use crate::command::Command;
 use crate::error::Error;
 use crate::from_reply::FromReply;
@@ -101,8 +102,7 @@ impl Transaction {
     /// Dropping the future changes nothing.
     pub async fn execute<T: FromReply>(&self, command: Command<'_>) -> Result<T, Error> {
         let received = self.client.router().read_in(&self.draft, &command).await?;
-        let value = T::from_reply(received.into_reply()).map_err(Error::from);
-        value.map_err(|error| error.in_reply_to(command.name(), None, None))
+        decode(received.into_reply(), &command, || (None, Some(self.draft.slot())))
     }
 
     /// Adds a command to those that are executed together at the end. See the [example](Transaction#examples).

@@ -11,6 +11,7 @@ use truename_resp::Reply;
 use truename_topology::Slot;
 
 use super::client::Client;
+use super::decode::decode;
 use crate::clock;
 use crate::command::Command;
 use crate::config::FOREVER;
@@ -143,8 +144,7 @@ impl Watch {
     /// Dropping the future changes nothing.
     pub async fn execute<T: FromReply>(&self, command: Command<'_>) -> Result<T, Error> {
         let received = self.client.router().read_in(&self.draft, &command).await?;
-        let value = T::from_reply(received.into_reply()).map_err(Error::from);
-        value.map_err(|error| error.in_reply_to(command.name(), None, Some(self.slot())))
+        decode(received.into_reply(), &command, || (None, Some(self.slot())))
     }
 
     /// Executes commands together, if no watched key was changed. Returns their replies, which may be errors of single commands,
