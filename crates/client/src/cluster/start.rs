@@ -150,8 +150,11 @@ impl Topology {
     }
 
     /// Uses the connection that the first answer came on for the primary that gave it, if that is to be dialled there.
-    fn adopt(&self, connected: Connected, source: &Target) {
-        let _ = self.primaries().try_fold(connected, |connected, node| node.adopt(connected, source));
+    fn adopt(&self, mut connected: Connected, source: &Target) {
+        for node in self.primaries() {
+            let Some(left) = node.adopt(connected, source) else { return };
+            connected = left;
+        }
     }
 }
 
