@@ -228,6 +228,13 @@ impl Draft {
         let ended = state.held.take().map(|held| Ended { held, is_last });
         (ended, std::mem::take(&mut state.queue), state.refused.take(), state.setback.take())
     }
+
+    /// Time is over: the connection is closed, whatever is still under way on it.
+    pub(crate) fn expire(&self) {
+        if let (Some(ended), ..) = self.end() {
+            ended.held.lane.retire();
+        }
+    }
 }
 
 /// The connection watches nothing and queues nothing: others may have it, unless something of the closure still uses it, or

@@ -21,7 +21,7 @@ use super::state::Router;
 use super::submit::submit;
 use crate::clock;
 use crate::cluster::{Counted, ExclusiveLane, ExclusiveRefusal, Node};
-use crate::command::{Affinity, Arguments, Command, Repeat, Route, Spec};
+use crate::command::{Affinity, Arguments, Command, Route, Spec};
 use crate::error::{Error, Execution, RouteError};
 use crate::lane::{CloseCause, Failure, Form, LanePhase, Received, Unit, request_limits};
 
@@ -216,14 +216,10 @@ pub(super) fn explain(
     attempts: &mut Attempts,
 ) -> Error {
     let traits = RetryTraits {
-        repeat: Repeat::Never,
         compound: is_compound(spec),
         names_script: names_script(spec),
-        slot: spec.and_then(|spec| command.own_slot(spec)),
-        slot_is_guessed: false,
         is_for_one_node: true,
-        was_bystander: false,
-        times_oldest: 0,
+        ..RetryTraits::once(spec.and_then(|spec| command.own_slot(spec)))
     };
     let node = &held.node;
     let answer = |attempts: &Attempts, error, execution| attempts.answer(error, execution, node);

@@ -103,6 +103,22 @@ pub(crate) struct RetryTraits {
     pub(crate) times_oldest: u32,
 }
 
+impl RetryTraits {
+    /// Those of a command of this slot that is sent once.
+    pub(super) fn once(slot: Option<Slot>) -> Self {
+        Self {
+            repeat: Repeat::Never,
+            compound: false,
+            names_script: false,
+            slot,
+            slot_is_guessed: false,
+            is_for_one_node: false,
+            was_bystander: false,
+            times_oldest: 0,
+        }
+    }
+}
+
 /// How often a command may be the oldest one on a connection that the server ended, and be sent again: a server that closes
 /// over a reply, such as one beyond its output buffer limit, does so every time.
 const TIMES_OLDEST: u32 = 2;

@@ -261,16 +261,7 @@ impl Router {
 
 /// How the judge sees what comes before `EXEC`, all of which may be done again.
 fn traits(slot: Slot) -> RetryTraits {
-    RetryTraits {
-        repeat: Repeat::Always,
-        compound: false,
-        names_script: false,
-        slot: Some(slot),
-        slot_is_guessed: false,
-        is_for_one_node: false,
-        was_bystander: false,
-        times_oldest: 0,
-    }
+    RetryTraits { repeat: Repeat::Always, ..RetryTraits::once(Some(slot)) }
 }
 
 fn unfinished(held: &Held, attempts: &mut Attempts) -> Error {

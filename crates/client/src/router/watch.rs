@@ -85,12 +85,3 @@ impl Router {
         Attempts::new(Instant::now(), timeout, Route::Slot(draft.slot()))
     }
 }
-
-impl Draft {
-    /// Time is over: the connection is closed, whatever is still under way on it.
-    pub(crate) fn expire(&self) {
-        if let (Some(ended), ..) = self.end() {
-            ended.held.lane.retire();
-        }
-    }
-}
