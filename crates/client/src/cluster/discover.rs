@@ -21,7 +21,7 @@ use crate::error::{Cause, NodeFailure, Phase};
 
 /// How long to wait for further views once the first one has arrived.
 const SECOND_OPINION: Duration = Duration::from_millis(300);
-/// How long a seed has to itself before the next one is asked as well. With one answer there is no need for others yet
+/// How long a seed has to itself before the next one is asked as well, if there is time for all. With one answer there is no need for others yet
 /// ([`super::vote`] asks them), and every question costs a handshake.
 const HEAD_START: Duration = Duration::from_millis(100);
 /// How old a connection may be to be used again: names are looked up again for the next one, and a seed's may lead
@@ -187,7 +187,7 @@ pub(crate) async fn ask_seeds(
     fastrand::shuffle(&mut sources);
     let mut later = sources.iter().map(|source| ask(connector, source, None, Explain::Fully, deadline));
     let mut asking: FuturesUnordered<_> = later.next().into_iter().collect();
-    let mut next_at = Instant::now() + HEAD_START;
+    let mut next_at = turn(deadline, later.len());
     let mut failures = Vec::new();
     let mut single: Option<((NodeView, Connected), Instant)> = None;
     loop {
@@ -206,7 +206,7 @@ pub(crate) async fn ask_seeds(
                 (None, Some(next)) => {
                     single = None;
                     asking.push(next);
-                    next_at = Instant::now() + HEAD_START;
+                    next_at = turn(deadline, later.len());
                     continue;
                 }
             }
@@ -223,10 +223,17 @@ pub(crate) async fn ask_seeds(
             Err(failed) => {
                 failures.extend(failed);
                 asking.extend(later.next());
-                next_at = Instant::now() + HEAD_START;
+                next_at = turn(deadline, later.len());
             }
         }
     }
+}
+
+/// When the next seed has its turn, if those before it are silent and this many are left: early enough for the last one.
+fn turn(deadline: Instant, left: usize) -> Instant {
+    let now = Instant::now();
+    let turns = u32::try_from(left).unwrap_or(u32::MAX).saturating_add(1);
+    now + HEAD_START.min(deadline.saturating_duration_since(now) / turns)
 }
 
 /// Asks several sources at once; returns all that answered within a short time of the first, or of the latest for which

@@ -1,10 +1,13 @@
 //! Dialling: which attempts wait for which, how many run at a time, and what an error says about them.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::scripted::{Scripted, node, slots};
 use crate::support::{config, eventually, lab, spread_keys};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use truename::{Client, Config, Error, Lookup, cmd};
 use truename_lab::LabProfile;
@@ -164,4 +167,29 @@ async fn silent_clusters_starve_no_healthy_one() {
     // A process usually has 1,024 descriptors.
     assert!((1..1000).contains(&most), "{most} sockets");
     hanging.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// Each seed had a tenth of a second to itself, however many there were: of more than a hundred, the last were not asked in time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_seed_is_asked_in_time_however_many_are_silent() {
+    const SEEDS: u8 = 100;
+    let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let asked = Arc::new(Mutex::new(HashSet::new()));
+    let listening = tokio::spawn({
+        let asked = asked.clone();
+        async move {
+            let mut open = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                asked.lock().insert(stream.local_addr().expect("connected").ip());
+                open.push(stream);
+            }
+        }
+    });
+    let seeds = (1..=SEEDS).map(|n| (format!("127.0.77.{n}"), port));
+    let config = Config::new().plaintext().seeds(seeds).connect_timeout(2 * SECOND);
+    Client::connect(&config).await.expect_err("none of them answers");
+    let all = || async { asked.lock().len() == usize::from(SEEDS) };
+    eventually("all were asked before that", SECOND, all).await;
+    listening.abort();
 }
