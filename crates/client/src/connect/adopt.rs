@@ -2,7 +2,8 @@
 //! node that the seed is, in place of a second handshake.
 //!
 //! It has to be what a new connection to the node would be: dialled at the same address, to a peer that reported the
-//! node's id, and whose certificates are what the node's own plan asks for.
+//! node's id, and whose certificates are what the node's own plan asks for; and one that would be dialled at all
+//! ([`crate::config::plaintext`]).
 
 use super::attempt::Connected;
 use super::connector::Connector;
@@ -29,6 +30,9 @@ impl Connector {
         let Some(dialled) = dialled.filter(|at| is_the_node && facts.dialled.as_ref() == Some(at)) else {
             return false;
         };
+        if self.env.guard.provider(target.hosts(&dialled)).is_some() {
+            return false;
+        }
         if let Some(tls) = &self.env.tls {
             let tls = tls.load();
             let Some(presented) = facts.presented.clone() else { return false };

@@ -154,3 +154,27 @@ async fn a_password_in_the_place_of_a_host_is_not_repeated() {
         assert!(!text.contains("sesame") && text.contains('@'), "{text}");
     }
 }
+
+/// A node was not dialled because of the name that it announces, and the connection that the same server had answered on, as a
+/// seed, was used for it all the same.
+#[tokio::test]
+async fn a_seeds_connection_is_not_used_for_a_node_that_is_not_dialled() {
+    let lab = Lab::builder(LabProfile::Plain).shards(1).replicas(0).password(Some(PASSWORD));
+    let lab = lab.start().await.expect("the lab starts");
+    let (host, port) = lab.node(0).announced();
+    let settings = Config::new().plaintext().seed(host, port).password(PASSWORD).connect_timeout(2 * SECOND);
+    Client::connect(&settings).await.expect("an address gives no provider away");
+
+    let name = "node-0001-001.my.abc.use1.cache.amazonaws.com";
+    tell(&lab, 0, &["CONFIG", "SET", "cluster-announce-hostname", name]).await;
+    eventually("the server announces its name", 5 * SECOND, async || {
+        format!("{:?}", tell(&lab, 0, &["CLUSTER", "SLOTS"]).await).contains(name)
+    })
+    .await;
+    let Error::Connect(error) = Client::connect(&settings).await.expect_err("no node to log in to") else {
+        panic!("an error of the network");
+    };
+    let is_guarded = |cause: &Cause| matches!(cause, Cause::PlaintextCredentials { .. });
+    assert!(error.failures.iter().any(|failure| is_guarded(&failure.cause)), "{error}");
+    Client::connect(&settings.danger_plaintext_credentials()).await.expect("the user says so");
+}
