@@ -215,7 +215,7 @@ impl Node {
         if !connector.adopts(&mut connected, made_for, &self.target, known) {
             return Some(connected);
         }
-        made.put(connected);
+        made.put(self.target.clone(), connected);
         None
     }
 

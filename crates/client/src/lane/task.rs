@@ -83,17 +83,20 @@ pub(crate) struct LaneContext {
     pub(crate) made: Arc<Handover>,
 }
 
-/// A connection to the node that somebody else made: its next one. There is none for long, as it is put here when one is wanted.
+/// A connection to the node that somebody else made: its next one, if that still leads to the target that it was judged for.
+/// There is none for long, as it is put here when one is wanted.
 #[derive(Debug, Default)]
-pub(crate) struct Handover(Mutex<Option<Connected>>);
+pub(crate) struct Handover(Mutex<Option<(Arc<Target>, Connected)>>);
 
 impl Handover {
-    pub(crate) fn put(&self, connected: Connected) {
-        *self.0.lock() = Some(connected);
+    pub(crate) fn put(&self, judged_for: Arc<Target>, connected: Connected) {
+        *self.0.lock() = Some((judged_for, connected));
     }
 
-    fn take(&self) -> Option<Connected> {
-        self.0.lock().take()
+    /// The connection, if it was judged for this description of the node; one that was judged for another is closed.
+    pub(super) fn take(&self, target: &Arc<Target>) -> Option<Connected> {
+        let (judged_for, connected) = self.0.lock().take()?;
+        Arc::ptr_eq(&judged_for, target).then_some(connected)
     }
 }
 
@@ -266,8 +269,8 @@ impl<O: LaneObserver> LaneTask<O> {
     }
 
     /// Connects while the deadlines of what queues are kept. `None` when the lane was retired meanwhile.
-    async fn connect(&mut self, target: &Target) -> Option<Result<Connected, Vec<NodeFailure>>> {
-        if let Some(made) = self.options.is_for_reads.then(|| self.made.take()).flatten() {
+    async fn connect(&mut self, target: &Arc<Target>) -> Option<Result<Connected, Vec<NodeFailure>>> {
+        if let Some(made) = self.options.is_for_reads.then(|| self.made.take(target)).flatten() {
             return Some(Ok(made));
         }
         let deadline = Instant::now() + self.connector.env.timing.node_connect;
@@ -357,5 +360,33 @@ impl<O> Drop for LaneTask<O> {
         if !self.is_over {
             self.shared.enter_down(Arc::new(CloseCause::Abandoned));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+    use truename_topology::Endpoint;
+
+    use super::*;
+    use crate::connect::{Transport, Wire};
+
+    /// A connection that was judged for what a node had been described as was used for what it was described as since.
+    #[tokio::test]
+    async fn a_connection_is_taken_for_what_it_was_judged_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let described = || Arc::new(Target::seed(&Endpoint::new("node", 1)));
+        let (earlier, later) = (described(), described());
+        let handover = Handover::default();
+        let put = async || {
+            let stream = TcpStream::connect(address).await.expect("connected");
+            let wire = Wire::new(Transport::Tcp(stream));
+            handover.put(earlier.clone(), Connected { wire, facts: ConnectionFacts::default() });
+        };
+        put().await;
+        assert!(handover.take(&earlier).is_some() && handover.take(&earlier).is_none());
+        put().await;
+        assert!(handover.take(&later).is_none() && handover.take(&earlier).is_none());
     }
 }
