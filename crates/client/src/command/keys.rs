@@ -101,6 +101,14 @@ pub fn keys<A: Arguments + ?Sized>(spec: &Spec, args: &A, f: &mut dyn FnMut(usiz
     }
 }
 
+/// Whether two of its keys differ.
+pub(crate) fn names_several_keys<A: Arguments + ?Sized>(spec: &Spec, args: &A) -> bool {
+    let first = first_key(spec, args);
+    let mut found = false;
+    keys(spec, args, &mut |index| found |= args.at(index) != first);
+    found
+}
+
 fn first_by_rule<'a, A: Arguments + ?Sized>(rule: &KeyRule, args: &'a A) -> Option<&'a [u8]> {
     parts(rule).iter().find_map(|part| args.at(Span::of(part, args)?.first))
 }
@@ -244,7 +252,7 @@ fn last_operand<A: Arguments + ?Sized>(
 mod tests {
     use truename_topology::Slot;
 
-    use super::{first_key, keys, own_slot};
+    use super::{first_key, keys, names_several_keys, own_slot};
     use crate::command::lookup;
 
     fn found(line: &str) -> Vec<String> {
@@ -272,6 +280,25 @@ mod tests {
             let args: Vec<&str> = line.split(' ').collect();
             let spec = lookup(args[0].as_bytes(), args.get(1).map(|word| word.as_bytes())).expect("known");
             assert_eq!(own_slot(spec, args.as_slice()).map(Slot::value), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_named_twice_is_one_key() {
+        for (line, expected) in [
+            ("EVAL script 0 a b", false),
+            ("EVAL script 1 a b", false),
+            ("EVAL script 2 a a b", false),
+            ("EVAL script 2 a b", true),
+            ("FCALL name 3 a a b", true),
+            ("GET a", false),
+            ("ZUNIONSTORE d 1 d", false),
+            ("ZUNIONSTORE d 1 e", true),
+            ("PING a b", false),
+        ] {
+            let args: Vec<&str> = line.split(' ').collect();
+            let spec = lookup(args[0].as_bytes(), args.get(1).map(|word| word.as_bytes())).expect("known");
+            assert_eq!(names_several_keys(spec, args.as_slice()), expected, "{line}");
         }
     }
 

@@ -35,8 +35,17 @@ pub(crate) struct Learned {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct KeySpec {
     begin: Begin,
-    /// Index of the number of keys, and of the first key, both from where the search begins.
-    numbered: Option<(usize, usize)>,
+    found: Found,
+}
+
+/// Where the keys are, from where the search begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Found {
+    /// From there to the last one, which is sought from the end where it is negative: `last`, `step`, and which part of what
+    /// follows are keys.
+    Range(i64, usize, usize),
+    /// Index of the number of keys, and of the first key, and the step.
+    Numbered(usize, usize, usize),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,11 +137,19 @@ impl Learned {
             None => Some(None),
         }
     }
+
+    /// Whether two of the command's keys differ, as far as is described.
+    pub(crate) fn names_several_keys<A: Arguments + ?Sized>(&self, args: &A) -> bool {
+        let Some(first) = self.keys.iter().find_map(|spec| spec.first_key(args)) else { return false };
+        self.keys.iter().filter_map(|spec| spec.span(args)).any(|(from, last, step)| {
+            (from..=last).step_by(step).map_while(|index| args.at(index)).any(|key| key != first)
+        })
+    }
 }
 
 impl KeySpec {
     const fn at(index: usize) -> Self {
-        Self { begin: Begin::Index(index), numbered: None }
+        Self { begin: Begin::Index(index), found: Found::Range(0, 1, 0) }
     }
 
     fn parse(spec: &Reply) -> Option<Self> {
@@ -149,22 +166,52 @@ impl KeySpec {
             ),
             _ => return None,
         };
-        let numbered = match part("find_keys")? {
-            ("range", _) => None,
-            ("keynum", at) => Some((number(at, "keynumidx")?, number(at, "firstkey")?)),
+        let step = |of: &Reply| number(of, "keystep").unwrap_or(1).max(1);
+        let found = match part("find_keys")? {
+            ("range", at) => {
+                let last = at.lookup("lastkey").and_then(Reply::as_integer).unwrap_or_default();
+                Found::Range(last, step(at), number(at, "limit").unwrap_or_default())
+            }
+            ("keynum", at) => Found::Numbered(number(at, "keynumidx")?, number(at, "firstkey")?, step(at)),
             _ => return None,
         };
-        Some(Self { begin, numbered })
+        Some(Self { begin, found })
+    }
+
+    fn begin<A: Arguments + ?Sized>(&self, args: &A) -> Option<usize> {
+        match &self.begin {
+            Begin::Index(index) => Some(*index),
+            Begin::Keyword(word, from) => Some(position(args, word, *from)? + 1),
+        }
     }
 
     fn first_key<'a, A: Arguments + ?Sized>(&self, args: &'a A) -> Option<&'a [u8]> {
-        let begin = match &self.begin {
-            Begin::Index(index) => *index,
-            Begin::Keyword(word, from) => position(args, word, *from)? + 1,
-        };
-        let Some((count_at, first)) = self.numbered else { return args.at(begin) };
+        let begin = self.begin(args)?;
+        let Found::Numbered(count_at, first, _) = self.found else { return args.at(begin) };
         let count: usize = str::from_utf8(args.at(begin.checked_add(count_at)?)?).ok()?.parse().ok()?;
         if count == 0 { None } else { args.at(begin.checked_add(first)?) }
+    }
+
+    /// The indices of the keys, by first, last and step; they may lie beyond the arguments.
+    fn span<A: Arguments + ?Sized>(&self, args: &A) -> Option<(usize, usize, usize)> {
+        let (begin, len) = (self.begin(args)?, args.len());
+        match self.found {
+            Found::Range(last, step, share) => {
+                let end = match (usize::try_from(last), share) {
+                    (Ok(_), _) => begin,
+                    (Err(_), ..=1) => len,
+                    // As in the keys and ids of XREAD.
+                    (Err(_), share) => begin + len.checked_sub(begin)? / share,
+                };
+                Some((begin, end.checked_add_signed(isize::try_from(last).ok()?)?, step))
+            }
+            Found::Numbered(count_at, first, step) => {
+                let count: usize =
+                    str::from_utf8(args.at(begin.checked_add(count_at)?)?).ok()?.parse().ok()?;
+                let first = begin.checked_add(first)?;
+                Some((first, count.checked_sub(1)?.checked_mul(step)?.checked_add(first)?, step))
+            }
+        }
     }
 }
 
@@ -253,6 +300,37 @@ mod tests {
         ] {
             let learned = Learned::parse(&entry("x", &[], &[], specs)).expect("an entry");
             assert_eq!(slot_of(&learned, line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn keys_that_differ_are_several() {
+        let to = |last, step, limit| {
+            let number = Reply::Integer;
+            let range = vec![("lastkey", number(last)), ("keystep", number(step)), ("limit", number(limit))];
+            part("range", range)
+        };
+        let keyword =
+            || part("keyword", vec![("keyword", text("STREAMS")), ("startfrom", Reply::Integer(1))]);
+        for (specs, line, expected) in [
+            (vec![(at(1), range())], "JSON.SET foo $ 1", false),
+            (vec![(at(1), to(-1, 3, 0))], "JSON.MSET a $ 1 b $ 2", true),
+            (vec![(at(1), to(-1, 3, 0))], "JSON.MSET a $ 1 a $ 2", false),
+            (vec![(at(1), to(-2, 1, 0))], "JSON.MGET a b $", true),
+            (vec![(at(1), to(-2, 1, 0))], "JSON.MGET a $", false),
+            (vec![(at(1), to(1, 1, 0))], "X a b c", true),
+            (vec![(at(1), range()), (at(2), range())], "X a b", true),
+            (vec![(keyword(), to(-1, 1, 2))], "READ STREAMS a 0", false),
+            (vec![(keyword(), to(-1, 1, 2))], "READ STREAMS a b 0 0", true),
+            (vec![(at(2), numbered())], "MYEVAL script 1 a b", false),
+            (vec![(at(2), numbered())], "MYEVAL script 2 a b", true),
+            (vec![(at(2), numbered())], "MYEVAL script 2 a a", false),
+            (vec![(at(2), numbered())], "MYEVAL script 99999999999999999999 a b", false),
+            (vec![], "X a b", false),
+        ] {
+            let learned = Learned::parse(&entry("x", &[], &[], specs)).expect("an entry");
+            let args: Vec<&str> = line.split(' ').collect();
+            assert_eq!(learned.names_several_keys(args.as_slice()), expected, "{line}");
         }
     }
 

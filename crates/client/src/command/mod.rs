@@ -32,6 +32,7 @@ use truename_topology::{Endpoint, Slot};
 pub use arg::{Arg, ToArg};
 use args::Args;
 pub use encoded::MalformedCommand;
+pub(crate) use keys::names_several_keys;
 pub use keys::{Arguments, first_key, keys};
 pub(crate) use learned::Learned;
 use read_by::ReadBy;

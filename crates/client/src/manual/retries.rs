@@ -59,8 +59,8 @@
 //! slots of all keys before they execute anything. `WRONGTYPE` and the like do not, so
 //! `may_have_executed` is `true` for them; the reply in [`Error::Server`] says what they mean. Nor does any error of a
 //! script, of a function or of a command that the table lacks: it may have written before it failed. Two exceptions
-//! are the servers' own words: `NOSCRIPT` in answer to `EVALSHA`, and `TRYAGAIN` to several keys of a slot that is on its way.
-//! Once an attempt may have been executed, no later error of the call says that it was not.
+//! are the servers' own words: `NOSCRIPT` in answer to `EVALSHA`, and `TRYAGAIN` to two or more different keys of a slot that is on
+//! its way. Once an attempt may have been executed, no later error of the call says that it was not.
 //!
 //! # When nobody knows
 //!

@@ -21,7 +21,7 @@ use super::state::Router;
 use super::submit::submit;
 use crate::clock;
 use crate::cluster::{Counted, ExclusiveLane, ExclusiveRefusal, Node};
-use crate::command::{Affinity, Arguments, Command, Route, Spec};
+use crate::command::{Affinity, Arguments, Command, Route, Spec, names_several_keys};
 use crate::error::{Error, Execution, RouteError};
 use crate::lane::{CloseCause, Failure, Form, LanePhase, Received, Unit, request_limits};
 
@@ -218,6 +218,7 @@ pub(super) fn explain(
     let traits = RetryTraits {
         compound: is_compound(spec),
         names_script: names_script(spec),
+            has_several_keys: spec.is_some_and(|spec| names_several_keys(spec, command)),
         is_for_one_node: true,
         ..RetryTraits::once(spec.and_then(|spec| command.own_slot(spec)))
     };

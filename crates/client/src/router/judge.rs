@@ -8,7 +8,7 @@
 //! | either of them of another slot, or to nowhere | [`Verdict::Wait`] | yes: refused |
 //! | either of them, or `READONLY`, to a command for one node and no other | [`Verdict::Answer`] | - |
 //! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN`, `READONLY` | [`Verdict::Wait`] | yes: refused |
-//! | the servers' own words of `TRYAGAIN`, from a compound command | [`Verdict::Wait`] | yes: refused |
+//! | the servers' own words of `TRYAGAIN`, from a compound command with several keys | [`Verdict::Wait`] | yes: refused |
 //! | the text of a redirect from a compound command | [`Verdict::Doubt`] | once per node, if the node confirms it |
 //! | `CROSSSLOT`, from any other command | [`Verdict::Answer`]: refused | - |
 //! | another error | [`Verdict::Answer`] | - |
@@ -25,7 +25,8 @@
 //! An error from a compound command (a script, a function, any command that the table lacks) proves nothing: it can have
 //! any text, and was made while the command ran. Two exceptions, for which each kind of server has one text: scripts that a
 //! server does not have do not run, nor does what names several keys of a slot that is on its way and not all of them there;
-//! what a script itself calls is refused in other words.
+//! what a script itself calls is refused in other words. A script can say them all the same: they count only where a server may
+//! have said them, to keys that differ.
 //!
 //! What must stay true: no reply of a compound command leads to a node that only the reply names.
 
@@ -95,6 +96,8 @@ pub(crate) struct RetryTraits {
     pub(crate) slot: Option<Slot>,
     /// It is unknown where its keys are.
     pub(crate) slot_is_guessed: bool,
+    /// It names two keys that differ.
+    pub(crate) has_several_keys: bool,
     /// It is for one node and no other.
     pub(crate) is_for_one_node: bool,
     /// It was lost before on a connection that some command may have brought down.
@@ -112,6 +115,7 @@ impl RetryTraits {
             names_script: false,
             slot,
             slot_is_guessed: false,
+            has_several_keys: false,
             is_for_one_node: false,
             was_bystander: false,
             times_oldest: 0,
@@ -206,7 +210,8 @@ fn judge_compound(error: ErrorReply, traits: RetryTraits, answered_by: &Endpoint
     if traits.names_script && NO_SCRIPT.contains(&error.message()) {
         return Verdict::Answer { error, execution: Execution::Refused };
     }
-    if error.message() == TRY_AGAIN && traits.slot.is_some() && !traits.slot_is_guessed {
+    let is_of_own_keys = traits.has_several_keys && traits.slot.is_some() && !traits.slot_is_guessed;
+    if error.message() == TRY_AGAIN && is_of_own_keys {
         return Verdict::Wait(error);
     }
     let is_ask = error.code() == "ASK";
@@ -252,6 +257,7 @@ mod tests {
             names_script: false,
             slot: Some(slot(OWN)),
             slot_is_guessed: false,
+            has_several_keys: true,
             is_for_one_node: false,
             was_bystander: false,
             times_oldest: 0,
@@ -329,6 +335,8 @@ mod tests {
             (TRY_AGAIN, script(), "wait"),
             (TRY_AGAIN, guess, "answer Possible"),
             (TRY_AGAIN, keyless(script()), "answer Possible"),
+            (TRY_AGAIN, RetryTraits { has_several_keys: false, ..script() }, "answer Possible"),
+            (TRY_AGAIN, RetryTraits { has_several_keys: false, ..plain() }, "wait"),
             ("CROSSSLOT Keys in request don't hash to the same slot", script(), "answer Possible"),
             ("READONLY You can't write ... script: 1, on @user_script:1.", script(), "answer Possible"),
             ("LOADING", script(), "answer Possible"),

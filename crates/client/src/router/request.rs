@@ -6,7 +6,9 @@ use super::attempts::Attempts;
 use super::for_replicas::{not_for_replicas, refuse_replica};
 use super::judge::{NO_SCRIPT, RetryTraits, Setback};
 use super::one_slot::FirstKeys;
-use crate::command::{Arguments, BlockTime, Command, Flags, Learned, Reach, Route, RouteRefusal, Spec};
+use crate::command::{
+    Arguments, BlockTime, Command, Flags, Learned, Reach, Route, RouteRefusal, Spec, names_several_keys,
+};
 use crate::config::FOREVER;
 use crate::error::{Error, RouteError};
 use crate::lane::Form;
@@ -24,6 +26,8 @@ pub(super) struct Request<'r, 'a> {
     pub(super) form: Form,
     /// What a server says that it reaches, where the table lacks it.
     reach: Option<Reach>,
+    /// A server says that it names keys that differ, where the table lacks it.
+    has_several_keys: bool,
     /// Whether there was only one node when its route was decided.
     was_single: bool,
     /// The script as a whole, for a server that does not have it.
@@ -45,7 +49,17 @@ impl<'r, 'a> Request<'r, 'a> {
             why.map_or(Ok(()), |why| refuse_replica(command, why))?;
         }
         Ok((
-            Self { command, spec, blocks, patience, form, reach: None, was_single: is_single, whole: None },
+            Self {
+                command,
+                spec,
+                blocks,
+                patience,
+                form,
+                reach: None,
+                has_several_keys: false,
+                was_single: is_single,
+                whole: None,
+            },
             route,
         ))
     }
@@ -58,7 +72,17 @@ impl<'r, 'a> Request<'r, 'a> {
         patience: Duration,
         was_single: bool,
     ) -> Self {
-        Self { command, spec: Some(spec), blocks: None, patience, form, reach: None, was_single, whole: None }
+        Self {
+            command,
+            spec: Some(spec),
+            blocks: None,
+            patience,
+            form,
+            reach: None,
+            has_several_keys: false,
+            was_single,
+            whole: None,
+        }
     }
 
     /// Refuses a command that had only one node to go to, if there are several by now and nothing says to which it goes.
@@ -84,6 +108,7 @@ impl<'r, 'a> Request<'r, 'a> {
         let route = self.command.route_as(learned, attempts.route, is_single);
         attempts.route = route.map_err(|refusal| refused(self.command, None, refusal))?;
         self.reach = Some(learned.reach);
+        self.has_several_keys = learned.names_several_keys(self.command);
         if learned.blocks {
             // Where it has its time-out is not known: the command's own deadline is all there is.
             self.blocks = Some(Duration::ZERO);
@@ -126,6 +151,9 @@ impl<'r, 'a> Request<'r, 'a> {
             // Those of a transaction have none but the route's.
             slot: self.spec.and_then(|spec| self.command.own_slot(spec)).or(attempts.slot()),
             slot_is_guessed: attempts.route.is_guess(),
+            has_several_keys: self
+                .spec
+                .map_or(self.has_several_keys, |spec| names_several_keys(spec, self.command)),
             is_for_one_node: attempts.route == Route::NamedNode,
             was_bystander: attempts.was_bystander(),
             times_oldest: attempts.times_oldest(),

@@ -290,3 +290,32 @@ async fn a_redirect_of_another_slot_is_waited_out() {
     odd_redirect(|evil, slot| format!("MOVED {} {}", (slot + 1) % 16_384, evil.address)).await;
     odd_redirect(|evil, slot| format!("ASK {} {}", (slot + 1) % 16_384, evil.address)).await;
 }
+
+/// Servers say so of keys that differ. A script of one key that ended with these words was executed two dozen times, and its
+/// error said that it was not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_words_of_tryagain_are_a_result_where_no_server_says_them() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let key = key_of(0);
+    let text = "TRYAGAIN Multiple keys request during rehashing of slot";
+    let without_keys = "redis.call('INCR', ARGV[1]) return redis.error_reply(ARGV[2])";
+    let calls = [
+        cmd("EVAL").arg(COUNT_AND_SAY).arg(1).arg(&key).arg(text),
+        cmd("EVAL").arg(COUNT_AND_SAY).arg(2).arg(&key).arg(&key).arg(text),
+        cmd("EVAL").arg(without_keys).arg(0).arg(&key).arg(text).route_by_key(&key),
+    ];
+    let mut executed = 0;
+    for call in calls {
+        let error = client.execute::<Reply>(call.clone()).await.expect_err("the script's error");
+        assert_result(&error, text);
+        let error =
+            client.batch().with(call.clone()).all::<(Reply,)>().await.expect_err("the script's error");
+        assert_result(&error, text);
+        let held = client.dedicated(&key).await.expect("a connection");
+        let error = held.execute::<Reply>(call).await.expect_err("the script's error");
+        assert_result(&error, text);
+        executed += 3;
+        assert_eq!(client.execute::<i64>(cmd("GET").arg(&key)).await.expect("a number"), executed);
+    }
+}
