@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use truename_resp::{Reply, encode};
+use truename_resp::{ErrorReply, Reply, encode};
 use truename_topology::{AnnouncedNode, Endpoint, Slot};
 
 use super::count::{Count, Counted};
 use super::discover::Source;
 use super::exclusive::{ConnectionReport, ExclusiveLane, ExclusivePool, ExclusiveRefusal};
-use super::found_out::FoundOut;
+use super::found_out::{FoundOut, RENEW_PAUSE};
 use super::hint::HintQueue;
 use crate::certificate::now_utc;
 use crate::connect::{Connected, ConnectionFacts, Connector, Target};
@@ -28,9 +28,6 @@ use crate::observe::NodeMeter;
 
 /// For how long the loss of a connection suggests that the topology is about to change.
 const FAILOVER_TIME: Duration = Duration::from_secs(30);
-/// The least time between two renewals of a node's connections. An endpoint that is read-only for good must not lose them
-/// with every write that it refuses.
-const RENEW_PAUSE: Duration = Duration::from_secs(1);
 /// An exclusive connection that was idle for this many keepalive intervals is closed.
 const IDLE_KEEPALIVES: u32 = 3;
 
@@ -164,9 +161,22 @@ impl Node {
         &self.context.found_out
     }
 
-    /// Closes each connection once everything on it is answered; what is submitted meanwhile waits for the next one.
-    pub(crate) fn replace_connections(&self) {
-        self.lanes.iter().for_each(Lane::renew);
+    /// A slot's connection was left in a mode that only one command wanted, since the node refused what puts it back. Nobody
+    /// else is to be served in it: the connection is closed once everything on it is answered, and what is submitted meanwhile
+    /// waits for the next one. That is not put off; for a moment it is the mode that is not asked for again
+    /// ([`FoundOut::stays_in_mode`]).
+    pub(crate) fn leave_mode(&self, slot: Option<Slot>, refusal: ErrorReply) {
+        tracing::debug!(node = %self.endpoint(), %refusal, "a connection is being replaced: it cannot be put back");
+        self.found_out().note_stays_in_mode(refusal);
+        self.lane(slot).renew();
+    }
+
+    /// The same where a slot's connection may still queue what is sent on it, since the node refused to end a transaction
+    /// ([`FoundOut::stays_queueing`]).
+    pub(crate) fn leave_transaction(&self, slot: Option<Slot>, refusal: ErrorReply) {
+        tracing::debug!(node = %self.endpoint(), %refusal, "a connection is being replaced: it may be queueing");
+        self.found_out().note_stays_queueing(refusal);
+        self.lane(slot).renew();
     }
 
     /// The lane of a slot: always the same one, so that commands of a key keep their order.

@@ -45,6 +45,8 @@ pub(crate) struct LaneState {
     pub(crate) phase: LanePhase,
     /// The number of the latest connection that was up.
     connection: u64,
+    /// Whether the latest connection was told to read from replicas (`READONLY`) when it was made.
+    is_readonly: bool,
     /// The connection is to be replaced once it has nothing in flight; what is submitted meanwhile waits for the next.
     renewing: bool,
     /// The lane's task, while it has nothing to do.
@@ -166,6 +168,11 @@ impl Shared {
         }
     }
 
+    /// What the connection that is about to be up was told when it was made.
+    pub(super) fn note_mode(&self, is_readonly: bool) {
+        self.lock().is_readonly = is_readonly;
+    }
+
     /// A connection is up: it begins with what was queued.
     pub(crate) fn enter_open(&self, now: Instant) {
         let mut state = self.lock();
@@ -206,6 +213,7 @@ impl Lane {
                 pipeline: Pipeline::new(bounds, habit),
                 phase: LanePhase::Idle,
                 connection: 0,
+                is_readonly: false,
                 renewing: false,
                 task: None,
                 settled: Vec::new(),
@@ -251,6 +259,13 @@ impl Lane {
     pub(crate) fn connection(&self) -> Option<u64> {
         let state = self.shared.lock();
         matches!(state.phase, LanePhase::Open).then_some(state.connection)
+    }
+
+    /// Whether what is submitted now goes on a connection that was told to read from replicas; unknown while it would wait for
+    /// another connection.
+    pub(crate) fn is_readonly(&self) -> Option<bool> {
+        let state = self.shared.lock();
+        (matches!(state.phase, LanePhase::Open) && !state.renewing).then_some(state.is_readonly)
     }
 
     /// Waits until the lane is connected or has failed to.

@@ -338,6 +338,7 @@ impl<O: LaneObserver> LaneTask<O> {
         .trusting(listed.trust.clone())
         .pushing_to(self.pushes.clone())
         .asking(inquirer);
+        self.shared.note_mode(facts.greeting.is_readonly);
         self.shared.enter_open(Instant::now());
         if !Arc::ptr_eq(target, &self.target.load()) {
             // The node's description changed while it was being dialled.

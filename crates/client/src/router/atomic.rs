@@ -5,10 +5,12 @@
 //! What must stay true:
 //! - Nothing is sent unless all commands are of one slot, and each may be sent on a shared connection.
 //! - `ASKING` stands immediately before `MULTI`: the server keeps it until `EXEC` (`resetClient` in `networking.c`, 7.0).
-//! - It is executed by a primary. On a connection that may read from replicas, one that writes nothing stands between
-//!   `READWRITE` and `READONLY`: a primary that has become a replica would execute it.
-//! - The unit is sent again as a whole, and only if none of it was executed, or all of it only reads.
-//! - Without a transaction the commands would be executed one by one, so a node is asked once whether it takes `MULTI`.
+//! - It is executed by a primary. On a connection that reads from replicas, one that writes nothing, as far as is known, stands
+//!   between `READWRITE` and `READONLY`: a primary that has become a replica would execute it.
+//! - The unit is sent again as a whole, and only if none of it was executed, or all of it only reads. No error says that none
+//!   was unless `EXEC`'s reply does, or was not asked for.
+//! - Without a transaction the commands would be executed one by one, and without `READWRITE` by a replica: so a node is asked
+//!   once whether it takes these words. Refused in the unit all the same, they stop nothing of what follows.
 
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ use super::batch::turns::is_others_turn;
 use super::exec::{EXEC, Exec, MULTI, judge_exec, replies_of};
 use super::for_replicas::refuse_replica;
 use super::judge::{Setback, Verdict, judge};
-use super::mode::{READONLY, READWRITE};
+use super::mode::{READONLY, READWRITE, Words, needs_readwrite, unsent, without_mode};
 use super::one_slot::FirstKeys;
 use super::request::Request;
 use super::state::Router;
@@ -39,8 +41,8 @@ enum Stop {
     Setback(Setback),
     /// What came back is not what a transaction returns.
     Broken(Error),
-    /// `MULTI` was refused: the commands were not queued, and may have been executed one by one.
-    NoTransaction(ErrorReply),
+    /// A word before the commands was refused, and they may have been executed all the same: one by one, or by a replica.
+    Unguarded(ErrorReply),
 }
 
 impl Router {
@@ -61,9 +63,7 @@ impl Router {
         };
         let (timeout, patience) = self.times(timeout.or(own), None);
         let route = self.one_slot(commands, now, timeout).await?.map_or(Route::AnyPrimary, Route::Slot);
-        let only_reads =
-            commands.iter().all(|command| command.repeat(command.spec(), false) == Repeat::Always);
-        let exec = cmd("EXEC").repeatable(only_reads);
+        let exec = cmd("EXEC").repeatable(only_reads(commands));
         let request = Request::known(&exec, spec, Form::Decoded, patience, self.cluster.is_single());
         let mut attempts = Attempts::new(now, timeout, route);
         let mut destination = self.resolve(&request, &mut attempts).await?;
@@ -80,7 +80,7 @@ impl Router {
             let setback = match stop {
                 Stop::Setback(setback) => setback,
                 Stop::Broken(error) => return Err(attempts.admit(error)),
-                Stop::NoTransaction(error) => return Err(attempts.answer(error, Execution::Possible, &node)),
+                Stop::Unguarded(error) => return Err(attempts.answer(error, Execution::Possible, &node)),
             };
             if let Setback::Error(error) = &setback {
                 let traits = request.traits(false, &attempts);
@@ -146,13 +146,16 @@ impl Router {
         if node.found_out().takes_transactions() {
             return Ok(());
         }
+        if let Some(refusal) = node.found_out().stays_queueing() {
+            return Err(Setback::Error(refusal));
+        }
         let unit = limits(Unit::commands(2, Form::Decoded));
         let probe = node.lane(slot).submit(unit, |out: &mut BytesMut| {
             out.extend_from_slice(MULTI);
             out.extend_from_slice(EXEC);
         });
         let outcome = probe.await;
-        leave_if_queueing(node, &outcome);
+        leave_if_queueing(node, slot, &outcome);
         probed(outcome)?;
         node.found_out().note_transactions();
         Ok(())
@@ -166,10 +169,12 @@ impl Router {
         request: &Request<'_, '_>,
         attempts: &Attempts,
     ) -> Result<Vec<Reply>, Stop> {
-        let lane = node.lane(attempts.slot());
+        let slot = attempts.slot();
         let limits = |unit| request_limits(Instant::now(), attempts.deadline(), request.patience, unit);
-        self.make_sure_of_multi(node, attempts.slot(), limits).await.map_err(Stop::Setback)?;
-        let in_mode = !asking && self.could_run_on_a_replica(commands);
+        self.make_sure_of_multi(node, slot, limits).await.map_err(Stop::Setback)?;
+        let in_mode = !asking
+            && self.could_run_on_a_replica(commands)
+            && needs_readwrite(node, slot, limits).await.map_err(Stop::Setback)?;
         let count = commands.len() as u32 + 2 + 2 * u32::from(in_mode);
         let unit = Unit::commands(count, Form::Decoded).after(asking.into());
         let encode = |out: &mut BytesMut| {
@@ -187,68 +192,64 @@ impl Router {
             encode(out);
             out.extend_from_slice(if in_mode { READONLY } else { b"" });
         };
-        let mut outcome = lane.submit(limits(unit), encode_all).await;
+        let mut outcome = node.lane(slot).submit(limits(unit), encode_all).await;
+        let mut refused = Words::default();
         if in_mode {
-            let is_left_in_mode;
-            (outcome, is_left_in_mode) = without_mode(count, outcome)?;
-            if is_left_in_mode {
-                node.replace_connections();
-            }
+            (outcome, refused) = without_mode(count, outcome);
         }
-        leave_if_queueing(node, &outcome);
+        if let Words { readwrite: None, readonly: Some(refusal) } = &refused {
+            node.leave_mode(slot, refusal.clone());
+        }
+        leave_if_queueing(node, slot, &outcome);
         let length = || {
             let mut all = BytesMut::new();
             encode(&mut all);
             all.len() as u64
         };
-        values(outcome, commands.len(), length)
+        let mut values = values(outcome, commands.len(), length);
+        if refused.readwrite.is_some() || matches!(values, Err(Stop::Unguarded(_))) {
+            node.found_out().forget_taken();
+        }
+        if let Some(refusal) = refused.readwrite {
+            values = Err(perhaps_by_a_replica(refusal, values, only_reads(commands)));
+        }
+        values
     }
 }
 
-/// The outcome without the replies to `READWRITE` and `READONLY`, of a unit of so many commands, and whether the second was
-/// refused. Where the first was, a replica may have answered.
-fn without_mode(
-    count: u32,
-    outcome: Result<Received, Failure>,
-) -> Result<(Result<Received, Failure>, bool), Stop> {
-    let mut replies = match outcome {
-        Ok(Received::Replies(replies)) => replies,
-        other => return Ok((other, false)),
-    };
-    let mut is_left_in_mode = false;
-    if replies.received.len() == count as usize {
-        is_left_in_mode = replies.received.pop().is_some_and(|readonly| readonly.error().is_some());
-    } else if replies.received.len() + 1 == count as usize {
-        // `EXEC` was answered, whatever came after it.
-        replies.cut_short = None;
+fn only_reads(commands: &[Command<'_>]) -> bool {
+    commands.iter().all(|command| command.repeat(command.spec(), false) == Repeat::Always)
+}
+
+/// What becomes of a transaction that was executed without its `READWRITE`, if it was: its values may be a replica's.
+fn perhaps_by_a_replica(refusal: ErrorReply, values: Result<Vec<Reply>, Stop>, only_reads: bool) -> Stop {
+    match values {
+        Err(Stop::Setback(Setback::Error(_) | Setback::Failure(Failure::Unsent(_)))) => {
+            Stop::Setback(Setback::Error(refusal))
+        }
+        _ if only_reads => Stop::Setback(Setback::Error(refusal)),
+        _ => Stop::Unguarded(refusal),
     }
-    if let Some(refusal) = replies.received.first().and_then(Received::error) {
-        return Err(Stop::Setback(Setback::Error(refusal)));
-    }
-    if !replies.received.is_empty() {
-        replies.received.remove(0);
-    }
-    Ok((Ok(Received::Replies(replies)), is_left_in_mode))
 }
 
 /// What is submitted from now on waits for another connection, if this one may not have left the transaction.
-fn leave_if_queueing(node: &Node, outcome: &Result<Received, Failure>) {
+fn leave_if_queueing(node: &Node, slot: Option<Slot>, outcome: &Result<Received, Failure>) {
     if let Ok(Received::Replies(replies)) = outcome
         && replies.cut_short.is_none()
-        && may_be_queueing(&replies.received)
+        && let Some(refusal) = may_be_queueing(&replies.received)
     {
-        node.replace_connections();
+        node.leave_transaction(slot, refusal);
     }
 }
 
 /// Whether the connection may still queue what is sent on it: `MULTI` was taken, and `EXEC` was not even looked at, as where it
 /// has another name. A rejected `EXEC` ends the transaction, and says so by its code (`rejectCommand`, `execCommandAbort` and
 /// `processCommand` in `server.c` and `multi.c`, 7.0).
-fn may_be_queueing(replies: &[Received]) -> bool {
+fn may_be_queueing(replies: &[Received]) -> Option<ErrorReply> {
     let is_taken = replies.first().is_some_and(|multi| multi.error().is_none());
     let ends = ["EXECABORT", "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "CROSSSLOT"];
     let exec = replies.last().filter(|_| replies.len() > 1).and_then(Received::error);
-    is_taken && exec.is_some_and(|error| !ends.contains(&error.code()))
+    exec.filter(|error| is_taken && !ends.contains(&error.code()))
 }
 
 /// Each command's outcome. An error among them is its own; the others were executed.
@@ -269,15 +270,6 @@ fn probed(outcome: Result<Received, Failure>) -> Result<(), Setback> {
     }
 }
 
-/// Whatever became of the probe, no command of the transaction was sent.
-fn unsent(failure: Failure) -> Failure {
-    match failure {
-        Failure::Lost(cause) | Failure::LostAtHead(cause) => Failure::Unsent(cause),
-        Failure::TimedOut { .. } => Failure::TimedOut { submitted: false },
-        unsent @ Failure::Unsent(_) => unsent,
-    }
-}
-
 /// The values of a transaction of so many commands. `length`: that of the unit in bytes.
 fn values(
     outcome: Result<Received, Failure>,
@@ -292,7 +284,7 @@ fn values(
         Exec::Raced => Err(unexpected("nil")),
         Exec::Strange => Err(unexpected("no array")),
         Exec::Refused(error) => Err(Stop::Setback(Setback::Error(error))),
-        Exec::Loose(error) => Err(Stop::NoTransaction(error)),
+        Exec::Loose(error) => Err(Stop::Unguarded(error)),
         Exec::Unsent(cause) => Err(Stop::Setback(Setback::Failure(Failure::Unsent(cause)))),
         Exec::Unknown(failure) => Err(Stop::Setback(Setback::Failure(failure))),
     }
@@ -327,7 +319,7 @@ mod tests {
             Ok(values) => format!("{} values", values.len()),
             Err(Stop::Setback(Setback::Error(error))) => format!("none executed: {}", error.code()),
             Err(Stop::Setback(Setback::Failure(failure))) => format!("{failure:?}"),
-            Err(Stop::NoTransaction(error)) => format!("no transaction: {}", error.code()),
+            Err(Stop::Unguarded(error)) => format!("unguarded: {}", error.code()),
             Err(Stop::Broken(error)) => format!("broken: {}", error.may_have_executed()),
         }
     }
@@ -340,7 +332,7 @@ mod tests {
             (&["OK", "-ERR unknown command", "-MOVED 1 a:1", "-EXECABORT x"], "none executed: ERR"),
             (&["OK", "QUEUED", "QUEUED", "-MOVED 1 a:1"], "none executed: MOVED"),
             (&["OK", "QUEUED", "QUEUED", "-EXECABORT x"], "none executed: EXECABORT"),
-            (&["-NOPERM x", "OK", "OK", "-ERR EXEC without MULTI"], "no transaction: NOPERM"),
+            (&["-NOPERM x", "OK", "OK", "-ERR EXEC without MULTI"], "unguarded: NOPERM"),
             // Not what any server says; whatever it means, it may have been executed.
             (&["OK", "QUEUED", "QUEUED", "nil"], "broken: true"),
             (&["OK", "QUEUED", "QUEUED", "OK"], "broken: true"),
@@ -359,9 +351,8 @@ mod tests {
             if came < all.len() {
                 replies.cut_short = Some(CutShort::lost(Arc::new(CloseCause::PeerClosed), 100));
             }
-            let (outcome, is_left_in_mode) =
-                without_mode(6, Ok(Received::Replies(replies))).expect("no refusal");
-            assert!(!is_left_in_mode);
+            let (outcome, refused) = without_mode(6, Ok(Received::Replies(replies)));
+            assert!(refused.readwrite.is_none() && refused.readonly.is_none());
             let found = match values(outcome, 2, || 80) {
                 Ok(_) => "values",
                 Err(Stop::Setback(Setback::Failure(Failure::Lost(_) | Failure::LostAtHead(_)))) => "unknown",
@@ -370,10 +361,42 @@ mod tests {
             assert_eq!(found, expected, "{came} replies");
         }
         let refused = [&all[..5], &["-NOPERM x"][..]].concat();
-        assert!(matches!(without_mode(6, said(&refused)), Ok((_, true))));
-        let refused = [&["-NOPERM x"][..], &all[1..]].concat();
-        let stop = without_mode(6, said(&refused));
-        assert!(matches!(stop, Err(Stop::Setback(Setback::Error(error))) if error.code() == "NOPERM"));
+        let (_, refused) = without_mode(6, said(&refused));
+        assert!(refused.readwrite.is_none() && refused.readonly.is_some());
+    }
+
+    /// What was executed between a refused `READWRITE` and `READONLY` counted as refused, too.
+    #[test]
+    fn a_refusal_of_readwrite_says_nothing_about_what_follows() {
+        let queued = ["OK", "QUEUED", "QUEUED"];
+        for (end, is_lost, expected, of_reads) in [
+            (&["[2]", "OK"][..], false, "unguarded", "none executed"),
+            (&["nil", "OK"], false, "unguarded", "none executed"),
+            (&[], true, "unguarded", "none executed"),
+            (&["[2]"], true, "unguarded", "none executed"),
+            (&["-MOVED 1 a:1", "OK"], false, "none executed", "none executed"),
+            (&["-EXECABORT x", "-NOPERM x"], false, "none executed", "none executed"),
+        ] {
+            for (only_reads, expected) in [(false, expected), (true, of_reads)] {
+                let texts = [&["-LOADING x"][..], &queued[..], end].concat();
+                let Ok(Received::Replies(mut replies)) = said(&texts) else { panic!("replies") };
+                replies.cut_short = is_lost.then(|| CutShort::lost(Arc::new(CloseCause::PeerClosed), 100));
+                let (outcome, refused) = without_mode(6, Ok(Received::Replies(replies)));
+                let refusal = refused.readwrite.expect("it was refused");
+                let found = match perhaps_by_a_replica(refusal, values(outcome, 2, || 80), only_reads) {
+                    Stop::Setback(Setback::Error(error)) if error.code() == "LOADING" => "none executed",
+                    Stop::Unguarded(error) if error.code() == "LOADING" => "unguarded",
+                    stop => panic!("{stop:?}"),
+                };
+                assert_eq!(found, expected, "{texts:?} {only_reads}");
+            }
+        }
+        // EXEC was not sent.
+        let Ok(Received::Replies(mut replies)) = said(&["-LOADING x", "OK"]) else { panic!("replies") };
+        replies.cut_short = Some(CutShort::lost(Arc::new(CloseCause::PeerClosed), 70));
+        let (outcome, refused) = without_mode(6, Ok(Received::Replies(replies)));
+        let stop = perhaps_by_a_replica(refused.readwrite.expect("it"), values(outcome, 2, || 80), false);
+        assert!(matches!(stop, Stop::Setback(Setback::Error(_))), "{stop:?}");
     }
 
     #[test]
@@ -387,7 +410,7 @@ mod tests {
             (&["-NOPERM x", "-ERR EXEC without MULTI"], false),
         ] {
             let Ok(Received::Replies(replies)) = said(texts) else { panic!("replies") };
-            assert_eq!(may_be_queueing(&replies.received), may_queue, "{texts:?}");
+            assert_eq!(may_be_queueing(&replies.received).is_some(), may_queue, "{texts:?}");
         }
     }
 

@@ -3,27 +3,35 @@
 //!
 //! What must stay true: the command and what stands around it are one unit, so nobody else's command is executed in that
 //! mode, and the connection is left as it was found. So `READONLY` is said only where `READWRITE` has been taken since the
-//! latest connection was made; where that is refused later all the same, the connections are replaced. Only reads are sent
-//! like this: what becomes of the words around them changes nothing.
+//! latest connection was made; where that is refused later all the same, the connection is replaced at once, and for a moment
+//! nothing is sent that would need such a mode. Only reads are sent like this: what becomes of the words around them changes
+//! nothing. For what may write, both words are tried first ([`needs_readwrite`]).
+//!
+//! Which mode a connection is in, the connection knows and not the configuration: where `READONLY` was refused when it was
+//! made, a replica refuses by itself, and no word is needed.
 
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::time::Instant;
-use truename_resp::ErrorReply;
+use truename_resp::{ErrorReply, Reply};
+use truename_topology::Slot;
 
 use super::attempts::Attempts;
 use super::destination::Destination;
+use super::exec::replies_of;
+use super::judge::Setback;
 use super::read_from::callers_preference;
 use super::request::Request;
 use super::state::Router;
 use crate::cluster::{Node, Topology};
 use crate::command::{Command, Route};
 use crate::config::ReadFrom;
-use crate::lane::{Failure, Form, Received, Unit, request_limits};
+use crate::lane::{Failure, Form, Received, RequestLimits, Unit, request_limits};
 
 pub(super) const READONLY: &[u8] = b"*1\r\n$8\r\nREADONLY\r\n";
 pub(super) const READWRITE: &[u8] = b"*1\r\n$9\r\nREADWRITE\r\n";
+const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
 /// What a connection is to do for one command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +91,97 @@ fn is_primary(node: &Arc<Node>, topology: &Topology, route: Route) -> bool {
     primary.is_some_and(|primary| Arc::ptr_eq(primary, node))
 }
 
+/// Whether a slot's connection at this node reads from replicas. Where there is none, one is waited for.
+async fn is_readonly_there(
+    node: &Node,
+    slot: Option<Slot>,
+    limits: impl Fn(Unit) -> RequestLimits,
+) -> Result<bool, Failure> {
+    let lane = node.lane(slot);
+    if let Some(is_readonly) = lane.is_readonly() {
+        return Ok(is_readonly);
+    }
+    // Whatever it answers, the next connection is up then.
+    let asked = lane.submit(limits(Unit::command(Form::Decoded)), |out| out.extend_from_slice(PING));
+    match asked.await {
+        Ok(_) => Ok(lane.is_readonly() != Some(false)),
+        Err(failure) => Err(unsent(failure)),
+    }
+}
+
+/// Whether what only a primary may execute is to stand between `READWRITE` and `READONLY` on a slot's connection at this node.
+/// If so, the node has taken both since the latest connection was made.
+pub(super) async fn needs_readwrite(
+    node: &Node,
+    slot: Option<Slot>,
+    limits: impl Fn(Unit) -> RequestLimits,
+) -> Result<bool, Setback> {
+    loop {
+        if !is_readonly_there(node, slot, &limits).await.map_err(Setback::Failure)? {
+            return Ok(false);
+        }
+        if node.found_out().takes_readwrite() {
+            return Ok(true);
+        }
+        if let Some(refusal) = node.found_out().stays_in_mode() {
+            return Err(Setback::Error(refusal));
+        }
+        let probe = node.lane(slot).submit(limits(Unit::commands(2, Form::Decoded)), |out| {
+            out.extend_from_slice(READWRITE);
+            out.extend_from_slice(READONLY);
+        });
+        let (replies, failure) = replies_of(probe.await, || u64::MAX);
+        if let Some(failure) = failure {
+            return Err(Setback::Failure(unsent(failure)));
+        }
+        let mut refusals = replies.iter().map(Reply::as_error);
+        match (refusals.next().flatten(), refusals.next().flatten()) {
+            (Some(refusal), _) => return Err(Setback::Error(refusal.clone())),
+            // The next connection may be in no mode at all.
+            (None, Some(refusal)) => node.leave_mode(slot, refusal.clone()),
+            (None, None) => node.found_out().note_readwrite(),
+        }
+    }
+}
+
+/// What a node said instead of taking the words around a unit.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    pub(super) readwrite: Option<ErrorReply>,
+    pub(super) readonly: Option<ErrorReply>,
+}
+
+/// The outcome without the replies to `READWRITE` and `READONLY`, of a unit of so many replies, and which was refused.
+pub(super) fn without_mode(
+    count: u32,
+    outcome: Result<Received, Failure>,
+) -> (Result<Received, Failure>, Words) {
+    let mut replies = match outcome {
+        Ok(Received::Replies(replies)) => replies,
+        other => return (other, Words::default()),
+    };
+    let mut refused = Words::default();
+    if replies.received.len() == count as usize {
+        refused.readonly = replies.received.pop().and_then(|readonly| readonly.error());
+    } else if replies.received.len() + 1 == count as usize {
+        // `EXEC` was answered, whatever came after it.
+        replies.cut_short = None;
+    }
+    if !replies.received.is_empty() {
+        refused.readwrite = replies.received.remove(0).error();
+    }
+    (Ok(Received::Replies(replies)), refused)
+}
+
+/// Whatever became of a probe, nothing of what it was for was sent.
+pub(super) fn unsent(failure: Failure) -> Failure {
+    match failure {
+        Failure::Lost(cause) | Failure::LostAtHead(cause) => Failure::Unsent(cause),
+        Failure::TimedOut { .. } => Failure::TimedOut { submitted: false },
+        unsent @ Failure::Unsent(_) => unsent,
+    }
+}
+
 /// What became of an attempt in a mode.
 pub(super) enum InMode {
     Outcome(Result<Received, Failure>),
@@ -99,24 +198,29 @@ pub(super) async fn attempt_in(
     now: Instant,
 ) -> InMode {
     let limits = |unit| request_limits(now, attempts.deadline(), request.patience, unit);
-    if mode == Mode::ReadOnly && !node.found_out().takes_readwrite() {
-        let probe = node.lane(attempts.slot()).submit(limits(Unit::command(Form::Decoded)), |out| {
-            out.extend_from_slice(READWRITE);
-        });
-        match probe.await {
-            Ok(said) => match said.error() {
-                Some(refusal) if is_lasting(&refusal) && attempts.slot().is_some() => {
-                    node.found_out().note_refusal(refusal.message());
-                    return InMode::Refused;
-                }
-                Some(_) => return InMode::Outcome(Ok(said)),
-                None => node.found_out().note_readwrite(),
-            },
-            // Nothing of the read was sent.
-            Err(Failure::Lost(cause) | Failure::LostAtHead(cause)) => {
-                return InMode::Outcome(Err(Failure::Unsent(cause)));
+    let slot = attempts.slot();
+    if mode == Mode::ReadWrite {
+        match is_readonly_there(node, slot, limits).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let limits = limits(Unit::command(request.form));
+                let outcome = node.lane(slot).submit(limits, |out| request.command.encode(out)).await;
+                return InMode::Outcome(outcome);
             }
             Err(failure) => return InMode::Outcome(Err(failure)),
+        }
+    }
+    if let Some(refusal) = node.found_out().stays_in_mode() {
+        return refused(mode, node, slot, refusal);
+    }
+    if mode == Mode::ReadOnly && !node.found_out().takes_readwrite() {
+        let probe = node.lane(slot).submit(limits(Unit::command(Form::Decoded)), |out| {
+            out.extend_from_slice(READWRITE);
+        });
+        match probe.await.map(|said| said.error()) {
+            Ok(Some(refusal)) => return refused(mode, node, slot, refusal),
+            Ok(None) => node.found_out().note_readwrite(),
+            Err(failure) => return InMode::Outcome(Err(unsent(failure))),
         }
     }
     let (before, after) = mode.around();
@@ -126,23 +230,17 @@ pub(super) async fn attempt_in(
         request.command.encode(out);
         out.extend_from_slice(after);
     };
-    let mut replies = match node.lane(attempts.slot()).submit(limits, encode).await {
+    let mut replies = match node.lane(slot).submit(limits, encode).await {
         Ok(Received::Replies(replies)) => replies,
         other => return InMode::Outcome(other),
     };
-    if replies.received.get(2).is_some_and(|restored| restored.error().is_some()) {
-        // It was left in the other mode, as by a user who may only say one of the two words since a moment ago.
-        node.replace_connections();
-    }
-    let refusal = replies.received.first().and_then(Received::error);
-    match refusal {
-        Some(refusal) if mode == Mode::ReadOnly && is_lasting(&refusal) && attempts.slot().is_some() => {
-            node.found_out().note_refusal(refusal.message());
-            return InMode::Refused;
-        }
+    if let Some(refusal) = replies.received.first().and_then(Received::error) {
         // Whatever the command answered, it was not in the mode that it was to be in.
-        Some(_) => return InMode::Outcome(Ok(replies.received.swap_remove(0))),
-        None => {}
+        return refused(mode, node, slot, refusal);
+    }
+    if let Some(refusal) = replies.received.get(2).and_then(Received::error) {
+        // It was left in the other mode, as by a user who may only say one of the two words since a moment ago.
+        node.leave_mode(slot, refusal);
     }
     if replies.received.len() > 1 {
         return InMode::Outcome(Ok(replies.received.swap_remove(1)));
@@ -154,6 +252,15 @@ pub(super) async fn attempt_in(
         }
         None => unreachable!("a unit has all of its replies, or says why not"),
     }
+}
+
+/// The attempt ends with what the node said instead of a mode.
+fn refused(mode: Mode, node: &Node, slot: Option<Slot>, refusal: ErrorReply) -> InMode {
+    if mode == Mode::ReadOnly && is_lasting(&refusal) && slot.is_some() {
+        node.found_out().note_refusal(refusal);
+        return InMode::Refused;
+    }
+    InMode::Outcome(Ok(Received::Reply(Reply::Error(refusal))))
 }
 
 /// Whether a refusal of a mode says that it will be refused again: what the user may not do, and what the server does not know.

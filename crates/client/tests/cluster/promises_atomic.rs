@@ -8,7 +8,7 @@ use crate::support::info::{all_executions, executions};
 use crate::support::{config, connect, key_of, lab, tell};
 use truename::error::{Execution, RouteError};
 use truename::topology::Slot;
-use truename::{Client, Error, Protocol, Reply, cmd};
+use truename::{Client, Error, Protocol, ReadFrom, Reply, cmd};
 use truename_lab::{Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -240,4 +240,40 @@ async fn a_deadline_says_whether_it_may_have_been_executed() {
         |error: &Error| matches!(error, Error::Route(error) if matches!(**error, RouteError::EmptyCommand));
     let error = client.batch().atomic().with(cmd("")).all::<()>().await.expect_err("no name");
     assert!(is_route(&error), "{error}");
+}
+
+/// What ran between a `READWRITE` that was refused and `READONLY` counted as refused: a script was executed, and the error said
+/// that it was not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_is_executed_where_its_error_says_so_and_nowhere_else() {
+    let lab = Lab::builder(LabProfile::Plain).shards(1).replicas(1).start().await.expect("the lab");
+    let rights = async |rights: &str| {
+        for node in lab.nodes() {
+            tell(&lab, node.index, &["ACL", "SETUSER", "default", rights]).await;
+        }
+    };
+    let count = async || match tell(&lab, 0, &["GET", "k"]).await {
+        Reply::Nil => 0,
+        count => count.as_str().expect("text").parse::<i64>().expect("a number"),
+    };
+    let script = || cmd("EVAL").arg("return redis.call('INCR', KEYS[1])").arg(1).arg("k");
+    let refused = async |client: &Client| {
+        let before = count().await;
+        let error = client.batch().atomic().with(script()).all::<(i64,)>().await.expect_err("refused");
+        assert!(error.to_string().contains("'readwrite'"), "{error}");
+        assert_eq!(count().await - before, i64::from(error.may_have_executed()), "{error}");
+        error.may_have_executed()
+    };
+    let config = config(&lab).read_from(ReadFrom::PreferReplica);
+    rights("-readwrite").await;
+    let client = Client::connect(&config).await.expect("connected");
+    for _ in 0..3 {
+        assert!(!refused(&client).await, "it is known before anything is sent");
+    }
+    rights("+readwrite").await;
+    assert_eq!(client.batch().atomic().with(script()).all::<(i64,)>().await.expect("one"), (1,));
+    // The right goes while the connection is used.
+    rights("-readwrite").await;
+    assert!(refused(&client).await, "nobody asked again");
+    assert!(!refused(&client).await, "now it is known");
 }

@@ -1,14 +1,17 @@
 //! In which mode a connection is when a replica is read from, or when it is not to be: refusals, redirects, former primaries and
 //! users who may say only one of the two words.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crate::support::info::{all_command_counts, executions};
+use crate::support::scripted::{Scripted, bulk, node, slots};
 use crate::support::{config, eventually, spread_keys, tell};
 use truename::error::RouteError;
 use truename::topology::{Role, Slot};
-use truename::{Client, Error, ReadFrom, Reply, cmd};
-use truename_lab::{Lab, LabProfile};
+use truename::{Client, Config, Error, ReadFrom, Reply, cmd};
+use truename_lab::{Lab, LabConfig, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -255,4 +258,107 @@ async fn a_connection_that_cannot_be_put_back_is_replaced() {
     assert_eq!(client.execute::<String>(at_primary()).await.expect("a value"), "value");
     eventually("its connection is another one", 5 * SECOND, || async { !asks_to_read() }).await;
     assert_eq!(client.execute::<String>(cmd("GET").arg("k")).await.expect("a value"), "value");
+}
+
+/// The configuration was asked, and not the connection: where `READONLY` had been refused when it was made, what is for the
+/// primary failed, or cost the node its connections each time.
+#[tokio::test]
+async fn where_no_connection_reads_from_replicas_there_is_nothing_to_undo() {
+    for (rights, renamed) in [
+        (&["-readonly", "-readwrite"][..], &[][..]),
+        (&["-readonly"], &[]),
+        (&[], &["READONLY", "READWRITE"]),
+    ] {
+        let lab = Lab::builder(LabProfile::Plain).shards(1).replicas(1).node_timeout(SECOND);
+        let rename =
+            |lab: LabConfig, name: &&str| lab.server_arg("rename-command", format!("{name} NO{name}"));
+        let lab = renamed.iter().fold(lab, rename).start().await.expect("the lab starts");
+        for node in lab.nodes() {
+            for right in rights {
+                tell(&lab, node.index, &["ACL", "SETUSER", "default", right]).await;
+            }
+        }
+        let client = client_of(&lab, ReadFrom::PreferReplica).await;
+        client.run(cmd("SET").arg("k").arg("value")).await.expect("OK");
+        let connection = || client.execute::<u64>(cmd("CLIENT").arg("ID").route_by_key("k"));
+        let before = connection().await.expect("its number");
+        for _ in 0..5 {
+            let get = || cmd("GET").arg("k");
+            let value = client.execute::<String>(get().read_from(ReadFrom::Primary)).await.expect("a value");
+            let batch = client.batch().atomic().with(get()).with(cmd("EVAL").arg("return 1").arg(1).arg("k"));
+            assert_eq!(batch.all::<(String, u64)>().await.expect("both values"), (value, 1));
+            let [outcome] =
+                &client.batch().with(get().read_from(ReadFrom::Primary)).execute::<String>().await[..]
+            else {
+                panic!("one outcome")
+            };
+            assert!(outcome.is_ok(), "{outcome:?}");
+        }
+        assert_eq!(connection().await.expect("its number"), before, "{rights:?} {renamed:?}");
+        assert_eq!(all_command_counts(&lab, "readwrite", "calls").await, 0);
+        assert_eq!(all_command_counts(&lab, "readwrite", "rejected_calls").await, 0);
+    }
+}
+
+/// A server that takes `READONLY` in the greeting and never again: each command that needed a mode cost a connection. What was
+/// left in the wrong mode is replaced at once all the same, and serves nobody else.
+#[tokio::test]
+async fn what_cannot_be_put_back_is_not_tried_again_for_a_moment() {
+    const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    let told = Arc::new(OnceLock::<String>::new());
+    // Whether the latest connection has said READWRITE, which ends what its greeting asked for.
+    let is_over = Arc::new(AtomicBool::new(false));
+    // How many of its connections could not be put back.
+    let stuck = Arc::new(AtomicUsize::new(0));
+    let peer = Scripted::listen("127.0.0.1:0", {
+        let (told, is_over, stuck) = (told.clone(), is_over.clone(), stuck.clone());
+        move |words| {
+            let slots = told.get().map(String::as_str).unwrap_or_default();
+            match words[0].as_str() {
+                "HELLO" => is_over.store(false, Ordering::Relaxed),
+                "READWRITE" => is_over.store(true, Ordering::Relaxed),
+                "READONLY" if is_over.load(Ordering::Relaxed) => {
+                    stuck.fetch_add(1, Ordering::Relaxed);
+                    return Some("-NOPERM not 'readonly' again\r\n".to_owned());
+                }
+                // Whether it is served in the mode that it was to be served in.
+                "GET" if words[1] == "by others" => {
+                    return Some(bulk(&is_over.load(Ordering::Relaxed).to_string()));
+                }
+                _ => {}
+            }
+            Some(node(words, ID, slots))
+        }
+    })
+    .await;
+    told.set(slots(&[(0, 16383, peer.address, ID)])).expect("once");
+    let config = Config::new().plaintext().seed("127.0.0.1", peer.address.port());
+    let client = Client::connect(&config.read_from(ReadFrom::PreferReplica)).await.expect("connected");
+    let others = async || {
+        let is_wrong = client.execute::<String>(cmd("GET").arg("by others")).await.expect("an answer");
+        assert_eq!(is_wrong, "false");
+    };
+    others().await;
+    let started = Instant::now();
+    let mut refused = 0;
+    for _ in 0..30 {
+        match client.execute::<String>(cmd("GET").arg("k").read_from(ReadFrom::Primary)).await {
+            Ok(value) => assert_eq!(value, "k"),
+            Err(error) => {
+                assert!(error.to_string().contains("again"), "{error}");
+                refused += 1;
+            }
+        }
+        others().await;
+        let batch = client.batch().atomic().with(cmd("GET").arg("k")).all::<(String,)>().await;
+        let error = batch.expect_err("no way back");
+        assert!(error.to_string().contains("again") && !error.may_have_executed(), "{error}");
+        others().await;
+    }
+    let replaced = stuck.load(Ordering::Relaxed);
+    let seconds = started.elapsed().as_secs() as usize + 1;
+    assert!(
+        refused > 0 && (1..=seconds).contains(&replaced),
+        "{refused} refused, {replaced} replaced in {seconds} s"
+    );
 }
