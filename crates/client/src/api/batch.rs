@@ -13,7 +13,7 @@ use crate::command::Command;
 use crate::error::Error;
 use crate::from_reply::FromReply;
 use crate::lane::{Form, Received};
-use crate::router::is_confirmed;
+use crate::router::{is_confirmed, refused_as_ordered};
 
 /// Commands to be run together, whatever slots their keys have. Made by [`Client::batch`].
 ///
@@ -32,13 +32,18 @@ use crate::router::is_confirmed;
 ///
 /// # Waiting for replicas
 /// `WAIT` or `WAITAOF` as the **last** command says how many replicas, or disks, have the writes before it. These are about the
-/// writes of their own connection, so such a batch goes out as one piece on a connection of its own, one of those that
+/// writes of their own connection, so such a batch goes out at once on a connection of its own, one of those that
 /// [`Config::max_exclusive_connections`](crate::Config::max_exclusive_connections) bounds. All its commands must be for one node,
 /// which their slots decide; otherwise nothing is sent ([`RouteError::NotOneNode`](crate::error::RouteError::NotOneNode)). While
-/// none of them was executed, all of it is sent again after a redirect, a refusal or a lost connection; otherwise each has its
-/// outcome, and none goes on by itself. The time that `WAIT` gives the server extends the deadline. With
-/// [`atomic`](Self::atomic), `WAIT` comes after `EXEC`. Anywhere else in a batch these two are refused
-/// ([`RouteError::ConnectionState`](crate::error::RouteError::ConnectionState)).
+/// none of them was executed, all of it is sent again after a redirect, a refusal or a lost connection, without waiting for `WAIT`;
+/// otherwise each has its outcome, and none goes on by itself. A redirect as the answer of a script, or of a command that the
+/// client does not know, may be the script's own: it is the outcome. With [`atomic`](Self::atomic), it is the server's, and followed.
+///
+/// The time that `WAIT` gives the server extends the deadline. When the node loses the slot, `WAIT` ends with
+/// [`Error::Interrupted`], and the writes keep their outcomes. With [`atomic`](Self::atomic), `WAIT` comes after `EXEC`. An
+/// [`ordered`](Self::ordered) batch cannot end with it
+/// ([`RouteError::NotConfirmed`](crate::error::RouteError::NotConfirmed), nothing is sent). Anywhere else in a batch these two are
+/// refused ([`RouteError::ConnectionState`](crate::error::RouteError::ConnectionState)).
 ///
 /// ```no_run
 /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
@@ -153,7 +158,8 @@ impl<'a> Batch<'a> {
     /// to replicas may see a state before the writes that come first. Commands with [`Command::route_to`] or
     /// [`Command::route_to_any`] have no slot, and those for [several nodes](crate::manual::several_nodes), such as `DEL` of
     /// several slots, wait for no others. About commands that it does not know, the client asks for a second at most; then the
-    /// first argument is taken for the key.
+    /// first argument is taken for the key. An ordered batch cannot end with [`WAIT`](Self#waiting-for-replicas), which takes all
+    /// of it at once: an [`atomic`](Self::atomic) one can.
     ///
     /// # Examples
     /// ```no_run
@@ -284,6 +290,9 @@ impl<'a> Batch<'a> {
             Err(error) => return failed(error),
         };
         if is_confirmed(commands) {
+            if let Some(error) = refused_as_ordered(commands).filter(|_| *kind == Kind::Ordered) {
+                return failed(error);
+            }
             let is_atomic = *kind == Kind::Atomic;
             // Rare, and large.
             let run = client.router().run_confirmed(commands, started, *timeout, is_atomic);

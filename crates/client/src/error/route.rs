@@ -74,7 +74,7 @@ pub enum RouteError {
         /// The first key of each node, with its slot.
         keys: KeysBySlot,
     },
-    /// A batch ends with `WAIT`, and what comes before cannot be sent on the same connection.
+    /// A batch ends with `WAIT`, and what comes before cannot be sent with it at once on the same connection.
     NotConfirmed {
         /// The name of the last command.
         command: String,

@@ -1,30 +1,38 @@
-//! A batch that ends with `WAIT` or `WAITAOF`: all of it as one unit on a connection of its own, since these are about the writes of
-//! their own connection.
+//! A batch that ends with `WAIT` or `WAITAOF`: all of it on a connection of its own, since these are about the writes of their own
+//! connection. It goes out as two units at once, the writes and the wait, so that what became of the writes is known while
+//! the server still waits.
 //!
 //! What must stay true:
 //! - Nothing is sent unless all commands go to one node, and each may share a connection.
 //! - What is sent is sent once, and again as a whole only if none of it was executed: a command that went on by itself after a
 //!   redirect would be a write of another connection.
-//! - The connection is given back only after a reply to everything, and without an open transaction.
+//! - Where all writes were refused, nobody waits: the connection ends, and its `WAIT` with it. The same goes for a node that loses
+//!   the slot.
+//! - The connection is given back only after a reply to everything, of which none says that the node does not serve it.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures_util::future::maybe_done;
 use tokio::time::Instant;
 use truename_resp::Reply;
-use truename_topology::Slot;
+use truename_topology::{Endpoint, Slot};
 
 use super::attempts::Attempts;
 use super::batch::turns::is_others_turn;
+use super::blocking::first_of;
 use super::exec::{EXEC, Exec, MULTI, judge_exec};
 use super::for_replicas::refuse_replica;
 use super::held::{Held, explain};
-use super::judge::{Setback, is_refusal};
+use super::judge::{RetryTraits, Setback, Verdict, is_refusal, judge};
 use super::one_slot::FirstKeys;
-use super::request::{blocking_time, is_compound};
+use super::request::{blocking_time, is_compound, names_script};
 use super::state::Router;
-use crate::command::{Affinity, Command, Route, first_key};
+use crate::cluster::Node;
+use crate::command::{Affinity, Command, Repeat, Route, first_key};
 use crate::error::{Error, Execution, RouteError};
 use crate::lane::{CloseCause, CutShort, Failure, Form, Received, Unit, request_limits};
 
@@ -38,7 +46,13 @@ pub(crate) fn is_confirmed(commands: &[Command<'_>]) -> bool {
     commands.len() > 1 && commands.last().is_some_and(waits)
 }
 
-/// What came back for a unit.
+/// An ordered batch sends each command after the outcome of those before it in its slot; this one sends them all at once.
+pub(crate) fn refused_as_ordered(commands: &[Command<'_>]) -> Option<Error> {
+    let why = "the batch is ordered, which such a batch cannot be; an atomic one keeps the order, too";
+    commands.last().map(|wait| not_before(wait, why))
+}
+
+/// What came back for the writes.
 struct Came {
     replies: Vec<Reply>,
     cut_short: Option<CutShort>,
@@ -70,6 +84,13 @@ impl Came {
     }
 }
 
+/// What became of the writes, if some may have been executed.
+struct Written {
+    outcomes: Vec<Outcome>,
+    /// The connection is as it was.
+    is_clean: bool,
+}
+
 impl Router {
     /// Runs a batch that ends with `WAIT`. An error means that none of it was executed, unless it says otherwise.
     pub(crate) async fn run_confirmed(
@@ -81,10 +102,13 @@ impl Router {
     ) -> Result<Vec<Outcome>, Error> {
         let Some((wait, writes)) = commands.split_last() else { return Ok(Vec::new()) };
         let blocks = blocking_time(wait, wait.spec());
-        let (waits, patience) = self.times(timeout.or(wait.own_timeout()), blocks);
-        // The longest of theirs, as of all that goes out together.
-        let others = writes.iter().map(|command| self.times(timeout.or(command.own_timeout()), None).0);
-        let timeout = others.fold(waits, Duration::max);
+        let (waits, patience_with_wait) = self.times(timeout.or(wait.own_timeout()), blocks);
+        // The longest of theirs, as of all that goes out together. How long `WAIT` may be silent says nothing about the writes.
+        let theirs = writes.iter().map(|command| self.times(timeout.or(command.own_timeout()), None));
+        let longest = |(time, patience): (Duration, Duration), (other_time, other_patience)| {
+            (time.max(other_time), patience.max(other_patience))
+        };
+        let (timeout, patience) = theirs.fold((waits, Duration::ZERO), longest);
         let keys = self.slots_of(writes, wait, started, timeout).await?;
         let Some((_, slot)) = keys.first() else {
             return Err(not_before(
@@ -98,51 +122,64 @@ impl Router {
             return Err(found.cross_slot("the atomic batch"));
         }
         let mut attempts = Attempts::new(started, timeout, Route::Slot(*slot));
+        let until = attempts.deadline();
+        let limits = |patience, unit| request_limits(Instant::now(), until, patience, unit);
+        let (encoded, ends) = encode(writes, is_atomic);
         loop {
-            self.refuse_several_nodes(wait, &keys)?;
+            if let Some(unassigned) = self.refuse_several_nodes(wait, &keys)? {
+                self.owner(unassigned, &mut attempts).await?;
+                continue;
+            }
             // As long as any command waits for a connection, however long the server is asked to wait.
             let held = self.hold(*slot, &mut attempts, self.cluster.timing.command).await?;
-            let topology = self.cluster.topology().clone();
-            if keys
-                .iter()
-                .any(|(_, slot)| topology.primary(*slot).is_none_or(|node| !Arc::ptr_eq(node, &held.node)))
-            {
+            let mut lost = pin!(self.cluster.loses(&held.node, Some(*slot)));
+            if !self.has_all(&held.node, &keys) {
+                // One of them went elsewhere in the meantime.
+                self.cluster.hints.refresh();
+                if let Some(lane) = Arc::into_inner(held.lane) {
+                    lane.give_back_unused().await;
+                }
                 attempts.back_off().await?;
                 continue;
             }
-            let limits = |unit| request_limits(Instant::now(), attempts.deadline(), patience, unit);
-            if is_atomic && let Err(setback) = self.make_sure_of_multi(&held.node, Some(*slot), limits).await
-            {
+            let probe = |unit| limits(patience, unit);
+            if is_atomic && let Err(setback) = self.make_sure_of_multi(&held.node, Some(*slot), probe).await {
                 self.start_over(setback, &held, &mut attempts).await?;
                 continue;
             }
-            let (mut encoded, mut ends) = (BytesMut::new(), Vec::with_capacity(commands.len() + 2));
-            let mut put = |bytes: &dyn Fn(&mut BytesMut)| {
-                bytes(&mut encoded);
-                ends.push(encoded.len() as u64);
+            let (written, waited) = {
+                let unit = limits(patience, Unit::commands(ends.len() as u32, Form::Decoded));
+                let mut writing = pin!(held.lane.submit(unit, |out| out.extend_from_slice(&encoded)));
+                let unit = limits(patience_with_wait, Unit::command(Form::Decoded));
+                let mut waiting = pin!(maybe_done(held.lane.submit(unit, |out| wait.encode(out))));
+                // Both are queued at the first poll, in this order.
+                let outcome = poll_fn(|cx| {
+                    let written = writing.as_mut().poll(cx);
+                    let _ = waiting.as_mut().poll(cx);
+                    written
+                });
+                let came = match Came::of(outcome.await) {
+                    Ok(came) => came,
+                    Err(failure) => {
+                        self.start_over(Setback::Failure(failure), &held, &mut attempts).await?;
+                        continue;
+                    }
+                };
+                let written = match is_atomic {
+                    true => self.transaction_of(came, &ends, writes, &held, &mut attempts).await?,
+                    false => self.each_of(&came, &ends, writes, &held, &mut attempts).await?,
+                };
+                let Some(written) = written else { continue };
+                let waited = match first_of(waiting.as_mut(), lost.as_mut()).await {
+                    Some(()) => waiting.as_mut().take_output(),
+                    None => None,
+                };
+                // Nobody confirms there what is another node's now.
+                (written, waited.unwrap_or_else(|| Err(Failure::Lost(Arc::new(CloseCause::SlotMoved)))))
             };
-            if is_atomic {
-                put(&|out| out.extend_from_slice(MULTI));
-            }
-            writes.iter().for_each(|command| put(&|out| command.encode(out)));
-            if is_atomic {
-                put(&|out| out.extend_from_slice(EXEC));
-            }
-            put(&|out| wait.encode(out));
-            let unit = Unit::commands(ends.len() as u32, Form::Decoded);
-            let outcome = held.lane.submit(limits(unit), |out| out.extend_from_slice(&encoded)).await;
-            let came = match Came::of(outcome) {
-                Ok(came) => came,
-                Err(failure) => {
-                    self.start_over(Setback::Failure(failure), &held, &mut attempts).await?;
-                    continue;
-                }
-            };
-            let done = match is_atomic {
-                true => self.transaction_of(came, &ends, writes, &held, &mut attempts).await?,
-                false => self.each_of(&came, &ends, writes, &held, &mut attempts).await?,
-            };
-            let Some((mut outcomes, waited, is_clean)) = done else { continue };
+            let Written { mut outcomes, is_clean } = written;
+            let waited = Setback::or_value(waited).map(Received::into_reply);
+            let is_clean = is_clean && waited.is_ok();
             outcomes
                 .push(waited.map_err(|setback| explain(setback, &held, wait, wait.spec(), &mut attempts)));
             if let (true, Some(lane)) = (is_clean, Arc::into_inner(held.lane)) {
@@ -160,34 +197,36 @@ impl Router {
         writes: &[Command<'_>],
         held: &Held,
         attempts: &mut Attempts,
-    ) -> Result<Option<(Vec<Outcome>, Result<Reply, Setback>, bool)>, Error> {
+    ) -> Result<Option<Written>, Error> {
         let outcomes: Vec<_> = (0..writes.len()).map(|place| came.outcome(place, ends[place])).collect();
-        if let Some(setback) = refusal_of_all(&outcomes, writes) {
+        if let Some(setback) = refusal_of_all(&outcomes, writes, held.node()) {
             self.start_over(setback, held, attempts).await?;
             return Ok(None);
         }
-        if outcomes.iter().any(Result::is_err) {
+        let mut is_clean = came.cut_short.is_none();
+        for setback in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
             self.cluster.hints.refresh();
+            if let Setback::Error(error) = setback {
+                self.note_demotion(&held.node, error);
+                is_clean &= !is_refusal(error.code());
+            }
         }
         let outcomes = outcomes.into_iter().zip(writes).map(|(outcome, command)| {
             outcome.map_err(|setback| explain(setback, held, command, command.spec(), attempts))
         });
-        let outcomes = outcomes.collect();
-        Ok(Some((outcomes, came.outcome(writes.len(), ends[writes.len()]), came.cut_short.is_none())))
+        Ok(Some(Written { outcomes: outcomes.collect(), is_clean }))
     }
 
     /// The outcomes of a transaction's commands; `None` if none of them was executed and all may be done again.
     async fn transaction_of(
         &self,
-        mut came: Came,
+        came: Came,
         ends: &[u64],
         writes: &[Command<'_>],
         held: &Held,
         attempts: &mut Attempts,
-    ) -> Result<Option<(Vec<Outcome>, Result<Reply, Setback>, bool)>, Error> {
-        let (exec, last) = (writes.len() + 1, writes.len() + 2);
-        let waited = came.outcome(last, ends[last]);
-        came.replies.truncate(last);
+    ) -> Result<Option<Written>, Error> {
+        let exec = writes.len() + 1;
         let failure = came.outcome(exec, ends[exec]).err().and_then(|setback| match setback {
             Setback::Failure(failure) => Some(failure),
             Setback::Error(_) => None,
@@ -199,7 +238,7 @@ impl Router {
                     Some(error) => Err(attempts.answer(error.clone(), Execution::Possible, node)),
                     None => Ok(reply),
                 });
-                Ok(Some((outcomes.collect(), waited, came.cut_short.is_none())))
+                Ok(Some(Written { outcomes: outcomes.collect(), is_clean: true }))
             }
             Exec::Refused(error) => {
                 self.start_over(Setback::Error(error), held, attempts).await?;
@@ -256,12 +295,19 @@ impl Router {
         Ok(found)
     }
 
-    /// Refuses commands of several nodes, as far as it is known which they are.
-    fn refuse_several_nodes(&self, wait: &Command<'_>, keys: &[(&[u8], Slot)]) -> Result<(), Error> {
+    /// Refuses commands of several nodes, as far as it is known which they are. A slot without an owner, if there is one.
+    fn refuse_several_nodes(
+        &self,
+        wait: &Command<'_>,
+        keys: &[(&[u8], Slot)],
+    ) -> Result<Option<Slot>, Error> {
         let topology = self.cluster.topology();
-        let (mut nodes, mut found) = (Vec::new(), FirstKeys::default());
+        let (mut nodes, mut found, mut unassigned) = (Vec::new(), FirstKeys::default(), None);
         for (key, slot) in keys {
-            let Some(node) = topology.primary(*slot).map(Arc::as_ptr) else { continue };
+            let Some(node) = topology.primary(*slot).map(Arc::as_ptr) else {
+                unassigned = Some(*slot);
+                continue;
+            };
             if !nodes.contains(&node) {
                 nodes.push(node);
                 found.note(key, *slot);
@@ -272,23 +318,120 @@ impl Router {
                 command: wait.name().to_owned(),
                 keys: found.into_keys(),
             }))),
-            false => Ok(()),
+            false => Ok(unassigned),
         }
+    }
+
+    /// Whether a node has the slots of all keys.
+    fn has_all(&self, node: &Arc<Node>, keys: &[(&[u8], Slot)]) -> bool {
+        let topology = self.cluster.topology();
+        let owner = |slot| topology.primary(slot);
+        keys.iter().all(|(_, slot)| owner(*slot).is_some_and(|owner| Arc::ptr_eq(owner, node)))
     }
 }
 
-/// Why none of them was executed, if that can be another time.
-fn refusal_of_all(outcomes: &[Result<Reply, Setback>], writes: &[Command<'_>]) -> Option<Setback> {
-    let is_refused = |(outcome, command): (&Result<Reply, Setback>, &Command<'_>)| match outcome {
-        Ok(_) => false,
-        Err(Setback::Failure(failure)) => matches!(failure, Failure::Unsent(_)),
-        Err(Setback::Error(_)) if is_compound(command.spec()) => false,
-        Err(Setback::Error(error)) => is_refusal(error.code()),
+/// The writes as they are sent, and where each command's last byte is.
+fn encode(writes: &[Command<'_>], is_atomic: bool) -> (BytesMut, Vec<u64>) {
+    let (mut encoded, mut ends) = (BytesMut::new(), Vec::with_capacity(writes.len() + 2));
+    let mut put = |bytes: &dyn Fn(&mut BytesMut)| {
+        bytes(&mut encoded);
+        ends.push(encoded.len() as u64);
     };
-    let all = outcomes.iter().zip(writes).all(is_refused);
-    outcomes.first().filter(|_| all)?.as_ref().err().cloned()
+    if is_atomic {
+        put(&|out| out.extend_from_slice(MULTI));
+    }
+    writes.iter().for_each(|command| put(&|out| command.encode(out)));
+    if is_atomic {
+        put(&|out| out.extend_from_slice(EXEC));
+    }
+    (encoded, ends)
+}
+
+/// Why none of them was executed, if that can be another time. What may be a script's own words proves nothing.
+fn refusal_of_all(
+    outcomes: &[Result<Reply, Setback>],
+    writes: &[Command<'_>],
+    node: &Endpoint,
+) -> Option<Setback> {
+    let mut why = None;
+    for (outcome, command) in outcomes.iter().zip(writes) {
+        let setback = outcome.as_ref().err()?;
+        match judge(setback.clone(), traits(command), node) {
+            Verdict::Moved(_) | Verdict::Ask(_) | Verdict::Reconnect(_) | Verdict::Wait(_) => {}
+            Verdict::Resend { is_lost: false, .. } => {}
+            // Not executed either, but for good.
+            Verdict::Answer { execution: Execution::Refused, .. } => continue,
+            _ => return None,
+        }
+        why.get_or_insert(setback);
+    }
+    why.cloned()
+}
+
+/// How the judge sees a command that may go to another node with all others, and not by itself.
+fn traits(command: &Command<'_>) -> RetryTraits {
+    let spec = command.spec();
+    RetryTraits {
+        repeat: Repeat::Never,
+        compound: is_compound(spec),
+        names_script: names_script(spec),
+        slot: spec.and_then(|spec| command.own_slot(spec)),
+        slot_is_guessed: false,
+        is_for_one_node: false,
+        was_bystander: false,
+        times_oldest: 0,
+    }
 }
 
 fn not_before(wait: &Command<'_>, why: &str) -> Error {
     Error::Route(Box::new(RouteError::NotConfirmed { command: wait.name().to_owned(), why: why.to_owned() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use truename_resp::ErrorReply;
+
+    use super::*;
+    use crate::cmd;
+
+    #[test]
+    fn when_none_of_them_was_executed() {
+        let node = Endpoint::new("answerer", 1);
+        let slot = Slot::of_key(b"k");
+        let moved = format!("MOVED {slot} 10.0.0.5:2");
+        let cause = || Arc::new(CloseCause::PeerClosed);
+        let error = |text: &str| Err(Setback::Error(ErrorReply::new(text.to_owned())));
+        let [set, script, by_digest] = [
+            || cmd("SET").arg("k").arg(1),
+            || cmd("EVAL").arg("return 1").arg(1).arg("k"),
+            || cmd("EVALSHA").arg("0123").arg(1).arg("k"),
+        ];
+        let try_again = "TRYAGAIN Multiple keys request during rehashing of slot";
+        let no_script = "NOSCRIPT No matching script.";
+        let unsent = || Err(Setback::Failure(Failure::Unsent(cause())));
+        // Each row: the commands, their outcomes, and whether all may be sent again.
+        let rows: Vec<(Vec<Command<'_>>, Vec<Result<Reply, Setback>>, bool)> = vec![
+            (vec![set(), set()], vec![error(&moved), error(&moved)], true),
+            (vec![set(), set()], vec![error(&moved), Ok(Reply::Nil)], false),
+            (vec![set(), set()], vec![error("READONLY x"), unsent()], true),
+            (vec![set(), set()], vec![error(&moved), Err(Setback::Failure(Failure::Lost(cause())))], false),
+            (vec![set()], vec![Err(Setback::Failure(Failure::TimedOut { submitted: true }))], false),
+            (vec![set()], vec![error("WRONGTYPE x")], false),
+            // The servers' own words, and what may be the script's.
+            (vec![script(), set()], vec![error(try_again), error(&moved)], true),
+            (vec![script()], vec![error("TRYAGAIN later")], false),
+            (vec![script()], vec![error(&moved)], false),
+            (vec![script()], vec![error("READONLY x")], false),
+            // For good, but another one was refused for now.
+            (vec![by_digest()], vec![error(no_script)], false),
+            (vec![by_digest(), set()], vec![error(no_script), error(&moved)], true),
+            (vec![script(), set()], vec![error(no_script), error(&moved)], false),
+        ];
+        for (commands, outcomes, is_refusal) in rows {
+            let found = refusal_of_all(&outcomes, &commands, &node);
+            assert_eq!(found.is_some(), is_refusal, "{commands:?} {outcomes:?}");
+            let passes = |setback| !matches!(setback, Setback::Error(error) if error.code() == "NOSCRIPT");
+            assert!(found.is_none_or(passes), "{outcomes:?}");
+        }
+    }
 }

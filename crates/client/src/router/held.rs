@@ -108,7 +108,7 @@ impl Router {
     }
 
     /// The primary of a slot; waits while there is none.
-    async fn owner(&self, slot: Slot, attempts: &mut Attempts) -> Result<Arc<Node>, Error> {
+    pub(super) async fn owner(&self, slot: Slot, attempts: &mut Attempts) -> Result<Arc<Node>, Error> {
         loop {
             if self.cluster.is_closed() {
                 return Err(Error::Closed);

@@ -58,7 +58,7 @@ mod transaction;
 mod unblock;
 mod watch;
 
-pub(crate) use confirmed::is_confirmed;
+pub(crate) use confirmed::{is_confirmed, refused_as_ordered};
 pub(crate) use draft::{Draft, Watched};
 pub(crate) use held::Held;
 pub(crate) use monitor::Lines;
