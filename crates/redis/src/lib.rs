@@ -99,6 +99,7 @@
 //! |---|---|
 //! | `password`, `username`, `database_id` | as in redis-rs |
 //! | `tls(Secure)`, `certs` | as in redis-rs; a node may also prove its seed's name |
+//! | other options in a URL, such as `?cacert=` or `?pin=` | dropped by redis-rs's own parser, as it does for its own clients, before this crate sees them: give them with [`certs`](cluster::ClusterClientBuilder::certs) or [`configure`](cluster::ClusterClientBuilder::configure) |
 //! | `tls(Insecure)`, `#insecure` in a URL | refused |
 //! | `danger_accept_invalid_hostnames` | as in redis-rs |
 //! | `read_from_replicas` | a replica, or the primary where there is none |

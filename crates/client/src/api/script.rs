@@ -199,6 +199,9 @@ impl<'a> ScriptCall<'a> {
     /// Says whether the script may be sent again when its reply was lost; see [`Command::repeatable`]. Without this, only a
     /// [read-only](Script::read_only) one is.
     ///
+    /// This is about a lost reply only. A script that ends with an error, even `CLUSTERDOWN` or `LOADING`, is not sent again: it may
+    /// have said so itself, after it had changed something. Call it again yourself if twice does no harm.
+    ///
     /// ```no_run
     /// # async fn example(client: truename::Client, token: &str) -> Result<(), truename::Error> {
     /// use truename::Script;

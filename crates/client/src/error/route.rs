@@ -249,7 +249,7 @@ impl RouteError {
             }
             Self::ConnectionState { command } => format!(
                 "{} changes the state of its connection, or depends on that of earlier calls, and connections are \
-                 shared: this client cannot run it",
+                 shared: a plain call cannot run it",
                 Untrusted(command)
             ),
             Self::NotOneReply { command } => {
@@ -381,7 +381,7 @@ mod tests {
                 Some(&Remedy::HashTag),
                 ": what is sent to slot 15495, \"a\" of slot 15495",
             ),
-            (RouteError::ConnectionState { command: command() }, None, "this client cannot run it"),
+            (RouteError::ConnectionState { command: command() }, None, "a plain call cannot run it"),
             (RouteError::NoKey, None, "a transaction needs a key"),
             (
                 RouteError::NotForReplicas { command: command(), why: "it does not only read".to_owned() },

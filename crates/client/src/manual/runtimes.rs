@@ -105,7 +105,8 @@
 //! A hosted client ends [by itself](crate::hosted#how-it-ends), and so does a [blocking one](crate::blocking#how-it-ends). With a
 //! runtime of your own:
 //!
-//! 1. Stop making calls.
+//! 1. Stop making calls, and drop those that wait without a limit, such as `BLPOP queue 0`, by a `select!` with your stop signal:
+//!    nothing else wakes them. What such a call popped goes to [`Config::on_orphan`](crate::Config::on_orphan).
 //! 2. [`Client::shutdown`] waits for those that are under way, no longer than you say, and closes the client. It also waits for
 //!    what dropped calls of `BLPOP` and the like left behind; see [`Config::on_orphan`](crate::Config::on_orphan).
 //! 3. Let the runtime end. If it ends first, every call that still waits gets an error; none hangs.

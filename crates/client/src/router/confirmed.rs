@@ -32,7 +32,7 @@ use super::one_slot::FirstKeys;
 use super::request::{blocking_time, is_compound, names_script};
 use super::state::Router;
 use crate::cluster::Node;
-use crate::command::{Affinity, Command, Repeat, Route, first_key};
+use crate::command::{Affinity, Command, Route, first_key, names_several_keys};
 use crate::error::{Error, Execution, RouteError};
 use crate::lane::{CloseCause, CutShort, Failure, Form, Received, Unit, request_limits};
 
@@ -372,14 +372,10 @@ fn refusal_of_all(
 fn traits(command: &Command<'_>) -> RetryTraits {
     let spec = command.spec();
     RetryTraits {
-        repeat: Repeat::Never,
         compound: is_compound(spec),
         names_script: names_script(spec),
-        slot: spec.and_then(|spec| command.own_slot(spec)),
-        slot_is_guessed: false,
-        is_for_one_node: false,
-        was_bystander: false,
-        times_oldest: 0,
+        has_several_keys: spec.is_some_and(|spec| names_several_keys(spec, command)),
+        ..RetryTraits::once(spec.and_then(|spec| command.own_slot(spec)))
     }
 }
 

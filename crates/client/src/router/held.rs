@@ -218,7 +218,7 @@ pub(super) fn explain(
     let traits = RetryTraits {
         compound: is_compound(spec),
         names_script: names_script(spec),
-            has_several_keys: spec.is_some_and(|spec| names_several_keys(spec, command)),
+        has_several_keys: spec.is_some_and(|spec| names_several_keys(spec, command)),
         is_for_one_node: true,
         ..RetryTraits::once(spec.and_then(|spec| command.own_slot(spec)))
     };
