@@ -390,6 +390,9 @@ mod tests {
     use super::*;
     use crate::cmd;
 
+    /// The commands, their outcomes, and whether all may be sent again.
+    type Row<'c> = (Vec<Command<'c>>, Vec<Result<Reply, Setback>>, bool);
+
     #[test]
     fn when_none_of_them_was_executed() {
         let node = Endpoint::new("answerer", 1);
@@ -405,8 +408,7 @@ mod tests {
         let try_again = "TRYAGAIN Multiple keys request during rehashing of slot";
         let no_script = "NOSCRIPT No matching script.";
         let unsent = || Err(Setback::Failure(Failure::Unsent(cause())));
-        // Each row: the commands, their outcomes, and whether all may be sent again.
-        let rows: Vec<(Vec<Command<'_>>, Vec<Result<Reply, Setback>>, bool)> = vec![
+        let rows: Vec<Row<'_>> = vec![
             (vec![set(), set()], vec![error(&moved), error(&moved)], true),
             (vec![set(), set()], vec![error(&moved), Ok(Reply::Nil)], false),
             (vec![set(), set()], vec![error("READONLY x"), unsent()], true),

@@ -77,7 +77,7 @@ async fn a_batch_with_wait_does_not_wait_for_a_connection_without_end() {
     let waits = || async { info(&lab, 0, "clients", "blocked_clients").await == 1 };
     eventually("the only connection is in use", 5 * SECOND, waits).await;
     let batch = client.batch().with(set(&key)).with(wait(1, 0)).execute::<Reply>();
-    let mut outcomes = tokio::time::timeout(5 * SECOND, batch).await.expect("it ends");
+    let mut outcomes = timeout(5 * SECOND, batch).await.expect("it ends");
     let refused = refusal(outcomes.swap_remove(0).expect_err("there is no room"));
     assert!(matches!(refused, RouteError::NoExclusiveConnection { limit: 1, .. }), "{refused}");
     assert_eq!(all_executions(&lab, "set").await, 0);
