@@ -400,9 +400,10 @@ mod tests {
         let moved = format!("MOVED {slot} 10.0.0.5:2");
         let cause = || Arc::new(CloseCause::PeerClosed);
         let error = |text: &str| Err(Setback::Error(ErrorReply::new(text.to_owned())));
-        let [set, script, by_digest] = [
+        let [set, script, of_two_keys, by_digest] = [
             || cmd("SET").arg("k").arg(1),
             || cmd("EVAL").arg("return 1").arg(1).arg("k"),
+            || cmd("EVAL").arg("return 1").arg(2).arg("k").arg("{k}:2"),
             || cmd("EVALSHA").arg("0123").arg(1).arg("k"),
         ];
         let try_again = "TRYAGAIN Multiple keys request during rehashing of slot";
@@ -416,7 +417,8 @@ mod tests {
             (vec![set()], vec![Err(Setback::Failure(Failure::TimedOut { submitted: true }))], false),
             (vec![set()], vec![error("WRONGTYPE x")], false),
             // The servers' own words, and what may be the script's.
-            (vec![script(), set()], vec![error(try_again), error(&moved)], true),
+            (vec![of_two_keys(), set()], vec![error(try_again), error(&moved)], true),
+            (vec![script(), set()], vec![error(try_again), error(&moved)], false),
             (vec![script()], vec![error("TRYAGAIN later")], false),
             (vec![script()], vec![error(&moved)], false),
             (vec![script()], vec![error("READONLY x")], false),

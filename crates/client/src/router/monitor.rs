@@ -21,6 +21,8 @@ use crate::command::Route;
 use crate::connect::{Connected, Explain, Target, WireError};
 use crate::error::{Error, Execution, RouteError};
 
+/// A command of the user's own, not one that every client sends.
+const MONITOR: &[u8] = b"MONITOR";
 /// Lines that are read ahead of the reader; what follows waits in the system's buffers and then at the node.
 const READ_AHEAD: usize = 64;
 /// How often a silent connection is looked at: the TLS options may have been replaced.
@@ -118,7 +120,7 @@ impl Monitored {
         }
         connected.wire.limit_replies(self.cluster.reply_limits());
         let attempts = Attempts::new(self.started, self.timeout, Route::NamedNode);
-        match tokio::time::timeout_at(deadline, connected.wire.round_trip(&[b"MONITOR"])).await {
+        match tokio::time::timeout_at(deadline, connected.wire.round_trip(&[MONITOR])).await {
             Ok(Ok(Reply::Error(error))) => Err(attempts.answer(error, Execution::Refused, &self.node)),
             Ok(Ok(_)) => Ok(connected),
             Ok(Err(error)) => Err(ended(&self.node, &said(error))),
