@@ -37,12 +37,12 @@ impl Engine {
         let mut budget = Budget { limit: self.call_limit, spent: None };
         let last = commands.len().saturating_sub(1);
         for (place, (command, special)) in commands.into_iter().enumerate() {
-            let confirms_all = place == last && place > 0 && outcomes.is_empty() && confirms(&command);
+            let is_watching = pinned.live().is_some();
+            let is_about_all = place == last && place > 0 && outcomes.is_empty() && !is_watching;
             let is_apart = match special {
+                _ if is_about_all && confirms(&command) => false,
                 // It may have to go to the connection that watches.
-                None | Some(Special::EvalSha) => {
-                    pinned.live().is_some() || (waits(&command).is_some() && !confirms_all)
-                }
+                None | Some(Special::EvalSha) => is_watching || waits(&command).is_some(),
                 Some(Special::Placed) => waits(&command).is_some(),
                 Some(_) => true,
             };
