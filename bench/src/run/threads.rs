@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Measurement;
 use super::board::{Board, Phase};
 use super::caller::Tally;
+use super::measurement::Measurement;
 use super::plan::Window;
 use super::seen::Open;
 use crate::cell::Workload;

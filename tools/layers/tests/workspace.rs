@@ -163,6 +163,7 @@ const CRATES: [Crate; 9] = [
             "args",
             "compare",
             "blocking",
+            "connecting",
             "profile",
             "recovery",
             "scan",
