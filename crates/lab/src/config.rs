@@ -224,8 +224,10 @@ mod tests {
         let rows = [
             (config(), None),
             (config().shards(0), Some("at least one shard")),
-            (config().shards(10).replicas(2), None),
-            (config().shards(11).replicas(2), Some("33 nodes")),
+            (config().shards(40).replicas(2), None),
+            (config().shards(41).replicas(2), Some("123 nodes")),
+            (Lab::builder(LabProfile::Azure).shards(10).replicas(2), None),
+            (Lab::builder(LabProfile::Azure).shards(11).replicas(2), Some("33 nodes")),
             (config().node_timeout(Duration::from_millis(499)), Some("500ms")),
             (config().no_cluster(), None),
             (config().no_cluster().shards(2), Some("single server")),
