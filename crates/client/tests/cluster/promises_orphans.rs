@@ -289,6 +289,13 @@ async fn shutdown_waits_for_what_is_under_way_and_takes_no_more() {
     let client = Client::connect(&config(&lab)).await.expect("connected");
     client.run(cmd("SET").arg("a").arg(1)).await.expect("OK");
     // Calls of every kind: in flight, waiting on the server, held, in a batch.
+    let popping = {
+        let client = client.clone();
+        tokio::spawn(async move { client.execute(cmd("BLPOP").arg("queue").arg("0.6")).await })
+    };
+    // Redis 8.0.2 never ends a wait that begins while writes are paused.
+    let waits = || async { info(&lab, 0, "clients", "blocked_clients").await == 1 };
+    eventually("BLPOP waits", SOON, waits).await;
     tell(&lab, 0, &["CLIENT", "PAUSE", "400", "WRITE"]).await;
     let writing = {
         let client = client.clone();
@@ -297,10 +304,6 @@ async fn shutdown_waits_for_what_is_under_way_and_takes_no_more() {
     let batching = {
         let batch = client.batch().with(cmd("INCR").arg("a")).with(cmd("INCR").arg("a"));
         tokio::spawn(batch.execute::<i64>())
-    };
-    let popping = {
-        let client = client.clone();
-        tokio::spawn(async move { client.execute(cmd("BLPOP").arg("queue").arg("0.6")).await })
     };
     let connection = client.dedicated("a").await.expect("a connection");
     tokio::task::yield_now().await;
