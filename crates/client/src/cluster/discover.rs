@@ -21,8 +21,8 @@ use crate::error::{Cause, NodeFailure, Phase};
 
 /// How long to wait for further views once the first one has arrived.
 const SECOND_OPINION: Duration = Duration::from_millis(300);
-/// How long a seed has to itself before the next one is asked as well, if there is time for all. With one answer there is no need for others yet
-/// ([`super::vote`] asks them), and every question costs a handshake.
+/// How long a seed has to itself before the next one is asked as well, if there is time for all. With one answer there is no
+/// need for others yet ([`super::vote`] asks them), and every question costs a handshake.
 const HEAD_START: Duration = Duration::from_millis(100);
 /// How old a connection may be to be used again: names are looked up again for the next one, and a seed's may lead
 /// elsewhere by then.
@@ -200,16 +200,13 @@ pub(crate) async fn ask_seeds(
             None => Ok(asking.next().await),
         };
         let Ok(Some(answered)) = answered else {
-            match (single, later.next()) {
-                (Some((single, _)), _) => return Ok(single),
-                (None, None) => return Err(failures),
-                (None, Some(next)) => {
-                    single = None;
-                    asking.push(next);
-                    next_at = turn(deadline, later.len());
-                    continue;
-                }
+            if let Some((single, _)) = single {
+                return Ok(single);
             }
+            let Some(next) = later.next() else { return Err(failures) };
+            asking.push(next);
+            next_at = turn(deadline, later.len());
+            continue;
         };
         match answered {
             Ok((view, asked)) if matches!(view.answer, SourceAnswer::View(_)) => {

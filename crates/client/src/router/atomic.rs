@@ -30,7 +30,7 @@ use super::request::Request;
 use super::state::Router;
 use super::submit::ASKING;
 use crate::cluster::Node;
-use crate::command::{Command, Flags, Repeat, Route, cmd, first_key, lookup};
+use crate::command::{Command, Flags, Repeat, Route, cmd, lookup};
 use crate::error::{Error, Execution, RouteError, TypeError};
 use crate::lane::{Failure, Form, Received, RequestLimits, Unit, request_limits};
 
@@ -106,21 +106,15 @@ impl Router {
             if is_others_turn(count) {
                 tokio::task::yield_now().await;
             }
-            let (mut request, mut attempts) = self.prepare(command, Form::Decoded, now, Some(timeout))?;
-            if request.spec.is_none() && !self.recall(&mut request, &mut attempts)? {
-                self.ask_about(&mut request, &mut attempts).await?;
-            }
+            let (_, attempts, place) = self.prepare_known(command, now, timeout).await?;
             refuse_replica(command, "it is part of a transaction")?;
             if attempts.route == Route::NamedNode {
                 return Err(Error::Route(Box::new(RouteError::NamedInTransaction {
                     command: command.name().to_owned(),
                 })));
             }
-            if let Some(slot) = attempts.slot() {
-                let key = request.spec.and_then(|spec| first_key(spec, command));
-                // The caller may say where it goes, whatever its key is.
-                let key = key.filter(|key| Slot::of_key(key) == slot);
-                found.note(key.unwrap_or_default(), slot);
+            if let Some((key, slot)) = place {
+                found.note(key, slot);
             }
         }
         if found.are_of_several_slots() && !self.cluster.is_single() {

@@ -32,7 +32,7 @@ use super::one_slot::FirstKeys;
 use super::request::{blocking_time, is_compound, names_script};
 use super::state::Router;
 use crate::cluster::Node;
-use crate::command::{Affinity, Command, Route, first_key, names_several_keys};
+use crate::command::{Affinity, Command, Route, names_several_keys};
 use crate::error::{Error, Execution, RouteError};
 use crate::lane::{CloseCause, CutShort, Failure, Form, Received, Unit, request_limits};
 
@@ -276,10 +276,7 @@ impl Router {
             if is_others_turn(count) {
                 tokio::task::yield_now().await;
             }
-            let (mut request, mut attempts) = self.prepare(command, Form::Decoded, now, Some(timeout))?;
-            if request.spec.is_none() && !self.recall(&mut request, &mut attempts)? {
-                self.ask_about(&mut request, &mut attempts).await?;
-            }
+            let (request, attempts, place) = self.prepare_known(command, now, timeout).await?;
             refuse_replica(command, "it is executed where a batch with WAIT is, which is a primary")?;
             if request.blocks.is_some() {
                 return Err(not_before(wait, "a command before it waits on the server itself"));
@@ -287,10 +284,7 @@ impl Router {
             if attempts.route == Route::NamedNode {
                 return Err(not_before(wait, "a command before it names a node"));
             }
-            if let Some(slot) = attempts.slot() {
-                let key = request.spec.and_then(|spec| first_key(spec, command));
-                found.push((key.filter(|key| Slot::of_key(key) == slot).unwrap_or_default(), slot));
-            }
+            found.extend(place);
         }
         Ok(found)
     }

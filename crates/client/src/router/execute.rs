@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use truename_resp::{RawFrame, Reply};
+use truename_topology::Slot;
 
 use super::attempts::Attempts;
 use super::destination::{Destination, any_primary};
@@ -15,7 +16,7 @@ use super::request::{Request, blocking_time, is_compound};
 use super::state::Router;
 use super::submit::submit;
 use crate::cluster::Node;
-use crate::command::{Command, Flags, Learned, Route, Spec};
+use crate::command::{Command, Flags, Learned, Route, Spec, first_key};
 use crate::error::Error;
 use crate::from_reply::FromReply;
 use crate::lane::{Form, Received, Unit, request_limits};
@@ -173,6 +174,25 @@ impl Router {
         let (timeout, patience) = self.times(own, request.blocks);
         request.patience = patience;
         Ok((request, Attempts::new(now, timeout, route)))
+    }
+
+    /// The same for one of several commands that are sent as one: where the table lacks it, a server is asked. And its slot, with
+    /// its first key if that is in it: the caller may say where it goes, whatever its key is.
+    pub(super) async fn prepare_known<'r, 'a>(
+        &self,
+        command: &'r Command<'a>,
+        now: Instant,
+        timeout: Duration,
+    ) -> Result<(Request<'r, 'a>, Attempts, Option<(&'r [u8], Slot)>), Error> {
+        let (mut request, mut attempts) = self.prepare(command, Form::Decoded, now, Some(timeout))?;
+        if request.spec.is_none() && !self.recall(&mut request, &mut attempts)? {
+            self.ask_about(&mut request, &mut attempts).await?;
+        }
+        let place = attempts.slot().map(|slot| {
+            let key = request.spec.and_then(|spec| first_key(spec, command));
+            (key.filter(|key| Slot::of_key(key) == slot).unwrap_or_default(), slot)
+        });
+        Ok((request, attempts, place))
     }
 
     /// Runs a command of which all is known but what a server must be asked.
