@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::keyspace::Keyspace;
 use crate::machine::{self, Machine};
 use crate::record::Records;
-use crate::statistics::Spread;
+use crate::statistics::shown;
 use crate::subjects::{Fred, Kind, RedisRs, Rustis, Settings, Subject, Truename};
 use crate::target::{Key, Servers, Target};
 use crate::{run, table, usage};
@@ -131,10 +131,10 @@ fn print(options: &Connecting, clients: &[Kind], all: &[Measurement]) {
     println!("|---|---|---|---|---|---|");
     for client in clients {
         let own = || all.iter().filter(move |one| one.client == *client);
-        let spread = |of: fn(&Measurement) -> f64| text(Spread::of(own().map(of)));
+        let spread = |of: fn(&Measurement) -> f64| shown(own().map(of));
         let ratio = |of: fn(&Measurement) -> f64| {
             let ours = |round| all.iter().find(move |one| one.client == Kind::Truename && one.round == round);
-            text(Spread::of(own().filter_map(|one| Some(of(one) / of(ours(one.round)?)))))
+            shown(own().filter_map(|one| Some(of(one) / of(ours(one.round)?))))
         };
         let columns = [
             spread(|one| one.ms),
@@ -145,8 +145,4 @@ fn print(options: &Connecting, clients: &[Kind], all: &[Measurement]) {
         ];
         println!("| {} | {} |", client.name(), columns.join(" | "));
     }
-}
-
-fn text(spread: Option<Spread>) -> String {
-    spread.map_or_else(|| "-".to_owned(), |spread| spread.to_string())
 }

@@ -23,6 +23,11 @@ impl Spread {
     }
 }
 
+/// The spread of these as text; `-` if there are none.
+pub(crate) fn shown(values: impl IntoIterator<Item = f64>) -> String {
+    Spread::of(values).map_or_else(|| "-".to_owned(), |spread| spread.to_string())
+}
+
 /// Three significant digits, also with a precision: `{:#}` leaves the range out.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::machine::{self, Machine};
 use crate::record::Entry;
 use crate::run::Measurement;
-use crate::statistics::{Spread, short};
+use crate::statistics::{Spread, short, shown};
 use crate::subjects::Kind;
 
 /// What every table was measured on.
@@ -48,8 +48,7 @@ fn row(client: Kind, entries: &[Entry]) -> String {
             .map_or_else(|| "-".to_owned(), |spread| format!("{spread:#}"))
     };
     let spread = |of: fn(&Measurement) -> f64| {
-        Spread::of(measured(client, entries).map(|(_, measurement)| of(measurement)))
-            .map_or_else(|| "-".to_owned(), |spread| spread.to_string())
+        shown(measured(client, entries).map(|(_, measurement)| of(measurement)))
     };
     let columns = [
         client.name().to_owned(),
@@ -83,7 +82,7 @@ fn ratio(client: Kind, entries: &[Entry], of: fn(&Measurement) -> f64) -> String
         let (_, ours) = measured(Kind::Truename, entries).find(|(other, _)| *other == round)?;
         Some(of(theirs) / of(ours))
     });
-    Spread::of(pairs).map_or_else(|| "-".to_owned(), |spread| spread.to_string())
+    shown(pairs)
 }
 
 /// The share of calls that failed in all rounds.

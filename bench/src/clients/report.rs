@@ -5,7 +5,7 @@ use super::child::Line;
 use super::roster::Contestant;
 use crate::failure::Failure;
 use crate::machine::{self, Machine};
-use crate::statistics::{Spread, short};
+use crate::statistics::{Spread, short, shown};
 
 /// One client's run of a cell in one round.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Entries {
         let pairs = self
             .lines(cell, contestant)
             .filter_map(|(round, theirs)| Some(theirs.us_per_command() / self.reference(cell, ours, round)?));
-        Spread::of(pairs).map_or_else(|| "-".to_owned(), |spread| spread.to_string())
+        shown(pairs)
     }
 
     /// What is wrong with a row: runs without a number, and calls that failed.

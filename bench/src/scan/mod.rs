@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::keyspace::bystander;
 use crate::machine::{self, Machine};
 use crate::record::Records;
-use crate::statistics::Spread;
+use crate::statistics::shown;
 use crate::target::{Servers, Target};
 use crate::{run, table, usage};
 
@@ -186,12 +186,10 @@ fn print(options: &Scan, all: &[Measurement]) {
     println!("|---|---|---|---|---|");
     for subject in Subject::ALL {
         let own = || all.iter().filter(move |one| one.subject == subject);
-        let spread = |of: fn(&Measurement) -> f64| {
-            Spread::of(own().map(of)).map_or_else(|| "-".to_owned(), |spread| spread.to_string())
-        };
+        let spread = |of: fn(&Measurement) -> f64| shown(own().map(of));
         let raw = |round| all.iter().find(move |one| one.subject == Subject::Raw && one.round == round);
         let ratios = own().filter_map(|one| Some(one.seconds / raw(one.round)?.seconds));
-        let ratio = Spread::of(ratios).map_or_else(|| "-".to_owned(), |spread| spread.to_string());
+        let ratio = shown(ratios);
         let columns =
             [spread(|one| one.seconds), ratio, spread(|one| one.client_seconds), spread(|one| one.grown_mib)];
         println!("| {} | {} |", subject.name(), columns.join(" | "));
