@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{ProtocolVersion, TlsCertificates};
+use redis::aio::transaction_async;
+use redis::{AsyncCommands, ProtocolVersion, RedisResult, TlsCertificates};
 use truename::topology::DialRule;
 use truename_lab::{Lab, LabProfile};
 use truename_redis::ClusterClient;
@@ -71,6 +72,16 @@ pub(crate) fn builder(lab: &Lab) -> ClusterClientBuilder {
 pub(crate) async fn connect(lab: &Lab, protocol: ProtocolVersion) -> ClusterConnection {
     let client = builder(lab).use_protocol(protocol).build().expect("usable options");
     client.get_async_connection().await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Adds one, the hard way.
+pub(crate) async fn count(connection: &ClusterConnection, key: &str) -> RedisResult<u64> {
+    let (counted,): (u64,) = transaction_async(connection.clone(), &[key], |mut c, mut pipe| async move {
+        let count: Option<u64> = c.get(key).await?;
+        pipe.set(key, count.unwrap_or(0) + 1).ignore().get(key).query_async(&mut c).await
+    })
+    .await?;
+    Ok(counted)
 }
 
 /// Keys of as many different slots, spread over all shards.

@@ -7,20 +7,9 @@ use redis::aio::transaction_async;
 use redis::{AsyncCommands, ErrorKind, RedisResult, Value, cmd, pipe};
 use truename::topology::Slot;
 use truename_lab::{Lab, LabProfile};
-use truename_redis::cluster_async::ClusterConnection;
 use truename_redis::may_have_executed;
 
-use crate::support::{PROTOCOLS, builder, calls, connect, eventually, lab, replicated};
-
-/// Adds one, the hard way.
-async fn count(connection: &ClusterConnection, key: &str) -> RedisResult<u64> {
-    let (counted,): (u64,) = transaction_async(connection.clone(), &[key], |mut c, mut pipe| async move {
-        let count: Option<u64> = c.get(key).await?;
-        pipe.set(key, count.unwrap_or(0) + 1).ignore().get(key).query_async(&mut c).await
-    })
-    .await?;
-    Ok(counted)
-}
+use crate::support::{PROTOCOLS, builder, calls, connect, count, eventually, lab, replicated};
 
 /// How many connections have `WATCH` as their last command; servers tell only since 7.4 which ones watch something.
 async fn watching(lab: &Lab) -> usize {

@@ -3,26 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use redis::aio::transaction_async;
 use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
-use redis::{AsyncCommands, ErrorKind, RedisResult, Value, cmd, pipe};
+use redis::{AsyncCommands, ErrorKind, Value, cmd, pipe};
 use truename::topology::Slot;
 use truename_lab::{Lab, LabProfile};
 use truename_redis::cluster_async::ClusterConnection;
 use truename_redis::may_have_executed;
 
-use crate::support::{builder, calls, eventually, lab, replicated};
+use crate::support::{builder, calls, count, eventually, lab, replicated};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-async fn count(connection: &ClusterConnection, key: &str) -> RedisResult<u64> {
-    let (counted,): (u64,) = transaction_async(connection.clone(), &[key], |mut c, mut pipe| async move {
-        let count: Option<u64> = c.get(key).await?;
-        pipe.set(key, count.unwrap_or(0) + 1).ignore().get(key).query_async(&mut c).await
-    })
-    .await?;
-    Ok(counted)
-}
 
 async fn says(lab: &Lab, node: usize, command: &[&str], what: &str) -> bool {
     lab.command(node, command).await.is_ok_and(|reply| reply.as_str().is_some_and(|text| text.contains(what)))
