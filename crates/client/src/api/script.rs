@@ -196,11 +196,13 @@ impl<'a> ScriptCall<'a> {
         self
     }
 
-    /// Says whether the script may be sent again when its reply was lost; see [`Command::repeatable`]. Without this, only a
-    /// [read-only](Script::read_only) one is.
+    /// Says whether the script may be executed twice; see [`Command::repeatable`]. Without this, only a
+    /// [read-only](Script::read_only) one may.
     ///
-    /// This is about a lost reply only. A script that ends with an error, even `CLUSTERDOWN` or `LOADING`, is not sent again: it may
-    /// have said so itself, after it had changed something. Call it again yourself if twice does no harm.
+    /// It is then sent again when its reply was lost, and, until its time is over, when its error begins with `CLUSTERDOWN`,
+    /// `LOADING`, `MASTERDOWN`, `READONLY` or `TRYAGAIN`: that is what servers say to scripts that they do not execute for now,
+    /// and what a script may say itself, after it has changed something. Without this, such an error is the script's result at
+    /// once.
     ///
     /// ```no_run
     /// # async fn example(client: truename::Client, token: &str) -> Result<(), truename::Error> {

@@ -60,7 +60,9 @@
 //! `may_have_executed` is `true` for them; the reply in [`Error::Server`] says what they mean. Nor does any error of a
 //! script, of a function or of a command that the table lacks: it may have written before it failed. Two exceptions
 //! are the servers' own words: `NOSCRIPT` in answer to `EVALSHA`, and `TRYAGAIN` to two or more different keys of a slot that is on
-//! its way. Once an attempt may have been executed, no later error of the call says that it was not.
+//! its way. A script that [may be executed twice](crate::ScriptCall::repeatable) is sent again after such an error all the same,
+//! and the error that it ends with still says that it may have run. Once an attempt may have been executed, no later error of the
+//! call says that it was not.
 //!
 //! # When nobody knows
 //!

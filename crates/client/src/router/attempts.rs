@@ -163,13 +163,19 @@ impl Attempts {
         self.trail.as_ref().map_or(0, |trail| trail.times_oldest)
     }
 
-    /// A node answered a compound command with the text of a redirect, after executing it or not. False if it did so before.
-    pub(super) fn note_doubt(&mut self, node: &Node, error: &ErrorReply) -> bool {
+    /// A node answered a compound command with what may be a refusal, after executing it or not.
+    pub(super) fn note_unproved(&mut self, node: &Node, error: &ErrorReply) {
         let trail = self.trail();
         trail.node = Some(node.endpoint().clone());
         trail.last = Some(Last::Refused(error.message().into()));
         let why = format!("the script or module itself may have returned the error: {}", error.message());
         trail.unknown = Some(Unknown { node: node.endpoint().clone(), why, remedy: None });
+    }
+
+    /// The same, and it was the text of a redirect. False if the node said so before.
+    pub(super) fn note_doubt(&mut self, node: &Node, error: &ErrorReply) -> bool {
+        self.note_unproved(node, error);
+        let trail = self.trail();
         let is_first = !trail.doubted.contains(node.endpoint());
         if is_first {
             trail.doubted.push(node.endpoint().clone());

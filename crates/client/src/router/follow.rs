@@ -93,6 +93,7 @@ impl Router {
                 self.note_demotion(node, &error);
                 self.wait(error.message().into(), node, request, attempts).await
             }
+            Verdict::Retry(error) => self.retry(error, node, request, attempts).await,
             Verdict::Doubt { error, hint } => self.pursue(error, &hint, node, request, attempts).await,
             Verdict::Resend { cause, is_lost } => {
                 self.pause(&cause, is_lost, node, attempts).await?;
@@ -198,6 +199,23 @@ impl Router {
                 self.resolve(request, attempts).await
             }
         }
+    }
+
+    /// What may be a refusal or the command's result is its result once there is no time left.
+    async fn retry(
+        &self,
+        error: ErrorReply,
+        node: &Node,
+        request: &Request<'_, '_>,
+        attempts: &mut Attempts,
+    ) -> Result<Destination, Error> {
+        self.cluster.hints.refresh();
+        attempts.note_unproved(node, &error);
+        if attempts.back_off().await.is_err() {
+            return Err(attempts.answer(error, Execution::Possible, node));
+        }
+        observe::resent("refused");
+        self.resolve(request, attempts).await
     }
 
     /// A compound command answered with the text of a redirect. If the servers' own views confirm it, the command is sent

@@ -228,7 +228,7 @@ pub(super) fn explain(
         Verdict::Answer { error, .. } if is_exec(spec) => answer(attempts, error, Execution::Refused),
         Verdict::Answer { error, execution } => answer(attempts, error, execution),
         Verdict::Wait(error) | Verdict::Reconnect(error) => answer(attempts, error, Execution::RefusedForNow),
-        Verdict::Doubt { error, .. } => answer(attempts, error, Execution::Possible),
+        Verdict::Retry(error) | Verdict::Doubt { error, .. } => answer(attempts, error, Execution::Possible),
         // Not for a command that goes to one node and no other.
         Verdict::Moved(redirect) | Verdict::Ask(redirect) => {
             answer(attempts, ErrorReply::new(redirect.to_string()), Execution::RefusedForNow)

@@ -10,6 +10,7 @@
 //! | `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `MASTERDOWN`, `READONLY` | [`Verdict::Wait`] | yes: refused |
 //! | the servers' own words of `TRYAGAIN`, from a compound command with several keys | [`Verdict::Wait`] | yes: refused |
 //! | the text of a redirect from a compound command | [`Verdict::Doubt`] | once per node, if the node confirms it |
+//! | `CLUSTERDOWN` and the like, from a compound command that may be repeated | [`Verdict::Retry`] | yes; it may have run |
 //! | `CROSSSLOT`, from any other command | [`Verdict::Answer`]: refused | - |
 //! | another error | [`Verdict::Answer`] | - |
 //! | `Unsent` | [`Verdict::Resend`] | yes: never executed |
@@ -140,6 +141,8 @@ pub(crate) enum Verdict {
     Reconnect(ErrorReply),
     /// The server refused for now: back off and route again.
     Wait(ErrorReply),
+    /// It looks like a refusal and may be a result, but to execute the command twice does no harm: back off and route again.
+    Retry(ErrorReply),
     /// It looks like a redirect and may be anything: see what the node itself says about the slot.
     Doubt { error: ErrorReply, hint: Hint },
     /// It was never executed, or may be executed again: route again. `is_lost`: its fate is unknown.
@@ -218,6 +221,7 @@ fn judge_compound(error: ErrorReply, traits: RetryTraits, answered_by: &Endpoint
     let hint = match parse_redirect(error.message(), answered_by.host()) {
         Some(Ok(redirect)) => Hint { slot: redirect.slot(), is_ask, to: Some(redirect.to().clone()) },
         Some(Err(RedirectError::UnknownEndpoint { slot })) => Hint { slot, is_ask, to: None },
+        None if may_be_sent_again(&error, traits) => return Verdict::Retry(error),
         Some(Err(_)) | None => return Verdict::Answer { error, execution: Execution::Possible },
     };
     if !traits.is_for_one_node && (traits.slot_is_guessed || traits.slot == Some(hint.slot)) {
@@ -225,6 +229,13 @@ fn judge_compound(error: ErrorReply, traits: RetryTraits, answered_by: &Endpoint
     } else {
         Verdict::Answer { error, execution: Execution::Possible }
     }
+}
+
+/// Whether it may be a refusal, or a script's own words, and to execute the command twice does no harm. Whoever answered is done
+/// with it: no copy of it is executed later.
+fn may_be_sent_again(error: &ErrorReply, traits: RetryTraits) -> bool {
+    let is_elsewhere = traits.is_for_one_node && is_of_another(error);
+    traits.repeat != Repeat::Never && is_refusal(error.code()) && !is_elsewhere
 }
 
 /// Whether the error says that another node should have been asked.
@@ -281,6 +292,7 @@ mod tests {
             Verdict::Ask(redirect) => format!("follow {redirect}"),
             Verdict::Reconnect(_) => "reconnect".into(),
             Verdict::Wait(_) => "wait".into(),
+            Verdict::Retry(_) => "retry".into(),
             Verdict::Doubt { hint, .. } => format!("doubt {} {}", hint.slot, hint.is_ask),
             Verdict::Resend { is_lost, .. } => format!("resend {is_lost}"),
             Verdict::Interrupted(_) => "interrupted".into(),
@@ -294,6 +306,8 @@ mod tests {
         let by_digest = RetryTraits { names_script: true, ..script() };
         let pinned = |traits| RetryTraits { is_for_one_node: true, ..traits };
         let keyless = |traits| RetryTraits { slot: None, ..traits };
+        let harmless = |repeat| RetryTraits { repeat, ..script() };
+        let (reading, repeatable) = (harmless(Repeat::IfServerEnded), harmless(Repeat::Always));
         for (text, traits, expected) in [
             ("MOVED 3999 10.0.0.5:8502", plain(), "follow MOVED 3999 10.0.0.5:8502"),
             ("MOVED 3999 :8502", plain(), "follow MOVED 3999 answerer:8502"),
@@ -346,6 +360,18 @@ mod tests {
             (NO_SCRIPT[1], by_digest, "answer Refused"),
             (NO_SCRIPT[0], script(), "answer Possible"),
             ("NOSCRIPT of my own", by_digest, "answer Possible"),
+            // To execute it twice does no harm.
+            ("CLUSTERDOWN Hash slot not served", repeatable, "retry"),
+            ("CLUSTERDOWN Hash slot not served", reading, "retry"),
+            ("LOADING said the script", repeatable, "retry"),
+            ("TRYAGAIN later", repeatable, "retry"),
+            ("READONLY You can't write ... script: 1, on @user_script:1.", repeatable, "retry"),
+            ("READONLY said the script", pinned(repeatable), "answer Possible"),
+            ("LOADING said the script", pinned(repeatable), "retry"),
+            ("MOVED 3999 10.0.0.5:8502", repeatable, "doubt 3999 false"),
+            ("MOVED 5061 evil:1", repeatable, "answer Possible"),
+            ("MOVED x evil:1", repeatable, "answer Possible"),
+            ("ERR said the script", repeatable, "answer Possible"),
         ] {
             assert_eq!(verdict(Setback::Error(ErrorReply::new(text)), traits), expected, "{text} {traits:?}");
         }

@@ -226,7 +226,7 @@ impl Router {
                 self.note_demotion(node, &error);
                 error.message().to_owned()
             }
-            Verdict::Answer { error, .. } | Verdict::Doubt { error, .. } => {
+            Verdict::Answer { error, .. } | Verdict::Retry(error) | Verdict::Doubt { error, .. } => {
                 return Err(attempts.answer(error, Execution::Refused, node));
             }
             // However the connection ended, and whatever brought it down: `EXEC` was not sent.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::info::{all_executions, executions};
+use crate::support::info::{all_command_counts, all_executions, executions};
 use crate::support::{config, connect, eventually, key_of, lab, proxied_server, tell};
-use truename::{Client, Error, ReadFrom, Script, cmd};
+use truename::topology::Slot;
+use truename::{Client, Error, ReadFrom, Reply, Script, cmd};
 use truename_lab::{Cut, CutPoint, Ending, Lab, LabProfile};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,7 +105,7 @@ async fn a_script_goes_along_with_its_slot_to_a_server_that_does_not_have_it() {
     let lab = lab(LabProfile::Plain).await;
     let client = connect(&lab).await;
     let add = Script::new("return redis.call('INCR', KEYS[1])");
-    let slot = truename::topology::Slot::of_key(b"half").value();
+    let slot = Slot::of_key(b"half").value();
     let from = lab.primary_of_slot(slot).await.expect("an owner");
     let to = (from + 1) % 3;
     assert_eq!(add.key("half").execute::<i64>(&client).await.expect("one"), 1);
@@ -115,4 +116,52 @@ async fn a_script_goes_along_with_its_slot_to_a_server_that_does_not_have_it() {
     tell(&lab, to, &["SCRIPT", "FLUSH"]).await;
     assert_eq!(add.key("half").execute::<i64>(&client).await.expect("three"), 3);
     assert_eq!(add.key("half").execute::<i64>(&client).await.expect("four"), 4);
+}
+
+/// A script that may be executed twice failed at once while its cluster was down, with what other commands wait out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_may_be_executed_twice_waits_while_its_cluster_is_down() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let add = Script::new("return redis.call('SADD', KEYS[1], ARGV[1])");
+    let count = Script::read_only("return redis.call('SCARD', KEYS[1])");
+    add.key("set").arg("a").run(&client).await.expect("the server has it");
+    assert_eq!(count.key("set").execute::<i64>(&client).await.expect("the server has it"), 1);
+    let slot = Slot::of_key(b"set").value();
+    let (owner, slot) = (lab.primary_of_slot(slot).await.expect("an owner"), slot.to_string());
+    let rejected = || async {
+        all_command_counts(&lab, "evalsha", "rejected_calls").await
+            + all_command_counts(&lab, "evalsha_ro", "rejected_calls").await
+    };
+    tell(&lab, owner, &["CLUSTER", "DELSLOTS", &slot]).await;
+    eventually("the cluster is down", Duration::from_secs(5), || async {
+        add.key("set").arg("b").run(&client).await.is_err_and(|error| {
+            matches!(&error, Error::Server(error) if error.code() == "CLUSTERDOWN")
+                && error.may_have_executed()
+        })
+    })
+    .await;
+    let before = rejected().await;
+    let calls = async {
+        let (added, counted) = tokio::join!(
+            add.key("set").arg("b").repeatable(true).execute::<i64>(&client),
+            count.key("set").execute::<i64>(&client),
+        );
+        (added.expect("sent again"), counted.expect("sent again"))
+    };
+    let mend = async {
+        eventually("they are refused", Duration::from_secs(5), || async { rejected().await > before + 3 })
+            .await;
+        tell(&lab, owner, &["CLUSTER", "ADDSLOTS", &slot]).await;
+    };
+    let ((added, counted), ()) = tokio::join!(calls, mend);
+    assert!(added == 1 && (1..=2).contains(&counted), "{added} {counted}");
+    // Its own words, to the end: its result, and not a refusal.
+    let forged = "redis.call('INCR', KEYS[1]) return redis.error_reply('CLUSTERDOWN of my own')";
+    let forged = Script::new(forged);
+    let call = forged.key("k").repeatable(true).timeout(Duration::from_millis(300));
+    let error = call.execute::<Reply>(&client).await.expect_err("its own error");
+    assert!(matches!(&error, Error::Server(error) if error.code() == "CLUSTERDOWN"), "{error}");
+    assert!(error.may_have_executed() && !error.is_retryable(), "{error}");
+    assert!(client.execute::<i64>(cmd("GET").arg("k")).await.expect("a number") > 1);
 }
