@@ -13,11 +13,11 @@ servers=$(tools/setup/servers.sh $names)
 logs=target/servers/logs
 mkdir -p "$logs"
 
-packages='-p truename -p truename-redis -p truename-lab -p truename-cli --all-features --locked'
-suite() { cargo test $packages --no-fail-fast --test '*' "$@"; }
+# The packages of `make test`, so that nothing is compiled twice: a few of them need no cluster, and take no time either.
+suite() { cargo test --all-features --locked --no-fail-fast --test '*' "$@"; }
 
 # Tests run them as processes.
-cargo build $packages --examples
+cargo build --all-features --locked --examples
 suite --no-run
 for name in $names; do
     echo "==> $name"

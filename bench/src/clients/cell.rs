@@ -56,7 +56,7 @@ pub(super) fn all() -> Vec<Cell> {
 }
 
 impl Cell {
-    /// What an hour and a quarter allow: every cell that says something of its own.
+    /// What less than an hour allows: every cell that says something of its own.
     pub(super) fn is_in_full(&self) -> bool {
         self.reads != Reads::Mget100 || self.callers <= 64
     }

@@ -111,7 +111,7 @@ pub(crate) fn run(options: &Clients) -> Result<(), Failure> {
         contestants,
         missing,
         rounds: options.rounds.unwrap_or(if options.quick { 1 } else { 3 }),
-        window: Duration::from_secs_f64(options.window.unwrap_or(if options.quick { 1.0 } else { 2.0 })),
+        window: Duration::from_secs_f64(options.window.unwrap_or(if options.quick { 1.0 } else { 1.2 })),
     };
     let entries = compare(&cells, &setting, &mut Records::open(&options.results)?)?;
     report::print_summary(&cells, &setting.contestants, &setting.missing, &entries);

@@ -193,7 +193,8 @@ async fn the_job_queue_does_every_job_while_its_primary_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rate_limiter_admits_exactly_as_many_as_allowed_during_failovers() {
     let lab = replicated().await;
-    let options = ["--users", "100", "--calls", "200", "--seconds", "5"];
+    // All calls of the first part are made at once and have ten seconds, failovers included, on whatever else the machine does.
+    let options = ["--users", "100", "--calls", "60", "--seconds", "5"];
     let limiter = Example::start(&lab, "rate_limiter", &options);
     eventually("users are counted", SOON, || async { find(&lab, "{rate:*}:log").await.is_some() }).await;
     let replicas: Vec<usize> = lab.replicas().iter().map(|node| node.index).collect();
@@ -201,6 +202,6 @@ async fn the_rate_limiter_admits_exactly_as_many_as_allowed_during_failovers() {
         lab.failover(replica).await.expect("handed over");
     }
     let text = limiter.finish().await;
-    assert!(text.contains("burst: 1000 of 20000 admitted, 1000 expected"), "{text}");
+    assert!(text.contains("burst: 1000 of 6000 admitted, 1000 expected"), "{text}");
     assert!(text.contains(" 0 too many in a window") && number(&text, "paced") > 1000, "{text}");
 }
