@@ -75,26 +75,20 @@ impl Cache {
 
     /// The texts of these items.
     async fn page(&self, items: &[u64]) -> Vec<String> {
-        let mut found = self.look_up(items).await;
-        join_all(items.iter().map(|item| self.item(*item, found.remove(key(*item).as_bytes())))).await
+        let found = self.look_up(items).await;
+        join_all(items.iter().zip(found).map(|(item, answer)| self.item(*item, answer))).await
     }
 
-    /// What the cache answers for each item: its text, or that it has none. Items without an answer are not in the map.
-    async fn look_up(&self, items: &[u64]) -> HashMap<Vec<u8>, Option<String>> {
+    /// What the cache answers for each item, if it does: its text, or that it has none.
+    async fn look_up(&self, items: &[u64]) -> Vec<Option<Option<String>>> {
         let keys: Vec<String> = items.iter().copied().map(key).collect();
         match self.client.execute::<Vec<Option<String>>>(cmd("MGET").args(&keys)).await {
-            Ok(texts) => keys.into_iter().map(String::into_bytes).zip(texts).collect(),
+            Ok(texts) => texts.into_iter().map(Some).collect(),
             Err(Error::Partial(partial)) => {
                 self.count("partial");
-                let mut found = HashMap::new();
-                for part in &partial.parts {
-                    // A part that failed has no values.
-                    let texts: Vec<Option<String>> = part.value().unwrap_or_default();
-                    found.extend(part.keys.iter().map(|key| key.to_vec()).zip(texts));
-                }
-                found
+                partial.values_in_order().into_iter().map(Result::ok).collect()
             }
-            Err(_) => HashMap::new(),
+            Err(_) => vec![None; items.len()],
         }
     }
 

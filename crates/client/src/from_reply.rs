@@ -14,6 +14,7 @@ use bytes::Bytes;
 use truename_resp::Reply;
 
 use self::forms::{list, mismatch};
+pub(crate) use self::parts::elements;
 use crate::error::TypeError;
 
 /// Values shorter than this are copied out of the read buffer.

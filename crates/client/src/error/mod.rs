@@ -126,7 +126,8 @@ pub enum Error {
 /// Parts of a command failed, others did not, and no value stands for the whole.
 ///
 /// A command whose keys are in several slots (`MGET`, `MSET`, `DEL` …), or that concerns all nodes (`DBSIZE`, `SCRIPT LOAD` …),
-/// is sent as several, each with an outcome of its own.
+/// is sent as several, each with an outcome of its own. [`values_in_order`](Self::values_in_order) has the values that came, in
+/// the order of the keys.
 ///
 /// # Examples
 /// ```no_run
@@ -173,6 +174,8 @@ pub struct PartOutcome {
     pub keys: Vec<Bytes>,
     /// Its reply, or why there is none.
     pub outcome: Result<Reply, Error>,
+    /// Which of the whole command's keys these are, counted from 0.
+    pub(crate) places: Vec<usize>,
 }
 
 impl PartOutcome {
@@ -182,7 +185,13 @@ impl PartOutcome {
         keys: Vec<Bytes>,
         outcome: Result<Reply, Error>,
     ) -> Self {
-        Self { node, slot, keys, outcome }
+        Self { node, slot, keys, outcome, places: Vec::new() }
+    }
+
+    /// Says which of the whole command's keys it has.
+    pub(crate) fn at(mut self, places: &[usize]) -> Self {
+        self.places = places.to_vec();
+        self
     }
 }
 

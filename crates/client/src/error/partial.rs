@@ -157,7 +157,7 @@ mod tests {
 
     fn part(node: &str, keys: &[&str], outcome: Result<Reply, Error>) -> PartOutcome {
         let keys = keys.iter().map(|key| Bytes::copy_from_slice(key.as_bytes())).collect();
-        PartOutcome { node: Some(Endpoint::new(node, 1)), slot: None, keys, outcome }
+        PartOutcome::new(Some(Endpoint::new(node, 1)), None, keys, outcome)
     }
 
     fn partial(parts: Vec<PartOutcome>, only_reads: bool) -> Error {

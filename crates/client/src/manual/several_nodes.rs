@@ -46,7 +46,8 @@
 //! Each part is redirected, waited for and repeated as a command by itself ([`retries`](super::retries)), all within the call's
 //! deadline. If one fails all the same, or slots have no owner and a command is about all of them, the call is
 //! [`Error::Partial`]: never a shorter list, and never a sum without the rest. It holds every part with its keys, its node and
-//! its outcome, so what came is not lost.
+//! its outcome, so what came is not lost: [`PartialError::values_in_order`] has the values of an `MGET` where their keys stand, and
+//! why the others are missing.
 //!
 //! ```no_run
 //! # async fn example(client: truename::Client) -> Result<(), truename::Error> {
@@ -72,6 +73,7 @@
 //! [`Command::route_by_key`]: crate::Command::route_by_key
 //! [`Command::route_to`]: crate::Command::route_to
 //! [`Error::Partial`]: crate::Error::Partial
+//! [`PartialError::values_in_order`]: crate::error::PartialError::values_in_order
 //! [`ResponsePolicy::aggregate`]: crate::command::ResponsePolicy::aggregate
 //! [`RouteError::CrossSlot`]: crate::error::RouteError::CrossSlot
 //! [`Script`]: crate::Script

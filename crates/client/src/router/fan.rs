@@ -303,7 +303,7 @@ impl Router {
                 names.extend(part.at(index).map(Bytes::copy_from_slice));
             });
         }
-        PartOutcome::new(node, slot, names, outcome)
+        PartOutcome::new(node, slot, names, outcome).at(keys)
     }
 }
 

@@ -11,6 +11,7 @@ use truename_topology::Slot;
 
 use crate::command::{Arguments, Command, KeyRule, RequestPolicy, Spec, cmd};
 use crate::error::TypeError;
+use crate::from_reply::elements;
 
 /// One of the commands that a command is sent as.
 #[derive(Debug)]
@@ -118,14 +119,8 @@ pub(crate) fn in_order_of_keys(replies: Vec<(&[usize], Reply)>) -> Result<Reply,
     let count = replies.iter().map(|(keys, _)| keys.len()).sum();
     let mut items = vec![Reply::Nil; count];
     for (keys, reply) in replies {
-        let kind = reply.kind();
-        match reply.without_attributes() {
-            Reply::Array(elements) if elements.len() == keys.len() => {
-                for (&key, element) in keys.iter().zip(elements) {
-                    items[key] = element;
-                }
-            }
-            _ => return Err(TypeError::new("an array with one element for each key", kind)),
+        for (&key, element) in keys.iter().zip(elements(reply, keys.len())?) {
+            items[key] = element;
         }
     }
     Ok(Reply::Array(items))

@@ -153,6 +153,17 @@ async fn a_part_that_failed_is_reported_with_its_keys_and_its_node() {
         "{text}"
     );
     assert!(error.is_retryable() && error.may_have_executed(), "a read may be repeated");
+    // Several keys of a shard, one of them twice and one that is not there, in an order that is not that of the shards.
+    let [of_0, of_1, of_2] = [&of_each[0], &of_each[1], &of_each[2]];
+    let [other_of_0, nothing] = [0, 2].map(|shard| keys_of(shard, "other").next().expect("a key"));
+    client.run(cmd("SET").arg(&other_of_0).arg(2)).await.expect("OK");
+    let asked = [of_2, of_1, &other_of_0, of_0, &nothing, of_1, of_0];
+    let error = client.execute::<Vec<Option<i64>>>(cmd("MGET").args(asked)).await;
+    let Err(Error::Partial(with_holes)) = &error else { panic!("{error:?}") };
+    let values = with_holes.values_in_order::<Option<i64>>();
+    assert!(values.iter().flat_map(|value| value.as_ref().err()).all(Error::is_retryable), "{values:?}");
+    let values: Vec<_> = values.into_iter().map(Result::ok).collect();
+    assert_eq!(values, [Some(Some(1)), None, Some(Some(2)), Some(Some(1)), Some(None), None, Some(Some(1))]);
     let values: Vec<_> =
         partial.parts.iter().filter_map(|part| part.outcome.as_ref().ok()).cloned().collect();
     assert_eq!(
