@@ -39,7 +39,7 @@ impl Target {
                  --password-file FILE (`-` for standard input)",
             ));
         }
-        let meant = Meant::by(args, |name| std::env::var(name).ok())?;
+        let meant = Meant::by(args, |name| std::env::var_os(name))?;
         let is_url = meant.text.contains("://");
         let target = if is_url { Self::from_url(&meant, args)? } else { Self::from_hosts(&meant, args)? };
         let mut target = target.with_tls(args)?.with_login(args, meant.password)?;

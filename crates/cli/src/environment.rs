@@ -3,16 +3,13 @@
 //! What must stay true: the environment's password and addresses belong to the cluster that it names, and never go to
 //! another one that was typed.
 
-use crate::args::connect::ConnectArgs;
-use crate::args::value::{self, ResolveEntry};
-use crate::failure::Failure;
+use std::ffi::OsString;
 
-/// The cluster, in the forms of HOST.
-pub(crate) const URL: &str = "TRUENAME_URL";
-/// Its password.
-pub(crate) const PASSWORD: &str = "TRUENAME_PASSWORD";
-/// Where its names lead, `HOST[:PORT]:ADDR` separated by commas.
-pub(crate) const RESOLVE: &str = "TRUENAME_RESOLVE";
+use truename::Error;
+use truename::environment::{Environment, HostAddress, URL};
+
+use crate::args::connect::ConnectArgs;
+use crate::failure::Failure;
 
 /// The cluster that is meant.
 #[derive(Debug)]
@@ -23,29 +20,34 @@ pub(crate) struct Meant {
     pub(crate) place: &'static str,
     /// What the environment has for it.
     pub(crate) password: Option<String>,
-    pub(crate) resolve: Vec<ResolveEntry>,
+    pub(crate) resolve: Vec<HostAddress>,
 }
 
 impl Meant {
     /// `variable`: reads a variable of the environment.
-    pub(crate) fn by(args: &ConnectArgs, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
-        let given = |name| variable(name).filter(|text| !text.is_empty());
+    pub(crate) fn by(
+        args: &ConnectArgs,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, Failure> {
         if let Some(text) = args.host.clone() {
             return Ok(Self { text, place: "HOST", password: None, resolve: Vec::new() });
         }
-        let text = given(URL).ok_or_else(|| {
-            Failure::usage(
+        match Environment::read_by(variable) {
+            Ok(Some(named)) => {
+                Ok(Self { text: named.cluster, place: URL, password: named.password, resolve: named.resolve })
+            }
+            Ok(None) => Err(Failure::usage(
                 format!("there is no <HOST[:PORT]|URL>, and {URL} is not set"),
                 format!("give a host such as cache.example.net:10000, or set {URL}"),
-            )
-        })?;
-        let entries = given(RESOLVE).unwrap_or_default();
-        let entries = entries.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        let resolve: Result<Vec<_>, String> = entries.map(value::resolve).collect();
-        let resolve = resolve.map_err(|why| {
-            Failure::usage(format!("{RESOLVE}: {why}"), format!("correct {RESOLVE}, or unset it"))
-        })?;
-        Ok(Self { text, place: URL, password: given(PASSWORD), resolve })
+            )),
+            Err(Error::Config(error)) => Err(Failure::usage(
+                error.what,
+                error
+                    .remedy
+                    .map_or_else(|| "correct it, or unset it".to_owned(), |remedy| remedy.to_string()),
+            )),
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// Whether every user of this machine can read it.
@@ -58,6 +60,8 @@ impl Meant {
 mod tests {
     use clap::Parser;
 
+    use truename::environment::{PASSWORD, RESOLVE};
+
     use super::*;
     use crate::args::{Cli, Command};
 
@@ -65,7 +69,7 @@ mod tests {
         let words = ["truename", "ping"].into_iter().chain(line.split_whitespace());
         let Command::Ping(args) = Cli::try_parse_from(words).unwrap().command else { panic!("{line}") };
         let variable = |name: &str| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
         };
         Meant::by(&args.connect, variable)
     }

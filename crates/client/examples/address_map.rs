@@ -3,15 +3,13 @@
 //! Needed only where equal ports at the seed's host are not enough, such as published ports that are shifted. The
 //! closure decides where to dial; which names the node may prove stays as it was.
 
-mod support;
-
 use truename::topology::DialAddress;
-use truename::{Client, cmd};
+use truename::{Client, Config, cmd};
 
 #[tokio::main]
 async fn main() -> Result<(), truename::Error> {
     // Nodes that announce a bare IP address are behind the seed's host, at their own port.
-    let config = support::config()?.map_node_addresses(|node, seed| {
+    let config = Config::from_env()?.map_node_addresses(|node, seed| {
         node.endpoint.ip().map(|_| DialAddress::new(seed.host(), node.endpoint.port()))
     });
     let client = Client::connect(&config).await?;

@@ -1,14 +1,12 @@
 //! Watching what the client notices, while a workload runs. Try `redeploy` or `kill 0` in the lab's terminal.
 
-mod support;
-
 use std::time::Duration;
 
-use truename::{Client, Notice, cmd};
+use truename::{Client, Config, Notice, cmd};
 
 #[tokio::main]
 async fn main() -> Result<(), truename::Error> {
-    let client = Client::connect(&support::config()?).await?;
+    let client = Client::connect(&Config::from_env()?).await?;
     let mut events = client.events();
     let worker = client.clone();
     tokio::spawn(async move {

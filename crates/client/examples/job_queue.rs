@@ -15,7 +15,6 @@
 mod arguments;
 #[path = "support/job_scripts.rs"]
 mod scripts;
-mod support;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -25,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, oneshot::error::TryRecvError};
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep};
-use truename::{Client, Error, FromReply, Orphan, Script, cmd};
+use truename::{Client, Config, Error, FromReply, Orphan, Script, cmd};
 
 /// How often a worker signs in.
 const SIGN_EVERY: Duration = Duration::from_millis(500);
@@ -182,7 +181,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ],
     );
     let (sender, orphans) = mpsc::unbounded_channel();
-    let config = support::config()?.on_orphan(move |orphan| drop(sender.send(orphan)));
+    let config = Config::from_env()?.on_orphan(move |orphan| drop(sender.send(orphan)));
     let queue = Arc::new(Queue {
         client: Client::connect(&config).await?,
         tag: format!("jobs:{:x}", fastrand::u32(..)),

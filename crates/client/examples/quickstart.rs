@@ -2,13 +2,11 @@
 //!
 //! Run `truename lab up`, copy the lines that it prints, then `cargo run --example quickstart`.
 
-mod support;
-
-use truename::{Client, cmd};
+use truename::{Client, Config, cmd};
 
 #[tokio::main]
 async fn main() -> Result<(), truename::Error> {
-    let client = Client::connect(&support::config()?).await?;
+    let client = Client::connect(&Config::from_env()?).await?;
 
     client.run(cmd("SET").arg("city").arg("Oslo").arg("EX").arg(60)).await?;
     let city: Option<String> = client.execute(cmd("GET").arg("city")).await?;

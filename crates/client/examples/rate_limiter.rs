@@ -12,12 +12,11 @@
 
 #[path = "support/arguments.rs"]
 mod arguments;
-mod support;
 
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
-use truename::{Client, Error, ReadFrom, Script, cmd};
+use truename::{Client, Config, Error, ReadFrom, Script, cmd};
 
 /// What was admitted within the window, by time. The time is the server's: processes' clocks differ.
 const ADMIT: &str = "
@@ -100,7 +99,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ],
     );
     // Longer than a failover takes. If you would rather let a call pass than wait, set less and go on after an error.
-    let client = Client::connect(&support::config()?.command_timeout(Duration::from_secs(10))).await?;
+    let client = Client::connect(&Config::from_env()?.command_timeout(Duration::from_secs(10))).await?;
     // Users of this run alone, so that several runs do not disturb each other.
     let run = fastrand::u32(..);
     let users: Vec<String> = (0..users).map(|n| format!("{run:x}:{n}")).collect();

@@ -3,16 +3,14 @@
 //! Run `truename lab up`, copy the lines that it prints, then `cargo run --example scan`. After an incomplete scan it prints a
 //! cursor; given as an argument, the next run counts what is left.
 
-mod support;
-
 use std::collections::BTreeMap;
 
-use truename::Client;
 use truename::scan::ScanCursor;
+use truename::{Client, Config};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let client = Client::connect(&support::config()?).await?;
+    let client = Client::connect(&Config::from_env()?).await?;
     let mut scan = client.scan();
     if let Some(cursor) = std::env::args().nth(1) {
         scan = scan.resume(cursor.parse::<ScanCursor>()?);

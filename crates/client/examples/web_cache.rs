@@ -17,7 +17,6 @@ mod arguments;
 mod http;
 #[path = "support/source.rs"]
 mod source;
-mod support;
 #[path = "support/visitors.rs"]
 mod visitors;
 
@@ -31,7 +30,7 @@ use parking_lot::Mutex;
 use source::Source;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
-use truename::{Client, Error, Script, cmd};
+use truename::{Client, Config, Error, Script, cmd};
 
 const ITEMS: u64 = 200;
 const PAGE: u64 = 20;
@@ -203,7 +202,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let metrics = recorder.snapshotter();
     recorder.install()?;
 
-    let config = support::config()?.command_timeout(PATIENCE);
+    let config = Config::from_env()?.command_timeout(PATIENCE);
     let cache = Arc::new(Cache {
         client: Client::lazy(&config).await?,
         source: Source::default(),

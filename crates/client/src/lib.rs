@@ -63,7 +63,9 @@ pub use api::{
 pub use certificate::{Certificate, UtcMinute};
 pub use command::{Command, ToArg, ToArgs, cmd};
 pub use config::settings::Settings;
-pub use config::{Config, Credentials, Lookup, NodeAddressMap, Orphan, Protocol, ReadFrom, Resolve, url};
+pub use config::{
+    Config, Credentials, Lookup, NodeAddressMap, Orphan, Protocol, ReadFrom, Resolve, environment, url,
+};
 pub use connect::{ConnectionFacts, Greeting};
 pub use error::Error;
 pub use event::{CAPACITY as EVENT_CAPACITY, CERTIFICATE_NOTICE_DAYS, Event, Events, Notice};

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 use truename::TlsVersion;
+use truename::environment::HostAddress;
 use truename::topology::{DialRule, IdentityName, IdentityPolicy, Pin, Profile, Trust};
 
-use super::value::{self, ResolveEntry};
+use super::value;
 
 /// How to reach a cluster.
 #[derive(Debug, Clone, Args)]
@@ -110,7 +111,7 @@ pub(crate) struct ConnectArgs {
     pub(crate) map: Vec<DialRule>,
     /// Connect to ADDR instead of looking HOST up, HOST:ADDR or HOST:PORT:ADDR; may be repeated
     #[arg(long, value_name = "HOST[:PORT]:ADDR", value_parser = value::resolve, help_heading = "Addresses")]
-    pub(crate) resolve: Vec<ResolveEntry>,
+    pub(crate) resolve: Vec<HostAddress>,
 
     /// How long a command may take in total, besides what it asks the server to wait (BLPOP, for example); 5s unless
     /// the URL says otherwise

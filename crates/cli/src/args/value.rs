@@ -1,47 +1,21 @@
 //! Readers of single option values. Each error says what is wrong and shows a value of the right form.
 
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use truename::TlsVersion;
-use truename::topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Pin, Profile, Trust, Typed};
+use truename::environment::HostAddress;
+use truename::topology::{DialRule, Endpoint, IdentityName, IdentityPolicy, Pin, Profile, Trust};
+use truename::{Error, TlsVersion};
 
-/// One `--resolve`: the address of a host name, for one port or for all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ResolveEntry {
-    pub(crate) host: String,
-    pub(crate) port: Option<u16>,
-    pub(crate) address: IpAddr,
-}
-
-/// Reads `HOST:ADDR` or `HOST:PORT:ADDR`. An IPv6 address may stand in brackets; a host is a name, never one.
-pub(crate) fn resolve(text: &str) -> Result<ResolveEntry, String> {
-    const FORM: &str = "write HOST:ADDR or HOST:PORT:ADDR, such as cache.example.net:127.0.0.1, \
-                        cache.example.net:10000:127.0.0.1 or cache.example.net:[::1]";
-    let fail = |why: String| format!("{why}; {FORM}");
-    // A part of a URL with a password is as secret as the whole.
-    let shown = |part: &str| Typed(if text.contains('@') { text } else { part }).to_string();
-    let (host, rest) = text.split_once(':').ok_or_else(|| fail("there is no address".to_owned()))?;
-    if host.is_empty() || host.contains(['[', '/', '@']) {
-        return Err(fail(format!("{} is not a host name", shown(host))));
-    }
-    let entry = |port, address| ResolveEntry { host: host.to_owned(), port, address };
-    if let Some(address) = address(rest) {
-        return Ok(entry(None, address));
-    }
-    let Some((port, last)) = rest.split_once(':') else {
-        return Err(fail(format!("{} is not an IP address", shown(rest))));
-    };
-    let port = port.parse().ok().filter(|&port| port != 0);
-    let port = port.ok_or_else(|| fail("the part in the middle is not a port".to_owned()))?;
-    let address = address(last).ok_or_else(|| fail(format!("{} is not an IP address", shown(last))))?;
-    Ok(entry(Some(port), address))
-}
-
-fn address(text: &str) -> Option<IpAddr> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    bare.parse().ok()
+/// Reads the address of a host name.
+pub(crate) fn resolve(text: &str) -> Result<HostAddress, String> {
+    HostAddress::from_str(text).map_err(|error| match error {
+        Error::Config(error) => match &error.remedy {
+            Some(remedy) => format!("{}; {remedy}", error.what),
+            None => error.what,
+        },
+        other => other.to_string(),
+    })
 }
 
 /// Reads the address of a node, as a cluster announces it.
@@ -112,38 +86,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn resolve_entries() {
-        let v4: IpAddr = "127.0.0.1".parse().unwrap();
-        let v6: IpAddr = "::1".parse().unwrap();
-        for (text, port, address) in [
-            ("a.test:127.0.0.1", None, v4),
-            ("a.test:443:127.0.0.1", Some(443), v4),
-            ("a.test:[::1]", None, v6),
-            ("a.test:::1", None, v6),
-            ("a.test:443:[::1]", Some(443), v6),
-        ] {
-            let expected = ResolveEntry { host: "a.test".to_owned(), port, address };
-            assert_eq!(resolve(text), Ok(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn wrong_resolve_entries_say_what_is_wrong() {
-        for (text, why) in [
-            ("a.test", "there is no address"),
-            (":127.0.0.1", "`` is not a host name"),
-            ("a.test:localhost", "`localhost` is not an IP address"),
-            ("a.test:0:127.0.0.1", "not a port"),
-            ("a.test:99999:127.0.0.1", "not a port"),
-            ("a.test:443:b.test", "`b.test` is not an IP address"),
-        ] {
-            let error = resolve(text).unwrap_err();
-            assert!(error.contains(why) && error.contains("HOST:PORT:ADDR"), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn other_wrong_values_show_a_right_one() {
+    fn wrong_values_show_a_right_one() {
+        let said = resolve("a.test:localhost").unwrap_err();
+        assert_eq!(said.lines().count(), 1);
+        assert!(said.contains("`localhost` is not") && said.contains("HOST:PORT:ADDR"), "{said}");
         assert!(rule("10.0.0.4").unwrap_err().contains("for example"));
         assert!(identity("*.example.net").unwrap_err().contains("cache.example.net"));
         assert!(identity_policy("all").unwrap_err().contains("only:NAME"));

@@ -1,6 +1,7 @@
 //! Configuration: one set of options for every node of a cluster.
 //!
-//! - [`Config`] is the builder, with its bounds in `bounds`; [`url`] is its text form; [`settings::Settings`] reads it.
+//! - [`Config`] is the builder, with its bounds in `bounds`; [`url`] is its text form, which [`environment`] reads from variables;
+//!   [`settings::Settings`] reads what is set.
 //! - [`Credentials`], [`Resolve`] (`resolver`), [`NodeAddressMap`] (`address_map`) and [`ReadFrom`] are its parts; `dialling`
 //!   says where nodes are dialled, `identity` who must answer, `plaintext` where a plaintext client may log in, `timing` what the
 //!   durations are, `durations` how they are set, `orphan` and `on_orphan` who takes replies that nobody waits for, `validate`
@@ -14,6 +15,7 @@ mod bounds;
 mod credentials;
 mod dialling;
 mod durations;
+pub mod environment;
 mod identity;
 mod on_orphan;
 mod orphan;

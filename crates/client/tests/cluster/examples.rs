@@ -123,7 +123,16 @@ fn the_longer_examples_say_what_they_need() {
         assert!(help.status.success() && text.contains("usage: ") && text.contains("TRUENAME_URL"), "{text}");
         let lost = run(&[]).expect("it ran");
         let text = String::from_utf8_lossy(&lost.stderr).into_owned();
-        assert!(lost.status.code() == Some(2) && text.contains("truename lab up"), "{text}");
+        assert!(!lost.status.success() && text.contains("truename lab up"), "{text}");
+        let wrong = [
+            ("TRUENAME_URL", "rediss://a.test"),
+            ("TRUENAME_PASSWORD", "sesame"),
+            ("TRUENAME_RESOLVE", "a.test:x"),
+        ];
+        let wrong = Command::new(program(name)).envs(wrong).output().expect("it ran");
+        let text = String::from_utf8_lossy(&wrong.stderr).into_owned();
+        assert!(!wrong.status.success() && text.contains("TRUENAME_RESOLVE: `x` is not"), "{text}");
+        assert!(!text.contains("sesame"), "{text}");
         let mistyped = run(&["--no-such-option", "1"]).expect("it ran");
         assert_eq!(mistyped.status.code(), Some(2));
     }

@@ -4,13 +4,11 @@ use std::io;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
+use truename::environment::{PASSWORD, RESOLVE, URL};
 use truename_lab::{Lab, LabProfile};
 
 use crate::args::connect::PasswordArgs;
 use crate::render::{Page, Report};
-
-/// The variable that a lab's own password is offered in.
-const VARIABLE: &str = "TRUENAME_PASSWORD";
 
 /// Everything that is needed to connect to a lab.
 pub(super) struct Recipe {
@@ -66,12 +64,10 @@ impl Recipe {
         };
         let names: Vec<String> =
             self.names.iter().map(|(host, _, address)| format!("{host}:{address}")).collect();
-        let mut lines = vec![
-            format!("export {VARIABLE}={password}"),
-            format!("export TRUENAME_URL={}", quoted(&self.url())),
-        ];
+        let mut lines =
+            vec![format!("export {PASSWORD}={password}"), format!("export {URL}={}", quoted(&self.url()))];
         if !names.is_empty() {
-            lines.push(format!("export TRUENAME_RESOLVE={}", quoted(&names.join(","))));
+            lines.push(format!("export {RESOLVE}={}", quoted(&names.join(","))));
         }
         lines.join("\n")
     }
@@ -90,7 +86,7 @@ impl Recipe {
     /// The variable, or for a file a shell expression that reads it.
     fn secret_in_shell(&self) -> String {
         match &self.password {
-            Password::Ours(_) => format!("\"${VARIABLE}\""),
+            Password::Ours(_) => format!("\"${PASSWORD}\""),
             Password::Variable(name) => format!("\"${name}\""),
             Password::File(path) => format!("\"$(head -n 1 {})\"", quoted(path)),
         }
@@ -99,7 +95,7 @@ impl Recipe {
     fn variable(&self) -> &str {
         match &self.password {
             Password::Variable(name) => name,
-            Password::Ours(_) | Password::File(_) => VARIABLE,
+            Password::Ours(_) | Password::File(_) => PASSWORD,
         }
     }
 
