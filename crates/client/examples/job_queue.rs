@@ -118,12 +118,12 @@ impl Queue {
         }
     }
 
-    /// An orphan comes without the list that it was moved to, so all are tried.
+    /// Gives back what was moved into a list of a worker that is gone.
     async fn adopt(&self, orphan: Orphan) -> Result<(), Error> {
         // With an error, nobody knows. If something was moved, its list is silent from now on.
         let job = String::from_reply(orphan.reply?)?;
-        let adopt = self.adopt.key(self.key("queue")).arg(job);
-        let adopt = self.workers().await?.into_iter().fold(adopt, |adopt, (_, list)| adopt.key(list));
+        // The queue and the list, as `BLMOVE` has them.
+        let adopt = orphan.keys.iter().fold(self.adopt.arg(job), |adopt, key| adopt.key(&key[..]));
         adopt.run(&self.client).await?;
         self.adopted.fetch_add(1, Relaxed);
         Ok(())

@@ -18,9 +18,7 @@ pub(crate) const REAP: &str = "
     if silence > 60 then redis.call('ZREM', KEYS[1], ARGV[1]) end
     return jobs";
 
-/// Moves a job from whichever list it is in back into the queue. KEYS: the queue, the lists. ARGV: the job.
+/// Moves a job from a list back into the queue, if it is there. KEYS: the queue, the list. ARGV: the job.
 pub(crate) const ADOPT: &str = "
-    for n = 2, #KEYS do
-        if redis.call('LREM', KEYS[n], 1, ARGV[1]) == 1 then return redis.call('RPUSH', KEYS[1], ARGV[1]) end
-    end
-    return 0";
+    if redis.call('LREM', KEYS[2], 1, ARGV[1]) == 0 then return 0 end
+    return redis.call('RPUSH', KEYS[1], ARGV[1])";

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use truename_topology::{Endpoint, Slot};
 
-use super::keys::own_slot;
+use super::keys::{Arguments, keys, own_slot};
 use super::learned::Learned;
 use super::read_by::ReadBy;
 use super::route::{Route, RouteBy};
@@ -94,6 +94,13 @@ impl Command<'_> {
     /// The slot of the command's own keys, wherever the caller sends it.
     pub(crate) fn own_slot(&self, spec: &Spec) -> Option<Slot> {
         own_slot(spec, self)
+    }
+
+    /// The command's own keys, in its order.
+    pub(crate) fn own_keys(&self, spec: &Spec) -> Vec<Bytes> {
+        let mut found = Vec::new();
+        keys(spec, self, &mut |index| found.extend(self.at(index).map(Bytes::copy_from_slice)));
+        found
     }
 
     /// Whether it is sent again when its fate is unknown. `writes_too` is the client's setting.

@@ -12,8 +12,8 @@ impl Config {
     /// Otherwise this function gets the reply, in a task of the client's runtime: it must not block. Without a function such
     /// replies are lost; [`Event::Orphaned`](crate::Event::Orphaned) and a counter show how often that happens.
     ///
-    /// The reply is the whole of what there is: `BLPOP` names the key in it, `BLMOVE` has the element alone, and where that was
-    /// moved to is for the program to know. [`Client::shutdown`](crate::Client::shutdown) waits for orphans, but takes no more
+    /// `BLPOP` names the key in its reply; `BLMOVE` answers with the element alone, and where that was moved to is among
+    /// [`Orphan::keys`]. [`Client::shutdown`](crate::Client::shutdown) waits for orphans, but takes no more
     /// calls: what comes then is given back by another client, or found in the list that it was moved to, as in the example
     /// `job_queue` of the repository.
     ///

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use truename_resp::Reply;
 use truename_topology::{Endpoint, Slot};
 
@@ -15,6 +16,9 @@ use crate::panics;
 pub struct Orphan {
     /// The command's name: `BLPOP`.
     pub command: String,
+    /// The command's keys, in its order: the queues of `BLPOP`; the source and the destination of `BLMOVE`. None if the client does
+    /// not know which they are.
+    pub keys: Vec<Bytes>,
     /// The node that executed it.
     pub node: Endpoint,
     /// The slot of the command's keys.
@@ -24,7 +28,7 @@ pub struct Orphan {
     pub reply: Result<Reply, Error>,
 }
 
-/// Replies may be secrets.
+/// Without keys and values.
 impl fmt::Debug for Orphan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Orphan")

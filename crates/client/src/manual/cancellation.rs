@@ -65,7 +65,7 @@
 //! | what comes back | what becomes of it |
 //! |---|---|
 //! | that nothing was popped, which is nearly always so | |
-//! | an element | [`Config::on_orphan`] gets it; [`Event::Orphaned`] and a [counter](super::features#metrics) say that there was one |
+//! | an element | [`Config::on_orphan`] gets it, with the command's keys; [`Event::Orphaned`] and a [counter](super::features#metrics) say that there was one |
 //! | nothing, since the connection was lost | the same, with an error: nobody knows |
 //!
 //! Where the server refuses `CLIENT UNBLOCK`, as some managed ones do, it depends on [`Config::on_orphan`]. With it, the

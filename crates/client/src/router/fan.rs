@@ -11,7 +11,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::FutureExt;
 use futures_util::stream::FuturesUnordered;
@@ -25,9 +24,7 @@ use super::split::{Part, can_be_split, in_order_of_keys, split};
 use super::state::Router;
 use crate::clock;
 use crate::cluster::Node;
-use crate::command::{
-    Arguments, Command, RANDOM_KEY, RequestPolicy, ResponsePolicy, Route, RouteRefusal, Spec,
-};
+use crate::command::{Command, RANDOM_KEY, RequestPolicy, ResponsePolicy, Route, RouteRefusal, Spec};
 use crate::config::ReadFrom;
 use crate::error::{Error, PartOutcome, RouteError, TypeError};
 use crate::lane::{Form, Received};
@@ -297,12 +294,7 @@ impl Router {
             _ => None,
         };
         let node: Option<Endpoint> = part.named_node().cloned().or_else(of_error).or_else(of_slot);
-        let mut names = Vec::with_capacity(keys.len());
-        if !keys.is_empty() {
-            crate::command::keys(spec, part, &mut |index| {
-                names.extend(part.at(index).map(Bytes::copy_from_slice));
-            });
-        }
+        let names = if keys.is_empty() { Vec::new() } else { part.own_keys(spec) };
         PartOutcome::new(node, slot, names, outcome).at(keys)
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, FutureExt, select};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
@@ -45,12 +45,12 @@ pub(super) fn reply_deadline(callers: Instant, blocks: Option<Duration>, stall: 
 
 /// Whose wait it is.
 #[derive(Clone, Copy)]
-pub(super) struct Waiting<'w> {
+pub(super) struct Waiting<'w, 'a> {
     pub(super) cluster: &'w Arc<Cluster>,
     pub(super) node: &'w Arc<Node>,
     pub(super) lane: &'w Arc<ExclusiveLane>,
     pub(super) slot: Option<Slot>,
-    pub(super) waits_for: WaitsFor<'w>,
+    pub(super) waits_for: WaitsFor<'w, 'a>,
     /// What keeps the caller's next commands back until this one is settled, on a connection that the caller keeps. Without
     /// it the connection is one of a pool, which others may use then.
     pub(super) settling: Option<&'w Settling>,
@@ -59,31 +59,47 @@ pub(super) struct Waiting<'w> {
 /// Held while it is found out what became of a wait.
 pub(super) type Settling = Arc<Mutex<()>>;
 
-/// What it waits for.
+/// What it waits for. Nothing is read out of the command before its caller is gone.
 #[derive(Clone, Copy)]
-pub(super) struct WaitsFor<'w> {
-    /// The command's name.
-    name: &'w str,
-    /// Whether it may take something.
-    takes: bool,
+pub(super) struct WaitsFor<'w, 'a> {
+    command: &'w Command<'a>,
+    spec: Option<&'static Spec>,
 }
 
-impl<'w> WaitsFor<'w> {
-    pub(super) fn the(command: &'w Command<'_>, spec: Option<&'static Spec>) -> Self {
-        let name = spec.map_or_else(|| command.name(), |spec| spec.name);
-        let takes = |spec: &Spec| spec.flags.contains(Flags::WRITE) && !spec.changes_nothing(command);
-        Self { name, takes: spec.is_none_or(takes) }
+impl<'w, 'a> WaitsFor<'w, 'a> {
+    pub(super) fn the(command: &'w Command<'a>, spec: Option<&'static Spec>) -> Self {
+        Self { command, spec }
+    }
+
+    /// Whether it may take something.
+    fn takes(&self) -> bool {
+        let takes = |spec: &Spec| spec.flags.contains(Flags::WRITE) && !spec.changes_nothing(self.command);
+        self.spec.is_none_or(takes)
+    }
+
+    fn named(&self) -> Named {
+        let command =
+            self.spec.map_or_else(|| self.command.name().to_ascii_uppercase(), |spec| spec.name.to_owned());
+        Named { command, keys: self.spec.map(|spec| self.command.own_keys(spec)).unwrap_or_default() }
     }
 }
 
-/// The reply to a command that waits on the server. Dropped before it came, it leaves an orphan.
-pub(super) struct Wait<'w, E: Fn(&mut BytesMut)> {
-    submission: Submission<'w, E>,
-    waiting: Option<Waiting<'w>>,
+/// What an orphan says of its command.
+struct Named {
+    /// The command's name.
+    command: String,
+    /// Its keys, as far as they are known.
+    keys: Vec<Bytes>,
 }
 
-impl<'w, E: Fn(&mut BytesMut)> Wait<'w, E> {
-    pub(super) fn new(submission: Submission<'w, E>, waiting: Waiting<'w>) -> Self {
+/// The reply to a command that waits on the server. Dropped before it came, it leaves an orphan.
+pub(super) struct Wait<'w, 'a, E: Fn(&mut BytesMut)> {
+    submission: Submission<'w, E>,
+    waiting: Option<Waiting<'w, 'a>>,
+}
+
+impl<'w, 'a, E: Fn(&mut BytesMut)> Wait<'w, 'a, E> {
+    pub(super) fn new(submission: Submission<'w, E>, waiting: Waiting<'w, 'a>) -> Self {
         Self { submission, waiting: Some(waiting) }
     }
 
@@ -107,7 +123,7 @@ impl<'w, E: Fn(&mut BytesMut)> Wait<'w, E> {
     }
 }
 
-impl<E: Fn(&mut BytesMut)> Future for Wait<'_, E> {
+impl<E: Fn(&mut BytesMut)> Future for Wait<'_, '_, E> {
     type Output = Result<Received, Failure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -115,7 +131,7 @@ impl<E: Fn(&mut BytesMut)> Future for Wait<'_, E> {
     }
 }
 
-impl<E: Fn(&mut BytesMut)> Drop for Wait<'_, E> {
+impl<E: Fn(&mut BytesMut)> Drop for Wait<'_, '_, E> {
     fn drop(&mut self) {
         let Some(waiting) = self.waiting else { return };
         match self.submission.leave() {
@@ -139,7 +155,7 @@ impl<E: Fn(&mut BytesMut)> Drop for Wait<'_, E> {
 /// The outcome of a wait whose caller is gone, or the claim on it.
 type LeftReply = Either<Ready<Result<Received, Failure>>, Detached>;
 
-impl Waiting<'_> {
+impl Waiting<'_, '_> {
     /// The caller is gone, or is told that nobody knows.
     fn leave(&self, reply: LeftReply) {
         let left = Left {
@@ -148,8 +164,8 @@ impl Waiting<'_> {
             node: self.node.clone(),
             lane: self.lane.clone(),
             slot: self.slot,
-            command: self.waits_for.name.to_owned(),
-            takes: self.waits_for.takes,
+            named: self.waits_for.named(),
+            takes: self.waits_for.takes(),
             is_pooled: self.settling.is_none(),
             _turn: self.settling.and_then(|settling| settling.clone().try_lock_owned().ok()),
             _under_way: self.cluster.go_on(),
@@ -165,7 +181,7 @@ struct Left {
     node: Arc<Node>,
     lane: Arc<ExclusiveLane>,
     slot: Option<Slot>,
-    command: String,
+    named: Named,
     /// Whether it may have taken something.
     takes: bool,
     is_pooled: bool,
@@ -175,7 +191,7 @@ struct Left {
 
 impl Left {
     async fn settle(self) {
-        let Self { reply, cluster, node, lane, slot, command, takes, is_pooled, _turn, _under_way } = self;
+        let Self { reply, cluster, node, lane, slot, named, takes, is_pooled, _turn, _under_way } = self;
         let reads_on = takes && cluster.on_orphan.is_some();
         let (outcome, is_quiet) = {
             let reply = pin!(reply);
@@ -195,7 +211,7 @@ impl Left {
             Some(Err(Failure::TimedOut { .. })) | None => Some(Err(GIVEN_UP.to_owned())),
         };
         if let Some(reply) = taken {
-            hand_over(&cluster, node.endpoint().clone(), slot, command, reply);
+            hand_over(&cluster, node.endpoint().clone(), slot, named, reply);
         }
     }
 }
@@ -205,7 +221,7 @@ fn hand_over(
     cluster: &Cluster,
     node: Endpoint,
     slot: Option<Slot>,
-    command: String,
+    Named { command, keys }: Named,
     reply: Result<Reply, String>,
 ) {
     observe::orphaned(if reply.is_ok() { "taken" } else { "unknown" });
@@ -214,14 +230,15 @@ fn hand_over(
     let Some(on_orphan) = &cluster.on_orphan else { return };
     let unknown = |cause| Error::Interrupted(Box::new(InterruptedError::new(node.clone(), slot, cause, 1)));
     let reply = reply.map_err(unknown);
-    on_orphan.take(Orphan { command, node, slot, reply });
+    on_orphan.take(Orphan { command, keys, node, slot, reply });
 }
 
 impl Router {
     /// A command of a batch has a value that its caller will not get: an orphan, if it waited on the server and took something.
     pub(crate) fn leave_value(&self, command: &Command<'_>, value: Received) {
         let spec = command.spec();
-        if blocking_time(command, spec).is_none() || !WaitsFor::the(command, spec).takes {
+        let waited_for = WaitsFor::the(command, spec);
+        if blocking_time(command, spec).is_none() || !waited_for.takes() {
             return;
         }
         let slot = spec.and_then(|spec| command.own_slot(spec));
@@ -229,11 +246,10 @@ impl Router {
         // Whoever executed it is not noted for each command; it is the owner, unless the slot has just moved.
         let node = slot.and_then(|slot| topology.primary(slot)).or(topology.nodes().first());
         if let (Some(node), Some(reply)) = (node, something(value)) {
-            let (node, command, cluster) =
-                (node.endpoint().clone(), command.name().to_ascii_uppercase(), self.cluster.clone());
+            let (node, named, cluster) = (node.endpoint().clone(), waited_for.named(), self.cluster.clone());
             let under_way = cluster.go_on();
             self.cluster.spawn(async move {
-                hand_over(&cluster, node, slot, command, Ok(reply));
+                hand_over(&cluster, node, slot, named, Ok(reply));
                 drop(under_way);
             });
         }
@@ -374,7 +390,24 @@ mod tests {
             // Nobody knows what it does.
             (cmd("NEW.POP").arg("queue"), true),
         ] {
-            assert_eq!(WaitsFor::the(&command, command.spec()).takes, takes, "{command:?}");
+            assert_eq!(WaitsFor::the(&command, command.spec()).takes(), takes, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn an_orphan_has_the_keys_of_its_command_as_far_as_they_are_known() {
+        let rows: [(Command<'_>, &str, &[&str]); 4] = [
+            (cmd("blpop").args(["a", "b", "0"]), "BLPOP", &["a", "b"]),
+            (cmd("BLMOVE").args(["from", "to", "LEFT", "RIGHT", "0"]), "BLMOVE", &["from", "to"]),
+            (cmd("BLMPOP").args(["0", "2", "a", "b", "LEFT"]), "BLMPOP", &["a", "b"]),
+            (cmd("new.pop").arg("queue"), "NEW.POP", &[]),
+        ];
+        for (command, name, keys) in rows {
+            let named = WaitsFor::the(&command, command.spec()).named();
+            assert_eq!(
+                (named.command.as_str(), named.keys),
+                (name, keys.iter().map(|&key| key.into()).collect())
+            );
         }
     }
 }

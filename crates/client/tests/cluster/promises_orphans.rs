@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use truename::{Client, Config, Error, Event, Notice, Orphan, Protocol, cmd};
+use truename::{Client, Config, Error, Event, FromReply, Notice, Orphan, Protocol, cmd};
 use truename_lab::{Direction, Fault, Lab, LabProfile};
 
 const SOON: Duration = Duration::from_secs(5);
@@ -83,6 +83,7 @@ async fn what_was_popped_for_a_caller_that_is_gone_is_handed_over() {
             lab.proxy(0).pass();
             let orphan = next(&mut orphans).await;
             assert_eq!((item(&orphan).as_str(), orphan.command.as_str()), ("item", "BLPOP"));
+            assert_eq!(orphan.keys, ["queue"]);
             assert!(!format!("{orphan:?}").contains("item"));
             assert_eq!(told(&mut events).await, ("BLPOP".to_owned(), true));
             // The connection serves the next caller.
@@ -92,6 +93,30 @@ async fn what_was_popped_for_a_caller_that_is_gone_is_handed_over() {
             assert!(orphans.recv().now_or_never().is_none(), "one orphan, and one only");
         }
     }
+}
+
+/// The reply has the element alone: whoever took the orphan had to look for it in every list.
+#[tokio::test]
+async fn what_was_moved_comes_with_the_keys_of_both_lists() {
+    let lab = proxied_server().await;
+    let (config, mut orphans) = taking_orphans(config(&lab).stall_timeout(SOON));
+    let client = Client::connect(&config).await.expect("connected");
+    let moving = {
+        let client = client.clone();
+        let command = cmd("BLMOVE").args(["queue", "mine", "LEFT", "RIGHT", "0"]);
+        tokio::spawn(async move { client.execute::<Option<String>>(command).await })
+    };
+    eventually_blocked(&lab, 1).await;
+    lab.proxy(0).set(Fault::Stall(Direction::Replies));
+    tell(&lab, 0, &["RPUSH", "queue", "item"]).await;
+    assert_eq!(tell(&lab, 0, &["LLEN", "mine"]).await.as_integer(), Some(1), "it was moved");
+    moving.abort();
+    assert!(moving.await.is_err_and(|error| error.is_cancelled()));
+    lab.proxy(0).pass();
+    let orphan = next(&mut orphans).await;
+    assert_eq!((orphan.command.as_str(), orphan.keys), ("BLMOVE", vec!["queue".into(), "mine".into()]));
+    let item = String::from_reply(orphan.reply.expect("it was read")).expect("text");
+    assert_eq!(item, "item");
 }
 
 /// Each dropped call cost a connection.
@@ -187,6 +212,7 @@ async fn an_orphan_whose_connection_is_lost_is_reported_as_unknown() {
     assert!(popping.await.is_err());
     lab.proxy(0).set(Fault::Reset);
     let orphan = next(&mut orphans).await;
+    assert_eq!(orphan.keys, ["queue"]);
     let error = orphan.reply.expect_err("lost");
     assert!(matches!(error, Error::Interrupted(_)) && error.may_have_executed(), "{error}");
     lab.proxy(0).pass();
@@ -252,6 +278,7 @@ async fn what_a_batch_popped_is_handed_over_when_another_command_takes_it_along(
         popping.abort();
         let orphan = next(&mut orphans).await;
         assert_eq!((item(&orphan).as_str(), orphan.command.as_str()), ("item", "BLPOP"));
+        assert_eq!(orphan.keys, ["{a}queue"]);
         eventually_blocked(&lab, 0).await;
     }
     // Another one has an error.
