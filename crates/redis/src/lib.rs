@@ -38,7 +38,7 @@
 //!   sent along where a server turns out to lack it.
 //! - `PING` asks one primary, so that a shard that is down fails no health check.
 //! - `SCAN` goes through the whole cluster. Its cursor is good for the client that issued it, for ten minutes; an unknown one is
-//!   an error, never an end, and so is a slot that nobody serves. A node's own cursor is kept with the node's address: if a server
+//!   an error, never an end, and so are a slot that nobody serves and a circle of cursors. A node's own cursor is kept with the node's address: if a server
 //!   is restarted meanwhile, keys that were there all the time may be missed. [`truename::scan`] is the client's own scan.
 //! - Blocking commands such as `BLPOP` have connections of their own and hold nobody up.
 //! - `WATCH` has a connection of its own, so concurrent transactions on clones of one connection are right. See

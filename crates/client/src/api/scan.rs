@@ -72,7 +72,7 @@
 //! # Inventory
 //! `plan` decides, over its `pass`es and the client's idea of `owners`; `troubles` knows what to wait for and what to give up,
 //! `witness` reads what nodes say, `verdict` judges it (all pure); `slots`, `digest` and `walk` are their tools; `ask` sends
-//! commands, `page` reads keys out of a reply, `keys` is the stream; `builder`, `cursor` and `error` are what users see of it;
+//! commands, `page` reads keys out of a reply, `keys` is the stream; `builder`, `cursor`, `error` and `walk` are what users see of it;
 //! `elements` is the stream of one value, and `value` reads it.
 
 mod ask;
@@ -98,3 +98,4 @@ pub use cursor::{ScanCursor, ScanCursorError};
 pub use elements::{ElementScan, Elements};
 pub use error::{MissingCause, MissingSlots, ScanError};
 pub use keys::Keys;
+pub use walk::Walk;

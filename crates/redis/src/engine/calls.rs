@@ -167,7 +167,7 @@ impl Engine {
             part = part.timeout(limit);
         }
         let (next, keys): (u64, Reply) = self.client.execute(part).await?;
-        place.advance(next);
+        place.advance(next).map_err(|error| Error::from(error.with_detail(format!("SCAN at {node}"))))?;
         let map = self.client.topology();
         if place.clone().next(&map).is_none() {
             is_whole(&map)?;

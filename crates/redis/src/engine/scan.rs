@@ -2,13 +2,16 @@
 //! node's own cursor does not tell which node it is of.
 //!
 //! What must stay true: a cursor that the table lacks is an error and never an end; the table is bounded, and what nobody goes
-//! on with leaves it; one scan's steps push no other scan out. A step that failed can be repeated.
+//! on with leaves it; one scan's steps push no other scan out. A step that failed can be repeated, and a
+//! node whose cursors go in a circle is not asked for ever.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use truename::error::TypeError;
+use truename::scan::Walk;
 use truename::topology::{Endpoint, Role, Slot, SlotMap};
 
 /// How many scans may be under way at a time; the one that was used longest ago gives way.
@@ -38,6 +41,8 @@ pub(crate) struct Place {
     nodes: Vec<Endpoint>,
     /// The first node's own cursor.
     cursor: u64,
+    /// Where its cursors have led so far.
+    walk: Walk,
 }
 
 impl Scans {
@@ -90,7 +95,7 @@ fn new_id(table: &mut HashMap<u32, Scan>) -> u32 {
 impl Place {
     /// The beginning of a scan.
     pub(crate) fn start(map: &Arc<SlotMap>) -> Self {
-        Self { listed: map.clone(), nodes: primaries(map), cursor: 0 }
+        Self { listed: map.clone(), nodes: primaries(map), cursor: 0, walk: Walk::new(0) }
     }
 
     /// The node to ask, with its own cursor. Passes over nodes that are no primaries any more: what they had is asked for
@@ -99,7 +104,7 @@ impl Place {
         loop {
             let Some(node) = self.nodes.first() else {
                 self.nodes = gained(&self.listed, map);
-                (self.listed, self.cursor) = (map.clone(), 0);
+                self.listed = map.clone();
                 if self.nodes.is_empty() {
                     return None;
                 }
@@ -112,17 +117,21 @@ impl Place {
         }
     }
 
-    /// Notes what the node answered.
-    pub(crate) fn advance(&mut self, cursor: u64) {
+    /// Notes what the node answered. An error if its cursors go in a circle.
+    pub(crate) fn advance(&mut self, cursor: u64) -> Result<(), TypeError> {
         match cursor {
             0 => self.leave(),
-            _ => self.cursor = cursor,
+            _ => {
+                self.walk.step(cursor)?;
+                self.cursor = cursor;
+            }
         }
+        Ok(())
     }
 
     fn leave(&mut self) {
         self.nodes.remove(0);
-        self.cursor = 0;
+        (self.cursor, self.walk) = (0, Walk::new(0));
     }
 }
 
@@ -205,13 +214,22 @@ mod tests {
         let node = |n| Endpoint::new("10.0.0.1", n);
         let mut place = Place::start(&before);
         assert_eq!(place.next(&before), Some((node(1), 0)));
-        place.advance(17);
+        place.advance(17).expect("it leads on");
         assert_eq!(place.next(&before), Some((node(1), 17)));
         let after = Arc::new(before.with_moved(Slot::of_key(b"k"), &node(2)));
-        place.advance(0);
+        place.advance(0).expect("it leads on");
         assert_eq!(place.next(&after), Some((node(2), 0)));
-        place.advance(0);
+        place.advance(0).expect("it leads on");
         assert_eq!(place.next(&after), None);
+    }
+
+    #[test]
+    fn each_node_is_walked_by_itself() {
+        let mut place = Place::start(&map());
+        place.nodes.push(Endpoint::new("10.0.0.1", 2));
+        let mut leads_on = |cursor| place.advance(cursor).is_ok();
+        assert!([7, 9, 0, 7, 9].into_iter().all(&mut leads_on));
+        assert!(![9; 3].into_iter().all(&mut leads_on));
     }
 
     #[test]

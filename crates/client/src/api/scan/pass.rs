@@ -113,7 +113,7 @@ impl Pass {
         match self.walk.as_mut().filter(|walk| walk.0 == of) {
             Some((_, walk)) => walk.step(cursor),
             None => {
-                self.walk = Some((of, Walk::from(cursor)));
+                self.walk = Some((of, Walk::new(cursor)));
                 Ok(())
             }
         }

@@ -138,7 +138,7 @@ impl Place {
             return Ok(self.interrupted(&node, "the node does not have the slot any more"));
         }
         let (connection, memo) = (said.connection, said.memo());
-        Ok(State::Read(Run { node, connection, memo, cursor: 0, walk: Walk::from(0) }))
+        Ok(State::Read(Run { node, connection, memo, cursor: 0, walk: Walk::new(0) }))
     }
 
     async fn read<T: FromReply>(&self, mut run: Run) -> Result<(Vec<T>, State), Error> {
