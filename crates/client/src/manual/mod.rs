@@ -8,6 +8,7 @@
 //! | [`identity`] | Which name must a node prove, behind NAT, private endpoints, tunnels, in Docker and Kubernetes? |
 //! | [`ordering`] | In which order are commands executed? |
 //! | [`cancellation`] | What happens when a future is dropped? |
+//! | [`locks`] | How is a lock taken and given back, and what does it promise? |
 //! | [`runtimes`] | Which runtimes may be used, and how does a program end? |
 //! | [`bounds`] | How much may be in flight, how much memory is used, and which time-outs are there? |
 //! | [`features`] | Cargo features, metrics, events and log lines |
@@ -36,6 +37,7 @@ pub mod bounds;
 pub mod cancellation;
 pub mod features;
 pub mod identity;
+pub mod locks;
 #[doc(alias = "AsyncCommands")]
 #[doc(alias = "Script")]
 #[doc(alias = "pipe")]

@@ -9,6 +9,7 @@
 //! | `dedicated` | connections for one caller |
 //! | `examples` | the longer examples, each as a process, while their cluster is in trouble |
 //! | `lazy` | a client that connects when it is first used |
+//! | `locks` | the lock that the manual shows |
 //! | `monitors` | a node's own account of what it executes |
 //! | `profiles` | every profile of the lab, fully verified, with next to no option |
 //! | `promises_atomic` | atomic batches: all of it or nothing |
@@ -55,6 +56,7 @@ mod connections;
 mod dedicated;
 mod examples;
 mod lazy;
+mod locks;
 mod monitors;
 mod profiles;
 mod promises_atomic;
