@@ -5,7 +5,8 @@
 //!
 //! What must stay true: every part's outcome is reported. There is a value only if all parts have one, and all slots an owner
 //! where the command is about all of them; otherwise it is [`Error::Partial`], with whatever came. Two commands have a value
-//! before: `RANDOMKEY`, once a shard has drawn a key, and `SCRIPT LOAD`, once all who serve slots have the script.
+//! before: `RANDOMKEY`, once a shard has drawn a key, and `SCRIPT LOAD`, once all who serve slots have the script. What is loaded
+//! is loaded where no slot is yet, too, as far as such nodes are known; what became of it there decides nothing.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use futures_util::future::FutureExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 use truename_resp::Reply;
-use truename_topology::{Endpoint, Slot};
+use truename_topology::{Endpoint, Role, Slot};
 
 use super::attempts::Attempts;
 use super::for_replicas::refuse_replica;
@@ -34,8 +35,10 @@ const ROUNDS: u32 = 3;
 
 /// It has a value where a replica was not reached, and no effect if it is run twice.
 const SCRIPT_LOAD: &str = "SCRIPT LOAD";
-/// For so long it waits for replicas at least, which may have to be connected to first.
-const REPLICAS_HAVE: Duration = Duration::from_secs(1);
+/// Loads a library of functions.
+const FUNCTION_LOAD: &str = "FUNCTION LOAD";
+/// For so long these two wait at least for nodes that decide nothing, which may have to be connected to first.
+const OTHERS_HAVE: Duration = Duration::from_secs(1);
 
 type Outcome = Result<Reply, Error>;
 
@@ -131,6 +134,9 @@ impl Router {
         }
         let named =
             |node: &Endpoint, slot| Part::whole(command.borrowed().read_as_usual().route_to(node), slot);
+        if spec.name == SCRIPT_LOAD {
+            return Ok((topology.all_nodes().map(|node| named(node.endpoint(), None)).collect(), None));
+        }
         if spec.request == RequestPolicy::AllNodes {
             return Ok((topology.nodes().iter().map(|node| named(node.endpoint(), None)).collect(), None));
         }
@@ -150,6 +156,13 @@ impl Router {
                 Some(_) => {}
                 None => unserved = unserved.or(Some(slot)),
             }
+        }
+        if spec.name == FUNCTION_LOAD {
+            // Primaries that may get slots later. Those that serve some have a slot in their part.
+            let is_primary = |node: &Node| node.target().node.role == Role::Primary;
+            let others =
+                topology.all_nodes().filter(|node| is_primary(node) && !seen.contains(node.endpoint()));
+            parts.extend(others.map(|node| named(node.endpoint(), None)));
         }
         Ok((parts, unserved))
     }
@@ -181,7 +194,7 @@ impl Router {
                     let has = |place: usize| matches!(ended[place], Some(Ok(_)));
                     all_have_it(self.owners().iter().map(|owner| owner.endpoint()), &commands, has)
                 };
-                match self.run_until(&commands, times, REPLICAS_HAVE, is_loaded).await {
+                match self.run_until(&commands, times, OTHERS_HAVE, is_loaded).await {
                     // Whoever else was not reached served no slot then.
                     Apart::Enough(ended) => {
                         return Ok(ended.into_iter().flatten().flatten().next().unwrap_or(Reply::Nil));
@@ -190,6 +203,14 @@ impl Router {
                         missing = self.not_among(&commands, times);
                         outcomes
                     }
+                }
+            }
+            FUNCTION_LOAD => {
+                let deciding = places.iter().take_while(|(slot, _)| slot.is_some()).count();
+                let have_ended = |ended: &[Ended]| ended[..deciding].iter().all(Option::is_some);
+                match self.run_until(&commands, times, OTHERS_HAVE, have_ended).await {
+                    Apart::Enough(ended) => ended.into_iter().take(deciding).flatten().collect(),
+                    Apart::All(outcomes) => outcomes,
                 }
             }
             _ => {

@@ -293,3 +293,47 @@ async fn a_frozen_node_is_noticed_by_a_part_as_by_any_other_command() {
     // The oldest command is not sent again, the others are: to the successor.
     assert!(started.elapsed() < 15 * SECOND, "{:?} {error:?}", started.elapsed());
 }
+
+/// A node that was about to get its first slots got no library: a function called there was unknown once it had one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_loaded_reaches_a_primary_before_its_first_slot() {
+    let lab = Lab::builder(LabProfile::Plain).replicas(0).server_arg("cluster-allow-replica-migration", "no");
+    let lab = lab.start().await.expect("the lab starts");
+    let slots = truename::topology::Slot::COUNT;
+    let (first, last) = ((2 * slots / 3).to_string(), (slots - 1).to_string());
+    for node in [2, 0, 1] {
+        tell(&lab, node, &["CLUSTER", "DELSLOTSRANGE", &first, &last]).await;
+    }
+    tell(&lab, 0, &["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await;
+    tell(&lab, 0, &["CLUSTER", "BUMPEPOCH"]).await;
+    eventually("all agree", 10 * SECOND, || async { lab.cluster_ok().await.unwrap_or(false) }).await;
+    let client = Client::connect(&config(&lab).command_timeout(20 * SECOND)).await.expect("connected");
+    eventually("two serve slots", 10 * SECOND, || async { client.nodes().len() == 2 }).await;
+
+    let key = keys_of(0, "key").next().expect("a key");
+    let slot = truename::topology::Slot::of_key(key.as_bytes()).value();
+    lab.begin_migration(slot, 0, 2).await.expect("it begins");
+    assert_eq!(client.execute::<Option<String>>(cmd("GET").arg(&key)).await.expect("nil"), None);
+    let library =
+        |name: &str| format!("#!lua name={name}\nredis.register_function('{name}', function() return 7 end)");
+    let load = |name: &str| client.execute::<String>(cmd("FUNCTION").arg("LOAD").arg(library(name)));
+    let script = cmd("SCRIPT").arg("LOAD").arg("return 7");
+    // What it refuses decides nothing; what who serves slots refuses does.
+    tell(&lab, 2, &["ACL", "SETUSER", "default", "-function|load", "-script|load"]).await;
+    assert_eq!(load("refused").await.expect("loaded by all who serve slots"), "refused");
+    client.execute::<String>(script.clone()).await.expect("loaded by all who serve slots");
+    tell(&lab, 2, &["ACL", "SETUSER", "default", "+function|load", "+script|load"]).await;
+    tell(&lab, 1, &["ACL", "SETUSER", "default", "-function|load"]).await;
+    let error = load("partly").await.expect_err("one has it not");
+    assert!(matches!(&error, Error::Partial(partial) if partial.failed().count() == 1), "{error}");
+    tell(&lab, 1, &["ACL", "SETUSER", "default", "+function|load"]).await;
+
+    assert_eq!(load("early").await.expect("loaded"), "early");
+    let digest: String = client.execute(script).await.expect("loaded");
+    lab.finish_migration(slot, 0, 2).await.expect("it ends");
+    let call = || client.execute::<i64>(cmd("FCALL").arg("early").arg(1).arg(&key));
+    assert_eq!(call().await.expect("it is known there"), 7);
+    let run = cmd("EVALSHA").arg(&digest).arg(1).arg(&key);
+    assert_eq!(client.execute::<i64>(run).await.expect("it is known there"), 7);
+    assert_eq!(lab.primary_of_slot(slot).await.expect("an owner"), 2);
+}
