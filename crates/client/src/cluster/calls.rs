@@ -87,6 +87,7 @@ impl Cluster {
             slot: None,
             attempts: 0,
             last_cause: Some("no seed has answered yet".to_owned()),
+            last_refusal: None,
             remedy: None,
         }))
     }

@@ -46,6 +46,7 @@ fn next(error: &Error) -> Option<Error> {
             slot: None,
             attempts: 1,
             last_cause: Some("MOVED".to_owned()),
+            last_refusal: None,
             remedy: Some(Remedy::MoreTime),
         })),
         Error::Timeout(_) => Error::from(TypeError::new("a number", "nil")),

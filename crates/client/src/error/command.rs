@@ -146,6 +146,28 @@ impl fmt::Display for InterruptedError {
     }
 }
 
+/// What a node said instead of executing a command: a redirect, or that it cannot serve it now. See
+/// [`Error::last_refusal`](super::Error::last_refusal).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// What it said.
+    pub reply: ErrorReply,
+    /// The node that said it.
+    pub node: Endpoint,
+}
+
+impl Refusal {
+    pub(crate) fn new(reply: ErrorReply, node: Endpoint) -> Self {
+        Self { reply, node }
+    }
+
+    /// The first word of what it said, such as `CLUSTERDOWN`. See the [example](super::Error::last_refusal).
+    pub fn code(&self) -> &str {
+        self.reply.code()
+    }
+}
+
 /// A deadline that passed.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -162,8 +184,29 @@ pub struct TimeoutError {
     pub attempts: u32,
     /// What the last attempt before failed with.
     pub last_cause: Option<String>,
-    /// What would fix that.
+    /// What a node said last instead of executing the command, be it before another failure.
+    pub last_refusal: Option<Refusal>,
+    /// What would fix what the last attempt failed with.
     pub remedy: Option<Remedy>,
+}
+
+impl TimeoutError {
+    /// What stood in the way last, which may have been a refusal, and the last refusal in any case.
+    fn tell_last(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
+        let Some(cause) = &self.last_cause else { return Ok(()) };
+        let cause_is = |refusal: &Refusal| cause.starts_with(refusal.reply.message());
+        match &self.last_refusal {
+            Some(refusal) if cause_is(refusal) => {
+                write!(f, " (the last refusal, from {}: {}", refusal.node, shown(cause))?;
+            }
+            Some(Refusal { reply, node }) => {
+                write!(f, " (the previous attempt failed: {}; before, {node} said: {reply}", shown(cause))?;
+            }
+            None => write!(f, " (the previous attempt failed: {}", shown(cause))?,
+        }
+        tell_remedy(f, self.remedy.as_ref(), spelling)?;
+        f.write_str(")")
+    }
 }
 
 impl Tell for TimeoutError {
@@ -182,12 +225,7 @@ impl Tell for TimeoutError {
                 write!(f, "the command was refused for {ms} ms, and not executed")?;
             }
         }
-        if let Some(cause) = &self.last_cause {
-            write!(f, " (the previous attempt failed: {}", shown(cause))?;
-            tell_remedy(f, self.remedy.as_ref(), spelling)?;
-            f.write_str(")")?;
-        }
-        Ok(())
+        self.tell_last(f, spelling)
     }
 }
 

@@ -143,6 +143,7 @@ fn errors(text: &str) -> Vec<Error> {
             slot: None,
             attempts: 1,
             last_cause: Some(text.to_owned()),
+            last_refusal: None,
             remedy: Some(text.into()),
         })),
         Error::from(TypeError::new("a number", "an error").with_detail(text)),

@@ -65,7 +65,7 @@ use truename_topology::{Endpoint, Slot};
 
 pub(crate) use case::Case;
 pub use cause::Cause;
-pub use command::{InterruptedError, ProtocolError, ServerError, TimeoutError};
+pub use command::{InterruptedError, ProtocolError, Refusal, ServerError, TimeoutError};
 pub use config::ConfigError;
 pub use connect::{ConnectError, NodeFailure};
 pub use conversion::TypeError;
@@ -262,6 +262,33 @@ impl Error {
             Self::Timeout(error) => error.attempts,
             Self::Partial(error) => error.first().map_or(0, |(_, error)| error.attempts()),
             _ => 0,
+        }
+    }
+
+    /// What a node said last instead of executing the command, of a call that was tried until its time was over, or sent around
+    /// in circles.
+    ///
+    /// `None` where no node refused it. What [`Error::Server`] holds is not meant: that was the answer to the call.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(client: truename::Client) {
+    /// use truename::cmd;
+    ///
+    /// if let Err(error) = client.run(cmd("SET").arg("city").arg("Oslo")).await
+    ///     && let Some(refusal) = error.last_refusal()
+    /// {
+    ///     // For example `CLUSTERDOWN`, and a count of these per node.
+    ///     println!("{} refused it, code {}: {}", refusal.node, refusal.code(), refusal.reply);
+    /// }
+    /// # }
+    /// ```
+    pub fn last_refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Timeout(error) => error.last_refusal.as_ref(),
+            Self::Route(error) => error.last_refusal(),
+            Self::Partial(error) => error.failed().find_map(|(_, error)| error.last_refusal()),
+            _ => None,
         }
     }
 

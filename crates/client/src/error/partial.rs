@@ -151,6 +151,7 @@ mod tests {
             slot: None,
             attempts: 1,
             last_cause: None,
+            last_refusal: None,
             remedy: None,
         }))
     }

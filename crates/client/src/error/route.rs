@@ -7,6 +7,7 @@ use bytes::Bytes;
 use truename_resp::Untrusted;
 use truename_topology::{Endpoint, Slot};
 
+use super::command::Refusal;
 use super::remedy::{Remedy, Spelling, Tell, as_calls, tell_remedy};
 use super::text::{shown, shown_key};
 
@@ -43,6 +44,8 @@ pub enum RouteError {
         slot: Option<Slot>,
         /// How many were followed.
         redirects: u32,
+        /// The last of them.
+        last: Option<Refusal>,
     },
     /// The command changes the state of its connection, and this connection is shared.
     /// [`Client::dedicated`](crate::Client::dedicated) gives one that is not.
@@ -192,6 +195,13 @@ impl RouteError {
         }
     }
 
+    pub(super) fn last_refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::TooManyRedirects { last, .. } => last.as_ref(),
+            _ => None,
+        }
+    }
+
     pub(super) fn slot(&self) -> Option<Slot> {
         match self {
             Self::Unassigned { slot } | Self::NoReplica { slot, .. } => Some(*slot),
@@ -241,11 +251,11 @@ impl RouteError {
                 format!("{} may be read from replicas only, but {why}", Untrusted(command))
             }
             Self::NoNodes => "the topology has no nodes".to_owned(),
-            Self::TooManyRedirects { slot: Some(slot), redirects } => {
-                format!("gave up after {redirects} redirects of slot {slot}")
-            }
-            Self::TooManyRedirects { slot: None, redirects } => {
-                format!("gave up after {redirects} redirects")
+            Self::TooManyRedirects { slot, redirects, last } => {
+                let of_slot = slot.map(|slot| format!(" of slot {slot}")).unwrap_or_default();
+                let told = |Refusal { reply, node }: &Refusal| format!("; the last one, from {node}: {reply}");
+                let last = last.as_ref().map(told).unwrap_or_default();
+                format!("gave up after {redirects} redirects{of_slot}{last}")
             }
             Self::ConnectionState { command } => format!(
                 "{} changes the state of its connection, or depends on that of earlier calls, and connections are \

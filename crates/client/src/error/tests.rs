@@ -35,6 +35,7 @@ fn the_documented_answers_to_may_have_executed() {
             slot: None,
             attempts: 1,
             last_cause: None,
+            last_refusal: None,
             remedy: None,
         }))
     };
@@ -77,4 +78,44 @@ fn the_documented_answers_to_may_have_executed() {
     }
     assert!(timeout(Execution::NotSent).to_string().contains("was not sent"));
     assert!(!timeout(Execution::RefusedForNow).to_string().contains("not sent"));
+}
+
+/// What a server said last was forgotten once a connection failed after it.
+#[test]
+fn a_timeout_tells_of_the_last_refusal_and_who_said_it() {
+    let node = || Endpoint::new("10.0.0.4", 8501);
+    let refusal = || Refusal::new(ErrorReply::new("CLUSTERDOWN no\u{1b} slot"), node());
+    let rows = [
+        (None, None, "(the previous attempt"),
+        (Some("no answer"), None, " (the previous attempt failed: no answer)"),
+        (
+            Some("CLUSTERDOWN no\u{1b} slot"),
+            Some(refusal()),
+            " (the last refusal, from 10.0.0.4:8501: CLUSTERDOWN no\\u{1b} slot)",
+        ),
+        (
+            Some("no answer"),
+            Some(refusal()),
+            " (the previous attempt failed: no answer; before, 10.0.0.4:8501 said: CLUSTERDOWN no\\u{1b} slot)",
+        ),
+    ];
+    for (cause, refusal, told) in rows {
+        let error = Error::Timeout(Box::new(TimeoutError {
+            after: Duration::from_secs(1),
+            execution: Execution::RefusedForNow,
+            node: Some(node()),
+            slot: None,
+            attempts: 9,
+            last_cause: cause.map(str::to_owned),
+            last_refusal: refusal.clone(),
+            remedy: None,
+        }));
+        assert_eq!(error.last_refusal(), refusal.as_ref());
+        assert_eq!(error.to_string().ends_with(told), cause.is_some(), "{error}");
+        assert_eq!(error.to_string().contains("refusal"), told.contains("refusal"), "{error}");
+    }
+    let circle = RouteError::TooManyRedirects { slot: None, redirects: 26, last: Some(refusal()) };
+    let circle = Error::Route(Box::new(circle));
+    assert_eq!(circle.last_refusal(), Some(&refusal()));
+    assert!(circle.to_string().ends_with("26 redirects; the last one, from 10.0.0.4:8501: CLUSTERDOWN no\\u{1b} slot"));
 }

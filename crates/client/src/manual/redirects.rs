@@ -41,8 +41,8 @@
 //! All but the last say that the command was not executed, so it can be a write. It is tried until its deadline, with pauses
 //! of milliseconds that grow to a quarter of a second. If the deadline comes during such a pause, the error is an
 //! [`Error::Timeout`] whose [`execution`](crate::error::TimeoutError::execution) is [`Execution::RefusedForNow`], and
-//! [`last_cause`](crate::error::TimeoutError::last_cause) quotes the server. A command that is sent around in circles fails
-//! with [`RouteError::TooManyRedirects`].
+//! [`Error::last_refusal`] has what was said last, and the node that said it. A command that is sent around in circles fails
+//! with [`RouteError::TooManyRedirects`], which has that, too.
 //!
 //! Exceptions:
 //!
@@ -86,6 +86,7 @@
 //! [`Command::route_to_any`]: crate::Command::route_to_any
 //! [`Command::route_to`]: crate::Command::route_to
 //! [`Config::refresh_interval`]: crate::Config::refresh_interval
+//! [`Error::last_refusal`]: crate::Error::last_refusal
 //! [`Error::Interrupted`]: crate::Error::Interrupted
 //! [`Error::Route`]: crate::Error::Route
 //! [`Error::Server`]: crate::Error::Server

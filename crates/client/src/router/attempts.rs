@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use truename_resp::ErrorReply;
-use truename_topology::{Endpoint, Slot};
+use truename_topology::{Endpoint, Redirect, Slot};
 
 use crate::clock;
 use crate::cluster::Node;
 use crate::command::Route;
 use crate::error::{
-    Error, Execution, InterruptedError, ProtocolError, Remedy, RouteError, ServerError, TimeoutError,
+    Error, Execution, InterruptedError, ProtocolError, Refusal, Remedy, RouteError, ServerError, TimeoutError,
 };
 use crate::lane::{Backoff, CloseCause};
 
@@ -43,6 +43,8 @@ struct Trail {
     backoff: Backoff,
     node: Option<Endpoint>,
     last: Option<Last>,
+    /// What a node said last instead of executing the command.
+    refusal: Option<Refusal>,
     /// An attempt may have been executed.
     unknown: Option<Unknown>,
     /// A node refused the command for now.
@@ -77,11 +79,25 @@ enum Last {
 pub(super) struct Refused {
     pub(super) text: String,
     pub(super) remedy: Option<Remedy>,
+    /// What it said, if that was it.
+    pub(super) said: Option<ErrorReply>,
 }
 
 impl From<&str> for Refused {
     fn from(text: &str) -> Self {
-        Self { text: text.to_owned(), remedy: None }
+        Self { text: text.to_owned(), remedy: None, said: None }
+    }
+}
+
+impl From<ErrorReply> for Refused {
+    fn from(said: ErrorReply) -> Self {
+        Self { said: Some(said.clone()), ..said.message().into() }
+    }
+}
+
+impl From<&Redirect> for Refused {
+    fn from(redirect: &Redirect) -> Self {
+        ErrorReply::new(redirect.to_string()).into()
     }
 }
 
@@ -98,6 +114,7 @@ impl Attempts {
                 backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
                 node: None,
                 last: None,
+                refusal: None,
                 unknown: None,
                 was_refused: false,
                 was_bystander: false,
@@ -135,9 +152,12 @@ impl Attempts {
 
     /// A node refused the command, or sent it elsewhere.
     pub(super) fn note_refused(&mut self, node: &Node, refused: impl Into<Refused>) {
-        let trail = self.trail();
+        let (trail, refused) = (self.trail(), refused.into());
         trail.node = Some(node.endpoint().clone());
-        trail.last = Some(Last::Refused(refused.into()));
+        if let Some(said) = &refused.said {
+            trail.refusal = Some(Refusal::new(said.clone(), node.endpoint().clone()));
+        }
+        trail.last = Some(Last::Refused(refused));
         trail.was_refused = true;
     }
 
@@ -229,8 +249,8 @@ impl Attempts {
         trail.redirects += 1;
         trail.redirects_in_a_row += 1;
         if trail.redirects > REDIRECTS {
-            let redirects = trail.redirects;
-            return Err(Error::Route(Box::new(RouteError::TooManyRedirects { slot, redirects })));
+            let (redirects, last) = (trail.redirects, trail.refusal.clone());
+            return Err(Error::Route(Box::new(RouteError::TooManyRedirects { slot, redirects, last })));
         }
         Ok(trail.redirects_in_a_row > REDIRECTS_IN_A_ROW)
     }
@@ -284,7 +304,7 @@ impl Attempts {
                 }
                 cause => (Some(cause.to_string()), cause.remedy()),
             },
-            Some(Last::Refused(Refused { text, remedy })) => (Some(text.clone()), remedy.clone()),
+            Some(Last::Refused(Refused { text, remedy, .. })) => (Some(text.clone()), remedy.clone()),
             None => (None, None),
         };
         Error::Timeout(Box::new(TimeoutError {
@@ -298,6 +318,7 @@ impl Attempts {
             slot: self.slot(),
             attempts: self.count,
             last_cause,
+            last_refusal: trail.and_then(|trail| trail.refusal.clone()),
             remedy,
         }))
     }

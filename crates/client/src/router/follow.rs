@@ -43,7 +43,8 @@ impl Router {
             // That is not progress. The servers may change their minds.
             Some((redirect, why)) => {
                 let text = format!("{redirect}, but {}; it is not dialled", why.summary());
-                self.wait(Refused { text, remedy: why.remedy }, &node, request, attempts).await
+                let refused = Refused { text, remedy: why.remedy, ..redirect.into() };
+                self.wait(refused, &node, request, attempts).await
             }
             None => self.act_on(verdict, &node, request, attempts).await,
         };
@@ -87,11 +88,11 @@ impl Router {
             }
             Verdict::Reconnect(error) => {
                 node.reconnect_after_drain();
-                self.wait(error.message().into(), node, request, attempts).await
+                self.wait(error.into(), node, request, attempts).await
             }
             Verdict::Wait(error) => {
                 self.note_demotion(node, &error);
-                self.wait(error.message().into(), node, request, attempts).await
+                self.wait(error.into(), node, request, attempts).await
             }
             Verdict::Retry(error) => self.retry(error, node, request, attempts).await,
             Verdict::Doubt { error, hint } => self.pursue(error, &hint, node, request, attempts).await,
@@ -174,7 +175,7 @@ impl Router {
     }
 
     fn note_redirect(&self, redirect: &Redirect, node: &Node, attempts: &mut Attempts) {
-        attempts.note_refused(node, redirect.to_string().as_str());
+        attempts.note_refused(node, redirect);
         self.cluster
             .bus
             .emit(|| Event::Redirected { from: node.endpoint().clone(), redirect: redirect.clone() });

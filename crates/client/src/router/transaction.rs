@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use truename_resp::Reply;
 use truename_topology::Slot;
 
-use super::attempts::Attempts;
+use super::attempts::{Attempts, Refused};
 use super::draft::{Draft, Ended, Queue, Watched, give_back};
 use super::exec::{EXEC, Exec, MULTI, judge_exec, replies_of};
 use super::held::Held;
@@ -208,23 +208,23 @@ impl Router {
         attempts: &mut Attempts,
     ) -> Result<(), Error> {
         let node = &held.node;
-        let text = match judge(setback, traits(held.slot), node.endpoint()) {
+        let refused: Refused = match judge(setback, traits(held.slot), node.endpoint()) {
             Verdict::Moved(redirect) => {
                 observe::redirected("moved");
                 if self.cluster.refuses_to_dial(redirect.to()).is_none() {
                     self.cluster.hints.moved(redirect.slot(), redirect.to());
                 }
-                redirect.to_string()
+                (&redirect).into()
             }
             // Keys of a slot that is on its way are watched where it arrives.
-            Verdict::Ask(redirect) => redirect.to_string(),
+            Verdict::Ask(redirect) => (&redirect).into(),
             Verdict::Reconnect(error) => {
                 node.reconnect_after_drain();
-                error.message().to_owned()
+                error.into()
             }
             Verdict::Wait(error) => {
                 self.note_demotion(node, &error);
-                error.message().to_owned()
+                error.into()
             }
             Verdict::Answer { error, .. } | Verdict::Retry(error) | Verdict::Doubt { error, .. } => {
                 return Err(attempts.answer(error, Execution::Refused, node));
@@ -239,7 +239,7 @@ impl Router {
             }
         };
         observe::resent("refused");
-        attempts.note_refused(node, text.as_str());
+        attempts.note_refused(node, refused);
         self.cluster.hints.refresh();
         attempts.back_off().await
     }

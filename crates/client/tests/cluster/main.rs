@@ -18,6 +18,7 @@
 //! | `promises_clusters` | which cluster is meant, when addresses lead to several |
 //! | `promises_dialling` | which attempts wait for which, how many run at a time, what an error says about them |
 //! | `promises_enterprise` | Redis Enterprise's fewer commands are enough |
+//! | `promises_errors` | what an error says: who refused, which rule is broken, which call is the right one |
 //! | `promises_fan` | one call that goes to several nodes: one reply of theirs, or who failed |
 //! | `promises_hosted` | a client with a thread of its own, at work |
 //! | `promises_identity` | what counts as the announced node |
@@ -65,6 +66,7 @@ mod promises_blocking;
 mod promises_clusters;
 mod promises_dialling;
 mod promises_enterprise;
+mod promises_errors;
 mod promises_fan;
 mod promises_hosted;
 mod promises_identity;
