@@ -40,13 +40,18 @@ pub(crate) fn as_options(setting: &Setting, f: &mut fmt::Formatter<'_>) -> fmt::
         Setting::AllNodes => f.write_str("--all-primaries or --all-nodes"),
         Setting::NodeList => f.write_str("`truename doctor`"),
         Setting::PreferReplica => f.write_str("`read_from=prefer-replica` in a URL"),
+        Setting::AllPrimaries => f.write_str("--all-primaries"),
+        Setting::EveryNode => f.write_str("--all-nodes"),
+        Setting::ConnectionName => f.write_str("`name=` in a URL"),
+        Setting::Protocol => f.write_str("`protocol=` in a URL"),
+        Setting::Call(call) => write!(f, "`{call}` in a program of your own"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use truename::error::Remedy;
+    use truename::error::{Call, Instead, Remedy};
 
     use super::*;
     use crate::args::Cli;
@@ -82,6 +87,11 @@ mod tests {
             Setting::AllNodes,
             Setting::NodeList,
             Setting::PreferReplica,
+            Setting::AllPrimaries,
+            Setting::EveryNode,
+            Setting::ConnectionName,
+            Setting::Protocol,
+            Setting::Call(Call::Scan),
         ]
     }
 
@@ -146,6 +156,13 @@ mod tests {
                 Remedy::AllOrOne,
                 "run it on all with --all-primaries or --all-nodes, or say which one with --node",
             ),
+            (
+                Remedy::AllPrimaries,
+                "run it on all primaries with --all-primaries, or say which one with --node",
+            ),
+            (Remedy::EveryNode, "run it on every node with --all-nodes, or say which one with --node"),
+            (Remedy::Instead(Instead::Scan), "`Client::scan` in a program of your own returns the keys"),
+            (Remedy::Instead(Instead::Greeting), "`protocol=` in a URL, --user and `name=` in a URL"),
             (Remedy::NameNode, "as `truename doctor` shows it"),
             (Remedy::MoreExclusive, "raise `max_exclusive=` in a URL"),
             (Remedy::MorePatience, "a longer --timeout or `stall_timeout=` in a URL"),

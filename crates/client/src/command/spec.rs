@@ -15,6 +15,8 @@ mod compound;
 mod condition;
 mod connection;
 pub(super) mod index;
+#[cfg(test)]
+mod refusal_tests;
 mod repeat;
 pub(super) mod routing;
 mod row;

@@ -183,7 +183,10 @@ impl Connector {
         let connected = race(dialling, &open).await.map_err(|mut failures| {
             known.failed(&ways, &failures, Instant::now());
             failures.extend(met);
-            failures
+            match known.was_connected() {
+                true => failures.into_iter().map(NodeFailure::after_success).collect(),
+                false => failures,
+            }
         })?;
         if let Some(way) = &connected.facts.dialled {
             known.reached(way, connected.facts.greeting.node_id.as_deref());

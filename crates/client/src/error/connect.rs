@@ -69,6 +69,17 @@ impl NodeFailure {
         Self { remedy: Some(remedy.into()), ..self }
     }
 
+    /// The same report of an attempt at a node that could be reached before: whatever is wrong now, its address was right.
+    pub(crate) fn after_success(self) -> Self {
+        match self.remedy {
+            Some(Remedy::DownOrHidden { .. }) => {
+                let port = self.node.port();
+                self.with_remedy(Remedy::WentDown { port })
+            }
+            _ => self,
+        }
+    }
+
     /// The same report of an attempt whose names and certificate were in order.
     pub(crate) fn after_tls(self) -> Self {
         Self { acceptable: Vec::new(), certificate: None, ..self }
@@ -108,8 +119,20 @@ impl NodeFailure {
     }
 }
 
-impl Tell for NodeFailure {
-    fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
+impl NodeFailure {
+    /// The report; its advice only by the node whose report had the same before.
+    fn tell_after(&self, earlier: &[Self], f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
+        self.tell_facts(f)?;
+        let Some(remedy) = &self.remedy else { return Ok(()) };
+        let said = |other: &&Self| other.remedy.as_ref().is_some_and(|told| remedy.repeats(told));
+        match earlier.iter().find(said) {
+            Some(other) => write!(f, "\n  remedy     as for {} above", other.node),
+            None => write!(f, "\n  remedy     {}", shown(&remedy.spelled(spelling).to_string())),
+        }
+    }
+
+    /// All of the report but its advice.
+    fn tell_facts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let role = if self.is_seed { "seed" } else { "node" };
         writeln!(f, "{role} {}", self.node)?;
         if let Some(dialled) = &self.dialled {
@@ -135,10 +158,13 @@ impl Tell for NodeFailure {
             write!(f, "\n  issuer     {}", shown(&certificate.issuer))?;
             write!(f, "\n  valid      {}", certificate.validity_line())?;
         }
-        if let Some(remedy) = &self.remedy {
-            write!(f, "\n  remedy     {}", shown(&remedy.spelled(spelling).to_string()))?;
-        }
         Ok(())
+    }
+}
+
+impl Tell for NodeFailure {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, spelling: Spelling) -> fmt::Result {
+        self.tell_after(&[], f, spelling)
     }
 }
 
@@ -211,8 +237,9 @@ impl Tell for ConnectError {
                     several.len() + self.omitted,
                     self.elapsed.as_millis()
                 )?;
-                for failure in several {
-                    write!(f, "\n{}", failure.spelled(spelling))?;
+                for (index, failure) in several.iter().enumerate() {
+                    f.write_str("\n")?;
+                    failure.tell_after(&several[..index], f, spelling)?;
                 }
                 if self.omitted > 0 {
                     write!(f, "\n... and {} more that say no more than these", self.omitted)?;

@@ -72,7 +72,9 @@ pub use conversion::TypeError;
 pub use execution::Execution;
 pub use kind::CauseKind;
 pub use phase::Phase;
-pub use remedy::{Check, Remedy, Setting, Spelling};
+#[cfg(test)]
+pub(crate) use remedy::commands_with_remedies;
+pub use remedy::{Call, Check, Instead, Remedy, Setting, Spelling};
 use remedy::{Tell, Told, as_calls};
 pub use route::{KeysBySlot, RouteError};
 

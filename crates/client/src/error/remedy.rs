@@ -2,7 +2,7 @@
 //!
 //! The sentence follows from the data. Where it names a part of the configuration it takes the words of whoever prints it:
 //! [`setting`] has those parts, and how this library spells them. [`dialling`], [`proving`] and [`calling`] have the sentences,
-//! [`check`] what is not in anybody's configuration, [`typeable`] what may be offered for typing, [`told`] a text in a spelling.
+//! [`instead`] what does the work of commands that are refused, [`check`] what is not in anybody's configuration, [`typeable`] what may be offered for typing, [`told`] a text in a spelling.
 //!
 //! What must stay true: no sentence names an option except as a [`Setting`]; nothing that a peer chose is offered for
 //! typing, unless it is a name, an address or a pin in our own spelling.
@@ -10,6 +10,7 @@
 mod calling;
 mod check;
 mod dialling;
+mod instead;
 mod proving;
 mod setting;
 mod told;
@@ -20,8 +21,12 @@ use std::fmt;
 use truename_topology::{DialAddress, Endpoint, HostMatch, IdentityName, Pin, RuledBy};
 
 pub use check::Check;
+pub use instead::Instead;
+#[cfg(test)]
+pub(crate) use instead::commands as commands_with_remedies;
+pub(super) use instead::instead_of;
 pub(super) use setting::as_calls;
-pub use setting::{Setting, Spelling};
+pub use setting::{Call, Setting, Spelling};
 pub(super) use told::{Tell, Told};
 
 use super::text::shown;
@@ -75,6 +80,11 @@ pub enum Remedy {
     },
     /// Start the node, or open its port: others of the cluster answer.
     Down {
+        /// Its port.
+        port: u16,
+    },
+    /// Start the node, or open its port: it could be reached before, so that its address is right.
+    WentDown {
         /// Its port.
         port: u16,
     },
@@ -200,6 +210,12 @@ pub enum Remedy {
     ChooseNode,
     /// Run a command on all nodes, or say which one it is for.
     AllOrOne,
+    /// Run a command on all primaries, or say which one it is for.
+    AllPrimaries,
+    /// Run a command on all nodes, replicas too, or say which one it is for.
+    EveryNode,
+    /// Let another call, or the configuration, do the work of a command.
+    Instead(Instead),
     /// Give keys that are used together one hash tag.
     HashTag,
     /// Name a node of the topology.
@@ -233,6 +249,12 @@ impl Remedy {
         Told { what: self, spelling }
     }
 
+    /// Whether it says what another one said of another node: a rule for addresses that cannot be reached is for all of them.
+    pub(super) fn repeats(&self, other: &Self) -> bool {
+        let is_of_addresses = |remedy: &Self| matches!(remedy, Self::DownOrHidden { .. });
+        self == other || (is_of_addresses(self) && is_of_addresses(other))
+    }
+
     fn sentence(&self, spelling: Spelling) -> String {
         match self {
             Self::Check(check) => check.text().to_owned(),
@@ -248,6 +270,7 @@ impl Remedy {
                 dialling::down_or_hidden(node, hosts, *is_at_seed, spelling)
             }
             Self::Down { port } => dialling::down(*port),
+            Self::WentDown { port } => dialling::went_down(*port),
             Self::MapNode { node } => dialling::map_node(node, spelling),
             Self::RuledAddress { by, dialled, is_silent } => {
                 dialling::ruled_address(by.as_ref(), dialled, *is_silent, spelling)
@@ -282,6 +305,9 @@ impl Remedy {
             Self::OlderProtocol => dialling::older_protocol(spelling),
             Self::ChooseNode => calling::choose_node(spelling),
             Self::AllOrOne => calling::all_or_one(spelling),
+            Self::AllPrimaries => calling::all_primaries(spelling),
+            Self::EveryNode => calling::every_node(spelling),
+            Self::Instead(instead) => instead.sentence(spelling),
             Self::HashTag => calling::hash_tag(),
             Self::NameNode => calling::name_node(spelling),
             Self::PrimaryToo => calling::primary_too(spelling),

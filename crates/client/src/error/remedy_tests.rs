@@ -379,7 +379,8 @@ fn next(remedy: &Remedy) -> Option<Remedy> {
         Remedy::ResolveWithoutService { .. } => Remedy::Trust { name: name() },
         Remedy::Trust { .. } => Remedy::DownOrHidden { node: node(), hosts: HostMatch::Ip, is_at_seed: true },
         Remedy::DownOrHidden { .. } => Remedy::Down { port: 1 },
-        Remedy::Down { .. } => Remedy::MapNode { node: node() },
+        Remedy::Down { .. } => Remedy::WentDown { port: 1 },
+        Remedy::WentDown { .. } => Remedy::MapNode { node: node() },
         Remedy::MapNode { .. } => {
             let by = Some(RuledBy::Rule("ip=seed".to_owned()));
             Remedy::RuledAddress { by, dialled: DialAddress::new("a.test", 1), is_silent: false }
@@ -412,7 +413,10 @@ fn next(remedy: &Remedy) -> Option<Remedy> {
         Remedy::Database => Remedy::OlderProtocol,
         Remedy::OlderProtocol => Remedy::ChooseNode,
         Remedy::ChooseNode => Remedy::AllOrOne,
-        Remedy::AllOrOne => Remedy::HashTag,
+        Remedy::AllOrOne => Remedy::AllPrimaries,
+        Remedy::AllPrimaries => Remedy::EveryNode,
+        Remedy::EveryNode => Remedy::Instead(Instead::Scan),
+        Remedy::Instead(_) => Remedy::HashTag,
         Remedy::HashTag => Remedy::NameNode,
         Remedy::NameNode => Remedy::PrimaryToo,
         Remedy::PrimaryToo => Remedy::MoreExclusive,

@@ -8,7 +8,7 @@ use truename_resp::Untrusted;
 use truename_topology::{Endpoint, Slot};
 
 use super::command::Refusal;
-use super::remedy::{Remedy, Spelling, Tell, as_calls, tell_remedy};
+use super::remedy::{Instead, Remedy, Spelling, Tell, as_calls, instead_of, tell_remedy};
 use super::text::{shown, shown_key};
 
 /// A command that cannot be routed.
@@ -77,11 +77,11 @@ pub enum RouteError {
         /// The first key of each node, with its slot.
         keys: KeysBySlot,
     },
-    /// A batch ends with `WAIT`, and what comes before cannot be sent with it at once on the same connection.
+    /// `WAIT` is part of a batch, and not at its end; or what comes before it cannot be sent with it at once on the same connection.
     NotConfirmed {
-        /// The name of the last command.
+        /// The name of the command that waits.
         command: String,
-        /// What stands in the way.
+        /// Which rule is broken: what stands in the way.
         why: String,
     },
     /// The command is part of a transaction and names a node, but a transaction goes where its keys are.
@@ -226,8 +226,13 @@ impl RouteError {
     /// ```
     pub fn remedy(&self) -> Option<&Remedy> {
         match self {
-            Self::SeveralNodes { .. } => Some(&Remedy::AllOrOne),
-            Self::Administrative { .. } => Some(&Remedy::ChooseNode),
+            Self::ConnectionState { command } => {
+                Some(instead_of(command).unwrap_or(&Remedy::Instead(Instead::Dedicated)))
+            }
+            Self::NotOneReply { command } => instead_of(command),
+            Self::NotConfirmed { .. } => Some(&Remedy::Instead(Instead::EndOfBatch)),
+            Self::SeveralNodes { command } => Some(instead_of(command).unwrap_or(&Remedy::AllOrOne)),
+            Self::Administrative { command } => Some(instead_of(command).unwrap_or(&Remedy::ChooseNode)),
             Self::CrossSlot { .. } | Self::NotOneNode { .. } => Some(&Remedy::HashTag),
             Self::NoSuchNode { .. } => Some(&Remedy::NameNode),
             Self::NoExclusiveConnection { .. } => Some(&Remedy::MoreExclusive),
@@ -253,7 +258,8 @@ impl RouteError {
             Self::NoNodes => "the topology has no nodes".to_owned(),
             Self::TooManyRedirects { slot, redirects, last } => {
                 let of_slot = slot.map(|slot| format!(" of slot {slot}")).unwrap_or_default();
-                let told = |Refusal { reply, node }: &Refusal| format!("; the last one, from {node}: {reply}");
+                let told =
+                    |Refusal { reply, node }: &Refusal| format!("; the last one, from {node}: {reply}");
                 let last = last.as_ref().map(told).unwrap_or_default();
                 format!("gave up after {redirects} redirects{of_slot}{last}")
             }
@@ -263,7 +269,7 @@ impl RouteError {
                 Untrusted(command)
             ),
             Self::NotOneReply { command } => {
-                format!("{} is not answered by one reply: this client cannot run it", Untrusted(command))
+                format!("{} is not answered by one reply, and so no call can run it", Untrusted(command))
             }
             Self::NoKey => "a transaction needs a key, which says to which node it goes".to_owned(),
             Self::NotQueued { command } => format!(
@@ -295,8 +301,9 @@ impl RouteError {
             ),
             Self::NotConfirmed { command, why } => {
                 format!(
-                    "{} waits for the commands before it, and nothing was sent: {why}",
-                    Untrusted(command)
+                    "{} waits for the writes before it, and was not sent: {}",
+                    Untrusted(command),
+                    shown(why)
                 )
             }
             Self::CrossSlot { command, keys } => {
@@ -348,12 +355,17 @@ mod tests {
         let command = || "FLUSHALL".to_owned();
         for (error, remedy, part) in [
             (
-                RouteError::SeveralNodes { command: command() },
+                RouteError::SeveralNodes { command: "INFO".to_owned() },
                 Some(&Remedy::AllOrOne),
                 "; run it on all with Client::on_primaries or Client::on_all_nodes, or say which one with",
             ),
             (
-                RouteError::Administrative { command: command() },
+                RouteError::SeveralNodes { command: command() },
+                Some(&Remedy::AllPrimaries),
+                "every node of a cluster, but a call goes to one; run it on all primaries with Client::on_primaries, or",
+            ),
+            (
+                RouteError::Administrative { command: "SHUTDOWN".to_owned() },
                 Some(&Remedy::ChooseNode),
                 "or Command::route_to_any",
             ),
@@ -391,7 +403,16 @@ mod tests {
                 Some(&Remedy::HashTag),
                 ": what is sent to slot 15495, \"a\" of slot 15495",
             ),
-            (RouteError::ConnectionState { command: command() }, None, "a plain call cannot run it"),
+            (
+                RouteError::ConnectionState { command: "MODULE.OWN".to_owned() },
+                Some(&Remedy::Instead(Instead::Dedicated)),
+                "a plain call cannot run it; Client::dedicated gives",
+            ),
+            (
+                RouteError::NotConfirmed { command: "WAIT".to_owned(), why: "it is\u{1b} alone".to_owned() },
+                Some(&Remedy::Instead(Instead::EndOfBatch)),
+                "was not sent: it is\\u{1b} alone; it goes at the end of Client::batch",
+            ),
             (RouteError::NoKey, None, "a transaction needs a key"),
             (
                 RouteError::NotForReplicas { command: command(), why: "it does not only read".to_owned() },
@@ -404,7 +425,11 @@ mod tests {
                 "SET writes, and would be executed apart",
             ),
             (RouteError::TransactionEnded, None, "has ended"),
-            (RouteError::NotOneReply { command: command() }, None, "not answered by one reply"),
+            (
+                RouteError::NotOneReply { command: "MONITOR".to_owned() },
+                Some(&Remedy::Instead(Instead::Monitor)),
+                "not answered by one reply, and so no call can run it; Client::monitor",
+            ),
             (
                 RouteError::ConnectionEnded { node: node(), cause: "it was \u{1b}closed".to_owned() },
                 None,

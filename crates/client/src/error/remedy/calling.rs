@@ -14,6 +14,18 @@ pub(super) fn all_or_one(spelling: Spelling) -> String {
     format!("run it on all with {all}, or say which one with {one}")
 }
 
+/// A command that concerns all primaries and is executed nowhere else.
+pub(super) fn all_primaries(spelling: Spelling) -> String {
+    let (all, one) = (spelled(Setting::AllPrimaries, spelling), spelled(Setting::NodeChoice, spelling));
+    format!("run it on all primaries with {all}, or say which one with {one}")
+}
+
+/// A command that concerns every node, replicas too.
+pub(super) fn every_node(spelling: Spelling) -> String {
+    let (all, one) = (spelled(Setting::EveryNode, spelling), spelled(Setting::NodeChoice, spelling));
+    format!("run it on every node with {all}, or say which one with {one}")
+}
+
 /// Keys of several slots.
 pub(super) fn hash_tag() -> String {
     "keys with the same text in braces, such as {user:7}:cart and {user:7}:orders, are in one slot".to_owned()

@@ -80,6 +80,14 @@ pub(super) fn down(port: u16) -> String {
     )
 }
 
+/// A node that cannot be reached any more.
+pub(super) fn went_down(port: u16) -> String {
+    format!(
+        "it could be reached before, so it is down by now or its port {port} is closed: check that it is running and that no \
+         firewall is in the way"
+    )
+}
+
 /// Another node is at the announced address.
 pub(super) fn map_node(node: &Endpoint, spelling: Spelling) -> String {
     let rule = spelled(Setting::DialRule(format!("{}=HOST:PORT", address_in_rule(node))), spelling);

@@ -66,6 +66,56 @@ pub enum Setting {
     NodeList,
     /// Reads from replicas, and from the primary where no replica can serve them.
     PreferReplica,
+    /// All primaries as those that a command goes to.
+    AllPrimaries,
+    /// All nodes, replicas too, as those that a command goes to.
+    EveryNode,
+    /// The name that connections have on their servers.
+    ConnectionName,
+    /// The version of the protocol.
+    Protocol,
+    /// A call of this library, in whose place a program may have nothing.
+    Call(Call),
+}
+
+/// A call of this library that does what another one refuses. `Display` gives its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Call {
+    /// `Client::batch`.
+    Batch,
+    /// `Client::batch().atomic()`.
+    AtomicBatch,
+    /// `Client::transaction`.
+    Transaction,
+    /// `Client::watch`.
+    Watch,
+    /// `Client::scan`.
+    Scan,
+    /// `Client::monitor`.
+    Monitor,
+    /// `Client::dedicated`.
+    Dedicated,
+    /// `Client::run`.
+    Run,
+    /// `Client::shutdown`.
+    Shutdown,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Batch => "Client::batch",
+            Self::AtomicBatch => "Client::batch().atomic()",
+            Self::Transaction => "Client::transaction",
+            Self::Watch => "Client::watch",
+            Self::Scan => "Client::scan",
+            Self::Monitor => "Client::monitor",
+            Self::Dedicated => "Client::dedicated",
+            Self::Run => "Client::run",
+            Self::Shutdown => "Client::shutdown",
+        })
+    }
 }
 
 /// How a program spells settings.
@@ -105,6 +155,11 @@ pub(in crate::error) fn as_calls(setting: &Setting, f: &mut fmt::Formatter<'_>) 
         Setting::AllNodes => f.write_str("Client::on_primaries or Client::on_all_nodes"),
         Setting::NodeList => f.write_str("Client::nodes"),
         Setting::PreferReplica => f.write_str("Config::read_from(ReadFrom::PreferReplica)"),
+        Setting::AllPrimaries => f.write_str("Client::on_primaries"),
+        Setting::EveryNode => f.write_str("Client::on_all_nodes"),
+        Setting::ConnectionName => f.write_str("Config::client_name"),
+        Setting::Protocol => f.write_str("Config::protocol"),
+        Setting::Call(call) => write!(f, "{call}"),
     }
 }
 
