@@ -105,7 +105,7 @@ impl From<CauseKind> for Exit {
 
 impl From<&Error> for Exit {
     fn from(error: &Error) -> Self {
-        match error {
+        match error.inner() {
             Error::Config(_) => Self::Config,
             Error::Connect(error) => {
                 error.decisive().map_or(CauseKind::TimedOut, |failure| failure.cause.kind()).into()

@@ -158,7 +158,8 @@ impl FromReply for () {
     }
 
     fn all_from_replies(replies: Vec<Reply>) -> Result<Self, TypeError> {
-        replies.into_iter().try_for_each(Self::from_reply)
+        let mut replies = replies.into_iter().enumerate();
+        replies.try_for_each(|(index, reply)| Self::from_reply(reply).map_err(|error| error.of_reply(index)))
     }
 }
 

@@ -33,7 +33,7 @@ fn kind(failure: &Failure) -> &'static str {
 
 /// A stable word for the stage at which a call failed.
 pub(crate) fn error_kind(error: &Error) -> &'static str {
-    match error {
+    match error.inner() {
         Error::Config(_) => "config",
         Error::Connect(_) => "connect",
         Error::Route(_) => "route",
@@ -59,7 +59,7 @@ pub(crate) fn error(error: &Error) -> Value {
         "may_have_executed": error.may_have_executed(),
         "retryable": error.is_retryable(),
     });
-    match error {
+    match error.inner() {
         Error::Server(server) => object["code"] = json!(server.code()),
         Error::Partial(partial) => object["parts"] = partial.parts.iter().map(part).collect(),
         Error::Connect(connect) => {

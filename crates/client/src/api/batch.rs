@@ -10,10 +10,10 @@ use truename_resp::Reply;
 use super::client::Client;
 use super::decode::{decode, own_slot};
 use crate::command::Command;
-use crate::error::Error;
+use crate::error::{BatchError, Error, TypeError};
 use crate::from_reply::FromReply;
 use crate::lane::{Form, Received};
-use crate::router::{is_confirmed, refused_as_ordered};
+use crate::router::{is_confirmed, misplaced, refused_as_ordered};
 
 /// Commands to be run together, whatever slots their keys have. Made by [`Client::batch`].
 ///
@@ -43,7 +43,7 @@ use crate::router::{is_confirmed, refused_as_ordered};
 /// [`Error::Interrupted`], and the writes keep their outcomes. With [`atomic`](Self::atomic), `WAIT` comes after `EXEC`. An
 /// [`ordered`](Self::ordered) batch cannot end with it
 /// ([`RouteError::NotConfirmed`](crate::error::RouteError::NotConfirmed), nothing is sent). Anywhere else in a batch these two are
-/// refused ([`RouteError::ConnectionState`](crate::error::RouteError::ConnectionState)).
+/// refused, and so they are behind what is sent in parts, such as `MSET` of several slots; the same error says which rule is broken.
 ///
 /// ```no_run
 /// # async fn example(client: truename::Client) -> Result<(), truename::Error> {
@@ -245,7 +245,10 @@ impl<'a> Batch<'a> {
     /// As [`Client::execute`]: commands that were sent are executed. What a command that waits on the server, such as `BLPOP`,
     /// took goes to [`Config::on_orphan`](crate::Config::on_orphan) if the batch is dropped, even if it was answered before.
     pub async fn execute<T: FromReply>(self) -> Vec<Result<T, Error>> {
-        let outcomes = self.outcomes().await;
+        let outcomes = match self.outcomes().await {
+            Ok(outcomes) => outcomes,
+            Err(of_all) => return self.commands.iter().map(|_| Err(of_all.clone())).collect(),
+        };
         let typed = outcomes
             .zip(&self.commands)
             .map(|(outcome, command)| decode(outcome?, command, || (None, own_slot(command))));
@@ -255,23 +258,25 @@ impl<'a> Batch<'a> {
     /// Runs the commands; returns all their values as one, such as a tuple or a `Vec`. See the [example](Batch#examples).
     ///
     /// # Errors
-    /// The first error, in the commands' order; the other commands may have been executed all the same, and what `BLPOP` and its
-    /// like took goes to [`Config::on_orphan`](crate::Config::on_orphan). [`Error::Type`] where the
-    /// replies do not become `T`; as `()`, none of them may be nil. All commands were executed then, and what they answered is
-    /// dropped, even what `BLPOP` and its like took: a type that fits whatever comes, such as `Vec<Reply>`, keeps it.
+    /// The first error, in the commands' order, as [`Error::InBatch`], which says whose it is; what fails as a whole has an error of
+    /// its own. The other commands may have been executed all the same, and what `BLPOP` and its like took goes to
+    /// [`Config::on_orphan`](crate::Config::on_orphan). [`Error::Type`] where the replies do not become `T`, within
+    /// [`Error::InBatch`] if that is a tuple or `()`; as `()`, none of them may be nil. All commands were executed then, and what
+    /// they answered is dropped, even what `BLPOP` and its like took: a type that fits whatever comes, such as `Vec<Reply>`, keeps it.
     ///
     /// # Cancel safety
     /// As [`execute`](Self::execute).
     pub async fn all<T: FromReply>(self) -> Result<T, Error> {
-        let mut outcomes = self.outcomes().await;
+        let mut outcomes = self.outcomes().await?;
         let mut values = Vec::with_capacity(self.commands.len());
         let error = loop {
             match outcomes.next() {
                 Some(Ok(reply)) => values.push(reply),
                 Some(Err(error)) => break error,
-                None => return Ok(T::all_from_replies(values)?),
+                None => return T::all_from_replies(values).map_err(|error| self.of_reply(error)),
             }
         };
+        let error = self.at(values.len(), error);
         // Nobody gets them; those behind the error are where they were.
         let behind = self.commands[values.len() + 1..].iter().zip(outcomes);
         let behind = behind.filter_map(|(command, outcome)| Some((command, outcome.ok()?)));
@@ -281,34 +286,47 @@ impl<'a> Batch<'a> {
         Err(error)
     }
 
-    async fn outcomes(&self) -> impl Iterator<Item = Result<Reply, Error>> {
+    /// The error of the command at this place.
+    #[cold]
+    fn at(&self, index: usize, error: Error) -> Error {
+        let name = self.commands[index].name();
+        Error::InBatch(Box::new(BatchError::new(index, self.commands.len(), name, error)))
+    }
+
+    /// The error of a reply that is not of the type that was asked for.
+    #[cold]
+    fn of_reply(&self, error: TypeError) -> Error {
+        match error.index().filter(|index| *index < self.commands.len()) {
+            Some(index) => {
+                let command = &self.commands[index];
+                self.at(index, Error::from(error).in_reply_to(command.name(), None, own_slot(command)))
+            }
+            None => error.into(),
+        }
+    }
+
+    /// The outcome of each command; or why all of it failed.
+    async fn outcomes(&self) -> Result<impl Iterator<Item = Result<Reply, Error>>, Error> {
         let Self { client, commands, timeout, kind } = self;
         let started = Instant::now();
-        let failed = |error| Either::Left(vec![Err(error); commands.len()].into_iter());
-        let _under_way = match client.router().begin_call(*timeout).await {
-            Ok(under_way) => under_way,
-            Err(error) => return failed(error),
-        };
+        let _under_way = client.router().begin_call(*timeout).await?;
         if is_confirmed(commands) {
             if let Some(error) = refused_as_ordered(commands).filter(|_| *kind == Kind::Ordered) {
-                return failed(error);
+                return Err(error);
             }
             let is_atomic = *kind == Kind::Atomic;
             // Rare, and large.
             let run = client.router().run_confirmed(commands, started, *timeout, is_atomic);
-            return match Box::pin(run).await {
-                Ok(outcomes) => Either::Left(outcomes.into_iter()),
-                Err(error) => failed(error),
-            };
+            let outcomes = Box::pin(run).await.map_err(|error| misplaced(commands, error))?;
+            return Ok(Either::Left(outcomes.into_iter()));
         }
         if *kind == Kind::Atomic {
-            return match client.router().atomic(commands, started, *timeout).await {
-                Ok(outcomes) => Either::Left(outcomes.into_iter()),
-                Err(error) => failed(error),
-            };
+            let outcomes = client.router().atomic(commands, started, *timeout).await;
+            return Ok(Either::Left(outcomes.map_err(|error| misplaced(commands, error))?.into_iter()));
         }
         let is_ordered = *kind == Kind::Ordered;
         let outcomes = client.router().batch(commands, started, *timeout, Form::Decoded, is_ordered).await;
-        Either::Right(outcomes.map(|outcome| outcome.map(Received::into_reply)))
+        let outcomes = outcomes.map(|outcome| outcome.map(Received::into_reply));
+        Ok(Either::Right(outcomes.map(|outcome| outcome.map_err(|error| misplaced(commands, error)))))
     }
 }

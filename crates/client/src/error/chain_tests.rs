@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use truename_resp::ErrorReply;
-use truename_topology::{AnnouncedNode, Role};
+use truename_topology::{AddressPolicy, AnnouncedNode, Boundary, Role};
 
 use super::traits_tests::every_cause;
 use super::*;
@@ -59,7 +59,11 @@ fn next(error: &Error) -> Option<Error> {
             );
             Error::partial("DBSIZE", vec![failed], true)
         }
-        Error::Partial(_) => Error::Closed,
+        Error::Partial(_) => {
+            let failed = Error::connect(failures(), Duration::ZERO);
+            Error::InBatch(Box::new(BatchError::new(2, 12, "GET", failed)))
+        }
+        Error::InBatch(_) => Error::Closed,
         Error::Closed => return None,
     })
 }
@@ -68,6 +72,46 @@ fn failures() -> Vec<NodeFailure> {
     let node = AnnouncedNode::new(Endpoint::new("node", 1), Role::Primary);
     let case = Case::of(&node, Phase::Tls);
     every_cause().into_iter().map(|cause| NodeFailure::new(&case, cause, Duration::ZERO)).collect()
+}
+
+/// An error of several lines was all that there was to log.
+#[test]
+fn every_error_has_a_line_without_advice() {
+    for error in every_error() {
+        let line = error.summary();
+        assert!(!line.is_empty() && line.lines().count() == 1, "{line}");
+        let advice = error.remedy().map(ToString::to_string);
+        assert!(advice.is_none_or(|advice| !line.contains(&advice)), "{line}");
+    }
+    let [one, two] = [1, 2].map(|count| {
+        let failures = failures().into_iter().take(count).collect();
+        Error::connect(failures, Duration::ZERO).summary()
+    });
+    assert!(one.starts_with("cannot connect to node:1: tls: "), "{one}");
+    assert!(two.ends_with(" (1 of 2 attempts that failed)"), "{two}");
+    let of_batch = every_error().into_iter().find(|error| matches!(error, Error::InBatch(_))).expect("one");
+    assert!(of_batch.summary().starts_with("command 3 of 12 (GET): cannot connect to "), "{of_batch:?}");
+}
+
+/// Two nodes that could not be reached had the same long advice, one after the other; so had one that was reached before.
+#[test]
+fn advice_on_addresses_is_given_once_and_to_whom_it_may_help() {
+    let policy = AddressPolicy::new();
+    let failed = |address: &str| {
+        let node = AnnouncedNode::new(address.parse().expect("an address"), Role::Primary);
+        let plan = policy.plan_node(&node, &Endpoint::new("seed", 1), Boundary::Lifted).expect("a plan");
+        let case = Case { plan: Some(&plan), ..Case::of(&node, Phase::Tcp) };
+        NodeFailure::new(&case, Cause::Refused, Duration::ZERO)
+    };
+    let [one, other] = ["10.0.0.4:1", "node-5.test:1"].map(failed);
+    let both = Error::connect(vec![one.clone(), other.clone()], Duration::ZERO).to_string();
+    assert_eq!(both.matches("one rule says where to dial").count(), 1, "{both}");
+    assert!(both.ends_with("remedy     as for 10.0.0.4:1 above"), "{both}");
+    assert!(other.to_string().contains("one rule says where to dial"), "{other}");
+    let reached = one.after_success();
+    assert_eq!(reached.remedy, Some(Remedy::WentDown { port: 1 }));
+    let mixed = Error::connect(vec![reached, other], Duration::ZERO).to_string();
+    assert!(mixed.contains("it could be reached before") && mixed.contains("one rule says where"), "{mixed}");
 }
 
 /// The sentences of a chain, each as often as it is printed.
@@ -88,10 +132,7 @@ fn sentences(error: &Error) -> Vec<String> {
 fn no_chain_repeats_what_the_error_says() {
     for error in every_error() {
         assert!(error.source().is_none(), "{error}: its text has the whole report");
-        // What failed with the same advice at several nodes is reported of each.
-        if !matches!(error, Error::Connect(_)) {
-            says_nothing_twice(&error);
-        }
+        says_nothing_twice(&error);
     }
     for failure in failures() {
         says_nothing_twice(&Error::connect(vec![failure], Duration::ZERO));
@@ -125,7 +166,7 @@ fn an_error_without_advice_keeps_that_of_the_one_before() {
         lost.with_remedy(Some(Remedy::MorePatience))
     };
     let several = || RouteError::SeveralNodes { command: "FLUSHALL".to_owned() };
-    for (later, advice) in [(RouteError::NoNodes, Remedy::MorePatience), (several(), Remedy::AllOrOne)] {
+    for (later, advice) in [(RouteError::NoNodes, Remedy::MorePatience), (several(), Remedy::AllPrimaries)] {
         let both = Error::Interrupted(Box::new(lost().followed_by(Error::Route(Box::new(later)).in_brief())));
         assert_eq!(both.remedy(), Some(&advice), "{both}");
         assert_eq!(both.to_string().matches(&advice.to_string()).count(), 1, "{both}");

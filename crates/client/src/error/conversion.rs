@@ -42,6 +42,8 @@ pub struct TypeError {
     pub detail: Option<String>,
     /// Whose reply it is: where a call makes the error, not yet where a value is converted.
     place: Option<Box<Place>>,
+    /// Which of the replies that were to become one value it is about, where they were converted one by one.
+    index: Option<usize>,
 }
 
 /// Whose reply was not of the type that was asked for.
@@ -55,7 +57,7 @@ struct Place {
 impl TypeError {
     /// A reply of type `got` where `wanted` was asked for. See the [example](TypeError#examples).
     pub fn new(wanted: &'static str, got: &'static str) -> Self {
-        Self { wanted, got, detail: None, place: None }
+        Self { wanted, got, detail: None, place: None, index: None }
     }
 
     /// Adds what exactly is wrong. See the [example](TypeError#examples).
@@ -90,6 +92,15 @@ impl TypeError {
     /// The slot that decided where the command went, where its arguments say it. See the [example](Self::command).
     pub fn slot(&self) -> Option<Slot> {
         self.place.as_ref()?.slot
+    }
+
+    /// Notes which of several replies it is about.
+    pub(crate) fn of_reply(self, index: usize) -> Self {
+        Self { index: Some(index), ..self }
+    }
+
+    pub(crate) fn index(&self) -> Option<usize> {
+        self.index
     }
 
     /// Notes whose reply it is.

@@ -11,6 +11,7 @@
 //! | `Timeout` | time ran out | unknown if its reply was still to come |
 //! | `Type` | the reply is not of the type that was asked for | yes |
 //! | `Partial` | some of the nodes that a command went to | partly; each part says |
+//! | `InBatch` | one command of a batch whose replies were to become one value | as its own error says |
 //! | `Closed` | the client was closed | no |
 //!
 //! [`Error::may_have_executed`] is the column on the right. No variant carries a secret or a command's arguments, except for keys
@@ -28,9 +29,13 @@
 // | `case`, `advice` | a failed attempt, and from it to its remedy |
 // | `connect`, `config`, `route`, `command`, `conversion`, `partial` | the variants: no connection, no usable configuration, no node for a command, no good answer, none of the wanted type, not from all nodes |
 // | `execution` | whether a command was executed |
+// | `batch` | the error of one command of a batch, with its place |
+// | `brief` | an error in one line |
 // | `text` | how the words of others are shown |
 
 mod advice;
+mod batch;
+mod brief;
 mod case;
 mod cause;
 #[cfg(test)]
@@ -63,6 +68,7 @@ use bytes::Bytes;
 use truename_resp::Reply;
 use truename_topology::{Endpoint, Slot};
 
+pub use batch::BatchError;
 pub(crate) use case::Case;
 pub use cause::Cause;
 pub use command::{InterruptedError, ProtocolError, Refusal, ServerError, TimeoutError};
@@ -121,6 +127,9 @@ pub enum Error {
     Type(Box<TypeError>),
     /// The command went to several nodes, and not all gave a value.
     Partial(Box<PartialError>),
+    /// A command of a batch has no value, and so the batch has none, whose replies were to become one
+    /// ([`Batch::all`](crate::Batch::all)). [`Error::inner`] is the command's own error.
+    InBatch(Box<BatchError>),
     /// The client was closed.
     Closed,
 }
@@ -210,6 +219,7 @@ impl Error {
             Self::Protocol(_) | Self::Interrupted(_) | Self::Type(_) => true,
             Self::Timeout(error) => error.execution.may_have_happened(),
             Self::Partial(error) => error.may_have_executed(),
+            Self::InBatch(error) => error.error.may_have_executed(),
         }
     }
 
@@ -223,6 +233,7 @@ impl Error {
             Self::Protocol(_) | Self::Interrupted(_) => false,
             Self::Timeout(error) => error.execution.is_retryable(),
             Self::Partial(error) => error.is_retryable(),
+            Self::InBatch(error) => error.error.is_retryable(),
         }
     }
 
@@ -239,6 +250,7 @@ impl Error {
             Self::Partial(error) => {
                 error.first().and_then(|(part, error)| part.node.as_ref().or(error.node()))
             }
+            Self::InBatch(error) => error.error.node(),
             Self::Config(_) | Self::Closed => None,
         }
     }
@@ -252,6 +264,7 @@ impl Error {
             Self::Timeout(error) => error.slot,
             Self::Type(error) => error.slot(),
             Self::Partial(error) => error.first().and_then(|(part, error)| part.slot.or(error.slot())),
+            Self::InBatch(error) => error.error.slot(),
             _ => None,
         }
     }
@@ -263,6 +276,7 @@ impl Error {
             Self::Interrupted(error) => error.attempts,
             Self::Timeout(error) => error.attempts,
             Self::Partial(error) => error.first().map_or(0, |(_, error)| error.attempts()),
+            Self::InBatch(error) => error.error.attempts(),
             _ => 0,
         }
     }
@@ -290,6 +304,7 @@ impl Error {
             Self::Timeout(error) => error.last_refusal.as_ref(),
             Self::Route(error) => error.last_refusal(),
             Self::Partial(error) => error.failed().find_map(|(_, error)| error.last_refusal()),
+            Self::InBatch(error) => error.error.last_refusal(),
             _ => None,
         }
     }
@@ -311,8 +326,18 @@ impl Error {
             Self::Protocol(error) => error.remedy.as_ref(),
             Self::Route(error) => error.remedy(),
             Self::Partial(error) => error.remedy(),
+            Self::InBatch(error) => error.error.remedy(),
             Self::Server(error) => error.remedy.as_ref(),
             Self::Type(_) | Self::Closed => None,
+        }
+    }
+
+    /// The error itself, where it may be that of a command of a batch: without its place there. See the
+    /// [example](BatchError#examples).
+    pub fn inner(&self) -> &Self {
+        match self {
+            Self::InBatch(error) => &error.error,
+            other => other,
         }
     }
 
@@ -320,25 +345,6 @@ impl Error {
     /// [example of a remedy](Remedy::spelled).
     pub fn spelled(&self, spelling: Spelling) -> impl fmt::Display + '_ {
         Told { what: self, spelling }
-    }
-
-    /// The error in one line, to be part of another error's text, and what would fix it.
-    pub(crate) fn in_brief(&self) -> (String, Option<Remedy>) {
-        let text = match self {
-            Self::Connect(error) => {
-                error.decisive().map_or_else(|| error.to_string(), |decisive| decisive.summary())
-            }
-            Self::Timeout(error) => TimeoutError { remedy: None, ..TimeoutError::clone(error) }.to_string(),
-            Self::Interrupted(error) => InterruptedError::clone(error).with_remedy(None).to_string(),
-            Self::Protocol(error) => {
-                ProtocolError { remedy: None, ..ProtocolError::clone(error) }.to_string()
-            }
-            Self::Partial(error) => error.what(),
-            Self::Route(error) => error.what(),
-            Self::Server(error) => ServerError { remedy: None, ..ServerError::clone(error) }.to_string(),
-            other => other.to_string(),
-        };
-        (text, self.remedy().cloned())
     }
 
     pub(crate) fn config(what: impl Into<String>) -> Self {
@@ -379,6 +385,7 @@ impl Tell for Error {
             Self::Server(error) => error.tell(f, spelling),
             Self::Type(error) => write!(f, "{error}"),
             Self::Partial(error) => error.tell(f, spelling),
+            Self::InBatch(error) => error.tell(f, spelling),
             Self::Closed => f.write_str("the client is closed"),
         }
     }
@@ -406,6 +413,7 @@ impl fmt::Debug for Error {
             Self::Timeout(error) => ("Timeout", error),
             Self::Type(error) => ("Type", error),
             Self::Partial(error) => ("Partial", error),
+            Self::InBatch(error) => ("InBatch", error),
             Self::Closed => return f.write_str("Closed"),
         };
         f.debug_tuple(name).field(payload).finish()
@@ -429,6 +437,7 @@ errors!(
     InterruptedError,
     TimeoutError,
     PartialError,
+    BatchError,
     NodeFailure
 );
 

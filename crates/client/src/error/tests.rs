@@ -117,5 +117,9 @@ fn a_timeout_tells_of_the_last_refusal_and_who_said_it() {
     let circle = RouteError::TooManyRedirects { slot: None, redirects: 26, last: Some(refusal()) };
     let circle = Error::Route(Box::new(circle));
     assert_eq!(circle.last_refusal(), Some(&refusal()));
-    assert!(circle.to_string().ends_with("26 redirects; the last one, from 10.0.0.4:8501: CLUSTERDOWN no\\u{1b} slot"));
+    assert!(
+        circle
+            .to_string()
+            .ends_with("26 redirects; the last one, from 10.0.0.4:8501: CLUSTERDOWN no\\u{1b} slot")
+    );
 }

@@ -85,6 +85,11 @@ impl<A: FromReply, B: FromReply> FromReply for (A, B) {
         Ok((A::from_reply(next(&mut of_two))?, B::from_reply(next(&mut of_two))?))
     }
 
+    fn all_from_replies(replies: Vec<Reply>) -> Result<Self, TypeError> {
+        let mut of_two = exactly::<2>("an array of 2 elements", Reply::Array(replies))?.enumerate();
+        Ok((next_of_all(&mut of_two)?, next_of_all(&mut of_two)?))
+    }
+
     fn list_from_reply(reply: Reply) -> Result<Vec<Self>, TypeError> {
         pairs("an array of pairs", reply)?.into_iter().map(typed_entry).collect()
     }
@@ -97,6 +102,12 @@ macro_rules! tuples {
                 const WANTED: &str = concat!("an array of ", stringify!($length), " elements");
                 let mut elements = exactly::<$length>(WANTED, reply)?;
                 Ok(($($name::from_reply(next(&mut elements))?,)+))
+            }
+
+            fn all_from_replies(replies: Vec<Reply>) -> Result<Self, TypeError> {
+                const WANTED: &str = concat!("an array of ", stringify!($length), " elements");
+                let mut elements = exactly::<$length>(WANTED, Reply::Array(replies))?.enumerate();
+                Ok(($(next_of_all::<$name>(&mut elements)?,)+))
             }
         }
     )*};
@@ -125,6 +136,12 @@ fn exactly<const LENGTH: usize>(
         return Ok(elements.into_iter());
     }
     Err(TypeError::new(wanted, "array").with_detail(format!("it has {} elements", elements.len())))
+}
+
+/// The value of one of several commands' replies; an error says which.
+fn next_of_all<T: FromReply>(replies: &mut impl Iterator<Item = (usize, Reply)>) -> Result<T, TypeError> {
+    let (index, reply) = replies.next().unwrap_or((0, Reply::Nil));
+    T::from_reply(reply).map_err(|error| error.of_reply(index))
 }
 
 /// One of the elements, whose number was checked.

@@ -31,26 +31,13 @@ use super::judge::{RetryTraits, Setback, Verdict, is_refusal, judge};
 use super::one_slot::FirstKeys;
 use super::request::{blocking_time, is_compound, names_script};
 use super::state::Router;
+use super::wait_rules::not_before;
 use crate::cluster::Node;
-use crate::command::{Affinity, Command, Route, names_several_keys};
+use crate::command::{Command, Route, names_several_keys};
 use crate::error::{Error, Execution, RouteError};
 use crate::lane::{CloseCause, CutShort, Failure, Form, Received, Unit, request_limits};
 
 type Outcome = Result<Reply, Error>;
-
-/// Whether the last command of a batch waits for those before it.
-pub(crate) fn is_confirmed(commands: &[Command<'_>]) -> bool {
-    let waits = |command: &Command<'_>| {
-        command.spec().is_some_and(|spec| spec.affinity(command) == Affinity::EarlierWrites)
-    };
-    commands.len() > 1 && commands.last().is_some_and(waits)
-}
-
-/// An ordered batch sends each command after the outcome of those before it in its slot; this one sends them all at once.
-pub(crate) fn refused_as_ordered(commands: &[Command<'_>]) -> Option<Error> {
-    let why = "the batch is ordered, which such a batch cannot be; an atomic one keeps the order, too";
-    commands.last().map(|wait| not_before(wait, why))
-}
 
 /// What came back for the writes.
 struct Came {
@@ -111,10 +98,7 @@ impl Router {
         let (timeout, patience) = theirs.fold((waits, Duration::ZERO), longest);
         let keys = self.slots_of(writes, wait, started, timeout).await?;
         let Some((_, slot)) = keys.first() else {
-            return Err(not_before(
-                wait,
-                "no command before it has a key, which would say whose writes are meant",
-            ));
+            return Err(not_before(wait, "no command before it has a key, so there is no write before it"));
         };
         if is_atomic && !self.cluster.is_single() && keys.iter().any(|(_, other)| other != slot) {
             let mut found = FirstKeys::default();
@@ -276,17 +260,33 @@ impl Router {
             if is_others_turn(count) {
                 tokio::task::yield_now().await;
             }
-            let (request, attempts, place) = self.prepare_known(command, now, timeout).await?;
+            let prepared = self.prepare_known(command, now, timeout).await;
+            let (request, attempts, place) = prepared.map_err(|error| self.not_one(command, wait, error))?;
             refuse_replica(command, "it is executed where a batch with WAIT is, which is a primary")?;
             if request.blocks.is_some() {
-                return Err(not_before(wait, "a command before it waits on the server itself"));
+                return Err(not_before(
+                    wait,
+                    &format!("{} before it waits on the server itself", command.name()),
+                ));
             }
             if attempts.route == Route::NamedNode {
-                return Err(not_before(wait, "a command before it names a node"));
+                return Err(not_before(wait, &format!("{} before it names a node", command.name())));
             }
             found.extend(place);
         }
         Ok(found)
+    }
+
+    /// Why a command cannot be sent as one: alone, it would go out in parts.
+    #[cold]
+    fn not_one(&self, command: &Command<'_>, wait: &Command<'_>, error: Error) -> Error {
+        match self.fan(command) {
+            Some(fan) => {
+                let what = fan.why_in_parts();
+                not_before(wait, &format!("{} before it {what}, and is sent in parts", command.name()))
+            }
+            None => error,
+        }
     }
 
     /// Refuses commands of several nodes, as far as it is known which they are. A slot without an owner, if there is one.
@@ -371,10 +371,6 @@ fn traits(command: &Command<'_>) -> RetryTraits {
         has_several_keys: spec.is_some_and(|spec| names_several_keys(spec, command)),
         ..RetryTraits::once(spec.and_then(|spec| command.own_slot(spec)))
     }
-}
-
-fn not_before(wait: &Command<'_>, why: &str) -> Error {
-    Error::Route(Box::new(RouteError::NotConfirmed { command: wait.name().to_owned(), why: why.to_owned() }))
 }
 
 #[cfg(test)]

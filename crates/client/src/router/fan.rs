@@ -60,6 +60,13 @@ pub(super) struct Fan {
     is_by_slot: bool,
 }
 
+impl Fan {
+    /// What makes it several commands.
+    pub(super) fn why_in_parts(&self) -> &'static str {
+        if self.is_by_slot { "has keys of several slots" } else { "concerns several nodes" }
+    }
+}
+
 impl Router {
     /// The command as several, if it is to go to several nodes although the caller says nothing.
     pub(super) fn fan(&self, command: &Command<'_>) -> Option<Fan> {

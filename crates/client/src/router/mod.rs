@@ -5,6 +5,7 @@
 //! | [`execute`] | the loop, which decides nothing |
 //! | [`atomic`] | commands as one transaction |
 //! | [`confirmed`] | the same with a `WAIT` at its end, on a connection of its own |
+//! | [`wait_rules`] | where a batch has room for that `WAIT` |
 //! | [`batch`] | many commands at once, in one unit for each lane |
 //! | [`fan`], [`split`] | a command that goes to several nodes, as a batch, and one reply of theirs; one part for each slot |
 //! | [`one_slot`] | keys that must be of one slot |
@@ -56,11 +57,12 @@ mod state;
 mod submit;
 mod transaction;
 mod unblock;
+mod wait_rules;
 mod watch;
 
-pub(crate) use confirmed::{is_confirmed, refused_as_ordered};
 pub(crate) use draft::{Draft, Watched};
 pub(crate) use held::Held;
 pub(crate) use monitor::Lines;
 pub(crate) use state::Router;
 pub(crate) use transaction::Commit;
+pub(crate) use wait_rules::{is_confirmed, misplaced, refused_as_ordered};

@@ -126,13 +126,55 @@ async fn what_goes_to_several_nodes_is_not_sent_before_wait() {
     // It sends all at once, which is not what an ordered one says.
     let ordered = client.batch().with(set(&here)).with(wait(1, 10)).ordered();
     assert!(matches!(refused(ordered).await, RouteError::NotConfirmed { .. }));
-    // Alone, or anywhere else, it is refused, and the others are not.
-    let alone = client.batch().with(wait(1, 10));
-    assert!(matches!(refused(alone).await, RouteError::ConnectionState { .. }));
     assert_eq!(all_executions(&lab, "set").await, 0);
+    // Anywhere else it is refused, and the others are not.
     let outcomes = client.batch().with(wait(1, 10)).with(set(&here)).execute::<Reply>().await;
     assert!(outcomes[0].is_err() && outcomes[1].is_ok(), "{outcomes:?}");
     assert_eq!(all_executions(&lab, "wait").await, 0);
+}
+
+/// Every refusal said that a plain call cannot run it, which the caller knew: it was in a batch.
+#[tokio::test]
+async fn a_refused_wait_names_the_rule_that_is_broken() {
+    let lab = lab(LabProfile::Plain).await;
+    let client = connect(&lab).await;
+    let [here, there] = [key_of(0), key_of(1)];
+    let both = || cmd("MSET").arg(&here).arg(1).arg(&there).arg(1);
+    let alone = || client.batch().with(wait(1, 10));
+    for (batch, rule, is_all) in [
+        (alone(), "alone in its batch", true),
+        (alone().atomic(), "alone in its batch", true),
+        (alone().with(set(&here)), "not the last command", false),
+        (alone().with(set(&here)).ordered(), "not the last command", false),
+        (alone().with(set(&here)).atomic(), "not the last command", true),
+        (alone().with(wait(1, 10)), "not the last command", true),
+        (client.batch().with(cmd("PING")).with(wait(1, 10)), "no write before it; nothing was sent", true),
+        (
+            client.batch().with(both()).with(wait(1, 10)),
+            "MSET before it has keys of several slots, and is sent in parts; nothing was sent",
+            true,
+        ),
+        (
+            client.batch().with(both()).with(wait(1, 10)).atomic(),
+            "MSET before it has keys of several slots",
+            true,
+        ),
+        (
+            client.batch().with(cmd("DBSIZE")).with(wait(1, 10)),
+            "DBSIZE before it concerns several nodes",
+            true,
+        ),
+        (client.batch().with(set(&here)).with(wait(1, 10)).ordered(), "the batch is ordered", true),
+    ] {
+        let mut outcomes = batch.execute::<Reply>().await.into_iter();
+        let error = refusal(outcomes.next().expect("one").expect_err("it is refused"));
+        assert!(matches!(error, RouteError::NotConfirmed { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.starts_with("WAIT waits for the writes") && text.contains(rule), "{text}");
+        assert!(text.contains("Client::batch") && text.contains("Client::dedicated"), "{text}");
+        assert!(outcomes.all(|outcome| outcome.is_err() == is_all), "{text}");
+    }
+    assert_eq!((all_executions(&lab, "wait").await, all_executions(&lab, "mset").await), (0, 0));
 }
 
 /// All of it follows its slot, and only as a whole.

@@ -32,7 +32,7 @@ use crate::engine::Failure;
 /// assert!(matches!(native_error(&error), Some(truename::Error::Closed)));
 /// ```
 pub fn to_redis_error(error: Error) -> RedisError {
-    let kind = match &error {
+    let kind = match error.inner() {
         Error::Server(refused) => {
             let error = server_error(&error_words(&refused.reply, refused.is_refusal()));
             return error.unwrap_or_else(|| maybe_executed(refused));
