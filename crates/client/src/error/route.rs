@@ -209,9 +209,7 @@ impl RouteError {
             _ => None,
         }
     }
-}
 
-impl RouteError {
     /// What would make the call possible, where that is known.
     ///
     /// ```no_run
@@ -257,11 +255,10 @@ impl RouteError {
             }
             Self::NoNodes => "the topology has no nodes".to_owned(),
             Self::TooManyRedirects { slot, redirects, last } => {
-                let of_slot = slot.map(|slot| format!(" of slot {slot}")).unwrap_or_default();
-                let told =
-                    |Refusal { reply, node }: &Refusal| format!("; the last one, from {node}: {reply}");
-                let last = last.as_ref().map(told).unwrap_or_default();
-                format!("gave up after {redirects} redirects{of_slot}{last}")
+                let slot = slot.map(|slot| format!(" of slot {slot}")).unwrap_or_default();
+                let last =
+                    last.as_ref().map(|last| format!("; the last one, from {}: {}", last.node, last.reply));
+                format!("gave up after {redirects} redirects{slot}{}", last.unwrap_or_default())
             }
             Self::ConnectionState { command } => format!(
                 "{} changes the state of its connection, or depends on that of earlier calls, and connections are \
@@ -306,10 +303,11 @@ impl RouteError {
                     shown(why)
                 )
             }
-            Self::CrossSlot { command, keys } => {
-                let keys = of_slots(keys);
-                format!("{} has keys of several slots, and was not sent: {keys}", Untrusted(command))
-            }
+            Self::CrossSlot { command, keys } => format!(
+                "{} has keys of several slots, and was not sent: {}",
+                Untrusted(command),
+                of_slots(keys)
+            ),
             Self::NamedInTransaction { command } => format!(
                 "{} names a node, but is part of a transaction, which goes where its keys are",
                 Untrusted(command)
@@ -351,8 +349,7 @@ mod tests {
     /// The advice was part of the text, so that other programs could not put it into their own words.
     #[test]
     fn what_would_help_is_data() {
-        let node = || Endpoint::new("10.0.0.4", 8501);
-        let command = || "FLUSHALL".to_owned();
+        let (node, command) = (|| Endpoint::new("10.0.0.4", 8501), || "FLUSHALL".to_owned());
         for (error, remedy, part) in [
             (
                 RouteError::SeveralNodes { command: "INFO".to_owned() },
@@ -419,11 +416,7 @@ mod tests {
                 None,
                 "FLUSHALL may be read from replicas only, but it does not only read",
             ),
-            (
-                RouteError::NotQueued { command: "SET".to_owned() },
-                None,
-                "SET writes, and would be executed apart",
-            ),
+            (RouteError::NotQueued { command: command() }, None, "FLUSHALL writes, and would be executed"),
             (RouteError::TransactionEnded, None, "has ended"),
             (
                 RouteError::NotOneReply { command: "MONITOR".to_owned() },

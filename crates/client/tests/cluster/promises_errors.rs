@@ -4,7 +4,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::support::scripted::{Scripted, node, slots};
-use crate::support::{config, connect, eventually, key_of, lab, one_node, tell};
+use crate::support::{
+    config, connect, eventually, key_of, lab, one_node, proxied_server, refusal as refusal_of, tell,
+};
 use truename::error::RouteError;
 use truename::{Client, Config, Error, Reply, cmd};
 use truename_lab::LabProfile;
@@ -14,7 +16,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A text had the server's words, and neither their code nor who had said them could be asked for.
 #[tokio::test]
 async fn a_timeout_has_the_last_refusal_and_who_said_it() {
-    let lab = one_node(LabProfile::Plain).await;
+    let lab = proxied_server().await;
     let client = Client::connect(&config(&lab).command_timeout(SECOND / 2)).await.expect("connected");
     tell(&lab, 0, &["REPLICAOF", "127.0.0.1", "1"]).await;
     let error = client.run(cmd("SET").arg("k").arg("v")).await.expect_err("read only");
@@ -45,7 +47,7 @@ async fn whatever_a_server_refuses_with_is_what_the_timeout_has() {
     }
 }
 
-/// Two nodes that say of each other that they have the slot, until the time is over or the patience.
+/// Two nodes that say of each other that they have the slot, until the client's patience is over.
 #[tokio::test]
 async fn a_call_that_goes_in_circles_says_who_sent_it_where() {
     let [one, other] =
@@ -59,19 +61,15 @@ async fn a_call_that_goes_in_circles_says_who_sent_it_where() {
             _ => Some(node(request, id, &map)),
         });
     }
-    for (timeout, ends_in_time) in [(SECOND / 5, false), (20 * SECOND, true)] {
-        let config = Config::new().seed("127.0.0.1", one.address.port()).plaintext().command_timeout(timeout);
-        let client = Client::connect(&config).await.expect("connected");
-        let error = client.run(cmd("SET").arg("k").arg("v")).await.expect_err("a circle");
-        let is_circle =
-            matches!(&error, Error::Route(why) if matches!(**why, RouteError::TooManyRedirects { .. }));
-        assert!(is_circle == ends_in_time && (is_circle || matches!(error, Error::Timeout(_))), "{error}");
-        let refusal = error.last_refusal().expect("one was met");
-        let to = if refusal.node.port() == one.address.port() { other.address } else { one.address };
-        let says = format!("MOVED 7629 {to}");
-        assert_eq!((refusal.code(), refusal.reply.message()), ("MOVED", says.as_str()));
-        assert!(error.to_string().contains(&format!("from {}: {says}", refusal.node)), "{error}");
-    }
+    let config = Config::new().seed("127.0.0.1", one.address.port()).plaintext().command_timeout(20 * SECOND);
+    let client = Client::connect(&config).await.expect("connected");
+    let error = client.run(cmd("SET").arg("k").arg("v")).await.expect_err("a circle");
+    let refusal = error.last_refusal().expect("one was met").clone();
+    let to = if refusal.node.port() == one.address.port() { other.address } else { one.address };
+    let says = format!("MOVED 7629 {to}");
+    assert_eq!((refusal.code(), refusal.reply.message()), ("MOVED", says.as_str()));
+    assert!(error.to_string().contains(&format!("from {}: {says}", refusal.node)), "{error}");
+    assert!(matches!(refusal_of(error), RouteError::TooManyRedirects { .. }));
 }
 
 /// A batch of a hundred commands failed with the words of one, and did not say of which.
@@ -79,10 +77,11 @@ async fn a_call_that_goes_in_circles_says_who_sent_it_where() {
 async fn a_batch_that_has_no_value_says_which_command_failed() {
     let lab = one_node(LabProfile::Plain).await;
     let client = connect(&lab).await;
-    client.run(cmd("SET").arg("text").arg("a secret")).await.expect("OK");
-    let batch = || client.batch().with(cmd("SET").arg("n").arg(1)).with(cmd("INCR").arg("text"));
+    client.run(cmd("SET").arg("{k}text").arg("a secret")).await.expect("OK");
+    let batch = || client.batch().with(cmd("SET").arg("{k}n").arg(1)).with(cmd("INCR").arg("{k}text"));
     for batch in [batch(), batch().ordered(), batch().atomic()] {
-        let error = batch.with(cmd("GET").arg("n")).all::<Vec<Reply>>().await.expect_err("it is no number");
+        let error =
+            batch.with(cmd("GET").arg("{k}n")).all::<Vec<Reply>>().await.expect_err("it is no number");
         assert!(
             error.to_string().starts_with("command 2 of 3 (INCR): ERR value is not an integer"),
             "{error}"
@@ -94,7 +93,7 @@ async fn a_batch_that_has_no_value_says_which_command_failed() {
         assert_eq!(error.may_have_executed(), place.error.may_have_executed());
     }
     // As a tuple, each reply has a type of its own.
-    let typed = client.batch().with(cmd("STRLEN").arg("text")).with(cmd("GET").arg("text"));
+    let typed = client.batch().with(cmd("STRLEN").arg("{k}text")).with(cmd("GET").arg("{k}text"));
     let error = typed.all::<(u64, u64)>().await.expect_err("it is no number");
     assert!(error.to_string().starts_with("command 2 of 2 (GET): expected an integer"), "{error}");
     assert!(matches!(error.inner(), Error::Type(_)) && !error.to_string().contains("secret"), "{error}");
@@ -102,7 +101,7 @@ async fn a_batch_that_has_no_value_says_which_command_failed() {
     let error = client.batch().with(mine()).with(mine()).all::<()>().await.expect_err("nil the second time");
     assert!(error.to_string().starts_with("command 2 of 2 (SET): expected a reply, got nil"), "{error}");
     // What fails as a whole is nobody's own error.
-    let nowhere = client.batch().with(cmd("SUBSCRIBE").arg("news")).with(cmd("GET").arg("n")).atomic();
+    let nowhere = client.batch().with(cmd("SUBSCRIBE").arg("news")).with(cmd("GET").arg("{k}n")).atomic();
     let error = nowhere.all::<Vec<Reply>>().await.expect_err("refused");
     assert!(matches!(&error, Error::Route(_)) && std::ptr::eq(error.inner(), &error), "{error}");
 }
@@ -167,7 +166,7 @@ async fn who_was_reached_before_is_not_looked_for_elsewhere() {
             return false;
         };
         assert_eq!(error.summary().lines().count(), 1, "{error}");
-        assert!(error.summary().starts_with("cannot connect to 127.0.0.1:"), "{}", error.summary());
+        assert!(error.summary().starts_with("cannot connect to 127."), "{}", error.summary());
         *told.lock().expect("no panic") = error.to_string();
         true
     };
