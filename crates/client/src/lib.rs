@@ -18,13 +18,14 @@
 //! announced address that does not answer is tried at the seed's host, unless a rule or the provider's profile says where
 //! to dial. See [`Config`] for rules and [`topology::address`] for what exactly is accepted.
 //!
-//! Start with [`Client`], [`Config`] and [`Error`]; [`blocking`] is the client without `async`, and [`hosted`] is for programs
+//! Start with [`Client`], [`Config`] (or [`Config::from_env`]) and [`Error`]; [`blocking`] is the client without `async`, and [`hosted`] is for programs
 //! without a tokio runtime. The [`manual`] explains behaviour in chapters:
 //!
 //! - [redirects and the topology](manual::redirects)
 //! - [retries, and what an error says about execution](manual::retries)
 //! - [identity: TLS behind NAT, private endpoints, tunnels, in Docker and Kubernetes](manual::identity)
 //! - [keys of several slots, and commands for all nodes](manual::several_nodes)
+//! - [locks, and what they cannot promise](manual::locks)
 //! - [the order of commands](manual::ordering)
 //! - [dropped futures](manual::cancellation)
 //! - [runtimes, and how a program ends](manual::runtimes)

@@ -11,7 +11,7 @@ const RELEASE: &str = "
 
 pub(crate) struct Locks {
     client: Client,
-    release: Script,
+    release_script: Script,
     /// How long a lock outlives a process that died with it: longer than the work takes.
     lifetime: Duration,
 }
@@ -27,11 +27,11 @@ pub(crate) struct Held {
 
 impl Locks {
     pub(crate) fn new(client: Client, lifetime: Duration) -> Self {
-        Self { client, release: Script::new(RELEASE), lifetime }
+        Self { client, release_script: Script::new(RELEASE), lifetime }
     }
 
-    /// Takes a lock; `None` if somebody has it.
-    pub(crate) async fn take(&self, key: &str) -> Result<Option<Held>, Error> {
+    /// Acquires a lock; `None` if somebody has it.
+    pub(crate) async fn acquire(&self, key: &str) -> Result<Option<Held>, Error> {
         let token = format!("{:032x}", fastrand::u128(..));
         // The server counts from a later moment.
         let until = Instant::now() + self.lifetime;
@@ -42,9 +42,9 @@ impl Locks {
         Ok(is_ours.then(|| Held { key: key.to_owned(), token, until }))
     }
 
-    /// Gives a lock back. If that fails, it expires.
-    pub(crate) async fn give_back(&self, held: Held) -> Result<(), Error> {
+    /// Releases a lock. If that fails, it expires.
+    pub(crate) async fn release(&self, held: Held) -> Result<(), Error> {
         // The second time there is nothing to remove, or the lock of somebody else, which stays.
-        self.release.key(&held.key).arg(&held.token).repeatable(true).run(&self.client).await
+        self.release_script.key(&held.key).arg(&held.token).repeatable(true).run(&self.client).await
     }
 }

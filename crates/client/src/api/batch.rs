@@ -42,7 +42,7 @@ use crate::router::{is_confirmed, misplaced, refused_as_ordered};
 /// The time that `WAIT` gives the server extends the deadline. When the node loses the slot, `WAIT` ends with
 /// [`Error::Interrupted`], and the writes keep their outcomes. With [`atomic`](Self::atomic), `WAIT` comes after `EXEC`. An
 /// [`ordered`](Self::ordered) batch cannot end with it
-/// ([`RouteError::NotConfirmed`](crate::error::RouteError::NotConfirmed), nothing is sent). Anywhere else in a batch these two are
+/// ([`RouteError::NotConfirmed`](crate::error::RouteError::NotConfirmed), nothing is sent). Alone, or anywhere else in a batch, these two are
 /// refused, and so they are behind what is sent in parts, such as `MSET` of several slots; the same error says which rule is broken.
 ///
 /// ```no_run

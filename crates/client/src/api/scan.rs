@@ -54,7 +54,8 @@
 //! A `run_id` that a proxy makes up and never changes is believed, as is everything that a server says; pages still have to come
 //! from one connection. Without `CLUSTER NODES` a node of a cluster is not scanned ([`MissingCause::Silent`]).
 //!
-//! A server whose cursors go in a circle would be asked for ever: its slots are reported missing instead.
+//! A server whose cursors go in a circle would be asked for ever: its slots are reported missing instead. A program that follows a
+//! node's cursors itself can look for that with [`Walk`].
 //!
 //! Where slots have to be scanned again and the server has `CLUSTERSCAN` (Valkey 9.1), few of them are scanned one by one. That
 //! command alone would not do: it does not see a key that moves ahead of it while its slot is between two nodes. Nor

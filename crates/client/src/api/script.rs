@@ -14,8 +14,10 @@ use crate::from_reply::FromReply;
 /// It is called by its digest (`EVALSHA`); a server that does not have it, after a restart or a failover, gets the whole script
 /// (`EVAL`) and keeps it. So nothing has to be loaded first.
 ///
-/// The server's own words for "no such script" are the one error of a script that proves that nothing ran. A script that returns
-/// exactly these words itself would be run twice. The error of `EVAL` is final, whatever it says.
+/// Two errors of a script prove that nothing ran, if they are in the server's own words: that it does not have the script
+/// (`NOSCRIPT` in answer to `EVALSHA`), and that several keys are on their way to another node (`TRYAGAIN`). A script that returns
+/// exactly these words itself would be run twice. Any other error is the script's result at once, unless it
+/// [may be executed twice](ScriptCall::repeatable).
 ///
 /// # Examples
 /// ```no_run
@@ -201,8 +203,8 @@ impl<'a> ScriptCall<'a> {
     ///
     /// It is then sent again when its reply was lost, and, until its time is over, when its error begins with `CLUSTERDOWN`,
     /// `LOADING`, `MASTERDOWN`, `READONLY` or `TRYAGAIN`: that is what servers say to scripts that they do not execute for now,
-    /// and what a script may say itself, after it has changed something. Without this, such an error is the script's result at
-    /// once.
+    /// and what a script may say itself, after it has changed something. Where it may not be executed twice, such
+    /// an error is its result at once, except for the servers' own `TRYAGAIN` to two or more keys, which is waited out in any case.
     ///
     /// ```no_run
     /// # async fn example(client: truename::Client, token: &str) -> Result<(), truename::Error> {

@@ -167,8 +167,9 @@ impl<'a> Command<'a> {
         self
     }
 
-    /// Says whether the command may be sent again when the connection was lost before its reply came. A script or a function is
-    /// then also sent again when it ends with what may be a server's refusal; see [`ScriptCall::repeatable`](crate::ScriptCall::repeatable).
+    /// Says whether the command may be sent again when the connection was lost before its reply came. A script, a
+    /// function, or a command that the client does not know, is then also sent again when it ends with what may be a server's
+    /// refusal; see [`ScriptCall::repeatable`](crate::ScriptCall::repeatable).
     ///
     /// Without this, only a command that changes nothing is sent again. A write that is executed twice undoes what
     /// others wrote in between and had acknowledged. Where the client gave the connection up because the server was

@@ -35,7 +35,7 @@ const FORM: &str = "write HOST:ADDR or HOST:PORT:ADDR, such as cache.example.net
 
 impl Config {
     /// The cluster that the environment names: `TRUENAME_URL`, with `TRUENAME_PASSWORD` and `TRUENAME_RESOLVE`, as
-    /// `truename lab up` prints them. See [`environment`](self) for what they may be.
+    /// `truename lab up` (of the crate `truename-cli`) prints them. See [`environment`](self) for what they may be.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), truename::Error> {
@@ -94,8 +94,8 @@ impl Environment {
     /// Reads the process's environment; `None` if it names no cluster. See the [example](Environment#examples).
     ///
     /// # Errors
-    /// [`Error::Config`] for a variable that is not UTF-8, and for addresses of another form. Whether the cluster can be meant,
-    /// [`config`](Self::config) says.
+    /// [`Error::Config`] for a variable that is not UTF-8, and for addresses of another form. Whether the cluster's URL or
+    /// hosts can be used is checked by [`config`](Self::config).
     pub fn read() -> Result<Option<Self>, Error> {
         Self::read_by(|name| std::env::var_os(name))
     }
@@ -154,7 +154,7 @@ fn required(environment: Option<Environment>) -> Result<Environment, Error> {
         Error::config_with_remedy(
             format!("{URL} is not set: it says which cluster to use"),
             "set it to a URL such as rediss://cache.example.net:10000; for a cluster on this machine, `truename lab up` \
-             prints what to set",
+             (`make lab` in truename's repository) prints what to set",
         )
     })
 }

@@ -21,7 +21,7 @@ use super::remedy::{Spelling, Tell, as_calls};
 ///         // For example: command 2 of 2 (INCR): ERR value is not an integer or out of range (from 10.0.0.1:6379)
 ///         println!("{error}");
 ///         if let Error::InBatch(place) = &error {
-///             println!("{} is number {} of {}", place.command, place.index, place.commands);
+///             println!("{} is number {} of {}", place.command, place.index + 1, place.commands);
 ///         }
 ///         // What it is, wherever it comes from.
 ///         if let Error::Server(refused) = error.inner() {

@@ -5,7 +5,7 @@ use super::remedy::Remedy;
 use super::{ConnectError, Error};
 
 impl Error {
-    /// The error in one line, without advice, for a log. `Display` is the whole of it: for [`Error::Connect`] a report of several
+    /// The error in one line, without its [remedy](Self::remedy), for a log. `Display` is the whole of it: for [`Error::Connect`] a report of several
     /// lines, and with what would help.
     ///
     /// # Examples
@@ -14,7 +14,7 @@ impl Error {
     /// use truename::cmd;
     ///
     /// if let Err(error) = client.run(cmd("SET").arg("city").arg("Oslo")).await {
-    ///     // cannot connect to 10.0.0.4:8501: connect: connection refused (1 of 3 attempts that failed)
+    ///     // cannot connect to 10.0.0.4:8501: tcp: connection refused (1 of 3 attempts that failed)
     ///     println!("{}", error.summary());
     ///     // All attempts, and what would help.
     ///     eprintln!("{error}");

@@ -68,7 +68,7 @@ impl TypeError {
     }
 
     /// The name of the command whose reply it is; `None` before a call returns the error, and where the replies to several
-    /// commands become one value.
+    /// commands become one value that is not a tuple or `()`.
     ///
     /// ```no_run
     /// # async fn example(client: truename::Client) {

@@ -15,7 +15,8 @@
 //! | `Closed` | the client was closed | no |
 //!
 //! [`Error::may_have_executed`] is the column on the right. No variant carries a secret or a command's arguments, except for keys
-//! where an error is about them: [`PartialError`] and [`RouteError::CrossSlot`].
+//! where an error is about them ([`RouteError::CrossSlot`], [`RouteError::NotOneNode`]), and the keys and replies in
+//! [`PartialError`].
 //! `Display` escapes what peers said ([`Untrusted`]); fields hold it as it came.
 //!
 //! An error has no source: its text holds everything that is known, causes included, and a chain would repeat it.
@@ -127,8 +128,7 @@ pub enum Error {
     Type(Box<TypeError>),
     /// The command went to several nodes, and not all gave a value.
     Partial(Box<PartialError>),
-    /// A command of a batch has no value, and so the batch has none, whose replies were to become one
-    /// ([`Batch::all`](crate::Batch::all)). [`Error::inner`] is the command's own error.
+    /// [`Batch::all`](crate::Batch::all) has no value because of one of its commands. [`Error::inner`] is that command's own error.
     InBatch(Box<BatchError>),
     /// The client was closed.
     Closed,
@@ -284,7 +284,9 @@ impl Error {
     /// What a node said last instead of executing the command, of a call that was tried until its time was over, or sent around
     /// in circles.
     ///
-    /// `None` where no node refused it. What [`Error::Server`] holds is not meant: that was the answer to the call.
+    /// Only [`Error::Timeout`] and [`RouteError::TooManyRedirects`] have one, by themselves or in [`Error::Partial`] and
+    /// [`Error::InBatch`]; `None` elsewhere, even if a node refused an earlier attempt. What [`Error::Server`] holds is not meant:
+    /// that was the answer to the call.
     ///
     /// # Examples
     /// ```no_run
@@ -332,7 +334,8 @@ impl Error {
         }
     }
 
-    /// The error itself, where it may be that of a command of a batch: without its place there. See the
+    /// The command's own error if this is [`Error::InBatch`], otherwise this error: match on it where batches and single calls are
+    /// handled alike. See the
     /// [example](BatchError#examples).
     pub fn inner(&self) -> &Self {
         match self {

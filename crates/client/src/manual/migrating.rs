@@ -44,6 +44,7 @@
 //! | | `unresponsive` | `pingInterval` | [`Config::stall_timeout`], [`Config::keepalive`] |
 //! | `pipe()`, `ClusterPipeline` | `pipeline` | `multi` | [`Client::batch`], of any slots, with an outcome for each command; [`Batch::atomic`] for `MULTI` |
 //! | `transaction_async`, `WATCH` | | `watch` | [`Client::transaction`]; step by step, [`Client::watch`] |
+//! | crates such as `redlock`, `rslock` | | `redlock` | [`locks`](super::locks): one key in one cluster, and no quorum |
 //! | `Script` | `Script`, `Function` | `defineScript` | [`Script`]; `FCALL` as a command |
 //! | `read_from_replicas` | `replicas()` | `useReplicas` | [`Config::read_from`], [`Command::read_from`] for one command |
 //! | `route_command` | `with_cluster_node` | | [`Command::route_to`], [`Command::route_by_key`], [`Command::route_to_any`] |
@@ -53,7 +54,7 @@
 //! | | `TlsHostMapping` | `servername` | often not needed; [`Config::verify_as`], [`Config::identity`] |
 //! | `rediss://host/#insecure`, `danger_accept_invalid_hostnames` | | `rejectUnauthorized: false` | [`Tls::ca_file`] for an authority of your own, [`Config::trust`] and [`Config::verify_as`] for other names; [`Tls::danger_accept_invalid_certificates`] checks nothing |
 //! | `use_protocol` | `RespVersion` | `RESP` | [`Config::protocol`]; RESP3 where the server has it |
-//! | `RedisError`, `ErrorKind` | `Error`, `ErrorKind` | `ErrorReply` | [`Error`], which knows whether the [command may have been executed](super::retries) |
+//! | `RedisError`, `ErrorKind` | `Error`, `ErrorKind` | `ErrorReply` | [`Error`], which knows whether the [command may have been executed](super::retries); of a batch, [`Error::inner`](crate::Error::inner) |
 //!
 //! A URL with `redis://` is plaintext, as it is elsewhere; [`Config::new`] speaks TLS until [`Config::plaintext`] is called.
 //!

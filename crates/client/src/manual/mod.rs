@@ -37,6 +37,9 @@ pub mod bounds;
 pub mod cancellation;
 pub mod features;
 pub mod identity;
+#[doc(alias = "distributed lock")]
+#[doc(alias = "mutex")]
+#[doc(alias = "redlock")]
 pub mod locks;
 #[doc(alias = "AsyncCommands")]
 #[doc(alias = "Script")]

@@ -47,9 +47,10 @@
 //! Exceptions:
 //!
 //! - A redirect to a name that is out of scope is not followed, and nothing is dialled; see [`identity`](super::identity).
-//! - The errors of scripts, of functions and of commands that the client's table lacks are results, whatever they say: a
-//!   script can answer with the text of a `MOVED`. Such a text makes the client ask the node itself where the slot is, and
-//!   only what that confirms is followed.
+//! - The errors of scripts, of functions and of commands that the client's table lacks are results: a script can
+//!   answer with the text of a `MOVED`. Three are not: the servers' own `NOSCRIPT` and `TRYAGAIN`, and `CLUSTERDOWN` and its like
+//!   where the command [may be executed twice](crate::ScriptCall::repeatable). The text of a redirect makes the client ask the
+//!   node itself where the slot is, and only what that confirms is followed.
 //! - A command with [`Command::route_to`] is for that node. A redirect, or a replica's refusal to write, is its result.
 //! - A command that waits on the server (`BLPOP`) ends its wait when its slot goes to another node. It goes on there only if
 //!   the old node says that nothing was popped; otherwise the error is an [`Error::Interrupted`].

@@ -13,6 +13,7 @@
 //! | it was sent, and the connection ended before the reply | if it changes nothing; a write only if you said so |
 //! | it was sent, and the deadline passed | no |
 //! | a server refused it for good, such as `EVALSHA` of a script that it does not have | no |
+//! | a script, a function or an unknown command that may be executed twice ended with `CLUSTERDOWN`, `LOADING` or the like | yes, until the deadline |
 //! | the server answered with another error | no |
 //!
 //! # Commands that change nothing
@@ -49,19 +50,20 @@
 //! | [`Config`](crate::Error::Config), [`Closed`](crate::Error::Closed) | no | no |
 //! | [`Connect`](crate::Error::Connect) | no | if a cause is [transient](crate::error::Cause::is_transient) |
 //! | [`Route`](crate::Error::Route) | no | for `Unassigned`, `NoExclusiveConnection`, and `NoReplica` unless the replicas refused |
-//! | [`Server`](crate::Error::Server) | unless it was a refusal | no: what may succeed later was tried until the deadline, and is a `Timeout` |
+//! | [`Server`](crate::Error::Server) | unless it was a refusal | no: what may succeed later was tried until the deadline, and is a `Timeout`, or this error where a script may have run |
 //! | [`Timeout`](crate::Error::Timeout) | unless it was not sent, or refused | if not sent, or refused |
 //! | [`Interrupted`](crate::Error::Interrupted), [`Protocol`](crate::Error::Protocol) | yes | no |
 //! | [`Type`](crate::Error::Type) | yes: there is a reply, of another type | no |
 //! | [`Partial`](crate::Error::Partial) | if a part may have been | if no part had an effect, and each that failed is retryable |
+//! | [`InBatch`](crate::Error::InBatch) | as the command's own error says ([`Error::inner`](crate::Error::inner)) | likewise |
 //!
 //! Only the servers' own words for "not here" and "not now" count as a refusal, and `CROSSSLOT`, since servers look at the
 //! slots of all keys before they execute anything. `WRONGTYPE` and the like do not, so
 //! `may_have_executed` is `true` for them; the reply in [`Error::Server`] says what they mean. Nor does any error of a
 //! script, of a function or of a command that the table lacks: it may have written before it failed. Two exceptions
 //! are the servers' own words: `NOSCRIPT` in answer to `EVALSHA`, and `TRYAGAIN` to two or more different keys of a slot that is on
-//! its way. A script that [may be executed twice](crate::ScriptCall::repeatable) is sent again after such an error all the same,
-//! and the error that it ends with still says that it may have run. Once an attempt may have been executed, no later error of the
+//! its way. A script that [may be executed twice](crate::ScriptCall::repeatable) is sent again after `CLUSTERDOWN`, `LOADING`,
+//! `MASTERDOWN`, `READONLY` or `TRYAGAIN` all the same, and the error that it ends with still says that it may have run. Once an attempt may have been executed, no later error of the
 //! call says that it was not.
 //!
 //! # When nobody knows

@@ -90,8 +90,8 @@
 //! ```
 //!
 //! [`hosted`](crate::hosted) says what holds, and how it ends. A batch costs one wake-up in each direction, so it pays to
-//! collect what one turn of the loop wants and to submit that at once. A hosted client does all of its work on one thread, which
-//! is enough for hundreds of thousands of small commands per second.
+//! collect what one turn of the loop wants and to submit that at once. A hosted client does all of its work on one thread: on one, a
+//! `GET` of 64 bytes took 0.45 µs of processor time with 1,024 callers (README, `make bench`, 2026-11-24).
 //!
 //! # Tests
 //!

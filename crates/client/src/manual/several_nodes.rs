@@ -23,8 +23,8 @@
 //! | `KEYS`, `CLUSTER SLOT-STATS` | every primary | all of it, in no particular order |
 //! | `SCRIPT EXISTS` | every primary | whether all of them have it |
 //! | `RANDOMKEY` | every primary | one of the keys that they drew, nil if none has any; a primary that is late is not waited for |
-//! | `FUNCTION LOAD` | every primary, and others that may get slots | the name of the library, once every primary has it |
-//! | `SCRIPT LOAD` | every node, replicas too, and others that may get slots | the digest, once every primary has the script |
+//! | `FUNCTION LOAD` | every primary, and any other that the client knows of | the name of the library, once every primary has it |
+//! | `SCRIPT LOAD` | every node, replicas too, and any other that the client knows of | the digest, once every primary has the script |
 //! | `SLOWLOG LEN`, `COMMANDLOG LEN` | every node | the sum |
 //! | `PING`, and whatever else has no key | one primary, drawn at random | its reply |
 //! | `FLUSHALL`, `CONFIG SET`, `SCRIPT FLUSH`, `FUNCTION DELETE`, `ACL SETUSER` and the like | refused, unless the call says where to | |
@@ -35,8 +35,8 @@
 //! each node said; [`Command::route_to`] names one. "Every primary" is every node that serves slots, replica reads or not. Raw
 //! replies ([`Client::execute_raw`]) are those of one node.
 //!
-//! Servers do not tell the client of a primary without slots (`CLUSTER SLOTS`), until one of its first slots is on its way there and
-//! a command is sent after it (`ASK`). From then on it may get what is loaded; that it did not is no error.
+//! `CLUSTER SLOTS` does not list a primary without slots, so the client does not know of one until it is redirected there (`ASK`).
+//! From then on it gets what is loaded, too; a failure there is no error.
 //!
 //! While slots move between nodes, keys that are on their way may be counted twice or not at all: no server locks the others. A
 //! node that takes another one's place meanwhile is not counted in addition to it: the client waits until its topology is

@@ -85,13 +85,16 @@ async fn each_node_executes_its_part_once() {
     let (one, many, count): (i64, Vec<i64>, i64) = batch.timeout(5 * SECOND).all().await.expect("all");
     assert_eq!((one, many.len(), count), (1, 60, 60));
     // What destroys or configures goes to all nodes only if somebody says so.
-    for command in
-        [cmd("FLUSHALL"), cmd("CONFIG").args(["SET", "maxmemory", "0"]), cmd("INFO"), cmd("SCAN").arg(0)]
-    {
+    for (command, call) in [
+        (cmd("FLUSHALL"), "Client::on_primaries"),
+        (cmd("CONFIG").args(["SET", "maxmemory", "0"]), "Client::on_all_nodes"),
+        (cmd("INFO"), "Client::on_primaries"),
+        (cmd("SCAN").arg(0), "Client::scan"),
+    ] {
         let error = client.execute::<Reply>(command.clone()).await.expect_err("refused");
         let is_refused =
             matches!(&error, Error::Route(error) if matches!(**error, RouteError::SeveralNodes { .. }));
-        assert!(is_refused && error.to_string().contains("Client::on_primaries"), "{command:?}: {error}");
+        assert!(is_refused && error.to_string().contains(call), "{command:?}: {error}");
     }
     assert_eq!(client.on_all_nodes::<String>(cmd("INFO")).await.expect("all").len(), 6);
     for (node, outcome) in client.on_primaries::<()>(cmd("FLUSHALL")).await.expect("all") {

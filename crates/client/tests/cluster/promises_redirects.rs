@@ -38,7 +38,7 @@ fn texts(lab: &Lab, evil: &Recorder, key: &str) -> Vec<String> {
 
 /// The error is the result of a command that ran, once.
 fn assert_result(error: &Error, text: &str) {
-    let Error::Server(server) = error else { panic!("{text}: {error:?}") };
+    let Error::Server(server) = error.inner() else { panic!("{text}: {error:?}") };
     assert_eq!(server.reply.message(), text);
     assert!(error.may_have_executed() && !error.is_retryable() && !server.is_refusal(), "{error}");
 }

@@ -252,7 +252,7 @@ async fn batches_and_commands_of_several_slots_are_read_from_where_they_say() {
     let get = || cmd("GET").arg("other");
     let refused = |outcome: Result<(), Error>| {
         let error = outcome.expect_err("no replica can");
-        let Error::Route(route) = &error else { panic!("{error:?}") };
+        let Error::Route(route) = error.inner() else { panic!("{error:?}") };
         assert!(matches!(**route, RouteError::NotForReplicas { .. }), "{error}");
         assert!(!error.may_have_executed() && !error.is_retryable(), "{error}");
     };

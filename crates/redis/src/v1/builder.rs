@@ -81,7 +81,7 @@ impl ClusterClientBuilder {
     /// The client. Nothing is connected yet. See the [example](Self#examples).
     ///
     /// # Errors
-    /// `InvalidClientConfig` with the name of every option that cannot be had, and what to do instead; or when the nodes'
+    /// `InvalidClientConfig` with the name of every option that is not supported, and what to do instead; or when the nodes'
     /// URLs contradict each other, or a certificate cannot be read.
     pub fn build(self) -> RedisResult<ClusterClient> {
         let seeds: Option<Vec<_>> = self.nodes?.iter().map(seed).collect();

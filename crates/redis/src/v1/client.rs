@@ -138,7 +138,7 @@ impl ClusterClient {
     /// ```
     ///
     /// # Panics
-    /// Where [`get_lazy_async_connection`](Self::get_lazy_async_connection) is an error, and where these options cannot be had:
+    /// Where [`get_lazy_async_connection`](Self::get_lazy_async_connection) is an error, and where these options are not supported:
     /// there is no other way to say so.
     pub fn get_pending_async_connection_with_config(&self, config: ClusterConfig) -> ClusterConnection {
         let connection = self.with(config).and_then(|client| client.get_lazy_async_connection());

@@ -152,7 +152,7 @@ impl Instead {
                 call(Call::Transaction)
             ),
             Self::Watch => format!(
-                "{} watches keys, and starts over when somebody was faster; {} does it step by step",
+                "{} watches keys, and starts over if another client changed them first; {} does it step by step",
                 call(Call::Transaction),
                 call(Call::Watch)
             ),
@@ -169,13 +169,13 @@ impl Instead {
             Self::Monitor => format!("{} shows what a node executes", call(Call::Monitor)),
             Self::Dedicated => format!("{} gives a connection that nobody shares", call(Call::Dedicated)),
             Self::Subscriptions => {
-                "this client has no subscriptions yet, and another one is needed to receive messages; \
+                "this client has no subscriptions yet (no pub/sub): receive messages with another library; \
                  PUBLISH and SPUBLISH are plain calls"
                     .to_owned()
             }
             Self::Caching => "this client has no client-side caching yet".to_owned(),
             Self::Login => format!(
-                "every connection logs in as {} says; who is another user needs another client",
+                "every connection logs in as {} says; for another user, make another client",
                 set(Setting::Password)
             ),
             Self::Database => format!("choose one for all connections with {}", set(Setting::Database)),
@@ -191,7 +191,7 @@ impl Instead {
                 "reads go to replicas with {}, and connections are told what they need to know",
                 set(Setting::PreferReplica)
             ),
-            Self::Redirects => "redirects are followed, and what they need is sent then".to_owned(),
+            Self::Redirects => "redirects are followed by the client, which sends ASKING itself".to_owned(),
             Self::Replies => format!(
                 "every call has its reply: {} is for those whose value does not matter, {} waits once for many",
                 call(Call::Run),
