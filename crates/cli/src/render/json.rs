@@ -59,6 +59,10 @@ pub(crate) fn error(error: &Error) -> Value {
         "may_have_executed": error.may_have_executed(),
         "retryable": error.is_retryable(),
     });
+    if let Some(refusal) = error.last_refusal() {
+        let (code, node) = (refusal.code(), refusal.node.to_string());
+        object["last_refusal"] = json!({ "code": code, "node": node, "text": refusal.reply.message() });
+    }
     match error.inner() {
         Error::Server(server) => object["code"] = json!(server.code()),
         Error::Partial(partial) => object["parts"] = partial.parts.iter().map(part).collect(),

@@ -58,7 +58,7 @@ async fn exec(lab: &Lab) {
             &["FLUSHALL"],
             2,
             "",
-            "FLUSHALL concerns every node of a cluster, but a call goes to one; run it on all with --all-primaries or --all-nodes",
+            "FLUSHALL concerns every node of a cluster, but a call goes to one; run it on all primaries with --all-primaries, or",
         ),
         ("", &["DBSIZE"], 0, "2\n", ""),
         ("", &["MGET", "city", "none", "{none}2"], 0, "Oslo\n\n\n", ""),

@@ -311,7 +311,9 @@ impl<'a> Batch<'a> {
         let started = Instant::now();
         let _under_way = client.router().begin_call(*timeout).await?;
         if is_confirmed(commands) {
-            if let Some(error) = refused_as_ordered(commands).filter(|_| *kind == Kind::Ordered) {
+            if *kind == Kind::Ordered
+                && let Some(error) = refused_as_ordered(commands)
+            {
                 return Err(error);
             }
             let is_atomic = *kind == Kind::Atomic;

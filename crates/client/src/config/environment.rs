@@ -138,7 +138,10 @@ impl Environment {
             return Config::from_url(&self.cluster);
         }
         let mut config = Config::new().root_nodes(self.cluster.split(',').map(str::trim));
-        config.misspelt.pop().map_or(Ok(config), Err)
+        match config.misspelt.is_empty() {
+            true => Ok(config),
+            false => Err(config.misspelt.swap_remove(0)),
+        }
     }
 }
 

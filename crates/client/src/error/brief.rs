@@ -2,6 +2,7 @@
 
 use super::command::{InterruptedError, ProtocolError, ServerError, TimeoutError};
 use super::remedy::Remedy;
+use super::text::shown;
 use super::{ConnectError, Error};
 
 impl Error {
@@ -25,7 +26,10 @@ impl Error {
         match self {
             Self::Connect(error) => format!("cannot connect to {}{}", error.brief(), error.among_others()),
             Self::InBatch(error) => format!("{}: {}", error.place(), error.error.summary()),
-            Self::Config(error) => error.what.lines().map(str::trim).collect::<Vec<_>>().join(" "),
+            Self::Config(error) => {
+                let lines: Vec<_> = error.what.lines().map(str::trim).collect();
+                shown(&lines.join(" ")).to_string()
+            }
             other => other.in_brief().0,
         }
     }

@@ -103,11 +103,14 @@ fn advice_on_addresses_is_given_once_and_to_whom_it_may_help() {
         let case = Case { plan: Some(&plan), ..Case::of(&node, Phase::Tcp) };
         NodeFailure::new(&case, Cause::Refused, Duration::ZERO)
     };
-    let [one, other] = ["10.0.0.4:1", "node-5.test:1"].map(failed);
+    let [one, other, named] = ["10.0.0.4:1", "10.0.0.5:1", "node-6.test:1"].map(failed);
     let both = Error::connect(vec![one.clone(), other.clone()], Duration::ZERO).to_string();
     assert_eq!(both.matches("one rule says where to dial").count(), 1, "{both}");
     assert!(both.ends_with("remedy     as for 10.0.0.4:1 above"), "{both}");
     assert!(other.to_string().contains("one rule says where to dial"), "{other}");
+    // The rule for addresses is not one for names.
+    let unlike = Error::connect(vec![one.clone(), named], Duration::ZERO).to_string();
+    assert!(!unlike.contains("as for"), "{unlike}");
     let reached = one.after_success();
     assert_eq!(reached.remedy, Some(Remedy::WentDown { port: 1 }));
     let mixed = Error::connect(vec![reached, other], Duration::ZERO).to_string();

@@ -72,7 +72,7 @@ impl NodeFailure {
     /// The same report of an attempt at a node that could be reached before: whatever is wrong now, its address was right.
     pub(crate) fn after_success(self) -> Self {
         match self.remedy {
-            Some(Remedy::DownOrHidden { .. }) => {
+            Some(Remedy::DownOrHidden { .. } | Remedy::RuledAddress { .. }) => {
                 let port = self.node.port();
                 self.with_remedy(Remedy::WentDown { port })
             }

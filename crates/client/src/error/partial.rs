@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use truename_resp::{Reply, Untrusted};
-use truename_topology::Endpoint;
+use truename_topology::{Endpoint, Slot};
 
 use super::remedy::{Remedy, Spelling, Tell, as_calls, tell_remedy};
 use super::text::shown_key;
@@ -11,6 +12,23 @@ use super::{Error, PartOutcome, PartialError};
 
 /// How many groups of failed parts a text tells of, and how many keys of each.
 const TOLD: usize = 3;
+
+impl PartOutcome {
+    pub(crate) fn new(
+        node: Option<Endpoint>,
+        slot: Option<Slot>,
+        keys: Vec<Bytes>,
+        outcome: Result<Reply, Error>,
+    ) -> Self {
+        Self { node, slot, keys, outcome, places: Vec::new() }
+    }
+
+    /// Says which of the whole command's keys it has.
+    pub(crate) fn at(mut self, places: &[usize]) -> Self {
+        self.places = places.to_vec();
+        self
+    }
+}
 
 impl PartialError {
     /// The parts that failed.

@@ -249,10 +249,13 @@ impl Remedy {
         Told { what: self, spelling }
     }
 
-    /// Whether it says what another one said of another node: a rule for addresses that cannot be reached is for all of them.
+    /// Whether it says what another one said of another node: the same rule for addresses that cannot be reached is for both.
     pub(super) fn repeats(&self, other: &Self) -> bool {
-        let is_of_addresses = |remedy: &Self| matches!(remedy, Self::DownOrHidden { .. });
-        self == other || (is_of_addresses(self) && is_of_addresses(other))
+        let rule = |remedy: &Self| match remedy {
+            Self::DownOrHidden { hosts, is_at_seed, .. } => Some((hosts.clone(), *is_at_seed)),
+            _ => None,
+        };
+        self == other || (rule(self).is_some() && rule(self) == rule(other))
     }
 
     fn sentence(&self, spelling: Spelling) -> String {

@@ -267,7 +267,10 @@ impl RouteError {
                 Untrusted(command)
             ),
             Self::NotOneReply { command } => {
-                format!("{} is not answered by one reply, and so no call can run it", Untrusted(command))
+                format!(
+                    "{} is not answered by one reply, and so a plain call cannot run it",
+                    Untrusted(command)
+                )
             }
             Self::NoKey => "a transaction needs a key, which says to which node it goes".to_owned(),
             Self::NotQueued { command } => format!(

@@ -65,6 +65,8 @@ struct Unknown {
     why: String,
     /// What would help.
     remedy: Option<Remedy>,
+    /// The node's words, if they are the command's result unless it is executed after all.
+    said: Option<ErrorReply>,
 }
 
 /// What the last attempt met.
@@ -169,7 +171,7 @@ impl Attempts {
         if is_lost {
             trail.was_bystander |= cause.may_be_a_commands_doing();
             let node = node.endpoint().clone();
-            trail.unknown = Some(Unknown { node, why: cause.no_reply(), remedy: cause.remedy() });
+            trail.unknown = Some(Unknown { node, why: cause.no_reply(), remedy: cause.remedy(), said: None });
         }
     }
 
@@ -183,18 +185,23 @@ impl Attempts {
         self.trail.as_ref().map_or(0, |trail| trail.times_oldest)
     }
 
-    /// A node answered a compound command with what may be a refusal, after executing it or not.
+    /// A node answered a compound command with what may be a refusal, after executing it or not. It is the result if no attempt
+    /// has another one.
     pub(super) fn note_unproved(&mut self, node: &Node, error: &ErrorReply) {
+        self.note_words(node, error, Some(error.clone()));
+    }
+
+    fn note_words(&mut self, node: &Node, error: &ErrorReply, said: Option<ErrorReply>) {
         let trail = self.trail();
         trail.node = Some(node.endpoint().clone());
         trail.last = Some(Last::Refused(error.message().into()));
         let why = format!("the script or module itself may have returned the error: {}", error.message());
-        trail.unknown = Some(Unknown { node: node.endpoint().clone(), why, remedy: None });
+        trail.unknown = Some(Unknown { node: node.endpoint().clone(), why, remedy: None, said });
     }
 
-    /// The same, and it was the text of a redirect. False if the node said so before.
+    /// A node answered it with the text of a redirect, after executing it or not. False if the node said so before.
     pub(super) fn note_doubt(&mut self, node: &Node, error: &ErrorReply) -> bool {
-        self.note_unproved(node, error);
+        self.note_words(node, error, None);
         let trail = self.trail();
         let is_first = !trail.doubted.contains(node.endpoint());
         if is_first {
@@ -221,7 +228,10 @@ impl Attempts {
     /// The error as the caller gets it: none may deny what an earlier attempt may have done.
     pub(super) fn admit(&self, error: Error) -> Error {
         match self.trail.as_ref().and_then(|trail| trail.unknown.as_ref()) {
-            Some(Unknown { node, why, remedy }) if !error.may_have_executed() => {
+            Some(Unknown { node, said: Some(said), .. }) if !error.may_have_executed() => {
+                self.answer_of(said.clone(), Execution::Possible, node)
+            }
+            Some(Unknown { node, why, remedy, .. }) if !error.may_have_executed() => {
                 let interrupted = InterruptedError::new(node.clone(), self.slot(), why.clone(), self.count);
                 let interrupted = interrupted.with_remedy(remedy.clone());
                 Error::Interrupted(Box::new(interrupted.followed_by(error.in_brief())))
@@ -232,9 +242,13 @@ impl Attempts {
 
     /// The error reply as the caller gets it.
     pub(super) fn answer(&self, reply: ErrorReply, execution: Execution, node: &Node) -> Error {
+        self.answer_of(reply, execution, node.endpoint())
+    }
+
+    fn answer_of(&self, reply: ErrorReply, execution: Execution, node: &Endpoint) -> Error {
         Error::Server(Box::new(ServerError {
             reply,
-            node: node.endpoint().clone(),
+            node: node.clone(),
             slot: self.slot(),
             attempts: self.count,
             execution,

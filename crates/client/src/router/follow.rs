@@ -210,6 +210,7 @@ impl Router {
         request: &Request<'_, '_>,
         attempts: &mut Attempts,
     ) -> Result<Destination, Error> {
+        self.note_demotion(node, &error);
         self.cluster.hints.refresh();
         attempts.note_unproved(node, &error);
         if attempts.back_off().await.is_err() {

@@ -29,6 +29,8 @@
 //! what a script itself calls is refused in other words. A script can say them all the same: they count only where a server may
 //! have said them, to keys that differ.
 //!
+//! Where it may be executed twice, what looks like a refusal is waited out; it is the result all the same if time runs out.
+//!
 //! What must stay true: no reply of a compound command leads to a node that only the reply names.
 
 use std::sync::Arc;

@@ -48,6 +48,21 @@ async fn a_single_server_that_was_demoted_is_looked_up_anew() {
     assert_eq!(popped[0], "list");
 }
 
+/// What a script says on a server that was demoted is the script's own error; one that may be executed twice met the same server
+/// until its time was over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_that_may_be_executed_twice_finds_who_took_the_place_of_a_demoted_server() {
+    let ((old, client), new) = (server_behind_a_name().await, server().await);
+    let add = truename::Script::new("return redis.call('SADD', KEYS[1], ARGV[1])");
+    add.key("early").arg("a").run(&client).await.expect("the connection is there");
+    old.proxy(0).retarget(new.node(0).socket_addr());
+    let (host, port) = (new.node(0).address.to_string(), new.node(0).port.to_string());
+    tell(&old, 0, &["REPLICAOF", &host, &port]).await;
+    let added = add.key("set").arg("a").repeatable(true).execute::<i64>(&client).await;
+    assert_eq!(added.unwrap_or_else(|error| panic!("{error}")), 1);
+    assert_eq!(tell(&new, 0, &["SCARD", "set"]).await.as_integer(), Some(1));
+}
+
 /// An endpoint that is read-only for good (a replica's own name) must not lose its connection with every write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_only_server_keeps_its_connection_for_a_second_at_least() {

@@ -41,7 +41,7 @@ use crate::error::TypeError;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Walk {
     /// A cursor that was met before, and how many steps ago.
     mark: u64,

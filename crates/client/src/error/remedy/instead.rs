@@ -173,7 +173,10 @@ impl Instead {
                  PUBLISH and SPUBLISH are plain calls"
                     .to_owned()
             }
-            Self::Caching => "this client has no client-side caching yet".to_owned(),
+            Self::Caching => format!(
+                "this client has no client-side caching yet; {} gives a connection for it",
+                call(Call::Dedicated)
+            ),
             Self::Login => format!(
                 "every connection logs in as {} says; for another user, make another client",
                 set(Setting::Password)
