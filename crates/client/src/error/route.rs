@@ -77,8 +77,7 @@ pub enum RouteError {
         /// The first key of each node, with its slot.
         keys: KeysBySlot,
     },
-    /// `WAIT` is alone in its batch or not at its end, or what comes before it cannot be sent with it at once on the same
-    /// connection.
+    /// `WAIT` is alone in its batch or not at its end, or what comes before it cannot be sent with it on the same connection.
     NotConfirmed {
         /// The name of the command that waits.
         command: String,
