@@ -114,9 +114,9 @@ impl LabConfig {
 
     /// The certificate of one node, instead of the profile's.
     ///
-    /// One that the other nodes would refuse on the cluster bus (expired, of an unknown authority, not for servers)
-    /// is put in place when the cluster is ready: connections made until then last, as with a certificate that
-    /// expires under a running cluster. After [`restart`](crate::LabNode::restart) it is put in place by the next
+    /// One that the other nodes would refuse on the cluster bus (not valid now, not to be traced back to the lab's
+    /// authority, not for servers) is put in place when the cluster is ready: connections made until then last, as
+    /// with a certificate that expires under a running cluster. After [`restart`](crate::LabNode::restart) it is put in place by the next
     /// [`wait_ready`](crate::Lab::wait_ready).
     pub fn certificate(mut self, node_index: usize, spec: CertificateSpec) -> Self {
         self.certificates.insert(node_index, spec);

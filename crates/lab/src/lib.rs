@@ -49,7 +49,7 @@ mod server_conf;
 mod subnet;
 mod view;
 
-pub use certificates::CertificateSpec;
+pub use certificates::{CertificateSpec, Issuer};
 pub use cluster::Lab;
 pub use cluster::failover::FailoverKind;
 pub use config::LabConfig;

@@ -1,7 +1,5 @@
-//! Certificates of a lab: an authority of its own, one leaf per node, and faulty leaves on demand.
-//!
-//! Leaves carry both extended key usages by default: on the cluster bus a node is client and server at once, and a
-//! leaf without `clientAuth` keeps a TLS cluster from ever forming, even with `tls-auth-clients no`.
+//! Issues a lab's certificates. Whatever it issued it knows again, so that the lab's own connections accept exactly
+//! that and nothing else.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,102 +11,15 @@ use rcgen::{
     SerialNumber, date_time_ymd,
 };
 
+use super::spec::{CertificateSpec, Issuer};
 use crate::LabError;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const VALID_DAYS: u32 = 90;
 
-/// What a node's certificate should be like; a good one by default.
-///
-/// ```
-/// let spec = truename_lab::CertificateSpec::new(["node1.example.test", "127.0.0.1"]).expired(true);
-/// assert_eq!(spec.names.len(), 2);
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CertificateSpec {
-    /// Subject alternative names: host names (a leading `*.` makes a wildcard) or IP addresses.
-    pub names: Vec<String>,
-    /// Valid until yesterday.
-    pub expired: bool,
-    /// Signed by an authority that is not in [`ca_pem`](crate::Lab::ca_pem).
-    pub unknown_ca: bool,
-    /// Carries the extended key usage of a server.
-    pub server_auth: bool,
-    /// Carries the extended key usage of a client.
-    pub client_auth: bool,
-    /// Valid for this long from when it is issued, to the second; otherwise for months.
-    pub expires_in: Option<Duration>,
-}
-
-impl CertificateSpec {
-    /// A good certificate for these names.
-    pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
-        Self {
-            names: names.into_iter().map(Into::into).collect(),
-            expired: false,
-            unknown_ca: false,
-            server_auth: true,
-            client_auth: true,
-            expires_in: None,
-        }
-    }
-
-    /// How long it is valid from when it is issued, which is when its lab starts.
-    #[must_use]
-    pub const fn expires_in(mut self, time: Duration) -> Self {
-        self.expires_in = Some(time);
-        self
-    }
-
-    /// Whether it ended yesterday.
-    #[must_use]
-    pub const fn expired(mut self, expired: bool) -> Self {
-        self.expired = expired;
-        self
-    }
-
-    /// Whether an authority unknown to the client signs it.
-    #[must_use]
-    pub const fn unknown_ca(mut self, unknown_ca: bool) -> Self {
-        self.unknown_ca = unknown_ca;
-        self
-    }
-
-    /// Whether it may be used by a server.
-    #[must_use]
-    pub const fn server_auth(mut self, server_auth: bool) -> Self {
-        self.server_auth = server_auth;
-        self
-    }
-
-    /// Whether it may be used by a client.
-    #[must_use]
-    pub const fn client_auth(mut self, client_auth: bool) -> Self {
-        self.client_auth = client_auth;
-        self
-    }
-
-    /// Whether the other nodes would refuse it on the cluster bus, where only the chain is checked, never a name.
-    pub(crate) const fn breaks_the_bus(&self) -> bool {
-        self.expired || self.unknown_ca || !self.server_auth || self.expires_in.is_some()
-    }
-
-    /// The same certificate without what [breaks the bus](Self::breaks_the_bus).
-    pub(crate) fn sound(&self) -> Self {
-        Self {
-            names: self.names.clone(),
-            expired: false,
-            unknown_ca: false,
-            server_auth: true,
-            client_auth: true,
-            expires_in: None,
-        }
-    }
-}
-
 /// A certificate and its key.
 pub(crate) struct Leaf {
+    /// The certificate, and behind it what the server sends besides.
     pub(crate) pem: String,
     pub(crate) key_pem: String,
 }
@@ -117,6 +28,8 @@ pub(crate) struct Leaf {
 #[derive(Debug)]
 pub(crate) struct Authority {
     trusted: CertifiedIssuer<'static, KeyPair>,
+    /// Signed by the trusted one.
+    intermediate: CertifiedIssuer<'static, KeyPair>,
     stranger: CertifiedIssuer<'static, KeyPair>,
     /// Serial numbers by certificate.
     issued: Mutex<HashMap<Vec<u8>, SerialNumber>>,
@@ -124,9 +37,11 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new() -> Result<Self, LabError> {
+        let trusted = issuer("truename lab CA", None)?;
         Ok(Self {
-            trusted: issuer("truename lab CA")?,
-            stranger: issuer("truename lab stranger CA")?,
+            intermediate: issuer("truename lab intermediate CA", Some(&trusted))?,
+            stranger: issuer("truename lab stranger CA", None)?,
+            trusted,
             issued: Mutex::default(),
         })
     }
@@ -143,10 +58,19 @@ impl Authority {
         let serial = SerialNumber::from(fastrand::u64(..) >> 1);
         params.serial_number = Some(serial.clone());
         let key = KeyPair::generate().map_err(failed(names()))?;
-        let signer = if spec.unknown_ca { &self.stranger } else { &self.trusted };
-        let certificate = params.signed_by(&key, signer).map_err(failed(names()))?;
+        let certificate = match spec.issuer {
+            Issuer::Authority => params.signed_by(&key, &self.trusted),
+            Issuer::Intermediate { .. } => params.signed_by(&key, &self.intermediate),
+            Issuer::Stranger => params.signed_by(&key, &self.stranger),
+            Issuer::Itself => params.self_signed(&key),
+        };
+        let certificate = certificate.map_err(failed(names()))?;
         self.issued.lock().unwrap_or_else(PoisonError::into_inner).insert(certificate.der().to_vec(), serial);
-        Ok(Leaf { pem: certificate.pem(), key_pem: key.serialize_pem() })
+        let mut pem = certificate.pem();
+        if spec.issuer == (Issuer::Intermediate { sent: true }) {
+            pem.push_str(&self.intermediate.pem());
+        }
+        Ok(Leaf { pem, key_pem: key.serialize_pem() })
     }
 
     /// Whether this authority made exactly this certificate, be it sound or faulty.
@@ -184,22 +108,41 @@ impl Authority {
     }
 }
 
-fn issuer(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, LabError> {
+/// An authority, signed by another one or by itself.
+fn issuer(
+    name: &str,
+    signer: Option<&CertifiedIssuer<'static, KeyPair>>,
+) -> Result<CertifiedIssuer<'static, KeyPair>, LabError> {
     let mut params = dated(name, VALID_DAYS);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let key = KeyPair::generate().map_err(failed(name.to_owned()))?;
-    CertifiedIssuer::self_signed(params, key).map_err(failed(name.to_owned()))
+    params.use_authority_key_identifier_extension = signer.is_some();
+    let issuer = match signer {
+        Some(signer) => CertifiedIssuer::signed_by(params, key, signer),
+        None => CertifiedIssuer::self_signed(params, key),
+    };
+    issuer.map_err(failed(name.to_owned()))
 }
 
 fn leaf_params(spec: &CertificateSpec) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = dated("truename lab node", if spec.expired { 1 } else { VALID_DAYS });
+    let common_name = spec.common_name.as_deref().unwrap_or("truename lab node");
+    let mut params = dated(common_name, if spec.expired { 1 } else { VALID_DAYS });
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let then = |time: Duration| date_time_ymd(1970, 1, 1) + Duration::from_secs((now + time).as_secs());
+    if let Some(time) = spec.not_before_in {
+        params.not_before = then(time);
+        params.not_after = then(time + VALID_DAYS * DAY);
+    }
     if let Some(time) = spec.expires_in {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs((now + time).as_secs());
+        params.not_after = then(time);
     }
     params.subject_alt_names = CertificateParams::new(spec.names.clone())?.subject_alt_names;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.key_usages = vec![if spec.digital_signature {
+        KeyUsagePurpose::DigitalSignature
+    } else {
+        KeyUsagePurpose::KeyAgreement
+    }];
     let usages = [
         (spec.server_auth, ExtendedKeyUsagePurpose::ServerAuth),
         (spec.client_auth, ExtendedKeyUsagePurpose::ClientAuth),
@@ -257,11 +200,13 @@ mod tests {
         let verifier =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
         let leaf = authority.issue(spec).unwrap();
-        let der = CertificateDer::from_pem_slice(leaf.pem.as_bytes()).unwrap();
-        assert!(authority.has_issued(&der));
+        let chain: Vec<_> =
+            CertificateDer::pem_slice_iter(leaf.pem.as_bytes()).collect::<Result<_, _>>().unwrap();
+        let (der, sent) = chain.split_first().unwrap();
+        assert!(authority.has_issued(der));
         let name = ServerName::try_from(name.to_owned()).unwrap();
         verifier
-            .verify_server_cert(&der, &[], &name, &[], UnixTime::since_unix_epoch(then))
+            .verify_server_cert(der, sent, &name, &[], UnixTime::since_unix_epoch(then))
             .map(drop)
             .map_err(|error| format!("{error:?}"))
     }
@@ -279,6 +224,11 @@ mod tests {
             (good.clone().unknown_ca(true), "a.lab.test", "UnknownIssuer"),
             (good.clone().server_auth(false), "a.lab.test", "InvalidPurpose"),
             (good.clone().client_auth(false), "a.lab.test", ""),
+            (good.clone().digital_signature(false), "a.lab.test", ""),
+            (good.clone().intermediate(true), "a.lab.test", ""),
+            (good.clone().intermediate(false), "a.lab.test", "UnknownIssuer"),
+            (good.clone().self_signed(), "a.lab.test", "UnknownIssuer"),
+            (CertificateSpec::common_name_only("a.lab.test"), "a.lab.test", "NotValidForName"),
             (good.expired(true).unknown_ca(true).server_auth(false).sound(), "a.lab.test", ""),
         ];
         for (spec, name, expected) in rows {
@@ -295,9 +245,20 @@ mod tests {
     fn a_certificate_may_end_at_a_second() {
         let authority = Authority::new().unwrap();
         let spec = CertificateSpec::new(["a.lab.test"]).expires_in(Duration::from_secs(2));
-        assert!(spec.breaks_the_bus() && spec.sound().expires_in.is_none());
         assert_eq!(verdict(&authority, &spec, "a.lab.test"), Ok(()));
         let over = verdict_after(Duration::from_secs(3), &authority, &spec, "a.lab.test").unwrap_err();
+        assert!(over.contains("Expired"), "{over}");
+    }
+
+    #[test]
+    fn a_certificate_may_begin_at_a_second() {
+        let authority = Authority::new().unwrap();
+        let spec = CertificateSpec::new(["a.lab.test"]).not_before_in(Duration::from_secs(60));
+        let early = verdict(&authority, &spec, "a.lab.test").unwrap_err();
+        assert!(early.contains("NotValidYet"), "{early}");
+        assert_eq!(verdict_after(Duration::from_secs(61), &authority, &spec, "a.lab.test"), Ok(()));
+        let spec = spec.expires_in(Duration::from_secs(62));
+        let over = verdict_after(Duration::from_secs(63), &authority, &spec, "a.lab.test").unwrap_err();
         assert!(over.contains("Expired"), "{over}");
     }
 
