@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::certificates::Authority;
-use crate::{CertificateSpec, LabError, LabProfile};
+use crate::user::User;
+use crate::{Announce, CertificateSpec, LabError, LabProfile};
 
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Below this, nodes of a busy machine count as failed when they only wait for a processor.
@@ -39,8 +40,12 @@ pub struct LabConfig {
     pub(crate) node_timeout: Duration,
     pub(crate) require_client_certificate: bool,
     pub(crate) certificates: BTreeMap<usize, CertificateSpec>,
+    pub(crate) announces: BTreeMap<usize, Announce>,
+    pub(crate) users: Vec<User>,
     pub(crate) server_args: Vec<(String, String)>,
+    pub(crate) node_args: BTreeMap<usize, Vec<(String, String)>>,
     pub(crate) server_binary: Option<PathBuf>,
+    pub(crate) node_binaries: BTreeMap<usize, PathBuf>,
     pub(crate) fault_proxies: bool,
     pub(crate) enterprise_commands: bool,
     /// `None` for one of its own.
@@ -67,8 +72,12 @@ impl LabConfig {
             node_timeout: DEFAULT_NODE_TIMEOUT,
             require_client_certificate: false,
             certificates: BTreeMap::new(),
+            announces: BTreeMap::new(),
+            users: Vec::new(),
             server_args: Vec::new(),
+            node_args: BTreeMap::new(),
             server_binary: None,
+            node_binaries: BTreeMap::new(),
             fault_proxies: false,
             enterprise_commands: false,
             authority: None,
@@ -123,6 +132,26 @@ impl LabConfig {
         self
     }
 
+    /// What one node tells clients about itself, instead of what the profile says. Once a host is given, the servers of
+    /// this lab tell clients host names; those whose profile has none announce their addresses as if they were names.
+    pub fn announce(mut self, node_index: usize, announce: Announce) -> Self {
+        self.announces.insert(node_index, announce);
+        self
+    }
+
+    /// A further user on every node, with rules as `ACL SETUSER` takes them. Without a password any will do.
+    ///
+    /// ```
+    /// use truename_lab::{Lab, LabProfile};
+    ///
+    /// let config = Lab::builder(LabProfile::Plain).user("app", Some("secret"), "~* &* +@all -watch -cluster|shards");
+    /// ```
+    pub fn user(mut self, name: &str, password: Option<&str>, rules: &str) -> Self {
+        let password = password.map(str::to_owned);
+        self.users.push(User { name: name.to_owned(), password, rules: rules.to_owned() });
+        self
+    }
+
     /// One server with cluster support disabled, in place of a cluster.
     pub const fn no_cluster(mut self) -> Self {
         self.cluster = false;
@@ -134,6 +163,36 @@ impl LabConfig {
     /// A further directive for every server's configuration; it wins over the lab's own.
     pub fn server_arg(mut self, directive: impl Into<String>, value: impl Into<String>) -> Self {
         self.server_args.push((directive.into(), value.into()));
+        self
+    }
+
+    /// A further directive for one server's configuration; it wins over those for all.
+    ///
+    /// ```
+    /// use truename_lab::{Lab, LabProfile};
+    ///
+    /// let config = Lab::builder(LabProfile::Azure).node_arg(1, "tls-protocols", "TLSv1.2");
+    /// ```
+    pub fn node_arg(
+        mut self,
+        node_index: usize,
+        directive: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
+        self.node_args.entry(node_index).or_default().push((directive.into(), value.into()));
+        self
+    }
+
+    /// The server program of one node, for a cluster of several versions. A replica that is older than its primary may
+    /// not be able to read its copy of the data; then the lab does not become ready.
+    ///
+    /// ```
+    /// use truename_lab::{Lab, LabProfile};
+    ///
+    /// let config = Lab::builder(LabProfile::Plain).node_binary(5, "/opt/valkey/bin/valkey-server");
+    /// ```
+    pub fn node_binary(mut self, node_index: usize, path: impl Into<PathBuf>) -> Self {
+        self.node_binaries.insert(node_index, path.into());
         self
     }
 
@@ -193,8 +252,30 @@ impl LabConfig {
         if self.enterprise_commands && self.password == Password::None {
             return Err(LabError::invalid("with the commands of Redis Enterprise a lab needs a password"));
         }
-        if let Some(index) = self.certificates.keys().find(|index| **index >= self.node_count()) {
-            return Err(LabError::invalid(format!("there is no node {index} to give a certificate")));
+        self.check_nodes()?;
+        match self.users.iter().find_map(User::fault) {
+            Some(fault) => Err(LabError::invalid(fault)),
+            None => Ok(()),
+        }
+    }
+
+    /// What is for single nodes.
+    fn check_nodes(&self) -> Result<(), LabError> {
+        let certificates = self.certificates.keys().chain(self.announces.keys());
+        let mut indexes = certificates.chain(self.node_args.keys()).chain(self.node_binaries.keys());
+        if let Some(index) = indexes.find(|index| **index >= self.node_count()) {
+            let count = self.node_count();
+            return Err(LabError::invalid(format!("there is no node {index}; the lab has {count}")));
+        }
+        if let Some(fault) = self.announces.values().find_map(Announce::fault) {
+            return Err(LabError::invalid(fault));
+        }
+        if !self.announces.is_empty() && !self.cluster {
+            return Err(LabError::invalid("a single server announces nothing"));
+        }
+        let unknown = matches!(self.profile, LabProfile::UnknownEndpoint);
+        if unknown && self.announces.values().any(Announce::is_about_the_host) {
+            return Err(LabError::invalid(format!("nodes of {} announce no host", self.profile)));
         }
         Ok(())
     }
@@ -221,6 +302,7 @@ mod tests {
     #[test]
     fn impossible_labs_are_refused_before_anything_starts() {
         let config = || Lab::builder(LabProfile::Plain);
+        let unknown = || Lab::builder(LabProfile::UnknownEndpoint);
         let rows = [
             (config(), None),
             (config().shards(0), Some("at least one shard")),
@@ -236,6 +318,15 @@ mod tests {
             (config().enterprise_commands(true), None),
             (config().enterprise_commands(true).password(None), Some("needs a password")),
             (config().certificate(6, CertificateSpec::new(["a"])), Some("no node 6")),
+            (config().announce(6, Announce::new()), Some("no node 6")),
+            (config().node_arg(6, "maxmemory", "1"), Some("no node 6")),
+            (config().node_binary(6, "valkey-server"), Some("no node 6; the lab has 6")),
+            (config().announce(5, Announce::new().host("a b")), Some("cannot be announced")),
+            (config().no_cluster().announce(0, Announce::new()), Some("announces nothing")),
+            (unknown().announce(0, Announce::new().port(7)), None),
+            (unknown().announce(0, Announce::new().no_host()), Some("announce no host")),
+            (config().user("app", None, "+@all"), None),
+            (config().user("default", None, "+@all"), Some("belongs to the lab")),
         ];
         for (config, expected) in rows {
             let error = config.check().err().map(|error| error.to_string());
@@ -247,8 +338,9 @@ mod tests {
     }
 
     #[test]
-    fn debug_hides_the_password() {
+    fn debug_hides_passwords() {
         let config = Lab::builder(LabProfile::Plain).password(Some("hunter2"));
+        let config = config.user("app", Some("hunter2"), "+@all");
         assert!(!format!("{config:?}").contains("hunter2"));
     }
 }

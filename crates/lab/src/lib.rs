@@ -32,6 +32,7 @@
 //! no process and no file outlives the lab, however its owner ends. Linux only: other systems have no loopback range.
 
 mod admin;
+mod announce;
 mod certificates;
 mod cluster;
 mod config;
@@ -47,8 +48,10 @@ mod reaper;
 mod server;
 mod server_conf;
 mod subnet;
+mod user;
 mod view;
 
+pub use announce::Announce;
 pub use certificates::{CertificateSpec, Issuer};
 pub use cluster::Lab;
 pub use cluster::failover::FailoverKind;

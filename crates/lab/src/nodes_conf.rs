@@ -19,7 +19,10 @@ pub(crate) const BUS_OFFSET: u16 = 10_000;
 pub(crate) struct Entry<'a> {
     pub(crate) id: &'a str,
     pub(crate) address: Ipv4Addr,
+    /// The port that it announces.
     pub(crate) port: u16,
+    /// Where the other nodes connect to.
+    pub(crate) bus: u16,
     pub(crate) hostname: Option<&'a str>,
     /// The node this one replicates; `None` for a primary.
     pub(crate) primary: Option<&'a str>,
@@ -29,8 +32,7 @@ pub(crate) struct Entry<'a> {
 
 impl Entry<'_> {
     fn render(&self, out: &mut String, myself: bool) {
-        let Self { id, address, port, epoch, .. } = self;
-        let bus = port + BUS_OFFSET;
+        let Self { id, address, port, bus, epoch, .. } = self;
         let name = self.hostname.map(|name| format!(",{name}")).unwrap_or_default();
         let role = if self.primary.is_some() { "slave" } else { "master" };
         let flags = if myself { format!("myself,{role}") } else { role.to_owned() };
@@ -92,7 +94,8 @@ mod tests {
     fn entry<'a>(id: &'a str, primary: Option<&'a str>) -> Entry<'a> {
         let slots = primary.is_none().then_some(0..=16_383);
         let hostname = primary.map(|_| "b.test");
-        Entry { id, address: Ipv4Addr::new(127, 1, 2, 3), port: 8501, hostname, primary, epoch: 4, slots }
+        let address = Ipv4Addr::new(127, 1, 2, 3);
+        Entry { id, address, port: 8501, bus: 18_501, hostname, primary, epoch: 4, slots }
     }
 
     #[test]

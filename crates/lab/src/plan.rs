@@ -5,6 +5,7 @@
 //! are announced but no server has at .110 to .199 (nobody's behind NAT, the fault proxies' where there are some), the
 //! lock at .254. Nodes beyond thirty, which only the profile `plain` has, share addresses and differ in their ports.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use truename_topology::Role;
@@ -12,7 +13,7 @@ use truename_topology::Role;
 use crate::config::{LabConfig, MOST_ADDRESSES};
 use crate::nodes_conf::BUS_OFFSET;
 use crate::subnet::{Subnet, is_free};
-use crate::{CertificateSpec, LabError, LabProfile};
+use crate::{Announce, CertificateSpec, LabError, LabProfile};
 
 const FIRST_NODE: u8 = 10;
 const FRONT_DOOR: u8 = 100;
@@ -22,6 +23,8 @@ const STAND_IN_OFFSET: u8 = 100;
 /// From a node's port to the one it is reached at behind NAT.
 pub(crate) const NAT_PORT_OFFSET: u16 = 1000;
 
+/// What servers tell clients of a node without the host name that it should have.
+const NO_HOST: &str = "?";
 const AWS_DOMAIN: &str = "lab.abc123.use1.cache.amazonaws.test";
 const AZURE_DOMAIN: &str = "westus3.redisenterprise.cache.azure.test";
 const NAT_SEED: &str = "cache.truename.test";
@@ -37,6 +40,7 @@ pub(crate) struct Site {
     subnet: Subnet,
     azure_seed: String,
     fault_proxies: bool,
+    announces: BTreeMap<usize, Announce>,
 }
 
 /// What one node will be.
@@ -69,6 +73,7 @@ impl Site {
             subnet,
             azure_seed,
             fault_proxies: config.fault_proxies,
+            announces: config.announces.clone(),
         })
     }
 
@@ -100,14 +105,19 @@ impl Site {
     }
 
     /// `cluster-preferred-endpoint-type`.
-    pub(crate) const fn endpoint_type(&self) -> &'static str {
+    pub(crate) fn endpoint_type(&self) -> &'static str {
         match self.profile {
             // The proxy's address is announced in place of a host name.
-            _ if self.fault_proxies => "hostname",
+            _ if self.fault_proxies || self.announces_hosts() => "hostname",
             LabProfile::Azure | LabProfile::Gcp | LabProfile::Plain => "ip",
             LabProfile::Aws | LabProfile::Nat | LabProfile::PerNodeCerts => "hostname",
             LabProfile::UnknownEndpoint => "unknown-endpoint",
         }
+    }
+
+    /// Whether a node is to announce another host than the profile says.
+    fn announces_hosts(&self) -> bool {
+        self.announces.values().any(Announce::is_about_the_host)
     }
 
     /// The names clients must resolve in this deployment, with their addresses.
@@ -140,15 +150,19 @@ impl Site {
         let at_front = matches!(self.profile, LabProfile::Azure | LabProfile::UnknownEndpoint);
         let also_at = at_front.then(|| self.front_address());
         let port = self.port(generation, index, taken, address, also_at)?;
-        let hostname = self.hostname(generation, index);
+        let of_profile = self.hostname(generation, index);
+        let certificate = self.certificate(of_profile.as_deref(), address);
+        let announce = self.announces.get(&index).cloned().unwrap_or_default();
+        let hostname = announce.hostname(of_profile);
         let (also_at, proxied_at) = if self.fault_proxies {
             let at = std::iter::once(self.stand_in(generation, index)).chain(also_at);
             (None, at.map(|ip| SocketAddr::from((ip, port))).collect())
         } else {
             (also_at, Vec::new())
         };
-        let announced = match self.profile {
+        let host = match self.profile {
             LabProfile::UnknownEndpoint => String::new(),
+            _ if announce.is_about_the_host() => hostname.clone().unwrap_or_else(|| NO_HOST.to_owned()),
             _ => hostname.clone().unwrap_or_else(|| address.to_string()),
         };
         Ok(NodePlan {
@@ -157,8 +171,8 @@ impl Site {
             shard: index % self.shards,
             role: if index < self.shards { Role::Primary } else { Role::Replica },
             id: (0..5).map(|_| format!("{:08x}", fastrand::u32(..))).collect(),
-            certificate: self.certificate(hostname.as_deref(), address),
-            announced: (announced, port),
+            certificate,
+            announced: (host, announce.port_or(port)),
             address,
             port,
             also_at,
@@ -183,6 +197,7 @@ impl Site {
             // The bus needs the true address; a host name that looks like one is shown to clients in its place.
             LabProfile::Nat => Some(self.stand_in(generation, index).to_string()),
             _ if self.fault_proxies => Some(self.stand_in(generation, index).to_string()),
+            _ if self.announces_hosts() => Some(self.address(generation, index).to_string()),
             LabProfile::Azure | LabProfile::Gcp | LabProfile::UnknownEndpoint | LabProfile::Plain => None,
         }
     }
@@ -314,6 +329,27 @@ mod tests {
         assert_eq!(node.announced.0, "");
         let (_, node) = first(LabProfile::PerNodeCerts);
         assert_eq!(node.certificate.names, vec![node.announced.0]);
+    }
+
+    #[test]
+    fn a_node_may_announce_something_else_and_the_others_stay() {
+        let plan = |profile, announce: Announce| {
+            let site = Site::new(&Lab::builder(profile).announce(1, announce)).unwrap();
+            (site.endpoint_type(), site.plan(0, &[]).unwrap())
+        };
+        let (kind, nodes) = plan(LabProfile::Plain, Announce::new().host("10.1.2.3").port(7));
+        assert_eq!((kind, &nodes[1].announced), ("hostname", &("10.1.2.3".to_owned(), 7)));
+        assert_eq!(nodes[1].certificate.names, [nodes[1].address.to_string()]);
+        for node in [&nodes[0], &nodes[2]] {
+            assert_eq!(node.announced, (node.address.to_string(), node.port));
+            assert_eq!(node.hostname, Some(node.address.to_string()));
+        }
+        let (kind, nodes) = plan(LabProfile::PerNodeCerts, Announce::new().no_host());
+        assert_eq!((kind, &nodes[1].announced), ("hostname", &("?".to_owned(), 6379)));
+        assert_eq!((&nodes[1].hostname, nodes[1].certificate.names.len()), (&None, 1));
+        let (kind, nodes) = plan(LabProfile::Plain, Announce::new().port(7));
+        assert_eq!((kind, &nodes[1].announced), ("ip", &(nodes[1].address.to_string(), 7)));
+        assert_eq!((nodes[0].hostname.as_ref(), nodes[0].announced.1), (None, nodes[0].port));
     }
 
     #[test]

@@ -7,10 +7,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::LabConfig;
+use crate::nodes_conf::BUS_OFFSET;
 use crate::plan::NodePlan;
+use crate::user::{OPERATOR, User};
 
-/// Who runs the lab's own commands where the default user may not.
-pub(crate) const OPERATOR: &str = "operator";
 /// What Redis Enterprise does not have.
 const NOT_IN_ENTERPRISE: [&str; 3] = ["READONLY", "READWRITE", "ASKING"];
 /// All that it leaves of `CLUSTER`.
@@ -57,6 +57,7 @@ pub(crate) fn render(
             file.enterprise(password);
         }
     }
+    config.users.iter().for_each(|user| file.user(user));
     match tls {
         None => file.raw("port", plan.port),
         Some(files) => file.tls(plan.port, files, config),
@@ -64,7 +65,8 @@ pub(crate) fn render(
     if config.cluster {
         file.cluster(config, plan, endpoint_type);
     }
-    for (directive, value) in &config.server_args {
+    let own = config.node_args.get(&plan.index).into_iter().flatten();
+    for (directive, value) in config.server_args.iter().chain(own) {
         file.raw(directive, value);
     }
     file.0
@@ -92,6 +94,15 @@ impl Directives {
         self.raw("user", format_args!("{OPERATOR} on \"{login}\" ~* &* +@all"));
     }
 
+    fn user(&mut self, user: &User) {
+        let User { name, password, rules } = user;
+        let login = password.as_ref().map_or_else(
+            || "nopass".to_owned(),
+            |password| format!("\"{}\"", escaped(&format!(">{password}"))),
+        );
+        self.raw("user", format_args!("{name} on {login} {rules}"));
+    }
+
     fn tls(&mut self, port: u16, files: &TlsFiles, config: &LabConfig) {
         self.raw("port", 0);
         self.raw("tls-port", port);
@@ -116,6 +127,12 @@ impl Directives {
         if let Some(hostname) = &plan.hostname {
             self.raw("cluster-announce-hostname", hostname);
         }
+        let (_, announced) = plan.announced;
+        if announced != plan.port {
+            let directive = if config.tls { "cluster-announce-tls-port" } else { "cluster-announce-port" };
+            self.raw(directive, announced);
+            self.raw("cluster-announce-bus-port", plan.port + BUS_OFFSET);
+        }
     }
 }
 
@@ -133,7 +150,7 @@ pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::plan::Site;
-    use crate::{Lab, LabProfile};
+    use crate::{Announce, Lab, LabProfile};
 
     fn rendered(config: &LabConfig, password: Option<&str>) -> String {
         let site = Site::new(config).unwrap();
@@ -153,6 +170,35 @@ mod tests {
         let file = rendered(&Lab::builder(LabProfile::Plain).server_arg("maxmemory", "10mb"), None);
         assert!(file.ends_with("maxmemory 10mb\n"), "{file}");
         assert!(!file.contains("requirepass"));
+    }
+
+    #[test]
+    fn a_nodes_own_directives_come_last_and_are_nobody_elses() {
+        let config = || Lab::builder(LabProfile::Plain).server_arg("maxmemory", "10mb");
+        assert!(
+            rendered(&config().node_arg(0, "maxmemory", "20mb"), None).ends_with("10mb\nmaxmemory 20mb\n")
+        );
+        assert!(rendered(&config().node_arg(1, "maxmemory", "20mb"), None).ends_with("10mb\n"));
+    }
+
+    #[test]
+    fn users_have_a_password_or_need_none() {
+        let config = Lab::builder(LabProfile::Plain)
+            .user("app", Some(r#"a"b"#), "~* +@all -watch")
+            .user("any", None, "~a* +get");
+        let file = rendered(&config, None);
+        assert!(file.contains("user app on \">a\\\"b\" ~* +@all -watch\n"), "{file}");
+        assert!(file.contains("user any on nopass ~a* +get\n"), "{file}");
+    }
+
+    #[test]
+    fn another_port_is_announced_and_the_bus_stays() {
+        let config = || Lab::builder(LabProfile::Plain).announce(0, Announce::new().port(6379));
+        let file = rendered(&config(), None);
+        assert!(file.contains("cluster-announce-port 6379\n"), "{file}");
+        assert!(file.contains("cluster-announce-bus-port 17"), "{file}");
+        assert!(rendered(&config().tls(true), None).contains("cluster-announce-tls-port 6379\n"));
+        assert!(!rendered(&Lab::builder(LabProfile::Plain), None).contains("-port 6379"));
     }
 
     #[test]

@@ -106,6 +106,8 @@ const CRATES: [Crate; 9] = [
             "error",
             "profile",
             "certificates",
+            "announce",
+            "user",
             "config",
             "nodes_conf",
             "subnet",

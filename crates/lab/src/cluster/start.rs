@@ -11,11 +11,12 @@ use crate::admin::Admin;
 use crate::config::{LabConfig, Password};
 use crate::fault::FaultProxy;
 use crate::forward::Forwarder;
-use crate::nodes_conf::{self, Entry, slots_of};
+use crate::nodes_conf::{self, BUS_OFFSET, Entry, slots_of};
 use crate::plan::{NAT_PORT_OFFSET, NodePlan, Site};
 use crate::reaper::Reaper;
 use crate::server::{CONFIG_FILE, Server, find_program};
-use crate::server_conf::{OPERATOR, render};
+use crate::server_conf::render;
+use crate::user::OPERATOR;
 use crate::{Lab, LabError, LabNode, LabProfile, Role};
 
 impl LabConfig {
@@ -41,6 +42,9 @@ impl LabConfig {
 impl Lab {
     async fn start(config: LabConfig) -> Result<Self, LabError> {
         let program = find_program(config.server_binary.as_deref())?;
+        for program in config.node_binaries.values() {
+            find_program(Some(program))?;
+        }
         let site = Site::new(&config)?;
         let dir = tempfile::Builder::new()
             .prefix("truename-lab-")
@@ -125,7 +129,8 @@ impl Lab {
         if self.config.cluster {
             write(&dir.join("nodes.conf"), nodes_conf)?;
         }
-        let server = Server::new(self.program.clone(), dir, Arc::clone(&self.reaper));
+        let program = self.config.node_binaries.get(&plan.index).unwrap_or(&self.program);
+        let server = Server::new(program.clone(), dir, Arc::clone(&self.reaper));
         Ok(LabNode::new(plan, server, self.admin.clone(), faulty))
     }
 
@@ -171,7 +176,8 @@ pub(super) fn entry<'a>(
     Entry {
         id: &plan.id,
         address: plan.address,
-        port: plan.port,
+        port: plan.announced.1,
+        bus: plan.port + BUS_OFFSET,
         hostname: plan.hostname.as_deref(),
         primary,
         epoch,
