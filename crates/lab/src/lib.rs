@@ -47,6 +47,7 @@ mod profile;
 mod reaper;
 mod server;
 mod server_conf;
+mod silent;
 mod subnet;
 mod user;
 mod view;
@@ -61,4 +62,5 @@ pub use fault::{Announced, Cut, CutPoint, Direction, Ending, Fault, FaultProxy, 
 pub use forward::Forwarder;
 pub use node::LabNode;
 pub use profile::LabProfile;
+pub use silent::Silent;
 pub use truename_topology::Role;

@@ -119,6 +119,7 @@ const CRATES: [Crate; 9] = [
             "node",
             "view",
             "forward",
+            "silent",
             "fault",
             "cluster",
             "lib",

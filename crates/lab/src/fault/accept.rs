@@ -1,15 +1,17 @@
-//! The listeners of a proxy, which disappear while connections are to be refused.
+//! The listeners of a proxy, which disappear while connections are to be refused or not to be answered.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
 
 use super::shared::Shared;
 use super::{Fault, connection};
+use crate::silent::Silent;
 
 /// Between attempts to listen again.
 const RETRY: Duration = Duration::from_millis(20);
@@ -20,12 +22,14 @@ pub(super) async fn accept(address: SocketAddr, listener: TcpListener, shared: A
     let mut fault = shared.fault.subscribe();
     let mut listener = Some(listener);
     loop {
-        if *fault.borrow_and_update() == Fault::Refuse {
-            listener = None;
-            tokio::select! {
-                _ = fault.changed() => {}
-                Some(_) = connections.join_next() => {}
-            }
+        let present = *fault.borrow_and_update();
+        if matches!(present, Fault::Refuse | Fault::Unanswered) {
+            drop(listener.take());
+            let _silent = match present {
+                Fault::Unanswered => silence(address).await,
+                _ => None,
+            };
+            until_changed(&mut fault, &mut connections).await;
             continue;
         }
         let Some(open) = &listener else {
@@ -42,6 +46,27 @@ pub(super) async fn accept(address: SocketAddr, listener: TcpListener, shared: A
                 Err(error) => failed(&error).await,
             },
             Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Whatever is set to happen goes on until something else is set.
+async fn until_changed(fault: &mut watch::Receiver<Fault>, connections: &mut JoinSet<()>) {
+    loop {
+        tokio::select! {
+            _ = fault.changed() => return,
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Without an answer at `address`; where that cannot be had, who connects is refused.
+async fn silence(address: SocketAddr) -> Option<Silent> {
+    match Silent::listen(address).await {
+        Ok(silent) => Some(silent),
+        Err(error) => {
+            tracing::warn!(%error, %address, "connections are refused, not left without an answer");
+            None
         }
     }
 }

@@ -138,6 +138,26 @@ async fn refusing_spares_what_is_connected() {
 }
 
 #[tokio::test]
+async fn who_connects_is_not_answered_and_what_is_connected_goes_on() {
+    let site = Site::new().await;
+    let address = site.proxy.addresses()[0];
+    let mut old = site.established().await;
+    site.proxy.set(Fault::Unanswered);
+    let started = Instant::now();
+    while let Ok(at_once) = timeout(2 * MOMENT, TcpStream::connect(address)).await {
+        assert!(started.elapsed() < Duration::from_secs(5), "{at_once:?}");
+    }
+    assert_eq!(ask(&mut old, "still").await, "+still\r\n");
+    assert!(timeout(2 * MOMENT, TcpStream::connect(address)).await.is_err());
+    site.proxy.pass();
+    let started = Instant::now();
+    while TcpStream::connect(address).await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+    site.established().await;
+}
+
+#[tokio::test]
 async fn resets_are_resets_and_closes_are_closes() {
     let site = Site::new().await;
     let mut stream = site.established().await;

@@ -33,6 +33,8 @@ pub enum Fault {
     Blackhole,
     /// Nobody listens. Connections that exist are left alone.
     Refuse,
+    /// Nobody answers who connects, as at a [`Silent`](crate::Silent) address. Connections that exist are left alone.
+    Unanswered,
     /// Connections are reset, the present ones and every new one.
     Reset,
 }
