@@ -58,7 +58,7 @@ impl Pump<'_> {
     async fn forward(&mut self) -> io::Result<Flow> {
         let mut portion = BytesMut::with_capacity(PORTION);
         loop {
-            self.until_flowing().await;
+            self.until_flowing(0).await;
             tokio::select! {
                 biased;
                 Some(order) = self.orders.recv() => match order {
@@ -98,10 +98,11 @@ impl Pump<'_> {
         Flow::Cut(ending)
     }
 
-    async fn until_flowing(&mut self) {
+    /// Waits until no fault holds a portion of this many bytes back.
+    async fn until_flowing(&mut self, portion: usize) {
         let direction = self.direction;
         // The sender lives in the shared state that this pump holds.
-        let _ = self.fault.wait_for(|fault| !fault.holds_back(direction)).await;
+        let _ = self.fault.wait_for(|fault| !fault.holds_back(direction, portion)).await;
     }
 
     /// Forwards what came, up to the cut if there is one; returns how the connection ends when it is reached.
@@ -110,7 +111,7 @@ impl Pump<'_> {
             bytes = rewriter.rewrite(&bytes);
         }
         let ends = self.tracker.as_mut().map(|tracker| tracker.ends(&bytes)).unwrap_or_default();
-        self.until_flowing().await;
+        self.until_flowing(bytes.len()).await;
         let cut = self.cut.as_mut().and_then(|cut| advance(cut, bytes.len(), &ends));
         match cut {
             None => self.write(&bytes).await.map(|()| None),

@@ -120,6 +120,34 @@ async fn a_black_hole_keeps_connections_and_ends() {
 }
 
 #[tokio::test]
+async fn what_is_large_is_lost_with_all_behind_it_until_the_path_is_sound() {
+    let site = Site::new().await;
+    let (mut stuck, mut small) = (site.established().await, site.established().await);
+    // The answer has one byte more.
+    site.proxy.set(Fault::LargerThan(1400));
+    assert_eq!(ask(&mut small, &"s".repeat(1397)).await.len(), 1400);
+    let long = "x".repeat(1398);
+    stuck.write_all(format!("{long}\r\n").as_bytes()).await.unwrap();
+    site.eventually(|site| site.executed.load(Ordering::Relaxed) == 4).await;
+    assert!(is_silent(&mut stuck).await);
+    stuck.write_all(b"behind\r\n").await.unwrap();
+    site.eventually(|site| site.executed.load(Ordering::Relaxed) == 5).await;
+    assert!(is_silent(&mut stuck).await, "replies keep their order");
+    assert_eq!(ask(&mut small, "short").await, "+short\r\n");
+    // A request that is too large is not executed.
+    small.write_all(format!("{long}xx\r\n").as_bytes()).await.unwrap();
+    assert!(is_silent(&mut small).await);
+    assert_eq!(site.executed.load(Ordering::Relaxed), 6);
+    site.proxy.pass();
+    let mut all = vec![0; 1401 + 9];
+    stuck.read_exact(&mut all).await.unwrap();
+    assert_eq!(String::from_utf8(all).unwrap(), format!("+{long}\r\n+behind\r\n"));
+    let mut late = vec![0; 1403];
+    small.read_exact(&mut late).await.unwrap();
+    assert_eq!(site.executed.load(Ordering::Relaxed), 7);
+}
+
+#[tokio::test]
 async fn refusing_spares_what_is_connected() {
     let site = Site::new().await;
     let mut old = site.established().await;

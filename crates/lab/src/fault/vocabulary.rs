@@ -31,6 +31,12 @@ pub enum Fault {
     /// Connections are accepted and stay open, and nothing passes in either direction: no FIN, no RST. What was held
     /// back goes on when the fault ends, as after a healed partition.
     Blackhole,
+    /// What is sent in portions of more than this many bytes does not arrive, and what is smaller does: a path that
+    /// drops large packets without a word. Behind a portion that is missing nothing arrives either, in its direction and
+    /// on its connection, as TCP keeps the order; it all goes on when the fault ends.
+    ///
+    /// A portion is what the sender has written by the time the proxy reads, 64 KiB at most.
+    LargerThan(usize),
     /// Nobody listens. Connections that exist are left alone.
     Refuse,
     /// Nobody answers who connects, as at a [`Silent`](crate::Silent) address. Connections that exist are left alone.
@@ -96,7 +102,13 @@ impl Cut {
 }
 
 impl Fault {
-    pub(super) fn holds_back(self, direction: Direction) -> bool {
-        self == Self::Blackhole || self == Self::Stall(direction)
+    /// Whether a portion of this many bytes has to wait; with 0, whether any has.
+    pub(super) fn holds_back(self, direction: Direction, portion: usize) -> bool {
+        match self {
+            Self::Blackhole => true,
+            Self::Stall(stalled) => stalled == direction,
+            Self::LargerThan(most) => portion > most,
+            _ => false,
+        }
     }
 }
