@@ -9,14 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::AbortHandle;
+
+use crate::accepting::accept_each;
 
 /// A listening forwarder; dropping it closes the listener and every connection through it.
 #[derive(Debug)]
 pub struct Forwarder {
     shared: Arc<Shared>,
     address: SocketAddr,
-    accept_loop: AbortHandle,
+    accepting: AbortHandle,
 }
 
 #[derive(Debug)]
@@ -40,8 +42,12 @@ impl Forwarder {
             accepted: AtomicU64::new(0),
             open: AtomicU64::new(0),
         });
-        let accept_loop = tokio::spawn(accept(listener, Arc::clone(&shared))).abort_handle();
-        Ok(Self { shared, address, accept_loop })
+        let for_clients = Arc::clone(&shared);
+        let accepting = accept_each(listener, move |client| {
+            for_clients.accepted.fetch_add(1, Ordering::Relaxed);
+            forward(client, Arc::clone(&for_clients))
+        });
+        Ok(Self { shared, address, accepting })
     }
 
     /// Where it listens.
@@ -70,28 +76,7 @@ impl Forwarder {
 
 impl Drop for Forwarder {
     fn drop(&mut self) {
-        // The connections live in a `JoinSet` of this task, so they end with it.
-        self.accept_loop.abort();
-    }
-}
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((client, _)) => {
-                    shared.accepted.fetch_add(1, Ordering::Relaxed);
-                    connections.spawn(forward(client, Arc::clone(&shared)));
-                }
-                // Out of file descriptors, or the peer gave up while queued: neither ends the front door.
-                Err(error) => {
-                    tracing::debug!(%error, "accept failed");
-                    tokio::task::yield_now().await;
-                }
-            },
-            Some(_) = connections.join_next() => {}
-        }
+        self.accepting.abort();
     }
 }
 

@@ -25,17 +25,19 @@
 //! [`LabNode`]s. Inside, `subnet` finds a free loopback network, `plan` decides who listens where, `certificates`,
 //! `nodes_conf` and `server_conf` write what servers read, `server` runs one process, `reaper` cleans up after a
 //! process that died, `forward` is the front door, `fault` a proxy that does harm on demand, `admin` talks to the
-//! servers, and `view` reads what they believe. [`LabError`] is whatever can go wrong. [`history`] judges what a client
+//! servers, and `view` reads what they believe. Beside the servers may stand a [`DnsServer`] and a [`Silent`] address. [`LabError`] is whatever can go wrong. [`history`] judges what a client
 //! under test was answered.
 //!
 //! What stays true: every address is in 127.0.0.0/8 and every name ends in `.test`; labs side by side share nothing;
 //! no process and no file outlives the lab, however its owner ends. Linux only: other systems have no loopback range.
 
+mod accepting;
 mod admin;
 mod announce;
 mod certificates;
 mod cluster;
 mod config;
+mod dns;
 mod error;
 mod fault;
 mod forward;
@@ -57,6 +59,7 @@ pub use certificates::{CertificateSpec, Issuer};
 pub use cluster::Lab;
 pub use cluster::failover::FailoverKind;
 pub use config::LabConfig;
+pub use dns::{DnsAnswer, DnsQuestion, DnsServer};
 pub use error::LabError;
 pub use fault::{Announced, Cut, CutPoint, Direction, Ending, Fault, FaultProxy, Traffic};
 pub use forward::Forwarder;

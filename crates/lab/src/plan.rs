@@ -2,8 +2,8 @@
 //!
 //! A lab's network 127.A.B.0/24 is divided once and for all: nodes at .10 to .99 (three bands of thirty, so that a
 //! redeployed cluster never shares an address with the one it replaces), the front door at .100, addresses that
-//! are announced but no server has at .110 to .199 (nobody's behind NAT, the fault proxies' where there are some), the
-//! lock at .254. Nodes beyond thirty, which only the profile `plain` has, share addresses and differ in their ports.
+//! are announced but no server has at .110 to .199 (nobody's behind NAT, the fault proxies' where there are some), those
+//! for servers that are no part of the lab at .200 to .253, the lock at .254. Nodes beyond thirty, which only the profile `plain` has, share addresses and differ in their ports.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,6 +17,9 @@ use crate::{Announce, CertificateSpec, LabError, LabProfile};
 
 const FIRST_NODE: u8 = 10;
 const FRONT_DOOR: u8 = 100;
+const FIRST_SPARE: u8 = 200;
+/// How many spare addresses there are.
+const SPARES: u8 = 54;
 const BANDS: usize = 3;
 /// From a node's address to the one it announces in its place, behind NAT or a fault proxy.
 const STAND_IN_OFFSET: u8 = 100;
@@ -89,6 +92,12 @@ impl Site {
 
     fn front_address(&self) -> Ipv4Addr {
         self.subnet.address(FRONT_DOOR)
+    }
+
+    /// An address that nothing of the lab has.
+    pub(crate) fn spare_address(&self, n: u8) -> Ipv4Addr {
+        assert!(n < SPARES, "there are {SPARES} spare addresses, and no number {n}");
+        self.subnet.address(FIRST_SPARE + n)
     }
 
     /// What the user types, where there is a front door.

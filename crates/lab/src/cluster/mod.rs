@@ -138,6 +138,16 @@ impl Lab {
         named_seed.into_iter().chain(nodes.into_iter().flatten()).map(|(host, ip)| (host, None, ip)).collect()
     }
 
+    /// One of 54 addresses of the lab's network that nothing of the lab has or announces: for a
+    /// [`DnsServer`](crate::DnsServer) and whatever else stands beside it.
+    ///
+    /// # Panics
+    /// With 54 and more.
+    #[must_use]
+    pub fn spare_address(&self, n: u8) -> IpAddr {
+        self.site.spare_address(n).into()
+    }
+
     /// The dial rules without which no client can reach the nodes; only [`LabProfile::Nat`] needs one.
     #[must_use]
     pub fn map_rules(&self) -> Vec<String> {
