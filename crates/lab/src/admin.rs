@@ -36,7 +36,7 @@ pub(crate) struct Admin {
     password: Option<Arc<str>>,
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for T {}
 
 impl Admin {
@@ -76,7 +76,8 @@ impl Admin {
         Ok(connection)
     }
 
-    async fn open(&self, address: SocketAddr) -> io::Result<Box<dyn Stream>> {
+    /// A connection without a login.
+    pub(crate) async fn open(&self, address: SocketAddr) -> io::Result<Box<dyn Stream>> {
         let tcp = TcpStream::connect(address).await?;
         tcp.set_nodelay(true)?;
         Ok(match &self.tls {

@@ -146,6 +146,14 @@ impl LabError {
         move |source| Self::Io { doing, source }
     }
 
+    /// What keeps a listener from `address`.
+    pub(crate) fn cannot_listen(address: SocketAddr, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::AddressInUse { address },
+            _ => Self::io(format!("listen on {address}"))(error),
+        }
+    }
+
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
         Self::Invalid(text.into())
     }

@@ -25,8 +25,8 @@
 //! [`LabNode`]s. Inside, `subnet` finds a free loopback network, `plan` decides who listens where, `certificates`,
 //! `nodes_conf` and `server_conf` write what servers read, `server` runs one process, `reaper` cleans up after a
 //! process that died, `forward` is the front door, `fault` a proxy that does harm on demand, `admin` talks to the
-//! servers, and `view` reads what they believe. Beside the servers may stand a [`DnsServer`] and a [`Silent`] address. [`LabError`] is whatever can go wrong. [`history`] judges what a client
-//! under test was answered.
+//! servers, and `view` reads what they believe. Beside the servers may stand a [`DnsServer`], a [`SniFront`] and a
+//! [`Silent`] address. [`LabError`] is whatever can go wrong. [`history`] judges what a client under test was answered.
 //!
 //! What stays true: every address is in 127.0.0.0/8 and every name ends in `.test`; labs side by side share nothing;
 //! no process and no file outlives the lab, however its owner ends. Linux only: other systems have no loopback range.
@@ -50,6 +50,7 @@ mod reaper;
 mod server;
 mod server_conf;
 mod silent;
+mod sni;
 mod subnet;
 mod user;
 mod view;
@@ -66,4 +67,5 @@ pub use forward::Forwarder;
 pub use node::LabNode;
 pub use profile::LabProfile;
 pub use silent::Silent;
+pub use sni::SniFront;
 pub use truename_topology::Role;

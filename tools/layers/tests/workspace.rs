@@ -124,6 +124,7 @@ const CRATES: [Crate; 9] = [
             "dns",
             "fault",
             "cluster",
+            "sni",
             "lib",
         ],
         files: 29,

@@ -236,7 +236,7 @@ impl Lab {
         self.tls.as_ref().map(|tls| Arc::clone(&tls.authority))
     }
 
-    fn existing(&self, node: usize) -> Result<&LabNode, LabError> {
+    pub(crate) fn existing(&self, node: usize) -> Result<&LabNode, LabError> {
         self.nodes.get(node).ok_or_else(|| {
             LabError::invalid(format!("there is no node {node}; the lab has {}", self.nodes.len()))
         })

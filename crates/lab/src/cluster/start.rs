@@ -191,20 +191,13 @@ pub(super) async fn open_proxies(nodes: &[LabNode]) -> Result<Vec<FaultProxy>, L
     for node in nodes.iter().filter(|node| !node.proxied_at().is_empty()) {
         let addresses = node.proxied_at();
         let proxy = FaultProxy::listen(addresses, node.socket_addr()).await;
-        proxies.push(proxy.map_err(|error| cannot_listen(addresses[0], error))?);
+        proxies.push(proxy.map_err(|error| LabError::cannot_listen(addresses[0], error))?);
     }
     Ok(proxies)
 }
 
 async fn open_door(address: SocketAddr, targets: Vec<SocketAddr>) -> Result<Forwarder, LabError> {
-    Forwarder::listen(address, targets).await.map_err(|error| cannot_listen(address, error))
-}
-
-fn cannot_listen(address: SocketAddr, error: std::io::Error) -> LabError {
-    match error.kind() {
-        std::io::ErrorKind::AddrInUse => LabError::AddressInUse { address },
-        _ => LabError::io(format!("listen on {address}"))(error),
-    }
+    Forwarder::listen(address, targets).await.map_err(|error| LabError::cannot_listen(address, error))
 }
 
 fn choose_password(wanted: &Password) -> Result<Option<String>, LabError> {
