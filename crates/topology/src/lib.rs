@@ -69,7 +69,7 @@ pub use diff::{MovedSlots, TopologyDiff};
 pub use dropped::{Dropped, Metadata};
 pub use endpoint::{Endpoint, EndpointError};
 pub use node::{AnnouncedNode, Health, NodeId, Role};
-pub use parse::nodes::parse_nodes;
+pub use parse::nodes::{NodeLine, OpenLine, parse_node_lines, parse_nodes};
 pub use parse::shards::parse_shards;
 pub use parse::slots::parse_slots;
 pub use reconcile::{AnnouncedAs, Disagreement, Reconciled, Standing, reconcile, reconcile_seeds};

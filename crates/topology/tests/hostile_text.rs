@@ -6,7 +6,7 @@ use truename_topology::view::{SkipReason, Skipped};
 use truename_topology::{
     AddressPolicy, AnnouncedNode, Boundary, DialAddress, DialPlan, DialRule, Endpoint, Identity,
     IdentityName, IdentityPolicy, NodeId, PlanError, Redirect, Role, ShardView, Slot, SlotMap, SlotRange,
-    TopologyDiff, Trust, View, parse_nodes, parse_redirect, parse_slots, reconcile,
+    TopologyDiff, Trust, View, parse_node_lines, parse_nodes, parse_redirect, parse_slots, reconcile,
 };
 
 /// C0, DEL, C1, line separators and everything that changes the direction of text.
@@ -132,7 +132,7 @@ fn views(text: &str) -> Vec<String> {
         parse_slots(&Reply::Error(ErrorReply::new(text.to_owned())), "seed.test"),
         parse_nodes(&lines, "seed.test"),
     ];
-    let mut shown = Vec::new();
+    let mut shown = vec![format!("{:?}", parse_node_lines(&lines))];
     for reply in replies {
         match reply {
             Ok(view) => {

@@ -5,7 +5,9 @@ mod common;
 use common::{bulk, int};
 use proptest::prelude::*;
 use truename_resp::{Attributed, ErrorReply, Reply, Verbatim};
-use truename_topology::{Slot, SlotMap, View, parse_nodes, parse_shards, parse_slots, reconcile};
+use truename_topology::{
+    Slot, SlotMap, View, parse_node_lines, parse_nodes, parse_shards, parse_slots, reconcile,
+};
 
 /// Replies with a bias to words and numbers that mean something to the parsers.
 fn reply() -> impl Strategy<Value = Reply> {
@@ -119,7 +121,9 @@ proptest! {
 
     #[test]
     fn arbitrary_nodes_text(text in "([a-f0-9]{1,3} [a-z0-9:@,.?]{0,12} (myself,)?(master|slave|noaddr)(,fail)? (-|[a-f0-9]{1,3}) 0 0 [0-9]{1,3} (connected|x)( [0-9]{1,3}(-[0-9]{1,5})?)?( \\[[0-9]{1,2}-[<>]-a\\])?\n){0,4}.{0,20}") {
+        let lines = parse_node_lines(&text).map(|lines| lines.len());
         if let Ok(view) = parse_nodes(&text, "seed") {
+            prop_assert!(view.nodes().count() + view.skipped.len() <= lines.unwrap_or_default());
             check(view)?;
         }
     }

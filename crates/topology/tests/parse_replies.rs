@@ -5,7 +5,10 @@ mod common;
 use common::{PROTOS, array, bulk, endpoint, int, map, range};
 use truename_resp::{Attributed, ErrorReply, Reply, Verbatim};
 use truename_topology::view::{MigrationSide, SkipReason};
-use truename_topology::{Health, Role, SlotMap, View, ViewError, parse_nodes, parse_shards, parse_slots};
+use truename_topology::{
+    Health, NodeLine, Role, SlotMap, View, ViewError, parse_node_lines, parse_nodes, parse_shards,
+    parse_slots,
+};
 
 fn hosts(view: &View) -> Vec<(usize, Option<String>, Vec<String>)> {
     let name = |node: &truename_topology::AnnouncedNode| node.endpoint.to_string();
@@ -247,6 +250,62 @@ fn nodes_text() {
     assert_eq!(open, [(93, MigrationSide::Importing, "292f"), (77, MigrationSide::Migrating, "67ed")]);
 }
 
+/// A view folds a broken link and a suspicion into one, leaves out moves whose other end has no valid id, and has nodes
+/// without an address apart from the others.
+#[test]
+fn node_lines_keep_what_a_view_folds() {
+    let text =
+        format!("{NODES}aaaa 10.0.0.8:x@x nofailover,myself,slave - 0 0 0 disconnected [7->-\u{1b}]\n");
+    let lines = parse_node_lines(&text).unwrap();
+    type Row<'a> =
+        (&'a str, (&'a str, Option<u16>, Option<u16>), Option<&'a str>, &'a [&'a str], Option<&'a str>);
+    let rows: [Row<'_>; 8] = [
+        (
+            "07c3",
+            ("127.0.0.1", Some(30004), Some(31004)),
+            Some("host-4.example.net"),
+            &["slave"],
+            Some("e7d1"),
+        ),
+        ("67ed", ("127.0.0.1", Some(30002), Some(31002)), Some("host-2.example.net"), &["master"], None),
+        ("292f", ("127.0.0.1", Some(30003), Some(31003)), Some(""), &["master", "fail"], None),
+        ("6ec2", ("127.0.0.1", Some(30005), Some(31005)), None, &["slave", "fail?"], Some("67ed")),
+        ("824f", ("", Some(0), Some(0)), None, &["slave", "noaddr"], Some("292f")),
+        ("9999", ("10.0.0.9", Some(30009), Some(31009)), None, &["master", "handshake"], None),
+        ("e7d1", ("", Some(30001), Some(31001)), Some("host-1.example.net"), &["myself", "master"], None),
+        ("aaaa", ("10.0.0.8", None, None), None, &["nofailover", "myself", "slave"], None),
+    ];
+    assert_eq!(lines.len(), rows.len());
+    for (line, (id, address, hostname, flags, primary)) in lines.iter().zip(rows) {
+        assert_eq!((line.id, (line.host, line.port, line.bus_port), line.hostname), (id, address, hostname));
+        assert_eq!((line.flags.as_slice(), line.primary), (flags, primary), "{id}");
+        assert!(flags.iter().all(|flag| line.has_flag(flag)) && !line.has_flag("mas"), "{id}");
+    }
+    let link = |line: &NodeLine<'_>| (line.config_epoch, line.link.to_owned());
+    assert_eq!(link(&lines[3]), (5, "connected".to_owned()));
+    assert_eq!(link(&lines[4]), (6, "disconnected".to_owned()));
+    assert_eq!(lines[1].ranges, [range(5461, 10922), range(11000, 11000)]);
+    let open = |line: &NodeLine<'_>| -> Vec<_> {
+        line.open.iter().map(|open| (open.slot.value(), open.side, open.peer.to_owned())).collect()
+    };
+    let at = |slot, side, peer: &str| (slot, side, peer.to_owned());
+    use MigrationSide::{Importing, Migrating};
+    assert_eq!(open(&lines[6]), [at(93, Importing, "292f"), at(77, Migrating, "67ed")]);
+    assert_eq!(open(&lines[7]), [at(7, Migrating, "\u{1b}")]);
+    assert!(parse_nodes(&text, "seed").unwrap().open_slots.iter().all(|open| open.slot.value() != 7));
+}
+
+/// Each line of a text costs memory, whatever the nodes are called.
+#[test]
+fn more_lines_than_a_topology_has_nodes_are_refused() {
+    let of = |count: usize| "id a:1@2 master - 0 0 1 connected\n".repeat(count);
+    assert_eq!(parse_node_lines(&of(SlotMap::MAX_NODES)).unwrap().len(), SlotMap::MAX_NODES);
+    let refused = ViewError::TooManyNodes(SlotMap::MAX_NODES + 1);
+    assert_eq!(parse_node_lines(&of(SlotMap::MAX_NODES + 1)), Err(refused.clone()));
+    assert_eq!(parse_nodes(&of(SlotMap::MAX_NODES + 1), "seed"), Err(refused));
+    assert_eq!(parse_node_lines("").unwrap(), []);
+}
+
 #[test]
 fn nodes_in_every_spelling_of_the_address() {
     for (address, expected) in [
@@ -281,6 +340,9 @@ fn nodes_refusals() {
     ] {
         let error = parse_nodes(line, "seed").unwrap_err();
         assert!(error.to_string().contains(wanted), "{line}: {error}");
+        // The lines by themselves may contradict each other.
+        let lines = parse_node_lines(line).map(drop);
+        assert_eq!(lines, if wanted.contains("claimed") { Ok(()) } else { Err(error) }, "{line}");
     }
     assert_eq!(parse_nodes("", "seed").unwrap(), View::default());
 }

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use bytes::BytesMut;
 use truename_resp::{Decoder, Frame, Limits};
 use truename_topology::{
-    AnnouncedNode, Metadata, Slot, SlotMap, View, ViewError, parse_nodes, parse_shards, parse_slots,
-    reconcile,
+    AnnouncedNode, Metadata, Slot, SlotMap, View, ViewError, parse_node_lines, parse_nodes, parse_shards,
+    parse_slots, reconcile,
 };
 
 use crate::harmless::assert_harmless;
@@ -22,7 +22,7 @@ const MOST_REPLIES: usize = 3;
 /// If it shows a fault.
 pub fn topology(input: &[u8]) {
     if let Ok(text) = std::str::from_utf8(input) {
-        check(parse_nodes(text, SEED));
+        check_text(text);
     }
     let mut decoder = Decoder::new(Limits::default());
     let mut read = BytesMut::from(input);
@@ -32,9 +32,23 @@ pub fn topology(input: &[u8]) {
         check(parse_shards(&reply, SEED, true));
         check(parse_shards(&reply, SEED, false));
         if let Some(text) = reply.as_str() {
-            check(parse_nodes(text, SEED));
+            check_text(text);
         }
     }
+}
+
+/// The text of `CLUSTER NODES`: its lines, and the view that is made of them.
+fn check_text(text: &str) {
+    let view = parse_nodes(text, SEED);
+    match parse_node_lines(text) {
+        Ok(lines) => {
+            assert!(lines.len() <= SlotMap::MAX_NODES, "more lines than a topology may have nodes");
+            let open = view.iter().map(|view| view.open_slots.len()).sum::<usize>();
+            assert!(open <= lines.iter().map(|line| line.open.len()).sum(), "a move that no line tells");
+        }
+        Err(error) => assert_eq!(view.as_ref().err(), Some(&error), "a view of lines that cannot be read"),
+    }
+    check(view);
 }
 
 fn check(parsed: Result<View, ViewError>) {
