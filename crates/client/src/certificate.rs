@@ -1,7 +1,10 @@
 //! What a presented certificate says, for reports, events and the doctor. Never used to decide on trust.
 
+mod sent;
+
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ring::digest;
@@ -11,10 +14,12 @@ use truename_topology::Pin;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use self::sent::SentChain;
+
 /// How many names of a certificate are shown in one line.
 const SHOWN_NAMES: usize = 12;
 
-/// A leaf certificate as its owner presented it, together with the length of the chain that came with it.
+/// A leaf certificate as its owner presented it, together with the chain that came with it.
 ///
 /// Anybody can present one, so its texts are kept as [`Untrusted`] shows them: escaped and of bounded length.
 ///
@@ -55,6 +60,7 @@ pub struct Certificate {
     pub chain_length: usize,
     /// The issuer of the last of them that can be read: the authority to trust, if all intermediates were sent.
     pub top_issuer: String,
+    sent: SentChain,
 }
 
 impl Certificate {
@@ -75,6 +81,16 @@ impl Certificate {
 
     /// Reads a presented chain. `None` when the leaf is not parseable.
     pub(crate) fn read(leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<Self> {
+        Self::parse(leaf, others, SentChain::copied(leaf, others))
+    }
+
+    /// The same of a chain that is kept anyway: no second copy is made of it.
+    pub(crate) fn of_kept(chain: &Arc<[CertificateDer<'static>]>) -> Option<Self> {
+        let (leaf, others) = chain.split_first()?;
+        Self::parse(leaf, others, SentChain::shared(chain)?)
+    }
+
+    fn parse(leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>], sent: SentChain) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(leaf).ok()?;
         let issuer = certificate.issuer().to_string();
         let mut dns_names = Vec::new();
@@ -98,7 +114,28 @@ impl Certificate {
             key: pin_of(&SubjectPublicKeyInfoDer::from(certificate.public_key().raw)),
             chain_length: 1 + others.len(),
             top_issuer: readable(&others.iter().rev().find_map(issuer_of).unwrap_or(issuer)),
+            sent,
         })
+    }
+
+    /// The certificates that the peer sent, in DER form and as they came, the leaf first: for those who look
+    /// at more than this type tells. Nothing in them is verified, and those after the leaf may not even be
+    /// certificates.
+    ///
+    /// Of longer chains there are the first 16, and no more than 64 KiB of them;
+    /// [`chain_length`](Self::chain_length) says how many were sent. All clones of a certificate share one copy.
+    ///
+    /// ```
+    /// # fn example(failure: &truename::error::NodeFailure) -> std::io::Result<()> {
+    /// // What a node presented and was refused for, to be looked at with other tools.
+    /// for (position, der) in failure.certificate.iter().flat_map(|leaf| leaf.der_chain()).enumerate() {
+    ///     std::fs::write(format!("presented-{position}.der"), der)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn der_chain(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.sent.certificates()
     }
 
     /// All names of the certificate: DNS names first, then addresses in the form `IP 10.0.0.4`. See the
@@ -224,11 +261,6 @@ mod tests {
     /// A certificate after it that nobody could read hid the leaf from every report.
     #[test]
     fn a_leaf_is_read_whatever_follows_it() {
-        let signed = |name: &str| {
-            let mut params = rcgen::CertificateParams::new([format!("{name}.test")]).unwrap();
-            params.distinguished_name.push(rcgen::DnType::CommonName, name);
-            params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec()
-        };
         let (leaf, other, junk) = (signed("leaf"), signed("other"), b"junk".to_vec());
         for (chain, top) in [
             (vec![&leaf], "leaf"),
@@ -242,6 +274,42 @@ mod tests {
         }
         assert_eq!(Certificate::from_chain(&[&junk, &leaf]), None);
         assert_eq!(Certificate::from_chain::<&[u8]>(&[]), None);
+    }
+
+    fn signed(name: &str) -> Vec<u8> {
+        let mut params = rcgen::CertificateParams::new([format!("{name}.test")]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn what_was_sent_is_kept_within_bounds_from_the_leaf_on() {
+        let leaf = signed("leaf");
+        let (short, long) = (vec![7; 10], vec![7; sent::MOST_BYTES - leaf.len()]);
+        let rows: [(Vec<&Vec<u8>>, usize); 7] = [
+            (vec![&leaf], 1),
+            (vec![&leaf, &short, &leaf], 3),
+            (vec![&leaf, &long], 2),
+            (vec![&leaf, &long, &short], 2),
+            // What follows one that does not fit is left out as well: a chain has no gaps.
+            (vec![&leaf, &short, &long, &short], 2),
+            (std::iter::once(&leaf).chain(std::iter::repeat_n(&short, 15)).collect(), 16),
+            (std::iter::once(&leaf).chain(std::iter::repeat_n(&short, 500)).collect(), 16),
+        ];
+        for (position, (chain, kept)) in rows.into_iter().enumerate() {
+            let kept_anyway: Arc<[CertificateDer<'static>]> =
+                chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
+            let copied = Certificate::from_chain(&chain).expect("the leaf can be read");
+            let shared = Certificate::of_kept(&kept_anyway).expect("the leaf can be read");
+            assert_eq!(copied, shared, "row {position}");
+            assert_eq!(copied.chain_length, chain.len(), "row {position}");
+            let expected: Vec<&[u8]> = chain.iter().take(kept).map(|der| der.as_slice()).collect();
+            assert_eq!(copied.der_chain().collect::<Vec<_>>(), expected, "row {position}");
+            let is_shared = std::ptr::eq(shared.der_chain().next().unwrap(), &*kept_anyway[0]);
+            assert_eq!(is_shared, kept == chain.len(), "row {position}");
+            let debug = format!("{copied:?}");
+            assert!(debug.len() < 4096, "row {position}: {debug}");
+        }
     }
 
     #[test]

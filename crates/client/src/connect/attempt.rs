@@ -193,12 +193,10 @@ impl Attempt<'_> {
         self.facts.is_resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
         self.facts.cipher_suite =
             session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).map(str::to_owned);
-        self.facts.presented = Some(Arc::new(context.presented(session)));
-        if let Some(chain) = session.peer_certificates() {
-            self.facts.certificate =
-                chain.split_first().and_then(|(leaf, others)| Certificate::read(leaf, others)).map(Arc::new);
-            self.facts.identity = context.proven(chain, &self.dialling.plan.identities).cloned();
-        }
+        let presented = Arc::new(context.presented(session));
+        self.facts.certificate = Certificate::of_kept(presented.chain()).map(Arc::new);
+        self.facts.identity = context.proven(presented.chain(), &self.dialling.plan.identities).cloned();
+        self.facts.presented = Some(presented);
     }
 
     async fn explain_tls(&mut self, error: &io::Error) -> Cause {

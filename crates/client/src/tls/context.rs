@@ -124,7 +124,7 @@ impl TlsContext {
     /// Whether a node with this plan may go on with what it presented: chain, dates, revocation, names, pins and version, as
     /// of now.
     pub(crate) fn judge(&self, plan: &NodePlan, presented: &Presented) -> Result<(), Rejection> {
-        let [leaf, intermediates @ ..] = presented.chain() else {
+        let [leaf, intermediates @ ..] = &presented.chain()[..] else {
             return Err(rustls::Error::NoCertificatesPresented.into());
         };
         let version = presented.version.and_then(TlsVersion::of);

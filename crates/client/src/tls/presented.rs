@@ -1,13 +1,14 @@
 //! [`Presented`]: what a connection's peer presented, kept while the connection lives.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rustls::{ClientConnection, ProtocolVersion};
 use rustls_pki_types::CertificateDer;
 
 /// The chain of a connection, and under which options it was accepted.
 pub(crate) struct Presented {
-    pub(super) chain: Vec<CertificateDer<'static>>,
+    chain: Arc<[CertificateDer<'static>]>,
     pub(super) version: Option<ProtocolVersion>,
     /// The [id](super::TlsContext::id) of the options that accepted it.
     pub(super) accepted_by: u64,
@@ -30,7 +31,7 @@ impl Presented {
     }
 
     /// The certificates, leaf first.
-    pub(crate) fn chain(&self) -> &[CertificateDer<'static>] {
+    pub(crate) fn chain(&self) -> &Arc<[CertificateDer<'static>]> {
         &self.chain
     }
 }
