@@ -111,7 +111,7 @@ impl Attempt<'_> {
         self.within(Phase::Tcp, turns.claim()).await?;
         let transport = match &self.dialling.env.tls {
             None => Transport::Tcp(tcp),
-            Some(_) => self.tls(tcp).await?,
+            Some(_) => self.timed_tls(tcp).await?,
         };
         let mut wire = Wire::new(transport);
         self.greet(&mut wire).await?;
@@ -134,9 +134,19 @@ impl Attempt<'_> {
             .map_err(|error| (Phase::Resolve, lookup_cause(&error)))
     }
 
-    async fn tcp(&self, peer: SocketAddr) -> StepResult<TcpStream> {
+    async fn tcp(&mut self, peer: SocketAddr) -> StepResult<TcpStream> {
+        let begun = Instant::now();
         let connecting = tcp::connect(peer, self.dialling.env.timing.stall);
-        self.within(Phase::Tcp, connecting).await?.map_err(|cause| (Phase::Tcp, cause))
+        let stream = self.within(Phase::Tcp, connecting).await?.map_err(|cause| (Phase::Tcp, cause))?;
+        self.facts.tcp = begun.elapsed();
+        Ok(stream)
+    }
+
+    async fn timed_tls(&mut self, tcp: TcpStream) -> StepResult<Transport> {
+        let begun = Instant::now();
+        let transport = self.tls(tcp).await?;
+        self.facts.tls = Some(begun.elapsed());
+        Ok(transport)
     }
 
     async fn tls(&mut self, tcp: TcpStream) -> StepResult<Transport> {

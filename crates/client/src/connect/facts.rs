@@ -30,9 +30,16 @@ pub struct ConnectionFacts {
     pub certificate: Option<Arc<Certificate>>,
     /// What the server said about itself.
     pub greeting: Greeting,
+    /// How long TCP took: a round trip, unless a packet was lost.
+    pub tcp: Duration,
+    /// How long TLS took: one round trip or two, the work of both sides, and waiting for other handshakes of
+    /// this client. `None` for plaintext.
+    pub tls: Option<Duration>,
     /// How long the first exchange took: a round trip, and the server's work.
     pub round_trip: Duration,
-    /// How long it took from the lookup to the last handshake reply.
+    /// How long all of it took, from the lookup to the last handshake reply: more than the sum of
+    /// [`tcp`](Self::tcp), [`tls`](Self::tls) and [`round_trip`](Self::round_trip), as there are the lookup,
+    /// addresses that were tried before, and further questions about the node's id.
     pub elapsed: Duration,
     /// The certificate chain, to be checked again when the TLS options change.
     pub(crate) presented: Option<Arc<Presented>>,
