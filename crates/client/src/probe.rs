@@ -1,25 +1,35 @@
 //! Looking at a cluster node by node, without a client: what the doctor shows.
 //!
-//! A probe makes fresh connections, one for each way to a node, and reports every step of them. It never changes anything
-//! on a server. [`examine`] is the only entry, and has an example.
+//! A probe makes fresh connections, tries every way to a node, and reports every step. [`examine`] looks at a
+//! whole cluster, and changes nothing on a server; with [`Probe`] a tool asks questions of its own, on
+//! connections that were made and checked as a client's are. Both have an example.
 
-// What is found out about one node is a `report`; what follows from the reports as a whole is in `verdict`.
+// | part | what it is |
+// |---|---|
+// | `subject`, `reach` | a seed or node, and the ways to it |
+// | `session` | a connection to ask questions on |
+// | `look`, `report` | one look at one node, and what was found out |
+// | `verdict` | what follows from the reports as a whole |
 
+mod look;
+mod reach;
 mod report;
+mod session;
+mod subject;
 mod verdict;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
-use truename_resp::Reply;
+use futures_util::future::join_all;
 use truename_topology::{Disagreement, Endpoint, Skipped, SlotMap, View};
 
+use self::look::{first_view, look_at, look_on};
+pub use self::reach::{Probe, Reached};
 pub use self::report::NodeReport;
-use crate::cluster::{SourceAnswer, ask_seeds, slots};
+pub use self::session::{Asked, Budget, Session};
+pub use self::subject::Subject;
 use crate::config::Config;
-use crate::connect::{Connector, Target, Transport, Wire, handshake_cause};
-use crate::error::{Cause, Error, NodeFailure, Phase, Remedy};
-use crate::runtime::{off_the_runtime, runtime_here};
+use crate::error::{Error, NodeFailure, Remedy};
 
 /// What was found out about a cluster.
 #[derive(Debug, Clone)]
@@ -75,7 +85,7 @@ impl ClusterReport {
     }
 }
 
-/// Examines all seeds and nodes, all at once.
+/// Examines all seeds and nodes, all at once. The connection to a seed serves for the node that the seed is.
 ///
 /// The seeds have [`Config::connect_timeout`] for it, and the nodes that they announce at least
 /// [`Config::node_connect_timeout`] after that. Must be called within a tokio runtime.
@@ -109,101 +119,78 @@ impl ClusterReport {
 /// Dropping the future closes its connections.
 pub async fn examine(config: &Config) -> Result<ClusterReport, Error> {
     let started = Instant::now();
-    let deadline = started + config.timing.connect;
-    let owned = config.clone();
-    let connector = off_the_runtime(&runtime_here()?, move || Connector::build(&owned)).await?;
-
-    let seeds: Vec<Target> = config.seeds.iter().map(Target::seed).collect();
-    let (seeds, view) = tokio::join!(
-        examine_all(&connector, &seeds, deadline),
-        ask_seeds(&connector, &config.seeds, deadline)
-    );
+    let until = started + config.timing.connect;
+    let probe = Probe::new(config).await?;
+    let seeds: Vec<Subject> = config.seeds.iter().cloned().map(Subject::Seed).collect();
+    let looked = join_all(seeds.iter().map(|seed| look_at(&probe, seed, until))).await;
+    let first = first_view(&looked);
+    let (seeds, sessions): (Vec<_>, Vec<_>) =
+        looked.into_iter().map(|looked| (looked.report, looked.session)).unzip();
     let mut report = ClusterReport {
         seeds,
         nodes: Vec::new(),
         topology: None,
         source: None,
-        is_single_node: false,
+        is_single_node: matches!(first, Ok(None)),
         failures: Vec::new(),
         elapsed: Duration::ZERO,
         skipped: Vec::new(),
         disagreements: Vec::new(),
     };
-    match view {
+    match first {
         Err(failures) => report.failures = failures,
-        Ok((said, _)) => match said.answer {
-            SourceAnswer::NotACluster => report.is_single_node = true,
-            SourceAnswer::View(view) => {
-                let map = SlotMap::from_view(&view);
-                let targets: Vec<Target> =
-                    map.nodes().iter().map(|node| Target::announced(node, &said.source.seed)).collect();
-                let deadline = deadline.max(Instant::now() + config.timing.node_connect);
-                report.nodes = examine_all(&connector, &targets, deadline).await;
-                report.topology = Some(map);
-                report.source = Some(said.source.seed.clone());
-                verdict::tell_the_dead_from_the_hidden(&mut report.nodes);
-                let others = report.seeds.iter().chain(&report.nodes).filter_map(|node| node.view.as_ref());
-                report.disagreements = verdict::disagreements(std::iter::once(&*view).chain(others));
-                report.skipped = view.skipped;
-            }
-        },
+        Ok(None) => {}
+        Ok(Some(first)) => {
+            let until = until.max(Instant::now() + config.timing.node_connect);
+            report.follow(&probe, first, sessions.into_iter().flatten().collect(), until).await;
+        }
     }
     report.elapsed = started.elapsed();
     Ok(report)
 }
 
-async fn examine_all(connector: &Connector, targets: &[Target], deadline: Instant) -> Vec<NodeReport> {
-    futures_util::future::join_all(targets.iter().map(|target| examine_one(connector, target, deadline)))
-        .await
+impl ClusterReport {
+    /// Looks at the nodes that a seed announced. `sessions` are the connections that are there already.
+    async fn follow(
+        &mut self,
+        probe: &Probe,
+        (seed, view): (Endpoint, View),
+        sessions: Vec<Session>,
+        until: Instant,
+    ) {
+        let map = SlotMap::from_view(&view);
+        self.nodes = examine_nodes(probe, &map, &seed, sessions, until).await;
+        verdict::tell_the_dead_from_the_hidden(&mut self.nodes);
+        let others = self.seeds.iter().chain(&self.nodes).filter_map(|node| node.view.as_ref());
+        self.disagreements = verdict::disagreements(std::iter::once(&view).chain(others));
+        (self.topology, self.source, self.skipped) = (Some(map), Some(seed), view.skipped);
+    }
 }
 
-async fn examine_one(connector: &Connector, target: &Target, deadline: Instant) -> NodeReport {
-    let mut report = NodeReport {
-        node: target.node.clone(),
-        is_seed: target.is_seed,
-        facts: None,
-        ping: None,
-        failures: Vec::new(),
-        view: None,
-    };
-    match connector.examine(target, deadline).await {
-        Err(failures) => report.failures = failures,
-        Ok((mut connected, failures)) => {
-            report.failures = failures;
-            let asked = Instant::now();
-            let pong = tokio::time::timeout_at(deadline, connected.wire.round_trip(&[b"PING"])).await;
-            let cause = match pong {
-                Ok(Ok(reply)) => ping_refusal(&reply),
-                Ok(Err(error)) => Some(handshake_cause(error).1),
-                Err(_) => Some(Cause::TimedOut),
-            };
-            match cause {
-                None => {
-                    report.ping = Some(asked.elapsed());
-                    report.view = view_of(&mut connected.wire, target, deadline).await;
+/// Looks at all nodes of a map at once. A seed's connection serves for the node that the seed is.
+async fn examine_nodes(
+    probe: &Probe,
+    map: &SlotMap,
+    told_by: &Endpoint,
+    mut sessions: Vec<Session>,
+    until: Instant,
+) -> Vec<NodeReport> {
+    let mut looks = Vec::with_capacity(map.nodes().len());
+    for node in map.nodes() {
+        let subject = Subject::Announced { node: node.clone(), told_by: told_by.clone() };
+        let serving = sessions.iter_mut().position(|session| session.also_serves(&subject));
+        let serving = serving.map(|at| sessions.swap_remove(at));
+        looks.push(async move {
+            if let Some(session) = serving {
+                let looked = look_on(session, Vec::new(), until).await;
+                if looked.report.is_healthy() {
+                    return looked.report;
                 }
-                Some(cause) => {
-                    let failure =
-                        connector.failure_after(target, &connected.facts, Phase::Ping, cause, asked);
-                    report.failures.push(failure);
-                }
+                // It may have lain idle for too long, until all seeds had answered.
             }
-            report.facts = Some(connected.facts);
-        }
+            look_at(probe, &subject, until).await.report
+        });
     }
-    report
-}
-
-/// What the node thinks of the topology. A node that does not answer has no opinion, which does not count as a fault here.
-async fn view_of(wire: &mut Wire<Transport>, target: &Target, deadline: Instant) -> Option<View> {
-    match tokio::time::timeout_at(deadline, slots(wire, target)).await {
-        Ok(Ok(SourceAnswer::View(view))) => Some(*view),
-        _ => None,
-    }
-}
-
-/// A server that refuses `PING` to this user is alive all the same.
-fn ping_refusal(reply: &Reply) -> Option<Cause> {
-    let error = reply.as_error().filter(|error| error.code() != "NOPERM")?;
-    Some(Cause::ServerRefused(error.message().to_owned()))
+    drop(sessions);
+    join_all(looks).await
 }

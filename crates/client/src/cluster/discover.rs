@@ -28,6 +28,9 @@ const HEAD_START: Duration = Duration::from_millis(100);
 /// elsewhere by then.
 const KEEP_AT_MOST: Duration = Duration::from_secs(10);
 
+/// How the topology is asked for.
+pub(crate) const SLOTS: [&[u8]; 2] = [b"CLUSTER", b"SLOTS"];
+
 /// What a source said.
 #[derive(Debug)]
 pub(crate) enum SourceAnswer {
@@ -127,7 +130,7 @@ async fn ask(
         Ok(Err(failure)) => failure,
         Err(_) => (Phase::Topology, Cause::TimedOut),
     };
-    Err(vec![connector.failure_after(source, &asked.connected.facts, phase, cause, started)])
+    Err(vec![connector.failure_after(source, &asked.connected.facts, phase, cause, started.elapsed())])
 }
 
 impl NodeView {
@@ -138,23 +141,26 @@ impl NodeView {
     }
 }
 
-pub(crate) async fn slots(
-    wire: &mut Wire<Transport>,
-    source: &Target,
-) -> Result<SourceAnswer, (Phase, Cause)> {
-    let asked = wire.round_trip_within(budget::topology(), &[b"CLUSTER", b"SLOTS"]).await;
-    let reply = asked.map_err(|error| (Phase::Topology, handshake_cause(error).1))?;
-    if let Reply::Error(error) = &reply {
+/// Asks for the topology.
+async fn slots(wire: &mut Wire<Transport>, source: &Target) -> Result<SourceAnswer, (Phase, Cause)> {
+    let asked = wire.round_trip_within(budget::topology(), &SLOTS).await;
+    let read = asked.map_err(|error| handshake_cause(error).1).and_then(|reply| read_slots(&reply, source));
+    read.map_err(|cause| (Phase::Topology, cause))
+}
+
+/// What a source says in its reply to [`SLOTS`].
+pub(crate) fn read_slots(reply: &Reply, source: &Target) -> Result<SourceAnswer, Cause> {
+    if let Reply::Error(error) = reply {
         return match hides_cluster(error) {
             true => Ok(SourceAnswer::NotACluster),
-            false => Err((Phase::Topology, refusal("CLUSTER SLOTS", error).1)),
+            false => Err(refusal("CLUSTER SLOTS", error).1),
         };
     }
-    let view = parse_slots(&reply, source.node.endpoint.host())
-        .map_err(|error| (Phase::Topology, Cause::BadTopology(error.to_string())))?;
+    let view = parse_slots(reply, source.node.endpoint.host())
+        .map_err(|error| Cause::BadTopology(error.to_string()))?;
     if view.assigned_slots() == 0 {
         let why = "no slot is assigned to any node: the cluster is not formed yet".to_owned();
-        return Err((Phase::Topology, Cause::BadTopology(why)));
+        return Err(Cause::BadTopology(why));
     }
     Ok(SourceAnswer::View(Box::new(view)))
 }

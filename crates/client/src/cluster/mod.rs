@@ -61,7 +61,7 @@ use truename_topology::{AnnouncedNode, Endpoint, Role, SlotMap};
 
 use count::Count;
 pub(crate) use count::Counted;
-pub(crate) use discover::{SourceAnswer, ask_seeds, slots};
+pub(crate) use discover::{SLOTS, SourceAnswer, read_slots};
 pub(crate) use exclusive::{ExclusiveLane, ExclusiveRefusal};
 use hint::HintQueue;
 pub(crate) use node::Node;

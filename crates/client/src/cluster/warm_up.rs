@@ -90,14 +90,15 @@ impl Cluster {
         let why = "no primary with a usable address is announced".to_owned();
         let nothing = ConnectionFacts::default();
         let failed = (Phase::Topology, Cause::BadTopology(why));
-        self.factory.connector.failure_after(&seed, &nothing, failed.0, failed.1, Instant::now())
+        self.factory.connector.failure_after(&seed, &nothing, failed.0, failed.1, Duration::ZERO)
     }
 
     /// The failure of a node whose own attempt goes on although the time to connect is up.
     fn out_of_time(&self, node: &Node, begun: Instant) -> NodeFailure {
         let connector = &self.factory.connector;
         let nothing = ConnectionFacts::default();
-        let failure = connector.failure_after(node.target(), &nothing, Phase::Tcp, Cause::TimedOut, begun);
+        let target = node.target();
+        let failure = connector.failure_after(target, &nothing, Phase::Tcp, Cause::TimedOut, begun.elapsed());
         failure.with_remedy(Remedy::MoreTime)
     }
 }

@@ -21,15 +21,16 @@ impl Connector {
         known: &KnownNode,
     ) -> bool {
         let facts = &mut connected.facts;
-        let Ok(plan) = self.plan(target) else { return false };
-        let ways = dial_candidates(&plan.dial, target.expected.is_some(), None);
-        let dialled = ways.into_iter().next().filter(|way| way.via != Via::Fallback).map(|way| way.address);
         let answered = facts.greeting.node_id.as_deref();
         let is_the_node = target.is_seed
             || target.expected.as_ref().is_some_and(|expected| answered == Some(expected.as_str()));
-        let Some(dialled) = dialled.filter(|at| is_the_node && facts.dialled.as_ref() == Some(at)) else {
+        if !is_the_node {
             return false;
-        };
+        }
+        let Ok(plan) = self.plan(target) else { return false };
+        let ways = dial_candidates(&plan.dial, target.expected.is_some(), None);
+        let dialled = ways.into_iter().next().filter(|way| way.via != Via::Fallback).map(|way| way.address);
+        let Some(dialled) = dialled.filter(|at| facts.dialled.as_ref() == Some(at)) else { return false };
         if self.env.guard.provider(target.hosts(&dialled)).is_some() {
             return false;
         }

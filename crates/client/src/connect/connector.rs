@@ -15,7 +15,7 @@ use super::environment::Environment;
 use super::facts::ConnectionFacts;
 use super::failure;
 use super::greeting::Login;
-use super::known::{ASTRAY, KnownNode, ProvedIds};
+use super::known::{KnownNode, ProvedIds};
 use super::permits::Permits;
 use super::probing::probe_config;
 use super::target::Target;
@@ -194,55 +194,28 @@ impl Connector {
         Ok(connected)
     }
 
-    /// A failure that happened after the connection was made.
+    /// A failure that happened after the connection was made, and took this long.
     pub(crate) fn failure_after(
         &self,
         target: &Target,
         facts: &ConnectionFacts,
         phase: Phase,
         cause: Cause,
-        since: Instant,
+        elapsed: Duration,
     ) -> NodeFailure {
         let plan = self.plan(target).ok();
         let expected = target.expected.as_ref();
-        let report = failure::report(target, expected, plan.as_ref(), facts, (phase, cause), since.elapsed());
+        let report = failure::report(target, expected, plan.as_ref(), facts, (phase, cause), elapsed);
         report.after_tls()
-    }
-
-    /// Reports one attempt per way, without racing: what the doctor shows.
-    pub(crate) async fn examine(
-        &self,
-        target: &Target,
-        deadline: Instant,
-    ) -> Result<(Connected, Vec<NodeFailure>), Vec<NodeFailure>> {
-        let plan = self.plan(target).map_err(|failure| vec![*failure])?;
-        let mut failures: Vec<NodeFailure> = Vec::new();
-        let expected = target.expected.as_ref();
-        for way in dial_candidates(&plan.dial, expected.is_some(), None) {
-            if failures.iter().any(|failure| failure.cause.is_wrong_node()) {
-                // As a client does.
-                tokio::time::sleep_until(deadline.min(Instant::now() + ASTRAY.0)).await;
-            }
-            let dialling = Dialling {
-                env: &self.env,
-                target,
-                plan: &plan,
-                expected,
-                explain: Explain::Fully,
-                is_for_reads: true,
-                deadline: deadline.min(Instant::now() + self.env.timing.node_connect),
-            };
-            match dial(dialling, &way).await {
-                Ok(connected) => return Ok((connected, failures)),
-                Err(failure) => failures.push(failure),
-            }
-        }
-        Err(with_scope(failures, target, &plan))
     }
 }
 
 /// The failures of a node's ways, and why its announced name was not among them.
-fn with_scope(mut failures: Vec<NodeFailure>, target: &Target, plan: &NodePlan) -> Vec<NodeFailure> {
+pub(super) fn with_scope(
+    mut failures: Vec<NodeFailure>,
+    target: &Target,
+    plan: &NodePlan,
+) -> Vec<NodeFailure> {
     if matches!(plan.dial, DialPlan::Detour(_)) {
         failures.push(out_of_scope(target));
     }
@@ -255,7 +228,7 @@ fn out_of_scope(target: &Target) -> NodeFailure {
 }
 
 /// A failure before anything was dialled.
-fn undialled(target: &Target, cause: Cause) -> NodeFailure {
+pub(super) fn undialled(target: &Target, cause: Cause) -> NodeFailure {
     let (expected, facts) = (target.expected.as_ref(), ConnectionFacts::default());
     failure::report(target, expected, None, &facts, (Phase::Plan, cause), Duration::ZERO)
 }

@@ -18,8 +18,8 @@ mod steps;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use self::login::Login;
-pub(crate) use self::refusal::{handshake_cause, refusal};
-use self::refusal::{hide_secret, lacks_hello, without_secret};
+use self::refusal::lacks_hello;
+pub(crate) use self::refusal::{handshake_cause, hide_secret, refusal, without_secret};
 pub use self::said::Greeting;
 pub(super) use self::steps::read_id;
 use self::steps::{Step, ponged, steps};

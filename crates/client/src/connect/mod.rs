@@ -15,6 +15,7 @@
 //! | [`target`], [`environment`] | a node to connect to; what every attempt of a client shares |
 //! | [`adopt`] | whether a connection made for one target will do for another |
 //! | [`connector`] | chooses where to dial a node and races the choices |
+//! | [`examine`] | the choices one after the other, each reported |
 //! | [`greeting`] | the first exchange: `HELLO`, login, names, `CLUSTER MYID`, `CLIENT INFO` |
 //! | [`budget`] | what a reply may cost before commands are sent |
 //! | [`wire`] | request and reply on a connection that is not yet shared |
@@ -29,6 +30,7 @@ mod attempt;
 pub(crate) mod budget;
 mod connector;
 mod environment;
+mod examine;
 mod facts;
 mod failure;
 mod greeting;
@@ -52,7 +54,7 @@ pub(crate) use connector::Connector;
 pub(crate) use environment::Environment;
 pub use facts::ConnectionFacts;
 pub use greeting::Greeting;
-pub(crate) use greeting::{handshake_cause, refusal};
+pub(crate) use greeting::{handshake_cause, hide_secret, refusal, without_secret};
 pub(crate) use io_cause::is_closed;
 pub(crate) use known::KnownNode;
 pub(crate) use target::Target;

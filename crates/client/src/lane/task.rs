@@ -284,7 +284,7 @@ impl<O: LaneObserver> LaneTask<O> {
                 let since = Instant::now();
                 fence.raise(&mut connected.wire, deadline).await.map_err(|(phase, cause)| {
                     let facts = &connected.facts;
-                    vec![self.connector.failure_after(target, facts, phase, cause, since)]
+                    vec![self.connector.failure_after(target, facts, phase, cause, since.elapsed())]
                 })?;
             }
             Ok(connected)

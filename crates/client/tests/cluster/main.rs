@@ -11,6 +11,7 @@
 //! | `lazy` | a client that connects when it is first used |
 //! | `locks` | the lock that the manual shows |
 //! | `monitors` | a node's own account of what it executes |
+//! | `probe_sessions` | looking at nodes without a client: questions on verified connections; how many these are |
 //! | `profiles` | every profile of the lab, fully verified, with next to no option |
 //! | `promises_atomic` | atomic batches: all of it or nothing |
 //! | `promises_batches` | batches in trouble: what one command has to wait for |
@@ -59,6 +60,7 @@ mod examples;
 mod lazy;
 mod locks;
 mod monitors;
+mod probe_sessions;
 mod profiles;
 mod promises_atomic;
 mod promises_batches;

@@ -44,7 +44,7 @@ impl Diagnosis {
         }
     }
 
-    /// Every failure that keeps a node from being used, once. A seed is asked twice, for itself and for the topology.
+    /// Every failure that keeps a node from being used, once: a seed's may also be why there is no topology.
     pub(super) fn failures(&self) -> Vec<&NodeFailure> {
         let of_rows = self.rows().filter(|row| !row.is_healthy()).flat_map(|row| &row.failures);
         let mut failures: Vec<&NodeFailure> = Vec::new();

@@ -18,11 +18,12 @@ fn mentions(error: &ErrorReply, what: &str) -> bool {
 }
 
 /// The cause without the password: there are servers and proxies that repeat what they do not like.
-pub(super) fn without_secret(mut cause: Cause, credentials: Option<&Credentials>) -> Cause {
+pub(crate) fn without_secret(mut cause: Cause, credentials: Option<&Credentials>) -> Cause {
     if let Cause::ServerRefused(text)
     | Cause::NoPermission { reply: text, .. }
     | Cause::NotRedis(text)
     | Cause::NoDatabase(text)
+    | Cause::BadTopology(text)
     | Cause::NoResp3(text) = &mut cause
     {
         hide_secret(text, credentials);
@@ -31,7 +32,7 @@ pub(super) fn without_secret(mut cause: Cause, credentials: Option<&Credentials>
 }
 
 /// Takes the password out of a server's words.
-pub(super) fn hide_secret(text: &mut String, credentials: Option<&Credentials>) {
+pub(crate) fn hide_secret(text: &mut String, credentials: Option<&Credentials>) {
     let secret = credentials.map(Credentials::secret).filter(|secret| !secret.is_empty());
     if let Some(secret) = secret.filter(|secret| text.contains(*secret)) {
         *text = text.replace(secret, "[hidden]");
