@@ -424,7 +424,7 @@ mod tests {
             (
                 RouteError::NotOneReply { command: "MONITOR".to_owned() },
                 Some(&Remedy::Instead(Instead::Monitor)),
-                "not answered by one reply, and so no call can run it; Client::monitor",
+                "not answered by one reply, and so a plain call cannot run it; Client::monitor",
             ),
             (
                 RouteError::ConnectionEnded { node: node(), cause: "it was \u{1b}closed".to_owned() },

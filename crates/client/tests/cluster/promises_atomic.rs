@@ -59,6 +59,7 @@ async fn a_connection_of_ones_own_says_nothing_about_those_that_are_shared() {
     drop(own);
     // One that all share does: it may lead to another server.
     tell(&lab, 0, &["CLIENT", "KILL", "TYPE", "normal"]).await;
+    assert_eq!(client.execute::<u64>(cmd("GET").arg(&key)).await.expect("on a new connection"), 2);
     assert_eq!((increment().await, executions(&lab, 0, "multi").await), (3, 5));
 }
 
