@@ -27,6 +27,7 @@
 // |---|---|
 // | `cause`, `traits`, `kind`, `phase` | what can go wrong with one node, and what is known about each; how far an attempt got |
 // | `remedy` | what would fix it, as data, and the sentence that says so |
+// | `refused` | which remedy a command has that a plain call refuses |
 // | `case`, `advice` | a failed attempt, and from it to its remedy |
 // | `connect`, `config`, `route`, `command`, `conversion`, `partial` | the variants: no connection, no usable configuration, no node for a command, no good answer, none of the wanted type, not from all nodes |
 // | `answers` | the questions that every error answers |
@@ -53,6 +54,7 @@ mod hostile_tests;
 mod kind;
 mod partial;
 mod phase;
+mod refused;
 mod remedy;
 #[cfg(test)]
 mod remedy_tests;
@@ -81,7 +83,7 @@ pub use execution::Execution;
 pub use kind::CauseKind;
 pub use phase::Phase;
 #[cfg(test)]
-pub(crate) use remedy::commands_with_remedies;
+pub(crate) use refused::commands as commands_with_remedies;
 pub use remedy::{Call, Check, Instead, Remedy, Setting, Spelling};
 use remedy::{Tell, Told, as_calls};
 pub use route::{KeysBySlot, RouteError};

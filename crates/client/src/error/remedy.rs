@@ -22,9 +22,6 @@ use truename_topology::{DialAddress, Endpoint, HostMatch, IdentityName, Pin, Rul
 
 pub use check::Check;
 pub use instead::Instead;
-#[cfg(test)]
-pub(crate) use instead::commands as commands_with_remedies;
-pub(super) use instead::instead_of;
 pub(super) use setting::as_calls;
 pub use setting::{Call, Setting, Spelling};
 pub(super) use told::{Tell, Told};

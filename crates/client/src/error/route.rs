@@ -8,7 +8,8 @@ use truename_resp::Untrusted;
 use truename_topology::{Endpoint, Slot};
 
 use super::command::Refusal;
-use super::remedy::{Instead, Remedy, Spelling, Tell, as_calls, instead_of, tell_remedy};
+use super::refused::instead_of;
+use super::remedy::{Instead, Remedy, Spelling, Tell, as_calls, tell_remedy};
 use super::text::{shown, shown_key};
 
 /// A command that cannot be routed.
