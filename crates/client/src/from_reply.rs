@@ -13,8 +13,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use truename_resp::Reply;
 
+pub(crate) use self::forms::one_for_each;
 use self::forms::{list, mismatch};
-pub(crate) use self::parts::elements;
 use crate::error::TypeError;
 
 /// Values shorter than this are copied out of the read buffer.

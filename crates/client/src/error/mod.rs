@@ -31,6 +31,7 @@
 // | `case`, `advice` | a failed attempt, and from it to its remedy |
 // | `connect`, `config`, `route`, `command`, `conversion`, `partial` | the variants: no connection, no usable configuration, no node for a command, no good answer, none of the wanted type, not from all nodes |
 // | `answers` | the questions that every error answers |
+// | `keys_by_slot` | the keys that an error about slots names |
 // | `execution` | whether a command was executed |
 // | `batch` | the error of one command of a batch, with its place |
 // | `brief` | an error in one line |
@@ -51,6 +52,7 @@ mod conversion;
 mod execution;
 #[cfg(test)]
 mod hostile_tests;
+mod keys_by_slot;
 mod kind;
 mod partial;
 mod phase;
@@ -80,13 +82,14 @@ pub use config::ConfigError;
 pub use connect::{ConnectError, NodeFailure};
 pub use conversion::TypeError;
 pub use execution::Execution;
+pub use keys_by_slot::KeysBySlot;
 pub use kind::CauseKind;
 pub use phase::Phase;
 #[cfg(test)]
 pub(crate) use refused::commands as commands_with_remedies;
 pub use remedy::{Call, Check, Instead, Remedy, Setting, Spelling};
 use remedy::{Tell, Told, as_calls};
-pub use route::{KeysBySlot, RouteError};
+pub use route::RouteError;
 
 /// What can go wrong. See the [module documentation](self) for the meaning of the variants.
 ///

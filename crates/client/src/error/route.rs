@@ -1,13 +1,13 @@
 //! Commands that have no node to go to.
 
 use std::fmt;
-use std::ops::Deref;
 
 use bytes::Bytes;
 use truename_resp::Untrusted;
 use truename_topology::{Endpoint, Slot};
 
 use super::command::Refusal;
+use super::keys_by_slot::KeysBySlot;
 use super::refused::instead_of;
 use super::remedy::{Instead, Remedy, Spelling, Tell, as_calls, tell_remedy};
 use super::text::{shown, shown_key};
@@ -139,41 +139,6 @@ pub enum RouteError {
         /// The node, as the command names it.
         node: Endpoint,
     },
-}
-
-/// The first key of each of several slots; an empty one that is not of its slot stands for a command that the caller sends there.
-///
-/// ```
-/// use truename::error::KeysBySlot;
-/// use truename::topology::Slot;
-///
-/// let keys = KeysBySlot::from(vec![("session:7".into(), Slot::of_key(b"session:7"))]);
-/// assert_eq!(keys[0].0, "session:7");
-/// // Keys may be secrets: they do not show up in `Debug`.
-/// assert!(!format!("{keys:?}").contains("session"));
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct KeysBySlot(Vec<(Bytes, Slot)>);
-
-impl From<Vec<(Bytes, Slot)>> for KeysBySlot {
-    fn from(keys: Vec<(Bytes, Slot)>) -> Self {
-        Self(keys)
-    }
-}
-
-impl Deref for KeysBySlot {
-    type Target = [(Bytes, Slot)];
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-/// Keys may be secrets.
-impl fmt::Debug for KeysBySlot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(_, slot)| slot)).finish()
-    }
 }
 
 impl RouteError {

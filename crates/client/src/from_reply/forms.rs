@@ -14,6 +14,15 @@ pub(super) fn mismatch(wanted: &'static str, reply: &Reply) -> TypeError {
     }
 }
 
+/// The elements of a reply that has one for each of so many keys.
+pub(crate) fn one_for_each(reply: Reply, count: usize) -> Result<Vec<Reply>, TypeError> {
+    let kind = reply.kind();
+    match reply.without_attributes() {
+        Reply::Array(elements) if elements.len() == count => Ok(elements),
+        _ => Err(TypeError::new("an array with one element for each key", kind)),
+    }
+}
+
 /// The elements of an array or a set.
 pub(super) fn elements(wanted: &'static str, reply: Reply) -> Result<Vec<Reply>, TypeError> {
     match reply.without_attributes() {

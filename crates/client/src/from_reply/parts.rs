@@ -3,6 +3,7 @@
 use truename_resp::Reply;
 
 use super::FromReply;
+use super::forms::one_for_each;
 use crate::error::{Error, PartOutcome, PartialError, TypeError};
 
 impl PartialError {
@@ -44,7 +45,7 @@ impl PartialError {
         let named =
             |error: TypeError| Error::from(error).in_reply_to(&self.command, part.node.as_ref(), part.slot);
         let count = part.places.len();
-        match part.outcome.clone().and_then(|reply| elements(reply, count).map_err(named)) {
+        match part.outcome.clone().and_then(|reply| one_for_each(reply, count).map_err(named)) {
             Ok(elements) => {
                 elements.into_iter().map(|element| T::from_reply(element).map_err(named)).collect()
             }
@@ -61,15 +62,6 @@ impl PartOutcome {
     /// Why the part failed, and [`Error::Type`] where its reply does not become `T`.
     pub fn value<T: FromReply>(&self) -> Result<T, Error> {
         Ok(T::from_reply(self.outcome.clone()?)?)
-    }
-}
-
-/// The elements of a reply that has one for each of so many keys.
-pub(crate) fn elements(reply: Reply, count: usize) -> Result<Vec<Reply>, TypeError> {
-    let kind = reply.kind();
-    match reply.without_attributes() {
-        Reply::Array(elements) if elements.len() == count => Ok(elements),
-        _ => Err(TypeError::new("an array with one element for each key", kind)),
     }
 }
 

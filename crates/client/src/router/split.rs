@@ -11,7 +11,7 @@ use truename_topology::Slot;
 
 use crate::command::{Arguments, Command, KeyRule, RequestPolicy, Spec, cmd};
 use crate::error::TypeError;
-use crate::from_reply::elements;
+use crate::from_reply::one_for_each;
 
 /// One of the commands that a command is sent as.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ pub(crate) fn in_order_of_keys(replies: Vec<(&[usize], Reply)>) -> Result<Reply,
     let count = replies.iter().map(|(keys, _)| keys.len()).sum();
     let mut items = vec![Reply::Nil; count];
     for (keys, reply) in replies {
-        for (&key, element) in keys.iter().zip(elements(reply, keys.len())?) {
+        for (&key, element) in keys.iter().zip(one_for_each(reply, keys.len())?) {
             items[key] = element;
         }
     }
