@@ -1,7 +1,5 @@
 //! What the parts of a command answered, as values: when some nodes failed, what the others said is not lost.
 
-use truename_resp::Reply;
-
 use super::FromReply;
 use super::forms::one_for_each;
 use crate::error::{Error, PartOutcome, PartialError, TypeError};
