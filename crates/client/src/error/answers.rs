@@ -87,9 +87,9 @@ impl Error {
     /// What a node said last instead of executing the command, of a call that was tried until its time was over, or sent around
     /// in circles.
     ///
-    /// Only [`Error::Timeout`] and [`RouteError::TooManyRedirects`] have one, by themselves or in [`Error::Partial`] and
-    /// [`Error::InBatch`]; `None` elsewhere, even if a node refused an earlier attempt. What [`Error::Server`] holds is not meant:
-    /// that was the answer to the call.
+    /// Only [`Error::Timeout`] and [`RouteError::TooManyRedirects`](crate::error::RouteError::TooManyRedirects) have one, by
+    /// themselves or in [`Error::Partial`] and [`Error::InBatch`]; `None` elsewhere, even if a node refused an earlier attempt.
+    /// What [`Error::Server`] holds is not meant: that was the answer to the call.
     ///
     /// # Examples
     /// ```no_run
@@ -138,8 +138,7 @@ impl Error {
     }
 
     /// The command's own error if this is [`Error::InBatch`], otherwise this error: match on it where batches and single calls are
-    /// handled alike. See the
-    /// [example](BatchError#examples).
+    /// handled alike. See the [example](crate::error::BatchError#examples).
     pub fn inner(&self) -> &Self {
         match self {
             Self::InBatch(error) => &error.error,
