@@ -10,6 +10,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::accepting::on_loopback;
+
 /// A handshake over loopback needs nobody but the kernel; one that takes longer than this was dropped.
 const UNANSWERED: Duration = Duration::from_millis(150);
 /// The shortest queue that can be asked for holds one connection; more are tried in case a system rounds it up.
@@ -42,6 +44,7 @@ impl Silent {
     /// # Errors
     /// When the address cannot be bound, or the system accepts connections in spite of a full queue.
     pub async fn listen(address: SocketAddr) -> io::Result<Self> {
+        on_loopback(address)?;
         let listener = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         listener.set_reuse_address(true)?;
         listener.bind(&address.into())?;

@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::accepting::accept_each;
+use crate::accepting::{accept_each, on_loopback};
 use crate::admin::Admin;
 use crate::certificates::{Authority, Leaf};
 use crate::{CertificateSpec, Lab, LabError};
@@ -69,6 +69,7 @@ impl SniFront {
         let certificates = Arc::new(ByName::issue(&authority, certificates)?);
         let acceptor = acceptor(Arc::clone(&certificates))?;
         let cannot_listen = |error| LabError::cannot_listen(address, error);
+        on_loopback(address).map_err(cannot_listen)?;
         let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
         let address = listener.local_addr().map_err(cannot_listen)?;
         let (admin, server) = (node.admin().clone(), node.socket_addr());

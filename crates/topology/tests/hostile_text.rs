@@ -132,7 +132,7 @@ fn views(text: &str) -> Vec<String> {
         parse_slots(&Reply::Error(ErrorReply::new(text.to_owned())), "seed.test"),
         parse_nodes(&lines, "seed.test"),
     ];
-    let mut shown = vec![format!("{:?}", parse_node_lines(&lines))];
+    let mut shown: Vec<String> = parse_node_lines(&lines).err().iter().map(ToString::to_string).collect();
     for reply in replies {
         match reply {
             Ok(view) => {

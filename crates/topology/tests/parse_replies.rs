@@ -377,3 +377,17 @@ fn a_topology_of_too_many_nodes_is_refused_as_a_whole() {
     let unknown = array((0..2001).map(|n| array([int(n), int(n), plain("?", n + 1)])));
     assert!(parse_slots(&unknown, "seed").is_err());
 }
+
+/// A line was taken apart whole before anything in it was looked at: a hundred megabytes of `0 0 0` became eight hundred.
+#[test]
+fn a_line_has_so_many_words_and_no_more() {
+    let line = |flags: &str, slots: &str| format!("id 10.0.0.4:1@2 {flags} - 0 0 1 connected {slots}");
+    assert_eq!(parse_node_lines(&line("myself,master", "0-9 11")).expect("a line")[0].ranges.len(), 2);
+    for (text, wanted) in [
+        (line(&"master,".repeat(1000), "0"), "at most 32 flags"),
+        (line("master", &"0 ".repeat(40_000)), "no more ranges"),
+    ] {
+        let error = parse_node_lines(&text).expect_err("too much").to_string();
+        assert!(error.contains(wanted) && error.len() < 200, "{error}");
+    }
+}

@@ -17,7 +17,7 @@ use truename_topology::{NodeId, NodePlan};
 
 use super::addresses::{Turns, first_of};
 use super::facts::ConnectionFacts;
-use super::greeting;
+use super::greeting::{self, without_secret};
 use super::identity::Circumstances;
 use super::io_cause::{is_closed, lookup_cause};
 use super::permits::HANDSHAKE_WORK;
@@ -294,8 +294,9 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn failure(&self, failed: (Phase, Cause)) -> NodeFailure {
-        let Dialling { target, plan, expected, .. } = self.dialling;
+    fn failure(&self, (phase, cause): (Phase, Cause)) -> NodeFailure {
+        let Dialling { env, target, plan, expected, .. } = self.dialling;
+        let failed = (phase, without_secret(cause, env.login.credentials.as_ref()));
         failure::report(target, expected, Some(plan), &self.facts, failed, self.started.elapsed())
     }
 }

@@ -14,7 +14,7 @@ use super::attempt::{Connected, Dialling, Explain, dial};
 use super::environment::Environment;
 use super::facts::ConnectionFacts;
 use super::failure;
-use super::greeting::Login;
+use super::greeting::{Login, without_secret};
 use super::known::{KnownNode, ProvedIds};
 use super::permits::Permits;
 use super::probing::probe_config;
@@ -205,8 +205,8 @@ impl Connector {
     ) -> NodeFailure {
         let plan = self.plan(target).ok();
         let expected = target.expected.as_ref();
-        let report = failure::report(target, expected, plan.as_ref(), facts, (phase, cause), elapsed);
-        report.after_tls()
+        let failed = (phase, without_secret(cause, self.env.login.credentials.as_ref()));
+        failure::report(target, expected, plan.as_ref(), facts, failed, elapsed).after_tls()
     }
 }
 

@@ -194,7 +194,6 @@ impl Session {
     /// # }
     /// ```
     pub fn failure(&self, phase: Phase, cause: Cause, elapsed: Duration) -> NodeFailure {
-        let cause = without_secret(cause, self.credentials());
         self.connector.failure_after(&self.target, self.facts(), phase, cause, elapsed)
     }
 

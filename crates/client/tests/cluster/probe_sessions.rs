@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use truename::error::{Cause, Phase};
 use truename::probe::{Budget, Probe, Session, Subject, examine};
 use truename::topology::{DialAddress, Endpoint, View, parse_slots};
-use truename::{Certificate, Config, Credentials, Reply, Tls};
+use truename::{Certificate, Client, Config, Credentials, Reply, Tls};
 use truename_lab::{Ending, Fault, Lab, LabProfile};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -193,7 +193,9 @@ async fn the_password_is_in_nothing_that_a_server_says_in_its_own_words() {
     let failure = session.failure(Phase::Ping, Cause::ServerRefused("ERR sesame".to_owned()), asked.took);
     let report = examine(&config).await.expect("a report");
     assert_eq!(report.failures.len(), 1, "{report:?}");
+    let error = Client::connect(&config).await.expect_err("no topology");
     for shown in [
+        format!("{error} {error:#?}"),
         format!("{asked:?}"),
         format!("{session:?}"),
         format!("{failure} {failure:?}"),

@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 
 use super::records::{DnsAnswer, DnsQuestion, Records, question};
 use crate::LabError;
-use crate::accepting::accept_each;
+use crate::accepting::{RETRY, accept_each, on_loopback};
 
 /// A port that was free for TCP may be taken for UDP; then another one is tried.
 const PORTS_TRIED: usize = 16;
@@ -66,6 +66,7 @@ impl DnsServer {
     /// # Errors
     /// When the address cannot be bound. Ports below 1024 may need a privilege.
     pub async fn listen(address: SocketAddr) -> io::Result<Self> {
+        on_loopback(address)?;
         let (tcp, udp) = bind(address).await?;
         let address = tcp.local_addr()?;
         let shared = Arc::new(Shared::default());
@@ -176,7 +177,7 @@ async fn serve_udp(socket: UdpSocket, shared: Arc<Shared>) {
             // The port of an earlier client is closed by now.
             Err(error) => {
                 tracing::debug!(%error, "no request over UDP");
-                tokio::task::yield_now().await;
+                tokio::time::sleep(RETRY).await;
             }
         }
     }

@@ -135,12 +135,18 @@ pub fn parse_nodes(text: &str, answered_by: &str) -> Result<View, ViewError> {
     checked(view)
 }
 
+/// A node has a handful; a line is text from elsewhere.
+const MOST_FLAGS: usize = 32;
+/// Each slot by itself, and each on its way.
+const MOST_SLOT_WORDS: usize = 2 * Slot::COUNT;
+
 impl<'a> NodeLine<'a> {
     fn parse(text: &'a str) -> Result<Self, ViewError> {
-        let fields: Vec<&str> = text.split_ascii_whitespace().collect();
-        let [id, address, flags, primary, _ping, _pong, epoch, link, slots @ ..] = fields.as_slice() else {
-            return Err(shape("a node line of eight fields", format!("`{text}`")));
-        };
+        let mut fields = text.split_ascii_whitespace();
+        let mut next =
+            || fields.next().ok_or_else(|| shape("a node line of eight fields", format!("`{text}`")));
+        let [id, address, flags, primary, _ping, _pong, epoch, link] =
+            [next()?, next()?, next()?, next()?, next()?, next()?, next()?, next()?];
         let config_epoch = epoch.parse().map_err(|_| shape("a config epoch", format!("`{epoch}`")))?;
         let mut words = address.split(',');
         let address = words.next().unwrap_or_default();
@@ -153,15 +159,18 @@ impl<'a> NodeLine<'a> {
             bus_port: bus.parse().ok(),
             // `,hostname` may be followed by `,key=value` pairs, and may be empty itself.
             hostname: words.next().filter(|word| !word.contains('=')),
-            flags: flags.split(',').collect(),
+            flags: flags.split(',').take(MOST_FLAGS + 1).collect(),
             primary: None,
             config_epoch,
             link,
             ranges: Vec::new(),
             open: Vec::new(),
         };
-        line.primary = Some(*primary).filter(|&primary| line.role() == Role::Replica && primary != "-");
-        line.read_slots(slots)?;
+        if line.flags.len() > MOST_FLAGS {
+            return Err(shape("at most 32 flags of a node", "more".to_owned()));
+        }
+        line.primary = Some(primary).filter(|&primary| line.role() == Role::Replica && primary != "-");
+        line.read_slots(fields)?;
         Ok(line)
     }
 
@@ -204,8 +213,11 @@ impl<'a> NodeLine<'a> {
     }
 
     /// Slots are `7`, `0-5460`, and on the line of `myself` also `[slot->-id]` and `[slot-<-id]`.
-    fn read_slots(&mut self, words: &[&'a str]) -> Result<(), ViewError> {
-        for &word in words {
+    fn read_slots(&mut self, words: impl Iterator<Item = &'a str>) -> Result<(), ViewError> {
+        for (count, word) in words.enumerate() {
+            if count == MOST_SLOT_WORDS {
+                return Err(shape("no more ranges in a line than there are slots", "more".to_owned()));
+            }
             let bad = || ViewError::Slots(word.to_owned());
             match word.strip_prefix('[') {
                 Some(rest) => {
