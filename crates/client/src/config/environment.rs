@@ -137,10 +137,10 @@ impl Environment {
         if self.cluster.contains("://") {
             return Config::from_url(&self.cluster);
         }
-        let mut config = Config::new().root_nodes(self.cluster.split(',').map(str::trim));
-        match config.misspelt.is_empty() {
-            true => Ok(config),
-            false => Err(config.misspelt.swap_remove(0)),
+        let config = Config::new().root_nodes(self.cluster.split(',').map(str::trim));
+        match config.misspelt.first() {
+            Some(first) => Err(first.clone()),
+            None => Ok(config),
         }
     }
 }

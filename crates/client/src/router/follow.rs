@@ -213,9 +213,7 @@ impl Router {
         self.note_demotion(node, &error);
         self.cluster.hints.refresh();
         attempts.note_unproved(node, &error);
-        if attempts.back_off().await.is_err() {
-            return Err(attempts.answer(error, Execution::Possible, node));
-        }
+        attempts.back_off().await?;
         observe::resent("refused");
         self.resolve(request, attempts).await
     }
